@@ -1,0 +1,303 @@
+//! `GITHUB_*` -> `Context`: what happened (git ref, commit, repository, actor).
+
+mod checkout;
+pub(crate) mod event;
+
+use std::fmt;
+
+use chrono::{DateTime, Utc};
+
+use crate::problem::Problem;
+use crate::vars::Vars;
+use checkout::Checkout;
+use event::{Event, RepositoryFacts};
+
+/// What happened: the event, the ref, and the commit this run is about.
+///
+/// Variables: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>.
+#[derive(Clone, Debug)]
+pub(crate) struct Context {
+    /// For example `https://github.com`, without a slash at the end.
+    pub(crate) server_url: String,
+    pub(crate) api_url: String,
+    pub(crate) repository: RepositoryName,
+    pub(crate) event_name: String,
+    pub(crate) git_ref: GitRef,
+    /// Commit id, 40 hex digits.
+    pub(crate) commit: String,
+    pub(crate) commit_time: Option<DateTime<Utc>>,
+    pub(crate) actor: Option<String>,
+    pub(crate) run: Option<Run>,
+    pub(crate) event: Event,
+}
+
+/// `owner/name`, in the spelling GitHub shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RepositoryName {
+    pub(crate) owner: String,
+    pub(crate) name: String,
+}
+
+/// What a full git ref stands for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum GitRef {
+    /// `refs/heads/<name>`
+    Branch(String),
+    /// `refs/tags/<name>`
+    Tag(String),
+    /// `refs/pull/<N>/merge`, `refs/pull/<N>/head`, or a merge queue's branch for pull request N.
+    PullRequest(u64),
+    /// Any other ref, in full.
+    Other(String),
+}
+
+/// The run of a workflow.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) attempt: String,
+}
+
+impl Context {
+    /// Reads the environment; what it does not say outside Actions comes from the git checkout.
+    pub(crate) fn from_vars(vars: &Vars) -> anyhow::Result<Self> {
+        let event = Event::read(vars.path("GITHUB_EVENT_PATH"))?;
+        let checkout = checkout_if_needed(vars)?;
+        let said = |name: &str, from_checkout: fn(&Checkout) -> Option<String>| {
+            vars.get(name)
+                .map(str::to_owned)
+                .or_else(|| checkout.as_ref().and_then(from_checkout))
+        };
+        let repository = said("GITHUB_REPOSITORY", |c| c.repository.clone())
+            .ok_or_else(|| missing("GITHUB_REPOSITORY", "the repository", checkout.as_ref()))
+            .and_then(|text| RepositoryName::parse(&text))?;
+        let full_ref = said("GITHUB_REF", |c| c.full_ref.clone())
+            .ok_or_else(|| missing("GITHUB_REF", "the git ref", checkout.as_ref()))?;
+        let commit = said("GITHUB_SHA", |c| c.commit.clone())
+            .ok_or_else(|| missing("GITHUB_SHA", "the commit", checkout.as_ref()))?;
+        let server_url = said("GITHUB_SERVER_URL", |c| c.server_url.clone())
+            .unwrap_or_else(|| "https://github.com".to_owned());
+        let event_name = vars.get("GITHUB_EVENT_NAME").unwrap_or("push").to_owned();
+        Ok(Self {
+            api_url: vars
+                .get("GITHUB_API_URL")
+                .map_or_else(|| api_url(&server_url), str::to_owned),
+            server_url: server_url.trim_end_matches('/').to_owned(),
+            git_ref: GitRef::of_event(&event_name, &full_ref, &event),
+            commit_time: commit_time(&event, checkout.as_ref()),
+            actor: vars.get("GITHUB_ACTOR").map(str::to_owned),
+            run: run(vars),
+            repository,
+            event_name,
+            commit,
+            event,
+        })
+    }
+
+    /// What is known of the repository; at least its name and page.
+    pub(crate) fn repository_facts(&self) -> RepositoryFacts {
+        let known = self.event.repository.clone().unwrap_or_default();
+        let or = |value: String, other: String| if value.is_empty() { other } else { value };
+        RepositoryFacts {
+            name: or(known.name, self.repository.name.clone()),
+            html_url: or(
+                known.html_url,
+                format!("{}/{}", self.server_url, self.repository),
+            ),
+            ..known
+        }
+    }
+
+    /// The page of this run, when there is one.
+    pub(crate) fn run_url(&self) -> Option<String> {
+        let Run { id, attempt } = self.run.as_ref()?;
+        Some(format!(
+            "{}/{}/actions/runs/{id}/attempts/{attempt}",
+            self.server_url, self.repository
+        ))
+    }
+}
+
+impl RepositoryName {
+    fn parse(text: &str) -> Result<Self, Problem> {
+        match text.split_once('/') {
+            Some((owner, name)) if !owner.is_empty() && !name.is_empty() && !name.contains('/') => {
+                Ok(Self {
+                    owner: owner.to_owned(),
+                    name: name.to_owned(),
+                })
+            }
+            _ => Err(Problem::new(
+                format!("`{text}` does not name a repository"),
+                "set `GITHUB_REPOSITORY` to `<owner>/<name>`, for example `acme/widget`",
+            )),
+        }
+    }
+}
+
+impl fmt::Display for RepositoryName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.owner, self.name)
+    }
+}
+
+impl GitRef {
+    /// The ref an event is about. `pull_request_target` runs on the base branch, yet is about the pull
+    /// request that its payload names.
+    fn of_event(event_name: &str, full_ref: &str, event: &Event) -> Self {
+        match event.number {
+            Some(number) if event_name == "pull_request_target" => Self::PullRequest(number),
+            _ => Self::parse(full_ref),
+        }
+    }
+
+    fn parse(full_ref: &str) -> Self {
+        if let Some(branch) = full_ref.strip_prefix("refs/heads/") {
+            return merge_queue_pull_request(branch)
+                .map_or_else(|| Self::Branch(branch.to_owned()), Self::PullRequest);
+        }
+        if let Some(tag) = full_ref.strip_prefix("refs/tags/") {
+            return Self::Tag(tag.to_owned());
+        }
+        pull_request_number(full_ref)
+            .map_or_else(|| Self::Other(full_ref.to_owned()), Self::PullRequest)
+    }
+}
+
+fn pull_request_number(full_ref: &str) -> Option<u64> {
+    let (number, side) = full_ref.strip_prefix("refs/pull/")?.split_once('/')?;
+    matches!(side, "merge" | "head").then(|| number.parse().ok())?
+}
+
+/// The number in `gh-readonly-queue/<base>/pr-<N>-<sha>`, the branch a merge queue tests
+/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows#merge_group>).
+fn merge_queue_pull_request(branch: &str) -> Option<u64> {
+    let (_base, last) = branch
+        .strip_prefix("gh-readonly-queue/")?
+        .rsplit_once('/')?;
+    let (number, _sha) = last.strip_prefix("pr-")?.split_once('-')?;
+    number.parse().ok()
+}
+
+/// Outside Actions the checkout says what the runner would; inside, the runner has said it all.
+fn checkout_if_needed(vars: &Vars) -> anyhow::Result<Option<Checkout>> {
+    let all_said = ["GITHUB_REPOSITORY", "GITHUB_REF", "GITHUB_SHA"]
+        .iter()
+        .all(|name| vars.get(name).is_some());
+    if vars.in_actions() || all_said {
+        return Ok(None);
+    }
+    Checkout::find(vars.workspace())
+}
+
+fn missing(variable: &str, what: &str, checkout: Option<&Checkout>) -> Problem {
+    let because = match checkout {
+        None => "there is no git checkout here either".to_owned(),
+        Some(_) => "the git checkout here does not say it".to_owned(),
+    };
+    Problem::new(
+        format!("{what} is not known: `{variable}` is not set"),
+        format!("run inside a checkout with a remote `origin`, or set `{variable}`"),
+    )
+    .because(because)
+}
+
+fn commit_time(event: &Event, checkout: Option<&Checkout>) -> Option<DateTime<Utc>> {
+    let said = event
+        .head_commit_time
+        .as_deref()
+        .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
+    said.map(|time| time.to_utc())
+        .or_else(|| checkout.and_then(|c| c.commit_time))
+}
+
+/// GitHub's own, GHE.com's and a GitHub Enterprise Server's API addresses, from the page address.
+fn api_url(server_url: &str) -> String {
+    let (scheme, host) = server_url
+        .trim_end_matches('/')
+        .split_once("://")
+        .unwrap_or(("https", server_url));
+    if host == "github.com" || host.ends_with(".ghe.com") {
+        return format!("{scheme}://api.{host}");
+    }
+    format!("{scheme}://{host}/api/v3")
+}
+
+fn run(vars: &Vars) -> Option<Run> {
+    let id = vars.get("GITHUB_RUN_ID")?.to_owned();
+    Some(Run {
+        id,
+        attempt: vars.get("GITHUB_RUN_ATTEMPT").unwrap_or("1").to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(full_ref: &str, expected: &GitRef) {
+        assert_eq!(&GitRef::parse(full_ref), expected);
+    }
+
+    #[test]
+    fn refs_become_what_they_stand_for() {
+        check(
+            "refs/heads/releases/v1",
+            &GitRef::Branch("releases/v1".to_owned()),
+        );
+        check("refs/tags/v1.2.3", &GitRef::Tag("v1.2.3".to_owned()));
+        check("refs/pull/2/merge", &GitRef::PullRequest(2));
+        check("refs/pull/2/head", &GitRef::PullRequest(2));
+        check(
+            "refs/heads/gh-readonly-queue/main/pr-12-0123abc",
+            &GitRef::PullRequest(12),
+        );
+        check(
+            "refs/heads/gh-readonly-queue/release/1.x/pr-7-ff",
+            &GitRef::PullRequest(7),
+        );
+        check(
+            "refs/heads/gh-readonly-queue/other",
+            &GitRef::Branch("gh-readonly-queue/other".to_owned()),
+        );
+        check(
+            "refs/pull/x/merge",
+            &GitRef::Other("refs/pull/x/merge".to_owned()),
+        );
+    }
+
+    #[test]
+    fn pull_request_target_is_about_the_pull_request() {
+        let event = Event::from_payload(&json!({"number": 9}));
+        assert_eq!(
+            GitRef::of_event("pull_request_target", "refs/heads/main", &event),
+            GitRef::PullRequest(9)
+        );
+        assert_eq!(
+            GitRef::of_event("push", "refs/heads/main", &event),
+            GitRef::Branch("main".to_owned())
+        );
+    }
+
+    #[test]
+    fn api_address_follows_the_kind_of_server() {
+        assert_eq!(api_url("https://github.com"), "https://api.github.com");
+        assert_eq!(api_url("https://acme.ghe.com/"), "https://api.acme.ghe.com");
+        assert_eq!(
+            api_url("https://git.example.com"),
+            "https://git.example.com/api/v3"
+        );
+    }
+
+    #[test]
+    fn a_missing_repository_says_what_to_set() {
+        let vars = Vars::of(&[("GITHUB_ACTIONS", "true")]);
+        let error = Context::from_vars(&vars).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the repository is not known: `GITHUB_REPOSITORY` is not set"
+        );
+    }
+}

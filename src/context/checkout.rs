@@ -1,0 +1,130 @@
+//! The git checkout, asked for what `GITHUB_*` would say.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use chrono::{DateTime, Utc};
+
+use crate::problem::Problem;
+
+/// What a checkout knows; each fact may be unknown, for example before the first commit.
+#[derive(Debug, Default)]
+pub(super) struct Checkout {
+    /// `owner/name`, from the address of the remote `origin`.
+    pub(super) repository: Option<String>,
+    /// The scheme and host of that address, as `https://host`.
+    pub(super) server_url: Option<String>,
+    /// The branch of HEAD, or the tag at a detached HEAD, as a full ref.
+    pub(super) full_ref: Option<String>,
+    pub(super) commit: Option<String>,
+    pub(super) commit_time: Option<DateTime<Utc>>,
+}
+
+impl Checkout {
+    /// The checkout around `dir`, or nothing when there is none.
+    ///
+    /// Only the repository's own configuration is read and nothing in it is run, so it does not
+    /// matter who owns the folder (git's "dubious ownership").
+    pub(super) fn find(dir: &Path) -> anyhow::Result<Option<Self>> {
+        let Ok((path, _trust)) = gix::discover::upwards(dir) else {
+            return Ok(None);
+        };
+        let (git_dir, _work_tree) = path.into_repository_and_work_tree_directories();
+        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
+        let repository = gix::open_opts(&git_dir, options).with_context(|| {
+            Problem::new(
+                format!("cannot read the git checkout at `{}`", git_dir.display()),
+                "repair it, or set `GITHUB_REPOSITORY`, `GITHUB_REF` and `GITHUB_SHA`",
+            )
+        })?;
+        Ok(Some(Self::read(&repository)))
+    }
+
+    fn read(repository: &gix::Repository) -> Self {
+        let origin = repository
+            .config_snapshot()
+            .string("remote.origin.url")
+            .map(|url| url.to_string());
+        let (server_url, name) = origin.as_deref().and_then(split_remote).unzip();
+        let head = repository.head_commit().ok();
+        let branch = repository
+            .head_name()
+            .ok()
+            .flatten()
+            .map(|name| name.as_bstr().to_string());
+        Self {
+            repository: name,
+            server_url,
+            full_ref: branch.or_else(|| {
+                head.as_ref()
+                    .and_then(|commit| tag_at(repository, commit.id))
+            }),
+            commit: head.as_ref().map(|commit| commit.id.to_string()),
+            commit_time: head
+                .and_then(|commit| DateTime::from_timestamp(commit.time().ok()?.seconds, 0)),
+        }
+    }
+}
+
+/// The last by name of the tags that point to `commit`, peeled.
+fn tag_at(repository: &gix::Repository, commit: gix::ObjectId) -> Option<String> {
+    let references = repository.references().ok()?;
+    let tags = references.tags().ok()?.filter_map(Result::ok);
+    let at_commit = tags.filter_map(|mut tag| {
+        (tag.peel_to_id().ok()? == commit).then(|| tag.name().as_bstr().to_string())
+    });
+    at_commit.max()
+}
+
+/// `https://host` and `owner/name` out of a remote's address, in the forms git takes:
+/// `https://[user@]host/owner/name[.git]`, `ssh://git@host[:port]/owner/name`, `git@host:owner/name`.
+fn split_remote(url: &str) -> Option<(String, String)> {
+    let (host, path) = match url.split_once("://") {
+        Some(("https" | "http", rest)) => rest.split_once('/')?,
+        Some(("ssh" | "git", rest)) => {
+            let (host, path) = rest.split_once('/')?;
+            (
+                host.rsplit_once(':').map_or(host, |(name, _port)| name),
+                path,
+            )
+        }
+        Some(_) => return None,
+        None => url.split_once(':')?,
+    };
+    let host = host.rsplit_once('@').map_or(host, |(_user, host)| host);
+    let path = path.trim_matches('/').trim_end_matches(".git");
+    let mut parts = path.rsplit('/');
+    let (name, owner) = (parts.next()?, parts.next()?);
+    let known = !host.is_empty() && !name.is_empty() && !owner.is_empty();
+    known.then(|| (format!("https://{host}"), format!("{owner}/{name}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(url: &str, expected: Option<(&str, &str)>) {
+        let split = split_remote(url);
+        assert_eq!(
+            split
+                .as_ref()
+                .map(|(server, name)| (server.as_str(), name.as_str())),
+            expected
+        );
+    }
+
+    #[test]
+    fn every_form_of_a_remote_names_server_and_repository() {
+        let widget = Some(("https://github.com", "Acme/Widget"));
+        check("https://github.com/Acme/Widget.git", widget);
+        check(
+            "https://x-access-token:secret@github.com/Acme/Widget",
+            widget,
+        );
+        check("git@github.com:Acme/Widget.git", widget);
+        check("ssh://git@github.com:22/Acme/Widget.git", widget);
+        check("/srv/git/widget.git", None);
+        check("file:///srv/acme/widget", None);
+    }
+}

@@ -1,0 +1,143 @@
+//! The few fields of the event payload that matter.
+//!
+//! Payloads: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>. A field that is
+//! missing or of another type counts as unknown, since each event has its own shape.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::Value;
+
+use crate::problem::Problem;
+
+/// What the payload at `GITHUB_EVENT_PATH` says.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Event {
+    /// Number of the pull request, for the pull request events.
+    pub(crate) number: Option<u64>,
+    pub(crate) pull_request: Option<PullRequest>,
+    /// `owner/name` of the repository whose commit a `workflow_run` ran for.
+    pub(crate) workflow_run_head_repository: Option<String>,
+    pub(crate) repository: Option<RepositoryFacts>,
+    /// Commit time of the pushed head commit, RFC 3339.
+    pub(crate) head_commit_time: Option<String>,
+    /// Full ref that a pushed tag was based on.
+    pub(crate) base_ref: Option<String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct PullRequest {
+    pub(crate) head_ref: Option<String>,
+    pub(crate) head_sha: Option<String>,
+    /// `owner/name` of the head repository; unknown once the fork is deleted.
+    pub(crate) head_repository: Option<String>,
+    pub(crate) base_ref: Option<String>,
+    pub(crate) base_repository: Option<String>,
+}
+
+/// What labels and rules need to know of the repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct RepositoryFacts {
+    pub(crate) name: String,
+    pub(crate) description: String,
+    pub(crate) html_url: String,
+    pub(crate) default_branch: Option<String>,
+    /// SPDX identifier, empty when GitHub knows no licence.
+    pub(crate) license: String,
+}
+
+impl Event {
+    /// Reads the payload file; no path means nothing is known.
+    pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else {
+            return Ok(Self::default());
+        };
+        let shown = path.display();
+        let text = std::fs::read_to_string(path).with_context(|| {
+            Problem::new(
+                format!("cannot read the event payload at `{shown}`"),
+                "let `GITHUB_EVENT_PATH` name a readable file, or unset it",
+            )
+        })?;
+        let payload: Value = serde_json::from_str(&text).with_context(|| {
+            Problem::new(
+                format!("the event payload at `{shown}` is not JSON"),
+                "let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)",
+            )
+        })?;
+        Ok(Self::from_payload(&payload))
+    }
+
+    pub(crate) fn from_payload(payload: &Value) -> Self {
+        let text = |pointer: &str| text_at(payload, pointer);
+        let pull_request = payload
+            .get("pull_request")
+            .filter(|value| value.is_object())
+            .map(|pull| PullRequest {
+                head_ref: text_at(pull, "/head/ref"),
+                head_sha: text_at(pull, "/head/sha"),
+                head_repository: text_at(pull, "/head/repo/full_name"),
+                base_ref: text_at(pull, "/base/ref"),
+                base_repository: text_at(pull, "/base/repo/full_name"),
+            });
+        let number = ["/number", "/pull_request/number"]
+            .into_iter()
+            .find_map(|p| payload.pointer(p)?.as_u64());
+        Self {
+            number,
+            pull_request,
+            workflow_run_head_repository: text("/workflow_run/head_repository/full_name"),
+            repository: payload
+                .get("repository")
+                .and_then(RepositoryFacts::from_json),
+            head_commit_time: text("/head_commit/timestamp"),
+            base_ref: text("/base_ref"),
+        }
+    }
+}
+
+impl RepositoryFacts {
+    /// Reads a repository as payloads and `GET /repos/{owner}/{repo}` describe it.
+    pub(crate) fn from_json(repository: &Value) -> Option<Self> {
+        let text = |pointer: &str| text_at(repository, pointer);
+        Some(Self {
+            name: text("/name")?,
+            description: text("/description").unwrap_or_default(),
+            html_url: text("/html_url").unwrap_or_default(),
+            default_branch: text("/default_branch"),
+            license: text("/license/spdx_id").unwrap_or_default(),
+        })
+    }
+}
+
+fn text_at(value: &Value, pointer: &str) -> Option<String> {
+    value.pointer(pointer)?.as_str().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_of_another_type_are_unknown() {
+        let event = Event::from_payload(
+            &json!({"number": "x", "pull_request": null, "repository": {"name": 1}}),
+        );
+        assert_eq!(event.number, None);
+        assert!(event.pull_request.is_none());
+        assert_eq!(event.repository, None);
+    }
+
+    #[test]
+    fn null_description_and_licence_become_empty() {
+        let event = Event::from_payload(
+            &json!({"repository": {"name": "w", "description": null, "license": null}}),
+        );
+        let expected = RepositoryFacts {
+            name: "w".to_owned(),
+            ..RepositoryFacts::default()
+        };
+        assert_eq!(event.repository, Some(expected));
+    }
+}

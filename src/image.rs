@@ -1,0 +1,24 @@
+//! The vocabulary of images: names, tags, digests, references.
+
+pub(crate) mod digest;
+pub(crate) mod name;
+pub(crate) mod tag;
+
+use std::fmt;
+
+pub(crate) use digest::Digest;
+pub(crate) use name::ImageName;
+pub(crate) use tag::Tag;
+
+/// A name with a tag: what a person writes after `docker pull`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Tagged {
+    pub(crate) name: ImageName,
+    pub(crate) tag: Tag,
+}
+
+impl fmt::Display for Tagged {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.name, self.tag)
+    }
+}

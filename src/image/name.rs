@@ -1,0 +1,198 @@
+//! `ImageName`: a registry and a repository in it, in the form every registry accepts.
+
+use std::fmt;
+
+use crate::problem::Problem;
+
+/// A registry host and a repository path, lowercase, for example `ghcr.io/acme/widget`.
+///
+/// Every component of the path matches `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests>).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ImageName {
+    registry: String,
+    repository: String,
+}
+
+/// Registries refuse longer names: host and path together.
+const MAX_LENGTH: usize = 255;
+
+impl ImageName {
+    /// Reads `[registry/]path`, lowercasing it; without a registry host the image is in
+    /// `default_registry`. The first part is a host when it holds a `.` or a `:`, or is `localhost`
+    /// (the rule of `docker pull`).
+    pub(crate) fn parse(text: &str, default_registry: &str) -> Result<Self, Problem> {
+        let lower = text.to_lowercase();
+        let (registry, repository) = match lower.split_once('/') {
+            Some((first, rest)) if is_host(first) => (first.to_owned(), rest.to_owned()),
+            _ => (default_registry.to_lowercase(), lower),
+        };
+        let name = Self {
+            registry,
+            repository,
+        };
+        match name.flaw() {
+            None => Ok(name),
+            Some(flaw) => Err(Problem::new(
+                format!("`{text}` is not an image name a registry takes"),
+                "write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`",
+            )
+            .because(flaw)),
+        }
+    }
+
+    fn flaw(&self) -> Option<String> {
+        let Self {
+            registry,
+            repository,
+        } = self;
+        if !is_valid_host(registry) {
+            return Some(format!("`{registry}` is not a registry host"));
+        }
+        if let Some((path, digest)) = repository.split_once('@') {
+            return Some(format!(
+                "it carries the digest `{digest}`; the name is `{registry}/{path}`"
+            ));
+        }
+        if let Some((path, tag)) = repository.rsplit_once(':') {
+            return Some(format!(
+                "it carries the tag `{tag}`; the name is `{registry}/{path}`, and tags go to the input `tags`"
+            ));
+        }
+        if registry == "ghcr.io" && !repository.contains('/') {
+            return Some(format!(
+                "`{repository}` has no owner, and every package of ghcr.io belongs to one"
+            ));
+        }
+        if let Some(part) = repository.split('/').find(|part| !is_component(part)) {
+            return Some(format!(
+                "the part `{part}` breaks the rule `[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*`"
+            ));
+        }
+        let length = registry.len() + 1 + repository.len();
+        (length > MAX_LENGTH)
+            .then(|| format!("it is {length} characters long, and {MAX_LENGTH} is the limit"))
+    }
+
+    /// The registry's host, with a port if it has one.
+    pub(crate) fn registry(&self) -> &str {
+        &self.registry
+    }
+
+    /// The path in the registry, for example `acme/widget`.
+    pub(crate) fn repository(&self) -> &str {
+        &self.repository
+    }
+}
+
+fn is_host(text: &str) -> bool {
+    text.contains(['.', ':']) || text == "localhost"
+}
+
+fn is_valid_host(text: &str) -> bool {
+    let (host, port) = match text.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => (host, Some(port)),
+        _ => (text, None),
+    };
+    let name = |host: &str| host.split('.').all(|label| is_label(label.as_bytes()));
+    let ipv6 = |host: &str| {
+        host.starts_with('[')
+            && host.ends_with(']')
+            && host[1..host.len() - 1]
+                .bytes()
+                .all(|b| b.is_ascii_hexdigit() || b == b':')
+    };
+    (name(host) || ipv6(host)) && port.is_none_or(|port| port.parse::<u16>().is_ok())
+}
+
+fn is_label(label: &[u8]) -> bool {
+    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
+    edge(label.first())
+        && edge(label.last())
+        && label
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
+}
+
+/// Alphanumeric runs separated by `.`, `_`, `__` or any number of `-`.
+fn is_component(part: &str) -> bool {
+    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let separators = part
+        .split(alphanumeric)
+        .filter(|separator| !separator.is_empty());
+    let ends_well = part.starts_with(alphanumeric) && part.ends_with(alphanumeric);
+    ends_well
+        && separators
+            .into_iter()
+            .all(|s| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+}
+
+impl fmt::Display for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.registry, self.repository)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Explanation;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(
+            ImageName::parse(text, "ghcr.io").unwrap().to_string(),
+            expected
+        );
+    }
+
+    #[track_caller]
+    fn refused(text: &str, cause: &str) {
+        let problem = ImageName::parse(text, "ghcr.io").unwrap_err();
+        let explanation = Explanation::of(&problem.into());
+        assert_eq!(explanation.because, [cause], "for `{text}`");
+    }
+
+    #[test]
+    fn names_are_lowercased() {
+        check("ghcr.io/OctoOrg/Tools.rs", "ghcr.io/octoorg/tools.rs");
+        check("GHCR.io/Acme/Widget", "ghcr.io/acme/widget");
+    }
+
+    #[test]
+    fn a_name_without_a_host_gets_the_default_registry() {
+        check("acme/widget", "ghcr.io/acme/widget");
+        check("localhost/widget", "localhost/widget");
+        check("localhost:5000/acme/widget", "localhost:5000/acme/widget");
+        check("[::1]:5000/widget", "[::1]:5000/widget");
+    }
+
+    #[test]
+    fn interior_separators_are_legal() {
+        check("ghcr.io/a--b/c__d.e/f", "ghcr.io/a--b/c__d.e/f");
+    }
+
+    #[test]
+    fn what_no_registry_takes_is_refused_with_the_reason() {
+        let rule = |part| {
+            format!("the part `{part}` breaks the rule `[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*`")
+        };
+        refused("ghcr.io/acme/.github", &rule(".github"));
+        refused("ghcr.io//x", &rule(""));
+        refused("ghcr.io/acme-/x", &rule("acme-"));
+        refused("ghcr.io/acme/a___b", &rule("a___b"));
+        refused(
+            "ghcr.io/image",
+            "`image` has no owner, and every package of ghcr.io belongs to one",
+        );
+        refused(
+            "ghcr.io/acme/x:1",
+            "it carries the tag `1`; the name is `ghcr.io/acme/x`, and tags go to the input `tags`",
+        );
+        refused("gh_cr.io/acme/x", "`gh_cr.io` is not a registry host");
+        refused(
+            "localhost:99999/x",
+            "`localhost:99999` is not a registry host",
+        );
+    }
+}

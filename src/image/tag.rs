@@ -1,0 +1,100 @@
+//! `Tag`: a tag that every registry accepts, and how any text becomes one.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use super::digest::hex;
+
+/// An image tag: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
+/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests>).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Tag(String);
+
+const MAX_LENGTH: usize = 128;
+
+impl Tag {
+    /// The tag that `text` stands for, or nothing when no valid character is left.
+    ///
+    /// Every run of other characters becomes `-` (as docker/metadata-action does); leading `.` and `-`
+    /// go; what is longer than 128 keeps its first 119 characters and ends in `-` and 8 hex digits of
+    /// the sha256 of the whole, so that two long names never share a tag. Applying it twice changes
+    /// nothing.
+    pub(crate) fn sanitized(text: &str) -> Option<Self> {
+        let replaced = replace_invalid_runs(text);
+        let trimmed = replaced.trim_start_matches(['.', '-']);
+        if trimmed.len() <= MAX_LENGTH {
+            return (!trimmed.is_empty()).then(|| Self(trimmed.to_owned()));
+        }
+        let fingerprint = hex(&Sha256::digest(trimmed.as_bytes())[..4]);
+        Some(Self(format!("{}-{fingerprint}", &trimmed[..119])))
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn replace_invalid_runs(text: &str) -> String {
+    let mut replaced = String::with_capacity(text.len());
+    let mut in_run = false;
+    for character in text.chars() {
+        let valid = character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
+        if valid {
+            replaced.push(character);
+        } else if !in_run {
+            replaced.push('-');
+        }
+        in_run = !valid;
+    }
+    replaced
+}
+
+impl fmt::Display for Tag {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Option<&str>) {
+        assert_eq!(Tag::sanitized(text).as_ref().map(Tag::as_str), expected);
+    }
+
+    #[test]
+    fn runs_of_other_characters_become_one_dash() {
+        check("v1.2.3", Some("v1.2.3"));
+        check("releases/v1", Some("releases-v1"));
+        check("v1.2.3+build.5", Some("v1.2.3-build.5"));
+        check("a$(id)b", Some("a-id-b"));
+    }
+
+    #[test]
+    fn a_tag_never_starts_with_dot_or_dash() {
+        check("#foo", Some("foo"));
+        check("@acme/x", Some("acme-x"));
+        check(".-.hidden", Some("hidden"));
+        check("_kept", Some("_kept"));
+    }
+
+    #[test]
+    fn text_without_a_valid_character_is_no_tag() {
+        check("", None);
+        check("日本", None);
+        check("-..-", None);
+    }
+
+    #[test]
+    fn long_text_keeps_its_start_and_a_fingerprint_of_the_whole() {
+        check(&"a".repeat(128), Some(&"a".repeat(128)));
+        let long = Tag::sanitized(&"a".repeat(129)).unwrap();
+        let longer = Tag::sanitized(&"a".repeat(130)).unwrap();
+        assert_eq!(long.as_str().len(), 128);
+        assert_eq!(long.as_str(), format!("{}-c12cb024", "a".repeat(119)));
+        assert_ne!(long, longer);
+    }
+}

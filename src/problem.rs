@@ -1,0 +1,154 @@
+//! What failed, why, and what the reader can do about it.
+
+use std::fmt;
+
+/// A failure the reader can act on: the thing that failed, optionally the cause, and the way out.
+///
+/// Used as the context of an [`anyhow::Error`]; the causes below it in the chain are shown as the
+/// reason. Lowercase, present tense, no full stop.
+#[derive(Debug)]
+pub struct Problem {
+    what: String,
+    because: Option<String>,
+    fix: String,
+    place: Option<Place>,
+}
+
+/// A line of a file in the workspace, for an annotation on the run page.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) file: String,
+    pub(crate) line: u32,
+}
+
+impl Problem {
+    pub(crate) fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            what: what.into(),
+            because: None,
+            fix: fix.into(),
+            place: None,
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
+        self.because = Some(cause.into());
+        self
+    }
+
+    #[must_use]
+    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+        self.place = place;
+        self
+    }
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// An error in the words that are shown, once, to the person who reads the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Explanation {
+    /// What failed, in one line.
+    pub(crate) what: String,
+    /// The causes, outermost first.
+    pub(crate) because: Vec<String>,
+    pub(crate) fix: Option<String>,
+    pub(crate) place: Option<Place>,
+}
+
+impl Explanation {
+    pub(crate) fn of(error: &anyhow::Error) -> Self {
+        let problem = error.downcast_ref::<Problem>();
+        let mut because: Vec<String> = problem
+            .and_then(|p| p.because.clone())
+            .into_iter()
+            .collect();
+        for cause in error.chain().skip(1).map(ToString::to_string) {
+            // Libraries repeat the inner error in the outer one's text; say it once.
+            if !because.iter().any(|said| said.contains(&cause)) {
+                because.push(cause);
+            }
+        }
+        Self {
+            what: error.to_string(),
+            because,
+            fix: problem.map(|p| p.fix.clone()),
+            place: problem.and_then(|p| p.place.clone()),
+        }
+    }
+
+    /// The lines after the first: cause and fix, indented by two spaces.
+    pub(crate) fn details(&self) -> Vec<String> {
+        let because =
+            (!self.because.is_empty()).then(|| format!("  because: {}", self.because.join(": ")));
+        let fix = self.fix.as_ref().map(|fix| format!("  fix: {fix}"));
+        because.into_iter().chain(fix).collect()
+    }
+}
+
+impl fmt::Display for Explanation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.what)?;
+        self.details()
+            .iter()
+            .try_for_each(|line| write!(f, "\n{line}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::{Context, anyhow};
+    use expect_test::{Expect, expect};
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    fn check(error: anyhow::Error, expected: Expect) {
+        expected.assert_eq(&Explanation::of(&error).to_string());
+    }
+
+    #[test]
+    fn says_what_why_and_how_to_fix_it() {
+        let refusal = Err::<(), _>(anyhow!(
+            "ghcr.io answered 403 DENIED: installation not allowed to write"
+        ));
+        let error = refusal
+            .context(Problem::new(
+                "cannot push `ghcr.io/acme/app:1.4.0`",
+                "add `packages: write` to the job's `permissions:`",
+            ))
+            .unwrap_err();
+        check(
+            error,
+            expect![[r"
+                cannot push `ghcr.io/acme/app:1.4.0`
+                  because: ghcr.io answered 403 DENIED: installation not allowed to write
+                  fix: add `packages: write` to the job's `permissions:`"]],
+        );
+    }
+
+    #[test]
+    fn says_a_repeated_cause_once() {
+        let inner = Err::<(), _>(anyhow!("connection refused"))
+            .context("error sending request: connection refused");
+        let error = inner
+            .context(Problem::new("cannot reach `localhost:5000`", "start it"))
+            .unwrap_err();
+        check(
+            error,
+            expect![[r"
+                cannot reach `localhost:5000`
+                  because: error sending request: connection refused
+                  fix: start it"]],
+        );
+    }
+}

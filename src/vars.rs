@@ -1,0 +1,71 @@
+//! `Vars`: the environment as a value, taken once.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The environment variables and the working directory the program was started with.
+#[derive(Clone, Debug)]
+pub struct Vars {
+    variables: BTreeMap<String, String>,
+    working_dir: PathBuf,
+}
+
+impl Vars {
+    pub fn new(
+        variables: impl IntoIterator<Item = (String, String)>,
+        working_dir: PathBuf,
+    ) -> Self {
+        Self {
+            variables: variables.into_iter().collect(),
+            working_dir,
+        }
+    }
+
+    /// The value of `name`; an empty value counts as unset, as it does for the runner.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.variables
+            .get(name)
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+    }
+
+    pub(crate) fn path(&self, name: &str) -> Option<&Path> {
+        self.get(name).map(Path::new)
+    }
+
+    /// Whether `name` is set to `true`, as the runner writes its flags.
+    pub(crate) fn is_true(&self, name: &str) -> bool {
+        self.get(name)
+            .is_some_and(|value| value.eq_ignore_ascii_case("true"))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.variables
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The checkout: `GITHUB_WORKSPACE`, or the working directory outside Actions.
+    pub(crate) fn workspace(&self) -> &Path {
+        self.path("GITHUB_WORKSPACE").unwrap_or(&self.working_dir)
+    }
+
+    pub(crate) fn working_dir(&self) -> &Path {
+        &self.working_dir
+    }
+
+    /// Whether a GitHub Actions runner, or `act`, started the program.
+    pub(crate) fn in_actions(&self) -> bool {
+        self.is_true("GITHUB_ACTIONS")
+    }
+}
+
+#[cfg(test)]
+impl Vars {
+    pub(crate) fn of(variables: &[(&str, &str)]) -> Self {
+        let variables = variables
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Self::new(variables, PathBuf::from("/nowhere"))
+    }
+}
