@@ -1,0 +1,177 @@
+//! The few questions that the GitHub API answers: repositories, commits, comparisons, owners, packages.
+//!
+//! Shapes after <https://docs.github.com/en/rest/repos/repos>, `/rest/commits/commits` and `/rest/packages/packages`.
+
+use serde_json::{Value, json};
+
+use crate::account::Account;
+use crate::answer::Answer;
+use crate::package::{Package, Visibility};
+use crate::repository::Repository;
+use crate::rights;
+use crate::state::{Call, State};
+
+pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
+    let account = match caller(state, call) {
+        Ok(account) => account,
+        Err(answer) => return answer,
+    };
+    if call.method != hyper::Method::GET {
+        return not_found();
+    }
+    let path: Vec<&str> = path.iter().map(String::as_str).collect();
+    let found = match path.as_slice() {
+        ["users", login] => owner(state, login),
+        [
+            kind @ ("orgs" | "users"),
+            owner,
+            "packages",
+            "container",
+            name @ ..,
+        ] => container(state, account, kind, owner, &name.join("/")),
+        ["repos", owner, name, rest @ ..] => visible(state, account, &format!("{owner}/{name}"))
+            .and_then(|repository| about(repository, rest)),
+        _ => None,
+    };
+    found.map_or_else(not_found, |value| Answer::json(200, &value))
+}
+
+/// `Bearer` or `token`, and a token that is known.
+fn caller<'a>(state: &'a State, call: &Call) -> Result<&'a Account, Answer> {
+    let message = |text: &str| Answer::json(401, &json!({ "message": text, "status": "401" }));
+    let header = call
+        .header("authorization")
+        .ok_or_else(|| message("Requires authentication"))?;
+    let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
+    let known = matches!(scheme.to_ascii_lowercase().as_str(), "bearer" | "token");
+    state
+        .account(token.trim())
+        .filter(|_| known)
+        .ok_or_else(|| message("Bad credentials"))
+}
+
+fn not_found() -> Answer {
+    Answer::json(404, &json!({ "message": "Not Found", "status": "404" }))
+}
+
+fn visible<'a>(state: &'a State, account: &Account, full_name: &str) -> Option<&'a Repository> {
+    state.repository(full_name).filter(|repository| {
+        repository.visibility == Visibility::Public || account.acts_for(owner_of(full_name))
+    })
+}
+
+fn about(repository: &Repository, rest: &[&str]) -> Option<Value> {
+    match rest {
+        [] => Some(described(repository)),
+        ["commits", reference @ ..] => commit(repository, &reference.join("/")),
+        ["compare", range @ ..] => {
+            let range = range.join("/");
+            let (base, head) = range.split_once("...")?;
+            let comparison = repository.compare(base, head)?;
+            Some(json!({
+                "status": comparison.status(),
+                "ahead_by": comparison.ahead,
+                "behind_by": comparison.behind,
+                "total_commits": comparison.ahead,
+            }))
+        }
+        _ => None,
+    }
+}
+
+fn described(repository: &Repository) -> Value {
+    let full_name = &repository.full_name;
+    let (owner, name) = full_name.split_once('/').unwrap_or(("", full_name));
+    let license = repository.license.as_ref().map(|spdx_id| {
+        let key = spdx_id.to_lowercase();
+        json!({ "key": key, "name": spdx_id, "spdx_id": spdx_id, "url": null, "node_id": key })
+    });
+    json!({
+        "id": 1,
+        "node_id": "R_1",
+        "name": name,
+        "full_name": full_name,
+        "private": repository.visibility != Visibility::Public,
+        "owner": { "login": owner },
+        "html_url": format!("https://github.com/{full_name}"),
+        "url": format!("https://api.github.com/repos/{full_name}"),
+        "description": repository.description,
+        "default_branch": repository.default_branch,
+        "visibility": repository.visibility.as_str(),
+        "license": license,
+    })
+}
+
+fn commit(repository: &Repository, reference: &str) -> Option<Value> {
+    let sha = repository.resolve(reference)?;
+    let commit = repository.commits.get(sha)?;
+    let parents: Vec<Value> = commit
+        .parents
+        .iter()
+        .map(|parent| json!({ "sha": parent }))
+        .collect();
+    let person = json!({ "name": "A. Committer", "email": "a@example.com", "date": commit.date });
+    Some(json!({
+        "sha": sha,
+        "commit": { "author": person, "committer": person, "message": "a commit" },
+        "parents": parents,
+    }))
+}
+
+fn owner(state: &State, login: &str) -> Option<Value> {
+    let kind = if is_organization(state, login) {
+        "Organization"
+    } else if state.target(login).owner_exists {
+        "User"
+    } else {
+        return None;
+    };
+    Some(json!({ "login": login, "type": kind, "html_url": format!("https://github.com/{login}") }))
+}
+
+/// A package that the token cannot read is not found, and so is one under the wrong kind of owner.
+fn container(
+    state: &State,
+    account: &Account,
+    kind: &str,
+    owner: &str,
+    name: &str,
+) -> Option<Value> {
+    if (kind == "orgs") != is_organization(state, owner) {
+        return None;
+    }
+    let key = format!("{owner}/{name}").to_lowercase();
+    let package = state.packages.get(&key)?;
+    rights::read(Some(account), state.target(&key)).ok()?;
+    Some(listed(kind, owner, name, package))
+}
+
+fn listed(kind: &str, owner: &str, name: &str, package: &Package) -> Value {
+    let page = name.replace('/', "%2F");
+    let mut value = json!({
+        "id": 1,
+        "name": name,
+        "package_type": "container",
+        "owner": { "login": owner },
+        "visibility": package.visibility.as_str(),
+        "html_url": format!("https://github.com/{kind}/{owner}/packages/container/package/{page}"),
+    });
+    if let Some(repository) = &package.repository {
+        value["repository"] = json!({
+            "full_name": repository,
+            "html_url": format!("https://github.com/{repository}"),
+        });
+    }
+    value
+}
+
+fn is_organization(state: &State, login: &str) -> bool {
+    state
+        .organizations
+        .iter()
+        .any(|name| name.eq_ignore_ascii_case(login))
+}
+
+fn owner_of(full_name: &str) -> &str {
+    full_name.split('/').next().unwrap_or_default()
+}

@@ -1,0 +1,126 @@
+//! Signed tokens: ES256, with the certificate in the header so that the registry can check it against its bundle.
+
+use base64::Engine;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+use rcgen::{CertificateParams, KeyPair};
+use ring::rand::{SecureRandom, SystemRandom};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use serde_json::{Value, json};
+use std::fmt;
+use std::io;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// A fresh P-256 key and its self-signed certificate.
+pub(super) struct Signer {
+    key: EcdsaKeyPair,
+    random: SystemRandom,
+    certificate_der: Vec<u8>,
+    certificate_pem: String,
+}
+
+impl fmt::Debug for Signer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Signer")
+    }
+}
+
+impl Signer {
+    pub(super) fn generate() -> io::Result<Self> {
+        let pair = KeyPair::generate().map_err(io::Error::other)?;
+        let certificate = CertificateParams::new(vec!["ghcr-double".to_owned()])
+            .and_then(|params| params.self_signed(&pair))
+            .map_err(io::Error::other)?;
+        let random = SystemRandom::new();
+        let algorithm = &ECDSA_P256_SHA256_FIXED_SIGNING;
+        let key = EcdsaKeyPair::from_pkcs8(algorithm, pair.serialized_der(), &random)
+            .map_err(|error| io::Error::other(error.to_string()))?;
+        Ok(Self {
+            key,
+            random,
+            certificate_der: certificate.der().to_vec(),
+            certificate_pem: certificate.pem(),
+        })
+    }
+
+    pub(super) fn certificate_pem(&self) -> &str {
+        &self.certificate_pem
+    }
+
+    /// A token from `issuer` for `service`, good for `life` from now, that allows `access`.
+    pub(super) fn token(
+        &self,
+        issuer: &str,
+        service: &str,
+        life: Duration,
+        access: &[Value],
+    ) -> io::Result<String> {
+        let now = now()?;
+        let claims = json!({
+            "iss": issuer,
+            "sub": "somebody",
+            "aud": service,
+            "iat": now.as_secs(),
+            "nbf": now.as_secs(),
+            "exp": (now + life).as_secs(),
+            "jti": self.number()?,
+            "access": access,
+        });
+        let header = json!({
+            "typ": "JWT",
+            "alg": "ES256",
+            "x5c": [STANDARD.encode(&self.certificate_der)],
+        });
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let signed = format!("{}.{}", part(&header), part(&claims));
+        let signature = self
+            .key
+            .sign(&self.random, signed.as_bytes())
+            .map_err(io::Error::other)?;
+        Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    fn number(&self) -> io::Result<String> {
+        let mut bytes = [0; 16];
+        self.random.fill(&mut bytes).map_err(io::Error::other)?;
+        Ok(URL_SAFE_NO_PAD.encode(bytes))
+    }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a real registry compares the token with the real time"
+)]
+fn now() -> io::Result<Duration> {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_err(io::Error::other)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Signer;
+    use base64::Engine;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use ring::signature::{ECDSA_P256_SHA256_FIXED, KeyPair, UnparsedPublicKey};
+    use serde_json::{Value, json};
+    use std::time::Duration;
+
+    #[test]
+    fn token_is_signed_and_says_what_it_allows() {
+        let signer = Signer::generate().unwrap();
+        let access = [json!({ "type": "repository", "name": "a/b", "actions": ["pull"] })];
+        let life = Duration::from_secs(60);
+        let token = signer.token("me", "registry", life, &access).unwrap();
+        let (signed, signature) = token.rsplit_once('.').unwrap();
+        let key = UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, signer.key.public_key());
+        let signature = URL_SAFE_NO_PAD.decode(signature).unwrap();
+        key.verify(signed.as_bytes(), &signature).unwrap();
+        let claims = URL_SAFE_NO_PAD
+            .decode(signed.split_once('.').unwrap().1)
+            .unwrap();
+        let claims: Value = serde_json::from_slice(&claims).unwrap();
+        assert_eq!(claims["access"], json!(access));
+        let times = [&claims["exp"], &claims["iat"]].map(|time| time.as_u64().unwrap());
+        assert_eq!(times[0] - times[1], 60);
+    }
+}

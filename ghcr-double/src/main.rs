@@ -1,0 +1,70 @@
+//! The registry as a program, for the demo: prints its address, serves, and ends by itself.
+
+use clap::Parser;
+use ghcr_double::{Account, Double};
+use std::io::{self, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+use tokio::signal::unix::{SignalKind, signal};
+
+/// A registry that behaves like ghcr.io, in memory.
+#[derive(Parser)]
+struct Options {
+    /// The port to listen on; a free one by default
+    #[arg(long, default_value_t = 0)]
+    port: u16,
+    /// The address to listen on
+    #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
+    bind: IpAddr,
+    /// A user or organisation that may be pushed to; may be given more than once
+    #[arg(long = "owner", default_value = "acme")]
+    owners: Vec<String>,
+    /// The only token to accept; any by default
+    #[arg(long)]
+    token: Option<String>,
+    /// Ends after this many seconds
+    #[arg(long, default_value_t = 600)]
+    for_seconds: u64,
+}
+
+fn main() -> io::Result<()> {
+    let options = Options::parse();
+    let period = Duration::from_secs(options.for_seconds);
+    let double = start(&options)?;
+    let mut stdout = io::stdout().lock();
+    writeln!(stdout, "{}", double.host())?;
+    stdout.flush()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(until_told(period))
+}
+
+/// Whoever shows the token may do everything that the owners may.
+fn start(options: &Options) -> io::Result<Double> {
+    let account = Account::classic("demo");
+    let account = options
+        .owners
+        .iter()
+        .fold(account, |account, owner| account.owner(owner));
+    let mut builder = Double::builder().address(SocketAddr::new(options.bind, options.port));
+    for owner in &options.owners {
+        builder = builder.organization(owner);
+    }
+    let builder = match &options.token {
+        Some(token) => builder.token(token, account),
+        None => builder.any_token(account),
+    };
+    builder.start()
+}
+
+async fn until_told(period: Duration) -> io::Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+        () = tokio::time::sleep(period) => {}
+    }
+    Ok(())
+}

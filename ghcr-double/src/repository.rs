@@ -1,0 +1,174 @@
+//! `Repository`: a repository on GitHub as its API shows it, with a graph of commits.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::package::Visibility;
+
+/// A repository; public, with the default branch `main`, unless told otherwise.
+#[derive(Clone, Debug)]
+pub struct Repository {
+    pub(crate) full_name: String,
+    pub(crate) description: Option<String>,
+    pub(crate) license: Option<String>,
+    pub(crate) default_branch: String,
+    pub(crate) visibility: Visibility,
+    pub(crate) commits: BTreeMap<String, Commit>,
+    branches: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Commit {
+    pub(crate) parents: Vec<String>,
+    pub(crate) date: String,
+}
+
+/// How `head` relates to `base`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Comparison {
+    pub(crate) ahead: usize,
+    pub(crate) behind: usize,
+}
+
+impl Comparison {
+    pub(crate) fn status(self) -> &'static str {
+        match (self.ahead, self.behind) {
+            (0, 0) => "identical",
+            (_, 0) => "ahead",
+            (0, _) => "behind",
+            _ => "diverged",
+        }
+    }
+}
+
+impl Repository {
+    /// The repository `owner/name`.
+    #[must_use]
+    pub fn new(full_name: &str) -> Self {
+        Self {
+            full_name: full_name.to_owned(),
+            description: None,
+            license: None,
+            default_branch: "main".to_owned(),
+            visibility: Visibility::Public,
+            commits: BTreeMap::new(),
+            branches: BTreeMap::new(),
+        }
+    }
+
+    /// Its one-line description.
+    #[must_use]
+    pub fn description(mut self, text: &str) -> Self {
+        self.description = Some(text.to_owned());
+        self
+    }
+
+    /// Its licence, as an SPDX identifier.
+    #[must_use]
+    pub fn license(mut self, spdx_id: &str) -> Self {
+        self.license = Some(spdx_id.to_owned());
+        self
+    }
+
+    /// The name of its default branch.
+    #[must_use]
+    pub fn default_branch(mut self, branch: &str) -> Self {
+        self.default_branch = branch.to_owned();
+        self
+    }
+
+    /// Who may see it.
+    #[must_use]
+    pub fn visibility(mut self, visibility: Visibility) -> Self {
+        self.visibility = visibility;
+        self
+    }
+
+    /// A commit, its parents, and its date as in `2026-11-20T16:00:00Z`.
+    #[must_use]
+    pub fn commit(mut self, sha: &str, parents: &[&str], date: &str) -> Self {
+        let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
+        let date = date.to_owned();
+        self.commits
+            .insert(sha.to_owned(), Commit { parents, date });
+        self
+    }
+
+    /// A branch or tag that points to a commit.
+    #[must_use]
+    pub fn branch(mut self, name: &str, sha: &str) -> Self {
+        self.branches.insert(name.to_owned(), sha.to_owned());
+        self
+    }
+
+    /// The commit that a branch, a tag, a hash or the first digits of one names.
+    pub(crate) fn resolve(&self, name: &str) -> Option<&str> {
+        if let Some(sha) = self.branches.get(name) {
+            return Some(sha);
+        }
+        let starts = |sha: &&String| name.len() >= 7 && sha.starts_with(name);
+        self.commits
+            .get_key_value(name)
+            .map(|(sha, _)| sha)
+            .or_else(|| self.commits.keys().find(starts))
+            .map(String::as_str)
+    }
+
+    /// As `compare/{base}...{head}` counts; `None` when a commit is unknown or nothing is common.
+    pub(crate) fn compare(&self, base: &str, head: &str) -> Option<Comparison> {
+        let base = self.history(self.resolve(base)?);
+        let head = self.history(self.resolve(head)?);
+        base.intersection(&head).next()?;
+        Some(Comparison {
+            ahead: head.difference(&base).count(),
+            behind: base.difference(&head).count(),
+        })
+    }
+
+    fn history(&self, sha: &str) -> BTreeSet<String> {
+        let mut found = BTreeSet::new();
+        let mut next = vec![sha.to_owned()];
+        while let Some(sha) = next.pop() {
+            if let Some(commit) = self.commits.get(&sha)
+                && found.insert(sha)
+            {
+                next.extend(commit.parents.iter().cloned());
+            }
+        }
+        found
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Repository;
+
+    /// a - b - c
+    ///      \
+    ///       d      and x on its own
+    fn repository() -> Repository {
+        let date = "2026-01-01T00:00:00Z";
+        Repository::new("acme/widget")
+            .commit("a", &[], date)
+            .commit("b", &["a"], date)
+            .commit("c", &["b"], date)
+            .commit("d", &["b"], date)
+            .commit("x", &[], date)
+            .branch("main", "c")
+    }
+
+    #[track_caller]
+    fn check(base: &str, head: &str, expected: Option<&str>) {
+        let comparison = repository().compare(base, head);
+        assert_eq!(comparison.map(super::Comparison::status), expected);
+    }
+
+    #[test]
+    fn comparison_follows_the_parents() {
+        check("c", "c", Some("identical"));
+        check("a", "main", Some("ahead"));
+        check("main", "b", Some("behind"));
+        check("c", "d", Some("diverged"));
+        check("c", "x", None);
+        check("c", "nowhere", None);
+    }
+}

@@ -1,0 +1,144 @@
+//! One request: note it, spoil it if the script says so, answer it.
+
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use hyper::Request;
+use hyper::body::Incoming;
+use hyper::http::request::Parts;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+use tokio::time::sleep;
+
+use crate::answer::Answer;
+use crate::background::{Dropped, Outcome};
+use crate::fault::{self, Effect, Fault};
+use crate::manifests;
+use crate::names::pairs;
+use crate::route::{Endpoint, Route};
+use crate::seen::{Credential, Seen};
+use crate::state::{Call, State};
+
+/// The state between the thread that serves and the test that looks.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    state: Mutex<State>,
+    started: Instant,
+}
+
+impl Shared {
+    pub(crate) fn new(state: State) -> Self {
+        Self {
+            state: Mutex::new(state),
+            started: Instant::now(),
+        }
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Outcome {
+    let (parts, body) = request.into_parts();
+    let mut call = Call::without_body(&parts);
+    let (fault, number) = arrive(&call, &parts, &shared);
+    if let Some(delay) = fault.delay {
+        sleep(delay).await;
+    }
+    match fault.effect {
+        Effect::Reset => return Err(Dropped::Reset),
+        Effect::CutUpload(bytes) => {
+            read_some(body, bytes).await;
+            return Err(Dropped::Reset);
+        }
+        _ => {}
+    }
+    let body = body.collect().await.map_err(|_gone| Dropped::Close)?;
+    call.body = body.to_bytes();
+    call.stale = matches!(fault.effect, Effect::Stale);
+    let answer = spoiled(&call, &fault, &shared)?;
+    if let Some(seen) = shared.lock().seen.get_mut(number) {
+        seen.status = Some(answer.status);
+    }
+    Ok(answer.into_response(matches!(fault.effect, Effect::CutAnswer)))
+}
+
+/// Notes the request, and finds the fault that is meant for it.
+fn arrive(call: &Call, parts: &Parts, shared: &Shared) -> (Fault, usize) {
+    let now = Instant::now();
+    let endpoint = call.route.endpoint(&call.method);
+    let path = parts.uri.path();
+    let mut guard = shared.lock();
+    let state = &mut *guard;
+    state.seen.push(Seen {
+        method: call.method.to_string(),
+        path: path.to_owned(),
+        query: parts.uri.query().unwrap_or_default().to_owned(),
+        endpoint,
+        credential: Credential::of(&call.headers),
+        status: None,
+        at: now.duration_since(shared.started),
+    });
+    let request = fault::Request {
+        endpoint,
+        method: call.method.as_str(),
+        path,
+    };
+    let store = &state.store;
+    let fault = state
+        .script
+        .take(&request, now, |moment| match &call.route {
+            Route::Manifest { name, reference } => store.written_since(name, reference, moment),
+            _ => false,
+        });
+    let fault = fault.unwrap_or_else(|| Fault::on(Endpoint::Any));
+    (fault, state.seen.len() - 1)
+}
+
+/// The answer, once the body is read.
+fn spoiled(call: &Call, fault: &Fault, shared: &Shared) -> Result<Answer, Dropped> {
+    let mut answer = match &fault.effect {
+        Effect::Close => return Err(Dropped::Close),
+        Effect::Answer(answer) => answer.clone(),
+        Effect::Missing => manifests::unknown(),
+        _ => shared.lock().answer(call),
+    };
+    if matches!(fault.effect, Effect::ResetAfterServing) {
+        return Err(Dropped::Reset);
+    }
+    for (name, value) in &fault.headers {
+        match value {
+            Some(value) => answer.set_header(name, value),
+            None => answer.remove_header(name),
+        }
+    }
+    Ok(answer)
+}
+
+async fn read_some(mut body: Incoming, bytes: usize) {
+    let mut read = 0;
+    while read < bytes {
+        let Some(Ok(frame)) = body.frame().await else {
+            return;
+        };
+        read += frame.data_ref().map_or(0, Bytes::len);
+    }
+}
+
+impl Call {
+    fn without_body(parts: &Parts) -> Self {
+        let host = parts.headers.get("host");
+        Self {
+            method: parts.method.clone(),
+            route: Route::parse(parts.uri.path()),
+            query: pairs(parts.uri.query().unwrap_or_default()),
+            headers: parts.headers.clone(),
+            host: host
+                .and_then(|host| host.to_str().ok())
+                .unwrap_or("localhost")
+                .to_owned(),
+            body: Bytes::new(),
+            stale: false,
+        }
+    }
+}

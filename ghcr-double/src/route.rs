@@ -1,0 +1,227 @@
+//! Method and path -> what is asked for (pure).
+
+use hyper::Method;
+
+use crate::names::{decode, is_digest};
+
+/// The classes of requests that a fault can be scripted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Endpoint {
+    /// `/token`, any method.
+    Token,
+    /// `GET /v2/`.
+    Ping,
+    /// `POST …/blobs/uploads/`.
+    BlobPost,
+    /// `PATCH …/blobs/upload/<session>`.
+    BlobPatch,
+    /// `PUT …/blobs/upload/<session>?digest=`.
+    BlobPut,
+    /// `HEAD …/blobs/<digest>`.
+    BlobHead,
+    /// `GET …/blobs/<digest>`.
+    BlobGet,
+    /// `PUT …/manifests/<digest>`.
+    ManifestPut,
+    /// `PUT …/manifests/<tag>`.
+    TagPut,
+    /// `GET` and `HEAD …/manifests/<digest or tag>`.
+    ManifestRead,
+    /// `GET …/tags/list`.
+    TagList,
+    /// Everything under `/api/v3`.
+    Api,
+    /// What none of the others names.
+    Other,
+    /// Every request (for scripting and counting only).
+    Any,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Route {
+    Token,
+    Ping,
+    Uploads { name: String },
+    Upload { name: String, session: String },
+    Blob { name: String, digest: String },
+    Manifest { name: String, reference: String },
+    Tags { name: String },
+    Referrers { name: String },
+    Storage { digest: String },
+    Api { path: Vec<String> },
+    Nowhere,
+}
+
+impl Route {
+    pub(crate) fn parse(path: &str) -> Self {
+        if path == "/token" {
+            return Self::Token;
+        }
+        if let Some(digest) = path.strip_prefix("/storage/") {
+            let digest = digest.to_owned();
+            return Self::Storage { digest };
+        }
+        if let Some(rest) = path.strip_prefix("/api/v3/") {
+            let path = rest.split('/').map(decode).collect();
+            return Self::Api { path };
+        }
+        match path.strip_prefix("/v2/") {
+            Some("") => Self::Ping,
+            Some(rest) => Self::registry(rest),
+            None if path == "/v2" => Self::Ping,
+            None => Self::Nowhere,
+        }
+    }
+
+    /// The last marker counts, because a name may itself contain `blobs` or `manifests`.
+    fn registry(rest: &str) -> Self {
+        if let Some(name) = rest.strip_suffix("/tags/list") {
+            let name = name.to_owned();
+            return Self::Tags { name };
+        }
+        let uploads = rest.strip_suffix('/').unwrap_or(rest);
+        if let Some(name) = uploads.strip_suffix("/blobs/uploads") {
+            let name = name.to_owned();
+            return Self::Uploads { name };
+        }
+        let Some((head, last)) = rest.rsplit_once('/') else {
+            return Self::Nowhere;
+        };
+        let before = |marker: &str| head.strip_suffix(marker).map(str::to_owned);
+        let last = last.to_owned();
+        if let Some(name) = before("/blobs/upload") {
+            return Self::Upload {
+                name,
+                session: last,
+            };
+        }
+        if let Some(name) = before("/blobs") {
+            return Self::Blob { name, digest: last };
+        }
+        if let Some(name) = before("/manifests") {
+            return Self::Manifest {
+                name,
+                reference: last,
+            };
+        }
+        before("/referrers").map_or(Self::Nowhere, |name| Self::Referrers { name })
+    }
+
+    pub(crate) fn endpoint(&self, method: &Method) -> Endpoint {
+        let read = *method == Method::GET || *method == Method::HEAD;
+        match self {
+            Self::Token => Endpoint::Token,
+            Self::Ping => Endpoint::Ping,
+            Self::Uploads { .. } if *method == Method::POST => Endpoint::BlobPost,
+            Self::Upload { .. } if *method == Method::PATCH => Endpoint::BlobPatch,
+            Self::Upload { .. } if *method == Method::PUT => Endpoint::BlobPut,
+            Self::Blob { .. } if *method == Method::HEAD => Endpoint::BlobHead,
+            Self::Blob { .. } if *method == Method::GET => Endpoint::BlobGet,
+            Self::Manifest { .. } if read => Endpoint::ManifestRead,
+            Self::Manifest { reference, .. } if *method == Method::PUT => {
+                if is_digest(reference) {
+                    Endpoint::ManifestPut
+                } else {
+                    Endpoint::TagPut
+                }
+            }
+            Self::Tags { .. } if read => Endpoint::TagList,
+            Self::Api { .. } => Endpoint::Api,
+            _ => Endpoint::Other,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Endpoint, Route};
+    use hyper::Method;
+
+    fn name(route: &Route) -> Option<&str> {
+        match route {
+            Route::Uploads { name }
+            | Route::Upload { name, .. }
+            | Route::Blob { name, .. }
+            | Route::Manifest { name, .. }
+            | Route::Tags { name }
+            | Route::Referrers { name } => Some(name),
+            _ => None,
+        }
+    }
+
+    #[track_caller]
+    fn check(method: &Method, path: &str, expected_name: Option<&str>, expected: Endpoint) {
+        let route = Route::parse(path);
+        assert_eq!(
+            (name(&route), route.endpoint(method)),
+            (expected_name, expected),
+            "{path}"
+        );
+    }
+
+    #[test]
+    fn names_of_many_components_are_found() {
+        let digest = format!("sha256:{}", "a".repeat(64));
+        let name = Some("o/blobs/manifests/x");
+        let at = |rest: &str| format!("/v2/o/blobs/manifests/x/{rest}");
+        check(
+            &Method::POST,
+            &at("blobs/uploads/"),
+            name,
+            Endpoint::BlobPost,
+        );
+        check(
+            &Method::PATCH,
+            &at("blobs/upload/1"),
+            name,
+            Endpoint::BlobPatch,
+        );
+        check(&Method::PUT, &at("blobs/upload/1"), name, Endpoint::BlobPut);
+        check(
+            &Method::DELETE,
+            &at("blobs/upload/1"),
+            name,
+            Endpoint::Other,
+        );
+        check(
+            &Method::HEAD,
+            &at(&format!("blobs/{digest}")),
+            name,
+            Endpoint::BlobHead,
+        );
+        check(
+            &Method::PUT,
+            &at("manifests/latest"),
+            name,
+            Endpoint::TagPut,
+        );
+        check(
+            &Method::PUT,
+            &at(&format!("manifests/{digest}")),
+            name,
+            Endpoint::ManifestPut,
+        );
+        check(
+            &Method::HEAD,
+            &at("manifests/latest"),
+            name,
+            Endpoint::ManifestRead,
+        );
+        check(&Method::GET, &at("tags/list"), name, Endpoint::TagList);
+        check(
+            &Method::GET,
+            &at(&format!("referrers/{digest}")),
+            name,
+            Endpoint::Other,
+        );
+    }
+
+    #[test]
+    fn the_rest_has_no_name() {
+        check(&Method::GET, "/v2/", None, Endpoint::Ping);
+        check(&Method::GET, "/token", None, Endpoint::Token);
+        check(&Method::GET, "/api/v3/repos/o/r", None, Endpoint::Api);
+        check(&Method::GET, "/", None, Endpoint::Other);
+        check(&Method::GET, "/v2/_catalog", None, Endpoint::Other);
+    }
+}

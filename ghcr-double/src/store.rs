@@ -1,0 +1,114 @@
+//! What was pushed: blobs, manifests, tags, and the uploads under way.
+
+use bytes::Bytes;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use crate::names::{digest_of, is_digest};
+
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    pub(crate) media_type: String,
+    pub(crate) bytes: Bytes,
+}
+
+/// The contents under one name.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    pub(crate) blobs: BTreeSet<String>,
+    pub(crate) manifests: BTreeMap<String, Manifest>,
+    pub(crate) tags: BTreeMap<String, String>,
+    /// What each tag held before it last moved.
+    previous: BTreeMap<String, String>,
+    /// When each tag or digest was last put, counted in writes of the store.
+    written: HashMap<String, u64>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) name: String,
+    pub(crate) received: Vec<u8>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Store {
+    blobs: HashMap<String, Bytes>,
+    pub(crate) names: BTreeMap<String, Contents>,
+    pub(crate) sessions: HashMap<String, Session>,
+    writes: u64,
+}
+
+impl Store {
+    pub(crate) fn put_blob(&mut self, name: &str, bytes: Bytes) -> String {
+        let digest = digest_of(&bytes);
+        self.blobs.insert(digest.clone(), bytes);
+        self.link_blob(name, &digest);
+        digest
+    }
+
+    pub(crate) fn link_blob(&mut self, name: &str, digest: &str) {
+        self.names
+            .entry(name.to_owned())
+            .or_default()
+            .blobs
+            .insert(digest.to_owned());
+    }
+
+    pub(crate) fn has_blob(&self, name: &str, digest: &str) -> bool {
+        self.names
+            .get(name)
+            .is_some_and(|contents| contents.blobs.contains(digest))
+    }
+
+    pub(crate) fn blob(&self, digest: &str) -> Option<&Bytes> {
+        self.blobs.get(digest)
+    }
+
+    /// Stores a manifest, and moves the tag when the reference is one.
+    pub(crate) fn put_manifest(
+        &mut self,
+        name: &str,
+        reference: &str,
+        manifest: Manifest,
+    ) -> String {
+        self.writes += 1;
+        let digest = digest_of(&manifest.bytes);
+        let contents = self.names.entry(name.to_owned()).or_default();
+        contents.manifests.insert(digest.clone(), manifest);
+        contents.written.insert(reference.to_owned(), self.writes);
+        if !is_digest(reference)
+            && let Some(before) = contents.tags.insert(reference.to_owned(), digest.clone())
+        {
+            contents.previous.insert(reference.to_owned(), before);
+        }
+        digest
+    }
+
+    pub(crate) fn manifest(&self, name: &str, reference: &str) -> Option<(&str, &Manifest)> {
+        let contents = self.names.get(name)?;
+        let digest = contents
+            .tags
+            .get(reference)
+            .map_or(reference, String::as_str);
+        let (digest, manifest) = contents.manifests.get_key_value(digest)?;
+        Some((digest, manifest))
+    }
+
+    /// What the tag held before it last moved.
+    pub(crate) fn previous(&self, name: &str, tag: &str) -> Option<(&str, &Manifest)> {
+        let digest = self.names.get(name)?.previous.get(tag)?;
+        self.manifest(name, digest)
+    }
+
+    /// How many manifests were put so far: a moment in the life of the store.
+    pub(crate) fn moment(&self) -> u64 {
+        self.writes
+    }
+
+    pub(crate) fn written_since(&self, name: &str, reference: &str, moment: u64) -> bool {
+        let written = self
+            .names
+            .get(name)
+            .and_then(|contents| contents.written.get(reference));
+        written.is_some_and(|written| *written > moment)
+    }
+}

@@ -1,0 +1,236 @@
+//! Who calls: the challenge, the token endpoint, and what a bearer allows.
+//!
+//! After <https://distribution.github.io/distribution/spec/auth/token/> and reports of GHCR from 2022 to 2026.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+use std::time::Instant;
+
+use crate::account::Account;
+use crate::answer::Answer;
+use crate::denial::Denial;
+use crate::names::{is_name, pairs};
+use crate::rights;
+use crate::state::{Call, State};
+
+/// What somebody wants to do with a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Want {
+    Pull,
+    Push,
+}
+
+impl Want {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Pull => "pull",
+            Self::Push => "push",
+        }
+    }
+}
+
+/// `repository:<name>:<actions>`
+#[derive(Clone, Debug)]
+pub(crate) struct Scope {
+    name: String,
+    actions: Vec<String>,
+}
+
+impl Scope {
+    fn parse(text: &str) -> Option<Self> {
+        let (name, actions) = text.strip_prefix("repository:")?.rsplit_once(':')?;
+        Some(Self {
+            name: name.to_owned(),
+            actions: actions.split(',').map(str::to_owned).collect(),
+        })
+    }
+
+    fn covers(&self, name: &str, want: Want) -> bool {
+        let action = |action: &String| action == want.as_str() || action == "*";
+        self.name == name && self.actions.iter().any(action)
+    }
+}
+
+/// What a bearer stands for.
+#[derive(Clone, Debug)]
+pub(crate) struct Grant {
+    pub(crate) account: Option<Account>,
+    /// `None`: the caller showed the token itself, which is good for everything it may do.
+    scopes: Option<Vec<Scope>>,
+    until: Option<Instant>,
+}
+
+impl Grant {
+    pub(crate) fn covers(&self, name: &str, want: Want) -> bool {
+        self.scopes
+            .as_ref()
+            .is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(name, want)))
+    }
+}
+
+/// `GET /v2/`: the challenge carries a scope that is a placeholder (GHCR, observed in 2024).
+pub(crate) fn ping(state: &State, call: &Call) -> Answer {
+    match grant(state, call, "user/image") {
+        Ok(_) => Answer::json(200, &json!({})),
+        Err(answer) => answer,
+    }
+}
+
+/// The grant of a caller who may do this with that name, or the answer to the others.
+///
+/// Stricter than GHCR is known to be: a bearer is good only for the scopes it was asked for.
+pub(crate) fn authorize(
+    state: &State,
+    call: &Call,
+    name: &str,
+    want: Want,
+) -> Result<Grant, Answer> {
+    let grant = grant(state, call, name)?;
+    if !is_name(name) {
+        return Err(Answer::error(
+            400,
+            "NAME_INVALID",
+            "invalid repository name",
+        ));
+    }
+    if !grant.covers(name, want) {
+        let denial = Denial::AuthenticationRequired;
+        return Err(challenge(call, name, &denial));
+    }
+    let target = state.target(name);
+    let allowed = match (&grant.account, want) {
+        (account, Want::Pull) => rights::read(account.as_ref(), target),
+        (Some(account), Want::Push) => rights::write(account, target),
+        (None, Want::Push) => Err(Denial::AccessDenied),
+    };
+    match allowed {
+        Ok(()) => Ok(grant),
+        Err(denial) => Err(Answer::denied(&denial)),
+    }
+}
+
+fn grant(state: &State, call: &Call, name: &str) -> Result<Grant, Answer> {
+    let header = call.header("authorization").unwrap_or_default();
+    let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
+    match scheme.to_ascii_lowercase().as_str() {
+        "bearer" => bearer(state, value.trim()).map_err(|denial| challenge(call, name, &denial)),
+        "basic" => Err(Answer::denied(&Denial::BasicOnRegistry)),
+        _ => Err(challenge(call, name, &Denial::AuthenticationRequired)),
+    }
+}
+
+/// A bearer of ours, or `base64(<token>)`, which GHCR takes without an exchange.
+fn bearer(state: &State, value: &str) -> Result<Grant, Denial> {
+    if let Some(grant) = state.grants.get(value) {
+        let expired = grant.until.is_some_and(|until| until <= Instant::now());
+        return if expired {
+            Err(Denial::AuthenticationRequired)
+        } else {
+            Ok(grant.clone())
+        };
+    }
+    let token = decode(value).ok_or(Denial::NotAuthenticated)?;
+    let account = state.account(&token).ok_or(Denial::NotAuthenticated)?;
+    Ok(Grant {
+        account: Some(account.clone()),
+        scopes: None,
+        until: None,
+    })
+}
+
+fn challenge(call: &Call, name: &str, denial: &Denial) -> Answer {
+    let value = format!(
+        r#"Bearer realm="http://{host}/token",service="{host}",scope="repository:{name}:pull""#,
+        host = call.host
+    );
+    Answer::denied(denial).header("www-authenticate", value)
+}
+
+/// `/token`: a bearer for whoever shows a known token, even where a push will be refused.
+pub(crate) fn exchange(state: &mut State, call: &Call) -> Answer {
+    let account = match call.method.as_str() {
+        "GET" => presented(state, call),
+        "POST" => return oauth(state, call),
+        _ => return Answer::unsupported(),
+    };
+    let scopes: Vec<Scope> = call
+        .query
+        .iter()
+        .filter(|(key, _)| key == "scope")
+        .flat_map(|(_, value)| value.split(' '))
+        .filter_map(Scope::parse)
+        .collect();
+    let account = match account {
+        Ok(account) => account,
+        Err(denial) => return Answer::denied(&denial),
+    };
+    if account.is_none()
+        && let Err(denial) = anonymous(state, &scopes)
+    {
+        return Answer::denied(&denial);
+    }
+    let token = issue(state, account, scopes);
+    Answer::json(200, &json!({ "token": token }))
+}
+
+/// `Basic` with any user; nobody at all; a token sent as `Bearer` is refused here.
+fn presented(state: &State, call: &Call) -> Result<Option<Account>, Denial> {
+    let Some(header) = call.header("authorization") else {
+        return Ok(None);
+    };
+    let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return Err(Denial::AuthenticationRequired);
+    }
+    let credentials = decode(value).ok_or(Denial::InvalidCredentials)?;
+    let (user, token) = credentials
+        .split_once(':')
+        .ok_or(Denial::InvalidCredentials)?;
+    match state.account(token) {
+        Some(account) if !user.is_empty() => Ok(Some(account.clone())),
+        _ => Err(Denial::InvalidCredentials),
+    }
+}
+
+/// Without credentials: a bearer to pull what is public, nothing else.
+fn anonymous(state: &State, scopes: &[Scope]) -> Result<(), Denial> {
+    for scope in scopes {
+        if scope.covers(&scope.name, Want::Push) {
+            return Err(Denial::AccessDenied);
+        }
+        rights::read(None, state.target(&scope.name))?;
+    }
+    Ok(())
+}
+
+/// The OAuth2 form of the exchange, which BuildKit tries first: 403 for wrong credentials (as its users report),
+/// 405 otherwise, upon which it asks again with `GET`.
+fn oauth(state: &State, call: &Call) -> Answer {
+    let form = pairs(&String::from_utf8_lossy(&call.body));
+    let password = form.iter().find(|(key, _)| key == "password");
+    match password {
+        Some((_, token)) if state.account(token).is_none() => {
+            Answer::denied(&Denial::InvalidCredentials)
+        }
+        _ => Answer::unsupported(),
+    }
+}
+
+/// An opaque bearer: not a JWT, and without `expires_in` in the answer (GHCR, observed in 2024 and 2026).
+fn issue(state: &mut State, account: Option<Account>, scopes: Vec<Scope>) -> String {
+    let number = state.next();
+    let token = STANDARD.encode(format!("v1:opaque-bearer:{number:016x}"));
+    let grant = Grant {
+        account,
+        scopes: Some(scopes),
+        until: Some(Instant::now() + state.bearer_life),
+    };
+    state.grants.insert(token.clone(), grant);
+    token
+}
+
+fn decode(value: &str) -> Option<String> {
+    let bytes = STANDARD.decode(value.trim()).ok()?;
+    String::from_utf8(bytes).ok()
+}
