@@ -26,8 +26,6 @@ pub(crate) struct Context {
     /// Commit id, 40 hex digits.
     pub(crate) commit: String,
     pub(crate) commit_time: Option<DateTime<Utc>>,
-    pub(crate) actor: Option<String>,
-    pub(crate) run: Option<Run>,
     pub(crate) event: Event,
 }
 
@@ -49,13 +47,6 @@ pub(crate) enum GitRef {
     PullRequest(u64),
     /// Any other ref, in full.
     Other(String),
-}
-
-/// The run of a workflow.
-#[derive(Clone, Debug)]
-pub(crate) struct Run {
-    pub(crate) id: String,
-    pub(crate) attempt: String,
 }
 
 impl Context {
@@ -85,8 +76,6 @@ impl Context {
             server_url: server_url.trim_end_matches('/').to_owned(),
             git_ref: GitRef::of_event(&event_name, &full_ref, &event),
             commit_time: commit_time(&event, checkout.as_ref()),
-            actor: vars.get("GITHUB_ACTOR").map(str::to_owned),
-            run: run(vars),
             repository,
             event_name,
             commit,
@@ -106,15 +95,6 @@ impl Context {
             ),
             ..known
         }
-    }
-
-    /// The page of this run, when there is one.
-    pub(crate) fn run_url(&self) -> Option<String> {
-        let Run { id, attempt } = self.run.as_ref()?;
-        Some(format!(
-            "{}/{}/actions/runs/{id}/attempts/{attempt}",
-            self.server_url, self.repository
-        ))
     }
 }
 
@@ -221,14 +201,6 @@ fn api_url(server_url: &str) -> String {
         return format!("{scheme}://api.{host}");
     }
     format!("{scheme}://{host}/api/v3")
-}
-
-fn run(vars: &Vars) -> Option<Run> {
-    let id = vars.get("GITHUB_RUN_ID")?.to_owned();
-    Some(Run {
-        id,
-        attempt: vars.get("GITHUB_RUN_ATTEMPT").unwrap_or("1").to_owned(),
-    })
 }
 
 #[cfg(test)]

@@ -117,6 +117,17 @@ impl Inputs {
     }
 }
 
+impl Inputs {
+    /// Everything that must never be seen in a log.
+    pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let other = self
+            .github_token
+            .iter()
+            .filter(|token| self.token.as_ref() != Some(token));
+        self.token.iter().chain(other)
+    }
+}
+
 impl BuildInputs {
     fn read(given: &Given) -> Result<Self, Problem> {
         Ok(Self {
@@ -172,9 +183,9 @@ impl Given {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        parse(text).map(Some).map_err(|rule| {
-            Problem::new(format!("the input `{name}` is `{text}`"), format!("{rule}"))
-        })
+        parse(text)
+            .map(Some)
+            .map_err(|rule| Problem::new(format!("the input `{name}` is `{text}`"), rule))
     }
 
     /// YAML 1.2 booleans: `true` or `false`, in any case.

@@ -1,8 +1,149 @@
-//! Publish a container image from GitHub in one step.
-mod context;
-mod image;
-mod inputs;
-mod plan;
-mod problem;
-mod secret;
+//! ghcr-publish: from a git ref to a verified digest, in one step.
+//!
+//! environment -> inputs + context -> plan (pure) -> preflight -> build and push -> prove -> tag -> report.
+//! The modules stand in the order in which a run meets them.
+
 mod vars;
+
+mod inputs;
+mod secret;
+
+mod context;
+mod github;
+
+mod image;
+mod plan;
+
+mod credentials;
+mod engine;
+mod publish;
+mod registry;
+
+mod problem;
+mod report;
+mod workflow;
+
+use chrono::{DateTime, Utc};
+
+use context::Context;
+use credentials::Credentials;
+use inputs::Inputs;
+use plan::Plan;
+use problem::Explanation;
+use publish::Done;
+use report::Report;
+use workflow::{Console, Reader, Stream};
+
+pub use inputs::Mode;
+pub use vars::Vars;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do; the input `mode` says it when the command line does not.
+    pub mode: Option<Mode>,
+    /// Inputs of the command line, which win over the environment's.
+    pub with: Vec<(String, String)>,
+    /// Whether the result goes to stdout as JSON, and the log to stderr.
+    pub json: bool,
+}
+
+/// Everything that is known and decided before the first effect.
+#[derive(Debug)]
+struct Decided {
+    mode: Mode,
+    inputs: Inputs,
+    credentials: Credentials,
+    plan: Plan,
+}
+
+/// Does what `request` asks; false when it failed, after the reason was printed.
+pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
+    let reader = if vars.in_actions() {
+        Reader::Runner
+    } else {
+        Reader::Person
+    };
+    let console = Console {
+        reader,
+        stream: if request.json {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        },
+    };
+    // Two users of TLS, one provider. A second call finds it installed, which is as well.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut done = Done::default();
+    let (decided, outcome) = match decide(request, vars, now, console).await {
+        Ok(decided) => {
+            let outcome = act(&decided, vars, console, &mut done).await;
+            (Some(decided), outcome)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let report = Report::new(decided, done, outcome.as_ref().err());
+    let told = report::tell(&report, vars, request.json, console);
+    let failures = [outcome, told].into_iter().filter_map(Result::err);
+    failures
+        .map(|error| console.failure(&Explanation::of(&error)))
+        .count()
+        == 0
+}
+
+async fn decide(
+    request: &Request,
+    vars: &Vars,
+    now: DateTime<Utc>,
+    console: Console,
+) -> anyhow::Result<Decided> {
+    let inputs = Inputs::from_vars(vars, &request.with)?;
+    inputs.secrets().for_each(|secret| console.mask(secret));
+    inputs
+        .warnings
+        .iter()
+        .for_each(|warning| console.warning(None, warning));
+    let mode = request.mode.or(inputs.mode).unwrap_or(Mode::Publish);
+    let now = vars.clock(now)?;
+    let mut context = Context::from_vars(vars)?;
+    if mode == Mode::Publish {
+        github::complete(&mut context, inputs.github_token.as_ref(), console).await;
+    }
+    let credentials = Credentials::new(&inputs, vars, plan::token_registry(&inputs, &context)?)?;
+    let plan = Plan::new(
+        &inputs,
+        &context,
+        |registry| credentials.cover(registry),
+        now,
+    )?;
+    plan.notices
+        .iter()
+        .for_each(|notice| console.notice(notice));
+    Ok(Decided {
+        mode,
+        inputs,
+        credentials,
+        plan,
+    })
+}
+
+async fn act(
+    decided: &Decided,
+    vars: &Vars,
+    console: Console,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let Decided {
+        mode,
+        inputs,
+        credentials,
+        plan,
+    } = decided;
+    match mode {
+        Mode::Plan => Ok(()),
+        Mode::Check => publish::check(plan, credentials, console).await,
+        Mode::Publish => {
+            publish::publish(plan, credentials, inputs.push_timeout, vars, console, done).await
+        }
+    }
+}

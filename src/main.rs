@@ -1,1 +1,51 @@
-fn main() {}
+//! Reads environment, clock and arguments, runs, sets the exit status.
+
+use std::process::ExitCode;
+
+use chrono::Utc;
+use clap::Parser;
+use ghcr_publish::{Mode, Request, Vars};
+
+/// Publish a container image from GitHub in one step: tags, login, build, push, proof
+#[derive(Parser)]
+#[command(version)]
+struct Arguments {
+    /// What to do [default: publish, or what the input `mode` says]
+    #[arg(value_enum)]
+    mode: Option<Mode>,
+    /// Set an input, as `with:` does in a workflow
+    #[arg(long, value_name = "NAME=VALUE", value_parser = name_and_value)]
+    with: Vec<(String, String)>,
+    /// Print the result as one JSON object on stdout, and the log on stderr
+    #[arg(long)]
+    json: bool,
+}
+
+fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text
+        .split_once('=')
+        .map(|(name, value)| (name.to_owned(), value.to_owned()));
+    pair.ok_or_else(|| "write NAME=VALUE, for example --with push=false".to_owned())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that reads environment and clock"
+)]
+fn main() -> ExitCode {
+    let Arguments { mode, with, json } = Arguments::parse();
+    let variables = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    let vars = Vars::new(variables, std::env::current_dir().unwrap_or_default());
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let runtime = runtime.expect("a machine that starts programs has a few file descriptors left");
+    let request = Request { mode, with, json };
+    let done = runtime.block_on(ghcr_publish::run(&request, &vars, Utc::now()));
+    if done {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}

@@ -88,6 +88,11 @@ impl Plan {
     }
 }
 
+/// The registry host the token of the inputs is meant for.
+pub(crate) fn token_registry(inputs: &Inputs, context: &Context) -> Result<String, Problem> {
+    registry::default_registry(inputs.registry.as_deref(), &context.server_url)
+}
+
 fn image_names(inputs: &Inputs, context: &Context) -> Result<Vec<ImageName>, Problem> {
     let default_registry =
         registry::default_registry(inputs.registry.as_deref(), &context.server_url)?;

@@ -7,7 +7,7 @@ use std::fmt;
 /// Used as the context of an [`anyhow::Error`]; the causes below it in the chain are shown as the
 /// reason. Lowercase, present tense, no full stop.
 #[derive(Debug)]
-pub struct Problem {
+pub(crate) struct Problem {
     what: String,
     because: Option<String>,
     fix: String,

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use chrono::{DateTime, Utc};
+
+use crate::problem::Problem;
+
 /// The environment variables and the working directory the program was started with.
 #[derive(Clone, Debug)]
 pub struct Vars {
@@ -50,8 +54,22 @@ impl Vars {
         self.path("GITHUB_WORKSPACE").unwrap_or(&self.working_dir)
     }
 
-    pub(crate) fn working_dir(&self) -> &Path {
-        &self.working_dir
+    /// The clock for everything that is written: `SOURCE_DATE_EPOCH` when set, else `now`
+    /// (<https://reproducible-builds.org/specs/source-date-epoch/>).
+    pub(crate) fn clock(&self, now: DateTime<Utc>) -> Result<DateTime<Utc>, Problem> {
+        let Some(text) = self.get("SOURCE_DATE_EPOCH") else {
+            return Ok(now);
+        };
+        let time = text
+            .parse()
+            .ok()
+            .and_then(|seconds| DateTime::from_timestamp(seconds, 0));
+        time.ok_or_else(|| {
+            Problem::new(
+                format!("`SOURCE_DATE_EPOCH` is `{text}`"),
+                "set it to seconds since 1970, for example `git log -1 --format=%ct`, or unset it",
+            )
+        })
     }
 
     /// Whether a GitHub Actions runner, or `act`, started the program.

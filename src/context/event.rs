@@ -32,7 +32,6 @@ pub(crate) struct PullRequest {
     /// `owner/name` of the head repository; unknown once the fork is deleted.
     pub(crate) head_repository: Option<String>,
     pub(crate) base_ref: Option<String>,
-    pub(crate) base_repository: Option<String>,
 }
 
 /// What labels and rules need to know of the repository.
@@ -78,7 +77,6 @@ impl Event {
                 head_sha: text_at(pull, "/head/sha"),
                 head_repository: text_at(pull, "/head/repo/full_name"),
                 base_ref: text_at(pull, "/base/ref"),
-                base_repository: text_at(pull, "/base/repo/full_name"),
             });
         let number = ["/number", "/pull_request/number"]
             .into_iter()

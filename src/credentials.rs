@@ -1,0 +1,199 @@
+//! Which login goes to which registry: the token of the inputs, else the person's own docker login.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use docker_credential::{CredentialRetrievalError, DockerCredential};
+use serde_json::Value;
+
+use crate::inputs::Inputs;
+use crate::problem::Problem;
+use crate::secret::Secret;
+use crate::vars::Vars;
+
+/// What there is to log in with.
+#[derive(Debug)]
+pub(crate) struct Credentials {
+    /// The login of the inputs, and the only registry host it may be sent to.
+    own: Option<(String, Login)>,
+    /// The person's docker configuration: its folder and its `config.json`.
+    docker: Option<DockerConfig>,
+}
+
+/// What is sent to a registry to be known there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Login {
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+}
+
+#[derive(Debug)]
+pub(crate) struct DockerConfig {
+    pub(crate) folder: PathBuf,
+    pub(crate) json: Value,
+}
+
+impl Credentials {
+    /// `token_registry` is the host the token of the inputs is meant for.
+    pub(crate) fn new(
+        inputs: &Inputs,
+        vars: &Vars,
+        token_registry: String,
+    ) -> anyhow::Result<Self> {
+        let own = inputs.token.clone().map(|password| {
+            // GHCR takes any name beside a token; the actor is what its own documentation shows.
+            let username = inputs
+                .username
+                .as_deref()
+                .or_else(|| vars.get("GITHUB_ACTOR"))
+                .unwrap_or("x-access-token");
+            (
+                token_registry,
+                Login {
+                    username: username.to_owned(),
+                    password,
+                },
+            )
+        });
+        Ok(Self {
+            own,
+            docker: DockerConfig::read(vars)?,
+        })
+    }
+
+    /// Whether there may be a login for `registry`. A credential store counts as one: only asking it
+    /// would tell, and that is an effect.
+    pub(crate) fn cover(&self, registry: &str) -> bool {
+        self.own_login(registry).is_some()
+            || self
+                .docker
+                .as_ref()
+                .is_some_and(|docker| docker.covers(registry))
+    }
+
+    /// The login for `registry`; credential helpers are run to get it.
+    pub(crate) fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
+        match (self.own_login(registry), &self.docker) {
+            (Some(login), _) => Ok(Some(login.clone())),
+            (None, Some(docker)) => docker.login(registry),
+            (None, None) => Ok(None),
+        }
+    }
+
+    /// The login of the inputs, if it is meant for `registry`.
+    pub(crate) fn own_login(&self, registry: &str) -> Option<&Login> {
+        self.own
+            .as_ref()
+            .filter(|(host, _)| host == registry)
+            .map(|(_, login)| login)
+    }
+
+    pub(crate) fn docker(&self) -> Option<&DockerConfig> {
+        self.docker.as_ref()
+    }
+}
+
+impl DockerConfig {
+    /// `DOCKER_CONFIG`, else `.docker` in the home folder; nothing when there is no `config.json`.
+    fn read(vars: &Vars) -> anyhow::Result<Option<Self>> {
+        let home = || vars.path("HOME").map(|home| home.join(".docker"));
+        let Some(folder) = vars.path("DOCKER_CONFIG").map(PathBuf::from).or_else(home) else {
+            return Ok(None);
+        };
+        let path = folder.join("config.json");
+        let Ok(text) = std::fs::read_to_string(&path) else {
+            return Ok(None);
+        };
+        let json = serde_json::from_str(&text).with_context(|| {
+            Problem::new(
+                format!("the docker configuration `{}` is not JSON", path.display()),
+                "repair it, or let `DOCKER_CONFIG` name another folder",
+            )
+        })?;
+        Ok(Some(Self { folder, json }))
+    }
+
+    fn covers(&self, registry: &str) -> bool {
+        let has = |section: &str| self.json[section].get(key(registry)).is_some();
+        has("auths")
+            || has("credHelpers")
+            || self.json["credsStore"]
+                .as_str()
+                .is_some_and(|store| !store.is_empty())
+    }
+
+    fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
+        let credential = docker_credential::get_credential_from_reader(
+            self.json.to_string().as_bytes(),
+            key(registry),
+        );
+        let (username, password) = match credential {
+            Ok(DockerCredential::UsernamePassword(username, password)) => (username, password),
+            Ok(DockerCredential::IdentityToken(token)) => ("<token>".to_owned(), token),
+            Err(
+                CredentialRetrievalError::NoCredentialConfigured
+                | CredentialRetrievalError::HelperFailure { .. },
+            ) => return Ok(None),
+            Err(error) => return Err(error).with_context(|| no_login(registry)),
+        };
+        Ok(Secret::new(&password).map(|password| Login { username, password }))
+    }
+}
+
+fn no_login(registry: &str) -> Problem {
+    Problem::new(
+        format!("cannot read the docker login for `{registry}`"),
+        format!("run `docker login {registry}` again, or give a token in `GITHUB_TOKEN`"),
+    )
+}
+
+/// Docker Hub is filed under its old address.
+pub(crate) fn key(registry: &str) -> &str {
+    if registry == "docker.io" {
+        "https://index.docker.io/v1/"
+    } else {
+        registry
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn credentials(inputs: &[(&str, &str)], docker: Option<Value>) -> Credentials {
+        let vars = Vars::of(inputs);
+        let inputs = Inputs::from_vars(&vars, &[]).unwrap();
+        let mut credentials = Credentials::new(&inputs, &vars, "ghcr.io".to_owned()).unwrap();
+        credentials.docker = docker.map(|json| DockerConfig {
+            folder: PathBuf::new(),
+            json,
+        });
+        credentials
+    }
+
+    #[test]
+    fn the_token_goes_to_its_registry_only() {
+        let credentials = credentials(&[("GITHUB_TOKEN", "t"), ("GITHUB_ACTOR", "octocat")], None);
+        assert_eq!(
+            credentials.login("ghcr.io").unwrap().unwrap().username,
+            "octocat"
+        );
+        assert_eq!(credentials.login("quay.io").unwrap(), None);
+        assert!(!credentials.cover("quay.io"));
+    }
+
+    #[test]
+    fn a_docker_login_serves_where_there_is_no_token() {
+        let credentials = credentials(
+            &[],
+            Some(json!({"auths": {"quay.io": {"auth": "am9lOnNlY3JldA=="}}})),
+        );
+        let login = credentials.login("quay.io").unwrap().unwrap();
+        assert_eq!(
+            (login.username.as_str(), login.password.expose()),
+            ("joe", "secret")
+        );
+        assert!(credentials.cover("quay.io") && !credentials.cover("ghcr.io"));
+    }
+}

@@ -1,0 +1,165 @@
+//! Status and body of a registry's answer -> success, another try, or a failure with its reason.
+
+use std::fmt;
+
+use reqwest::StatusCode;
+use serde::Deserialize;
+
+/// Why a call did not succeed.
+#[derive(Debug)]
+pub(crate) enum Trouble {
+    /// The registry refuses: who we are, or what we may do.
+    Denied {
+        host: String,
+        status: StatusCode,
+        said: String,
+    },
+    /// Nothing is there under this name.
+    NotFound { host: String, said: String },
+    /// Any other answer that is no success.
+    Unexpected {
+        host: String,
+        status: StatusCode,
+        said: String,
+    },
+    /// No answer at all.
+    Unreachable { host: String, source: anyhow::Error },
+    /// The answer is not what it should be, for example bytes of another digest.
+    Broken { host: String, what: String },
+}
+
+impl fmt::Display for Trouble {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Denied { host, status, said } | Self::Unexpected { host, status, said } => {
+                write!(f, "{host} answered {} {said}", status.as_u16())
+            }
+            Self::NotFound { host, said } => write!(f, "{host} answered 404 {said}"),
+            Self::Unreachable { host, source } => write!(f, "{host} does not answer: {source:#}"),
+            Self::Broken { host, what } => write!(f, "{host} {what}"),
+        }
+    }
+}
+
+impl std::error::Error for Trouble {}
+
+/// The error envelope of the distribution specification
+/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes>).
+#[derive(Deserialize)]
+struct Envelope {
+    errors: Vec<Reported>,
+}
+
+#[derive(Deserialize)]
+struct Reported {
+    #[serde(default)]
+    code: String,
+    #[serde(default)]
+    message: String,
+}
+
+/// The registry's own words: `CODE: message`, or the beginning of a body in another form.
+pub(super) fn said(status: StatusCode, body: &[u8]) -> String {
+    if let Ok(Envelope { errors }) = serde_json::from_slice(body)
+        && let Some(Reported { code, message }) = errors.into_iter().next()
+    {
+        return format!("{code}: {message}")
+            .trim_matches([':', ' '])
+            .to_owned();
+    }
+    let text = String::from_utf8_lossy(body);
+    let is_page = text.trim_start().starts_with('<');
+    match text.lines().next().map(str::trim) {
+        Some(line) if !line.is_empty() && !is_page => line.chars().take(300).collect(),
+        _ => status
+            .canonical_reason()
+            .unwrap_or("with no reason")
+            .to_owned(),
+    }
+}
+
+/// Codes that mean "not yet" while our own push is under way.
+const TRANSIENT_CODES: &[&str] = &[
+    "BLOB_UPLOAD_UNKNOWN",
+    "BLOB_UNKNOWN",
+    "MANIFEST_BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+];
+
+/// Whether the same call may succeed a little later.
+pub(super) fn is_transient(status: StatusCode, said: &str) -> bool {
+    match status.as_u16() {
+        408 | 425 | 429 | 499 | 500..=599 => true,
+        // GitHub's secondary limit comes in the clothes of a denial.
+        403 => said.contains("rate limit"),
+        400 | 404 => TRANSIENT_CODES.iter().any(|code| said.starts_with(code)),
+        _ => false,
+    }
+}
+
+impl Trouble {
+    pub(super) fn of(host: &str, status: StatusCode, said: String) -> Self {
+        let host = host.to_owned();
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied { host, status, said },
+            StatusCode::NOT_FOUND => Self::NotFound { host, said },
+            _ => Self::Unexpected { host, status, said },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: u16, body: &str, expected: &str, transient: bool) {
+        let status = StatusCode::from_u16(status).unwrap();
+        let said = said(status, body.as_bytes());
+        assert_eq!(
+            (said.as_str(), is_transient(status, &said)),
+            (expected, transient)
+        );
+    }
+
+    #[test]
+    fn the_registrys_own_words_are_kept() {
+        check(
+            403,
+            r#"{"errors":[{"code":"DENIED","message":"permission_denied: write_package"}]}"#,
+            "DENIED: permission_denied: write_package",
+            false,
+        );
+        check(
+            404,
+            r#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#,
+            "MANIFEST_UNKNOWN",
+            false,
+        );
+        check(502, "<!DOCTYPE html><html>", "Bad Gateway", true);
+        check(401, "", "Unauthorized", false);
+        check(
+            429,
+            "toomanyrequests: slow down",
+            "toomanyrequests: slow down",
+            true,
+        );
+    }
+
+    #[test]
+    fn a_rate_limit_in_the_clothes_of_a_denial_is_transient() {
+        let body = r#"{"errors":[{"code":"DENIED","message":"permission_denied: You have exceeded a secondary rate limit"}]}"#;
+        check(
+            403,
+            body,
+            "DENIED: permission_denied: You have exceeded a secondary rate limit",
+            true,
+        );
+        check(
+            404,
+            r#"{"errors":[{"code":"BLOB_UPLOAD_UNKNOWN","message":"x"}]}"#,
+            "BLOB_UPLOAD_UNKNOWN: x",
+            true,
+        );
+    }
+}

@@ -1,0 +1,137 @@
+//! Proof that a digest is complete in the registry: its bytes, its children, their blobs.
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use super::manifest::{Content, Descriptor, Platform};
+use super::{Manifest, PARALLEL, Repository, Trouble};
+use crate::image::Digest;
+
+/// What the registry holds under a digest, every part seen.
+#[derive(Clone, Debug)]
+pub(crate) struct Proof {
+    pub(crate) manifest: Manifest,
+    /// One for an image, one per platform for an index.
+    pub(crate) platforms: Vec<PlatformImage>,
+    /// Every manifest of the image: index, children, attestations.
+    pub(crate) digests: Vec<Digest>,
+    /// Digest of the image config; unknown for an index.
+    pub(crate) config_digest: Option<Digest>,
+}
+
+/// The image for one platform.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PlatformImage {
+    /// For example `linux/arm64`.
+    pub(crate) platform: String,
+    pub(crate) digest: Digest,
+    /// Bytes of config and layers, compressed.
+    pub(crate) size: u64,
+}
+
+impl Repository<'_> {
+    /// Sees every part of what was pushed under `digest`.
+    pub(crate) async fn prove(self, digest: &Digest) -> Result<Proof, Trouble> {
+        let manifest = self.manifest(digest).await?;
+        let content = self.content(&manifest)?;
+        if content.manifests.is_empty() {
+            self.prove_image(manifest, &content).await
+        } else {
+            self.prove_index(manifest, &content).await
+        }
+    }
+
+    async fn prove_image(self, manifest: Manifest, content: &Content) -> Result<Proof, Trouble> {
+        let config = content
+            .config
+            .as_ref()
+            .map(|config| self.digest(config))
+            .transpose()?;
+        let platform = match &config {
+            Some(config) => self.platform_of_config(config).await?,
+            None => None,
+        };
+        self.require_blobs(content, config.as_ref()).await?;
+        let digest = manifest.digest.clone();
+        let image = platform.map(|platform| PlatformImage {
+            platform,
+            digest: digest.clone(),
+            size: content.size(),
+        });
+        Ok(Proof {
+            manifest,
+            platforms: image.into_iter().collect(),
+            digests: vec![digest],
+            config_digest: config,
+        })
+    }
+
+    async fn prove_index(self, manifest: Manifest, index: &Content) -> Result<Proof, Trouble> {
+        let children = index.manifests.iter().map(|child| self.prove_child(child));
+        let children: Vec<(Digest, Option<PlatformImage>)> = stream::iter(children)
+            .buffered(PARALLEL)
+            .try_collect()
+            .await?;
+        let (digests, images): (Vec<_>, Vec<_>) = children.into_iter().unzip();
+        let digests = std::iter::once(manifest.digest.clone())
+            .chain(digests)
+            .collect();
+        Ok(Proof {
+            manifest,
+            platforms: images.into_iter().flatten().collect(),
+            digests,
+            config_digest: None,
+        })
+    }
+
+    async fn prove_child(
+        self,
+        child: &Descriptor,
+    ) -> Result<(Digest, Option<PlatformImage>), Trouble> {
+        let digest = self.digest(child)?;
+        let manifest = self.manifest(&digest).await?;
+        let content = self.content(&manifest)?;
+        self.require_blobs(&content, None).await?;
+        let platform = child.platform.as_ref().and_then(Platform::name);
+        let image = platform.map(|platform| PlatformImage {
+            platform,
+            digest: digest.clone(),
+            size: content.size(),
+        });
+        Ok((digest, image))
+    }
+
+    async fn require_blobs(self, content: &Content, seen: Option<&Digest>) -> Result<(), Trouble> {
+        let digests = content
+            .blobs()
+            .map(|blob| self.digest(blob))
+            .collect::<Result<Vec<_>, _>>()?;
+        let unseen = digests.iter().filter(|digest| Some(*digest) != seen);
+        let checks = unseen.map(|digest| self.require_blob(digest));
+        stream::iter(checks)
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await
+    }
+
+    async fn platform_of_config(self, config: &Digest) -> Result<Option<String>, Trouble> {
+        let bytes = self.blob(config).await?;
+        Ok(serde_json::from_slice::<Platform>(&bytes)
+            .ok()
+            .and_then(|platform| platform.name()))
+    }
+
+    fn content(self, manifest: &Manifest) -> Result<Content, Trouble> {
+        let content = serde_json::from_slice(&manifest.bytes);
+        content.map_err(|error| {
+            self.broken(format!(
+                "holds a manifest {} that cannot be read: {error}",
+                manifest.digest
+            ))
+        })
+    }
+
+    fn digest(self, descriptor: &Descriptor) -> Result<Digest, Trouble> {
+        let digest = descriptor.digest.parse();
+        digest.map_err(|problem| self.broken(format!("holds a manifest in which {problem}")))
+    }
+}

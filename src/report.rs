@@ -1,0 +1,111 @@
+//! `Report`: plan + built + verified, ready to be shown.
+
+mod outputs;
+mod plan;
+mod summary;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value};
+
+use crate::Decided;
+use crate::image::Digest;
+use crate::inputs::Mode;
+use crate::plan::Plan;
+use crate::problem::{Explanation, Problem};
+use crate::publish::Done;
+use crate::registry::Proof;
+use crate::vars::Vars;
+use crate::workflow::Console;
+
+/// Everything there is to say about a run, however far it came.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    decided: Option<Decided>,
+    done: Done,
+    failure: Option<Explanation>,
+}
+
+impl Report {
+    pub(crate) fn new(decided: Option<Decided>, done: Done, error: Option<&anyhow::Error>) -> Self {
+        Self {
+            decided,
+            done,
+            failure: error.map(Explanation::of),
+        }
+    }
+
+    fn plan(&self) -> Option<&Plan> {
+        self.decided.as_ref().map(|decided| &decided.plan)
+    }
+
+    /// Whether the author of the workflow wants a summary; yes, as long as nobody said no.
+    fn wants_summary(&self) -> bool {
+        self.is_publication()
+            && self
+                .decided
+                .as_ref()
+                .is_none_or(|decided| decided.inputs.summary)
+    }
+
+    fn digest(&self) -> Option<&Digest> {
+        self.done.built.as_ref().map(|built| &built.digest)
+    }
+
+    /// Whether a registry is known to hold the image.
+    fn is_pushed(&self) -> bool {
+        self.proof().is_some()
+    }
+
+    fn proof(&self) -> Option<&Proof> {
+        self.done.held.iter().find_map(|held| held.proof.as_ref())
+    }
+
+    /// Whether the run was meant to build something.
+    fn is_publication(&self) -> bool {
+        self.decided
+            .as_ref()
+            .is_none_or(|decided| decided.mode == Mode::Publish)
+    }
+}
+
+/// Tells everybody: the runner's files, then the person or program that reads stdout.
+pub(crate) fn tell(
+    report: &Report,
+    vars: &Vars,
+    as_json: bool,
+    console: Console,
+) -> anyhow::Result<()> {
+    let outputs = outputs::of_report(report);
+    if let Some(path) = vars.path("GITHUB_OUTPUT") {
+        outputs::append(path, &outputs)?;
+    }
+    if let Some(path) = vars
+        .path("GITHUB_STEP_SUMMARY")
+        .filter(|_| report.wants_summary())
+    {
+        outputs::append_text(path, &summary::markdown(report)).with_context(|| {
+            Problem::new(
+                format!("cannot write the summary to `{}`", path.display()),
+                "let `GITHUB_STEP_SUMMARY` name a writable file, or unset it",
+            )
+        })?;
+    }
+    match (report.plan(), as_json) {
+        (Some(plan), true) if !report.is_publication() => {
+            console.result(&format!("{}\n", plan::json(plan)))
+        }
+        (_, true) => console.result(&format!("{}\n", outputs_json(&outputs))),
+        (Some(plan), false) if !report.is_publication() => console.say(&plan::text(plan)),
+        (Some(plan), false) => console.say(&summary::text(report, plan)),
+        (None, false) => {}
+    }
+    Ok(())
+}
+
+fn outputs_json(outputs: &[outputs::Output]) -> Value {
+    outputs
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
+        .collect::<Map<_, _>>()
+        .into()
+}

@@ -1,0 +1,267 @@
+//! Text for `GITHUB_OUTPUT`
+//! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings>).
+
+use std::fmt::Write as _;
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::Context as _;
+use serde_json::{Map, Value, json};
+
+use super::Report;
+use crate::image::digest::hex;
+use crate::plan::Plan;
+use crate::problem::Problem;
+
+/// Every output the action has, in the order they are written. `action.yml` declares the same; a test
+/// compares the two.
+pub(crate) const NAMES: &[&str] = &[
+    "image",
+    "digest",
+    "ref",
+    "subjects",
+    "platform-digests",
+    "digests",
+    "imageid",
+    "pushed",
+    "tags",
+    "tag-names",
+    "version",
+    "labels",
+    "annotations",
+    "json",
+    "metadata",
+];
+
+/// Name and value of an output.
+pub(crate) type Output = (&'static str, String);
+
+const METADATA_LIMIT: usize = 32 * 1024;
+
+/// All outputs of a run, empty where nothing is known.
+pub(crate) fn of_report(report: &Report) -> Vec<Output> {
+    let planned = report.plan().map(of_plan).unwrap_or_default();
+    let digest = report.digest().map(ToString::to_string).unwrap_or_default();
+    let image = report
+        .plan()
+        .and_then(|plan| plan.images.first())
+        .map(ToString::to_string)
+        .unwrap_or_default();
+    let reference = if digest.is_empty() || image.is_empty() {
+        String::new()
+    } else {
+        format!("{image}@{digest}")
+    };
+    let value = |name| match name {
+        "ref" => reference.clone(),
+        "digest" => digest.clone(),
+        "image" => image.clone(),
+        "pushed" => report.is_pushed().to_string(),
+        "tags" if report.is_publication() => held_tags(report),
+        "subjects" => subjects(report),
+        "platform-digests" => platform_digests(report),
+        "digests" => digests(report),
+        "imageid" => image_id(report),
+        "metadata" => metadata(report),
+        _ => planned
+            .iter()
+            .find(|(planned, _)| *planned == name)
+            .map(|(_, value)| value.clone())
+            .unwrap_or_default(),
+    };
+    NAMES.iter().map(|name| (*name, value(name))).collect()
+}
+
+/// The outputs that follow from the plan alone.
+pub(crate) fn of_plan(plan: &Plan) -> Vec<Output> {
+    let lines = |lines: Vec<String>| lines.join("\n");
+    let pairs = |pairs: &[(String, String)]| {
+        lines(
+            pairs
+                .iter()
+                .map(|(key, value)| format!("{key}={value}"))
+                .collect(),
+        )
+    };
+    let references: Vec<String> = plan
+        .references()
+        .map(|reference| reference.to_string())
+        .collect();
+    let names: Vec<String> = plan
+        .tags
+        .iter()
+        .map(|planned| planned.tag.to_string())
+        .collect();
+    let annotations: Vec<String> = plan
+        .annotations
+        .iter()
+        .map(|(key, value)| format!("manifest:{key}={value}"))
+        .collect();
+    let labels: Map<String, Value> = plan
+        .labels
+        .iter()
+        .map(|(key, value)| (key.clone(), json!(value)))
+        .collect();
+    let json = json!({ "tags": references, "tag-names": names, "labels": labels, "annotations": annotations });
+    vec![
+        (
+            "image",
+            plan.images
+                .first()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+        ),
+        ("version", plan.version.clone()),
+        ("tags", lines(references)),
+        ("tag-names", lines(names)),
+        ("labels", pairs(&plan.labels)),
+        ("annotations", lines(annotations)),
+        ("json", json.to_string()),
+    ]
+}
+
+fn held_tags(report: &Report) -> String {
+    let references = report
+        .done
+        .held
+        .iter()
+        .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
+    references.collect::<Vec<_>>().join("\n")
+}
+
+fn subjects(report: &Report) -> String {
+    let proven = report
+        .done
+        .held
+        .iter()
+        .filter_map(|held| Some((&held.name, held.proof.as_ref()?)));
+    let subjects: Vec<Value> = proven.map(|(name, proof)| json!({ "name": name.to_string(), "digest": proof.manifest.digest.as_str() })).collect();
+    Value::from(subjects).to_string()
+}
+
+fn platform_digests(report: &Report) -> String {
+    let images = report
+        .proof()
+        .map(|proof| proof.platforms.as_slice())
+        .unwrap_or_default();
+    let map: Map<String, Value> = images
+        .iter()
+        .map(|image| (image.platform.clone(), json!(image.digest.as_str())))
+        .collect();
+    Value::from(map).to_string()
+}
+
+fn digests(report: &Report) -> String {
+    let digests = report
+        .proof()
+        .map(|proof| proof.digests.as_slice())
+        .unwrap_or_default();
+    json!(
+        digests
+            .iter()
+            .map(|digest| digest.as_str())
+            .collect::<Vec<_>>()
+    )
+    .to_string()
+}
+
+fn image_id(report: &Report) -> String {
+    let proven = report
+        .proof()
+        .and_then(|proof| proof.config_digest.as_ref());
+    let said = report
+        .done
+        .built
+        .as_ref()
+        .and_then(|built| built.config_digest.as_ref());
+    proven.or(said).map(ToString::to_string).unwrap_or_default()
+}
+
+fn metadata(report: &Report) -> String {
+    let text = report
+        .done
+        .built
+        .as_ref()
+        .map(|built| json!(built.metadata).to_string())
+        .unwrap_or_default();
+    if text.len() <= METADATA_LIMIT {
+        text
+    } else {
+        String::new()
+    }
+}
+
+/// Appends the outputs in one write, so that the file holds all of them or none.
+pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
+    let text: String = outputs
+        .iter()
+        .map(|(name, value)| entry(name, value, &random_delimiter(value)))
+        .collect();
+    append_text(path, &text).with_context(|| {
+        Problem::new(
+            format!("cannot write the outputs to `{}`", path.display()),
+            "let `GITHUB_OUTPUT` name a writable file, or unset it",
+        )
+    })
+}
+
+pub(crate) fn append_text(path: &Path, text: &str) -> std::io::Result<()> {
+    OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(path)?
+        .write_all(text.as_bytes())
+}
+
+fn entry(name: &str, value: &str, delimiter: &str) -> String {
+    let mut text = String::new();
+    let _infallible = writeln!(text, "{name}<<{delimiter}\n{value}\n{delimiter}");
+    text
+}
+
+/// 128 random bits that do not occur in `value`: nobody can end the value early
+/// (<https://github.com/advisories/GHSA-7r3h-m5j6-3q42>).
+fn random_delimiter(value: &str) -> String {
+    loop {
+        let delimiter = format!(
+            "ghadelimiter_{}",
+            hex(&std::array::from_fn::<u8, 16, _>(|_| fastrand::u8(..)))
+        );
+        if !value.contains(&delimiter) {
+            return delimiter;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_whole_by_the_runner() {
+        assert_eq!(entry("tags", "a\nb", "x"), "tags<<x\na\nb\nx\n");
+        assert_eq!(entry("digest", "", "x"), "digest<<x\n\nx\n");
+    }
+
+    #[test]
+    fn every_output_is_there_even_when_nothing_is_known() {
+        let outputs = of_report(&Report::default());
+        let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, NAMES);
+        let known: Vec<_> = outputs
+            .into_iter()
+            .filter(|(_, value)| !value.is_empty())
+            .collect();
+        let expected = [
+            ("subjects", "[]"),
+            ("platform-digests", "{}"),
+            ("digests", "[]"),
+            ("pushed", "false"),
+        ];
+        assert_eq!(
+            known,
+            expected.map(|(name, value)| (name, value.to_owned()))
+        );
+    }
+}
