@@ -1,0 +1,95 @@
+//! `action.yml`, the code and the README speak of the same inputs and outputs.
+
+use std::fs;
+use std::path::Path;
+
+use crate::support::{Action, TOKEN};
+
+fn read(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The keys one level below `section` in `action.yml`.
+fn declared(section: &str) -> Vec<String> {
+    let text = read("action.yml");
+    let body = text
+        .lines()
+        .skip_while(|line| *line != format!("{section}:"))
+        .skip(1);
+    let body = body.take_while(|line| line.is_empty() || line.starts_with(' '));
+    let keys = body.filter(|line| {
+        line.starts_with("  ") && !line.starts_with("   ") && !line.starts_with("  #")
+    });
+    keys.map(|line| line.trim().trim_end_matches(':').to_owned())
+        .collect()
+}
+
+#[test]
+fn every_declared_input_is_known_and_documented() {
+    let inputs = declared("inputs");
+    assert!(inputs.contains(&"github-token".to_owned()), "{inputs:?}");
+    let action = Action::new().event("push_tag").arguments(&["plan"]);
+    let run = inputs
+        .iter()
+        .fold(action, |action, name| action.input(name, ""))
+        .run();
+    assert!(!run.stdout.contains("there is no input"), "{}", run.stdout);
+    let readme = read("README.md");
+    for name in inputs {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "the README has no row for the input `{name}`"
+        );
+    }
+}
+
+#[test]
+fn every_declared_output_is_written_and_documented() {
+    let mut outputs = declared("outputs");
+    outputs.sort();
+    let run = Action::new()
+        .event("push_tag")
+        .input("github-token", TOKEN)
+        .arguments(&["plan"])
+        .run();
+    assert_eq!(outputs, run.outputs.keys().cloned().collect::<Vec<_>>());
+    let readme = read("README.md");
+    for name in outputs {
+        assert!(
+            readme.contains(&format!("| `{name}` |")),
+            "the README has no row for the output `{name}`"
+        );
+    }
+}
+
+#[test]
+fn every_known_input_is_declared() {
+    let known = Action::new()
+        .event("push_tag")
+        .input("no-such-input-x", "1")
+        .arguments(&["plan"])
+        .run();
+    assert!(
+        known.stdout.contains("there is no input `no-such-input-x`"),
+        "{}",
+        known.stdout
+    );
+    let text = read("src/inputs.rs");
+    let list = text
+        .split_once("NAMES: &[&str] = &[")
+        .unwrap()
+        .1
+        .split_once(']')
+        .unwrap()
+        .0;
+    let mut names: Vec<String> = list
+        .split('"')
+        .skip(1)
+        .step_by(2)
+        .map(str::to_owned)
+        .collect();
+    let mut inputs = declared("inputs");
+    names.sort();
+    inputs.sort();
+    assert_eq!(names, inputs);
+}

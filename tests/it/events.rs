@@ -1,0 +1,175 @@
+//! Every recorded event through `plan`.
+
+use std::fmt::Write as _;
+use std::fs;
+
+use expect_test::expect;
+use serde_json::Value;
+
+use crate::support::{Action, TOKEN, fixture};
+
+fn plan(event: &str) -> Result<Value, String> {
+    let run = Action::new()
+        .event(event)
+        .input("github-token", TOKEN)
+        .arguments(&["plan", "--json"])
+        .run();
+    if run.succeeded {
+        Ok(serde_json::from_str(&run.stdout).unwrap())
+    } else {
+        Err(run.stderr)
+    }
+}
+
+fn events() -> Vec<String> {
+    let files = fs::read_dir(fixture("x", "env").parent().unwrap()).unwrap();
+    let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+    let mut events: Vec<String> = names
+        .filter_map(|name| Some(name.strip_suffix(".env")?.to_owned()))
+        .collect();
+    events.sort();
+    events
+}
+
+#[test]
+fn every_event_has_its_tags_and_its_push_decision() {
+    let mut table = String::new();
+    for event in events() {
+        match plan(&event) {
+            Ok(plan) => {
+                let names: Vec<&str> = plan["tag-names"]
+                    .as_array()
+                    .unwrap()
+                    .iter()
+                    .map(|tag| tag.as_str().unwrap())
+                    .collect();
+                let push = &plan["push"];
+                writeln!(
+                    table,
+                    "{event}: {} [{}] {}",
+                    names.join(" "),
+                    push["decision"].as_str().unwrap(),
+                    push["reason"].as_str().unwrap()
+                )
+                .unwrap();
+            }
+            Err(error) => writeln!(
+                table,
+                "{event}: {}",
+                error.trim_end().replace("%0A", "\n   ")
+            )
+            .unwrap(),
+        }
+    }
+    expect![[r#"
+        create: feature-add-login [push] there is a token, and the event is trusted
+        merge_group: pr-12 [push] there is a token, and the event is trusted
+        pull_request: pr-2 [push] there is a token, and the event is trusted
+        pull_request_fork: pr-3 [build-only] the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        pull_request_target: pr-4 [push] there is a token, and the event is trusted
+        pull_request_target_fork: ::add-mask::ghs_canary.of-the-test_0123456789
+        ::error title=ghcr-publish::the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+             fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
+        push_branch: main [push] there is a token, and the event is trusted
+        push_prerelease_tag: v2.0.8-beta.67 latest [push] there is a token, and the event is trusted
+        push_release_branch: releases-v1 [push] there is a token, and the event is trusted
+        push_tag: v1.2.3 latest [push] there is a token, and the event is trusted
+        release: v1.2.3 latest [push] there is a token, and the event is trusted
+        schedule: nightly main [push] there is a token, and the event is trusted
+        workflow_dispatch: main [push] there is a token, and the event is trusted
+        workflow_run: main [push] there is a token, and the event is trusted
+        workflow_run_fork: ::add-mask::ghs_canary.of-the-test_0123456789
+        ::error title=ghcr-publish::the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+             fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
+    "#]].assert_eq(&table);
+}
+
+/// The table that users know, row by row.
+#[test]
+fn the_default_rules_give_the_known_table() {
+    let rows = [
+        ("pull_request", "refs/pull/2/merge", &["pr-2"][..]),
+        ("push", "refs/heads/master", &["master"]),
+        ("push", "refs/heads/releases/v1", &["releases-v1"]),
+        ("push", "refs/tags/v1.2.3", &["v1.2.3", "latest"]),
+        (
+            "push",
+            "refs/tags/v2.0.8-beta.67",
+            &["v2.0.8-beta.67", "latest"],
+        ),
+        ("workflow_dispatch", "refs/heads/master", &["master"]),
+    ];
+    for (event, git_ref, tags) in rows {
+        let variables = [
+            ("GITHUB_EVENT_NAME", event),
+            ("GITHUB_REF", git_ref),
+            ("GITHUB_REPOSITORY", "Acme/Widget"),
+            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+        ];
+        let action = variables
+            .iter()
+            .fold(Action::new(), |action, (name, value)| {
+                action.env(name, value)
+            });
+        let run = action.arguments(&["plan", "--json"]).run();
+        let plan: Value = serde_json::from_str(&run.stdout).unwrap();
+        let expected: Vec<String> = tags
+            .iter()
+            .map(|tag| format!("ghcr.io/acme/widget:{tag}"))
+            .collect();
+        assert_eq!(
+            plan["tags"],
+            Value::from(expected),
+            "for {event} of {git_ref}"
+        );
+        assert_eq!(
+            run.output("tags"),
+            plan["tags"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|tag| tag.as_str().unwrap())
+                .collect::<Vec<_>>()
+                .join("\n")
+        );
+    }
+}
+
+#[test]
+fn outside_actions_the_checkout_says_what_happened() {
+    let action = Action::new();
+    let git = |arguments: &[&str]| {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "git makes the checkout under test"
+        )]
+        let status = std::process::Command::new("git")
+            .args([
+                "-c",
+                "user.name=octocat",
+                "-c",
+                "user.email=octocat@users.noreply.github.com",
+            ])
+            .args(arguments)
+            .current_dir(action.path("workspace"))
+            .status();
+        assert!(status.unwrap().success(), "git {arguments:?}");
+    };
+    git(&["init", "--quiet", "--initial-branch=trunk"]);
+    git(&["remote", "add", "origin", "git@github.com:Acme/Widget.git"]);
+    git(&["commit", "--quiet", "--allow-empty", "--message=one"]);
+    let tags = |action: Action| {
+        let run = action.arguments(&["plan", "--json"]).run();
+        assert!(run.succeeded, "{}", run.stderr);
+        serde_json::from_str::<Value>(&run.stdout).unwrap()["tags"].clone()
+    };
+    git(&["tag", "--annotate", "--message=x", "v1.0.0"]);
+    git(&["checkout", "--quiet", "--detach"]);
+    assert_eq!(
+        tags(action),
+        Value::from(vec![
+            "ghcr.io/acme/widget:v1.0.0",
+            "ghcr.io/acme/widget:latest"
+        ])
+    );
+}

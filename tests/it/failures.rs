@@ -1,0 +1,269 @@
+//! What goes wrong, in the words the user reads: nothing pushed, exit status 1, every output written.
+
+use std::fs;
+
+use expect_test::{Expect, expect};
+use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package};
+
+use crate::support::{Action, Run, TOKEN};
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn check(run: Run, expected: Expect) {
+    assert!(!run.succeeded, "{}", run.stdout);
+    expected.assert_eq(&run.stable(&run.stderr.replace("%0A", "\n"), "no host"));
+    assert_eq!(run.output("pushed"), "false");
+    assert!(run.summary.starts_with("### ❌ "), "{}", run.summary);
+}
+
+fn tag_push() -> Action {
+    Action::new().event("push_tag").input("github-token", TOKEN)
+}
+
+#[test]
+fn outside_a_checkout_the_repository_must_be_named() {
+    check(
+        Action::new().run(),
+        expect![[r#"
+        error: the repository is not known: `GITHUB_REPOSITORY` is not set
+          because: there is no git checkout here either
+          fix: run inside a checkout with a remote `origin`, or set `GITHUB_REPOSITORY`
+    "#]],
+    );
+}
+
+#[test]
+fn a_payload_must_be_json() {
+    let action = tag_push();
+    fs::write(action.path("event"), "{").unwrap();
+    let path = action.path("event").display().to_string();
+    check(
+        action.env("GITHUB_EVENT_PATH", &path).run(),
+        expect![[r#"
+        ::error title=ghcr-publish::the event payload at `<folder>/event` is not JSON
+          because: EOF while parsing an object at line 1 column 1
+          fix: let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)
+    "#]],
+    );
+}
+
+#[test]
+fn a_name_no_registry_takes_is_refused() {
+    check(
+        tag_push().env("GITHUB_REPOSITORY", "acme/.github").run(),
+        expect![[r#"
+            ::error title=ghcr-publish::`ghcr.io/acme/.github` is not an image name a registry takes
+              because: the part `.github` breaks the rule `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
+              fix: write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`
+        "#]],
+    );
+}
+
+#[test]
+fn a_context_without_a_dockerfile_is_named() {
+    check(
+        tag_push().input("context", "examples/hello").run(),
+        expect![[r#"
+            ::error title=ghcr-publish::there is no Dockerfile to build
+              because: there is no file `examples/hello/Dockerfile` in the workspace
+              fix: name the folder in the input `context`, or the file in the input `file`; both start at the root of the checkout
+        "#]],
+    );
+}
+
+#[test]
+fn an_empty_workspace_asks_for_a_checkout() {
+    let action = tag_push();
+    fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
+    check(
+        action.run(),
+        expect![[r#"
+        ::error title=ghcr-publish::there is no Dockerfile to build
+          because: there is no file `Dockerfile` in the workspace
+          fix: the workspace is empty: put `- uses: actions/checkout@v5` before this step
+    "#]],
+    );
+}
+
+#[test]
+fn an_engine_that_does_not_answer_is_named() {
+    let action = tag_push()
+        .buildx("exit 1")
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
+    check(
+        action.run(),
+        expect![[r#"
+        ::error title=ghcr-publish::cannot reach the Docker engine at `/nowhere/docker.sock`
+          because: No such file or directory (os error 2)
+          fix: run the job on a runner with Docker, for example `runs-on: ubuntu-latest`; on your own runner start the engine and let this socket reach it
+    "#]],
+    );
+}
+
+#[test]
+fn a_registry_that_does_not_answer_is_named() {
+    // Port 9 is the discard service's; nothing listens there.
+    let run = tag_push()
+        .buildx("exit 1")
+        .input("registry", "127.0.0.1:9")
+        .run();
+    assert_eq!(run.noted("arguments"), "", "the build was started");
+    check(
+        run,
+        expect![[r#"
+        ::error title=ghcr-publish::cannot reach the registry `127.0.0.1:9`
+          because: 127.0.0.1:9 does not answer: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+          fix: see whether the name in `registry` or `images` is right and the registry is up
+    "#]],
+    );
+}
+
+#[test]
+fn a_denied_push_is_known_before_the_build() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::unlinked())
+        .start()
+        .unwrap();
+    let run = tag_push()
+        .buildx("exit 1")
+        .input("registry", double.host())
+        .run();
+    assert_eq!(run.noted("arguments"), "", "the build was started");
+    assert!(double.requests().len() <= 3, "{:?}", double.requests());
+    let text = run
+        .stderr
+        .replace(&double.host(), "<registry>")
+        .replace("%0A", "\n");
+    expect![[r#"
+        ::error title=ghcr-publish::cannot push `<registry>/acme/widget`
+          because: <registry> answered 403 DENIED: permission_denied: write_package
+          fix: add `packages: write` to the job's `permissions:`, and give this repository the role Write on the package's settings page
+    "#]].assert_eq(&text);
+    assert!(!run.succeeded);
+}
+
+#[test]
+fn a_failing_instruction_is_shown_where_it_stands() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start()
+        .unwrap();
+    let progress = r#"
+cat >&2 <<'END'
+{"vertexes":[{"digest":"sha256:1","name":"[2/2] RUN make","started":"2026-01-01T00:00:00Z"}]}
+{"logs":[{"vertex":"sha256:1","stream":2,"data":"OjplcnJvcjo6Zm9yZ2VkCiMjW2Vycm9yXWZvcmdlZAptYWtlOiAqKiogbm8gcnVsZQo="}]}
+{"vertexes":[{"digest":"sha256:1","name":"[2/2] RUN make","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:02Z","error":"process \"/bin/sh -c make\" did not complete successfully: exit code: 2"}]}
+Dockerfile:2
+--------------------
+   1 |     FROM debian
+   2 | >>> RUN make
+--------------------
+ERROR: failed to build: failed to solve: process "/bin/sh -c make" did not complete successfully: exit code: 2
+END
+exit 1"#;
+    let run = tag_push()
+        .buildx(progress)
+        .input("registry", double.host())
+        .run();
+    let log = run
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("::group::"))
+        .collect::<Vec<_>>()
+        .join("\n")
+        .replace('\u{200b}', "<zero-width space>");
+    expect![[r#"
+        ::group::[2/2] RUN make
+        <zero-width space>::error::forged
+        ##<zero-width space>[error]forged
+        make: *** no rule
+        done in 2.0 s
+        ::endgroup::
+        Dockerfile:2
+        --------------------
+           1 |     FROM debian
+           2 | >>> RUN make
+        --------------------"#]]
+    .assert_eq(&log);
+    check(
+        run,
+        expect![[r#"
+        ::error file=Dockerfile,line=2,title=ghcr-publish::the build failed at `[2/2] RUN make`
+          because: process "/bin/sh -c make" did not complete successfully: exit code: 2
+          fix: mend line 2 of `Dockerfile`; the step's log above says more
+    "#]],
+    );
+}
+
+#[test]
+fn what_a_registry_holds_is_reported_although_a_tag_was_refused() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    double.script(
+        Fault::on(Endpoint::TagPut)
+            .always()
+            .deny(&Denial::WritePackage),
+    );
+    let run = tag_push()
+        .buildx_pushes(&digest)
+        .input("registry", double.host())
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(
+        (run.output("pushed"), run.output("digest")),
+        ("true", digest.as_str())
+    );
+    assert_eq!(
+        run.output("tags"),
+        format!("{}/acme/widget:v1.2.3", double.host())
+    );
+    let text = run
+        .stderr
+        .replace(&double.host(), "<registry>")
+        .replace(&digest, "<digest>")
+        .replace("%0A", "\n");
+    expect![[r#"
+        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but its tags are not all in place
+          because: <registry> answered 403 DENIED: permission_denied: write_package
+          fix: run the job again: the build is cached, and the tags move once the registry is well
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn bytes_that_are_not_the_digest_are_no_proof() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let other = double.put_image("acme/widget", "v1.2.3", &[]);
+    let (media_type, bytes) = double.manifest("acme/widget", &other).unwrap();
+    double.script(
+        Fault::on(Endpoint::ManifestRead)
+            .path(&digest)
+            .always()
+            .answer(200)
+            .body(&media_type, std::str::from_utf8(&bytes).unwrap()),
+    );
+    let run = tag_push()
+        .buildx_pushes(&digest)
+        .input("registry", double.host())
+        .run();
+    assert!(!run.succeeded);
+    assert!(
+        run.stderr
+            .contains(&format!("sent bytes of the digest {other} for {digest}")),
+        "{}",
+        run.stderr
+    );
+    assert_eq!((run.output("pushed"), run.output("tags")), ("false", ""));
+}

@@ -1,0 +1,303 @@
+//! Publications that go well, against the GHCR double.
+
+use expect_test::expect;
+use ghcr_double::{Account, Double, Endpoint, Fault};
+use serde_json::json;
+
+use crate::support::{Action, TOKEN};
+
+/// A double in which the image that `buildx` is said to push already lies under `tag`.
+fn double_with_image(tag: &str) -> (Double, String) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", tag, &[]);
+    (double, digest)
+}
+
+fn publish(event: &str, double: &Double, digest: &str) -> Action {
+    let action = Action::new().event(event).buildx_pushes(digest);
+    action
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+        .env("GITHUB_API_URL", double.api_url())
+}
+
+#[test]
+fn a_tag_is_pushed_proven_and_followed_by_latest() {
+    let (double, digest) = double_with_image("v1.2.3");
+    let run = publish("push_tag", &double, &digest).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(double.tags("acme/widget").get("latest"), Some(&digest));
+    expect![[r#"
+        ::add-mask::ghs_canary.of-the-test_0123456789
+        ::add-mask::b2N0b2NhdDpnaHNfY2FuYXJ5Lm9mLXRoZS10ZXN0XzAxMjM0NTY3ODk=
+        ::add-mask::djE6b3BhcXVlLWJlYXJlcjowMDAwMDAwMDAwMDAwMDAx
+        <registry> takes a push of acme/widget
+        image    <registry>/acme/widget
+        digest   sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503
+        tag      <registry>/acme/widget:v1.2.3
+        tag      <registry>/acme/widget:latest
+
+        to attest it, add the step
+
+        - uses: actions/attest@v4
+          with:
+            subject-name: <registry>/acme/widget
+            subject-digest: sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503
+    "#]]
+    .assert_eq(&run.stable(&run.stdout, double.host()));
+    let outputs: String = run
+        .outputs
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
+    expect![[r#"
+        annotations=manifest:org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+        manifest:org.opencontainers.image.description=Makes widgets
+        manifest:org.opencontainers.image.licenses=Apache-2.0
+        manifest:org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+        manifest:org.opencontainers.image.source=https://github.com/acme/Widget
+        manifest:org.opencontainers.image.title=Widget
+        manifest:org.opencontainers.image.url=https://github.com/acme/Widget
+        manifest:org.opencontainers.image.version=v1.2.3
+        digest=<digest>
+        digests=["<digest>"]
+        image=<registry>/acme/widget
+        imageid=sha256:277a86d5d1a6983dd0f8c45442ddec4188dd31d58693bede97b63004e4706d31
+        json={"tags":["<registry>/acme/widget:v1.2.3","<registry>/acme/widget:latest"],"tag-names":["v1.2.3","latest"],"labels":{"org.opencontainers.image.created":"2026-11-20T10:00:00.000Z","org.opencontainers.image.description":"Makes widgets","org.opencontainers.image.licenses":"Apache-2.0","org.opencontainers.image.revision":"0123456789abcdef0123456789abcdef01234567","org.opencontainers.image.source":"https://github.com/acme/Widget","org.opencontainers.image.title":"Widget","org.opencontainers.image.url":"https://github.com/acme/Widget","org.opencontainers.image.version":"v1.2.3"},"annotations":["manifest:org.opencontainers.image.created=2026-11-20T10:00:00.000Z","manifest:org.opencontainers.image.description=Makes widgets","manifest:org.opencontainers.image.licenses=Apache-2.0","manifest:org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567","manifest:org.opencontainers.image.source=https://github.com/acme/Widget","manifest:org.opencontainers.image.title=Widget","manifest:org.opencontainers.image.url=https://github.com/acme/Widget","manifest:org.opencontainers.image.version=v1.2.3"]}
+        labels=org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+        org.opencontainers.image.description=Makes widgets
+        org.opencontainers.image.licenses=Apache-2.0
+        org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+        org.opencontainers.image.source=https://github.com/acme/Widget
+        org.opencontainers.image.title=Widget
+        org.opencontainers.image.url=https://github.com/acme/Widget
+        org.opencontainers.image.version=v1.2.3
+        metadata={"containerimage.digest":"<digest>"}
+        platform-digests={"linux/amd64":"<digest>"}
+        pushed=true
+        ref=<registry>/acme/widget@<digest>
+        subjects=[{"name":"<registry>/acme/widget","digest":"<digest>"}]
+        tag-names=v1.2.3
+        latest
+        tags=<registry>/acme/widget:v1.2.3
+        <registry>/acme/widget:latest
+        version=v1.2.3
+    "#]].assert_eq(
+        &run.stable(&outputs, double.host())
+            .replace(&digest, "<digest>"),
+    );
+    expect![[r#"
+        ### 📦 `<registry>/acme/widget` is published
+
+        | | |
+        |---|---|
+        | Image | `<registry>/acme/widget` |
+        | Digest | `<digest>` |
+        | Tags | `v1.2.3` `latest` |
+
+        | Platform | Size | Digest |
+        |---|--:|---|
+        | `linux/amd64` | 1.2 kB | `<digest>` |
+
+        ```sh
+        docker pull <registry>/acme/widget@<digest>
+        ```
+
+        <details><summary>Attest it</summary>
+
+        ```yaml
+        - uses: actions/attest@v4
+          with:
+            subject-name: <registry>/acme/widget
+            subject-digest: <digest>
+        ```
+
+        </details>
+
+    "#]]
+    .assert_eq(
+        &run.stable(&run.summary, double.host())
+            .replace(&digest, "<digest>"),
+    );
+}
+
+#[test]
+fn the_engine_gets_the_request_and_nothing_else() {
+    let (double, digest) = double_with_image("v1.2.3");
+    let action = publish("push_tag", &double, &digest)
+        .input("build-args", "A=1")
+        .input("platforms", "linux/amd64")
+        .input("no-cache", "true");
+    let run = action.env("SECRET_OF_ANOTHER_STEP", "x").run();
+    assert!(run.succeeded, "{}", run.stderr);
+    let arguments = run.stable(&run.noted("arguments"), double.host());
+    let private = arguments
+        .lines()
+        .find_map(|line| line.strip_prefix("--metadata-file="))
+        .unwrap()
+        .trim_end_matches("/metadata.json")
+        .to_owned();
+    expect![[r#"
+        build
+        --progress=rawjson
+        --metadata-file=<private>/metadata.json
+        --file=Dockerfile
+        --platform=linux/amd64
+        --build-arg=A=1
+        --label=org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+        --label=org.opencontainers.image.description=Makes widgets
+        --label=org.opencontainers.image.licenses=Apache-2.0
+        --label=org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+        --label=org.opencontainers.image.source=https://github.com/acme/Widget
+        --label=org.opencontainers.image.title=Widget
+        --label=org.opencontainers.image.url=https://github.com/acme/Widget
+        --label=org.opencontainers.image.version=v1.2.3
+        --annotation=manifest:org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+        --annotation=manifest:org.opencontainers.image.description=Makes widgets
+        --annotation=manifest:org.opencontainers.image.licenses=Apache-2.0
+        --annotation=manifest:org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+        --annotation=manifest:org.opencontainers.image.source=https://github.com/acme/Widget
+        --annotation=manifest:org.opencontainers.image.title=Widget
+        --annotation=manifest:org.opencontainers.image.url=https://github.com/acme/Widget
+        --annotation=manifest:org.opencontainers.image.version=v1.2.3
+        --no-cache
+        --tag=<registry>/acme/widget:v1.2.3
+        --output=type=image,oci-mediatypes=true,push=true
+        --
+        .
+    "#]].assert_eq(&arguments.replace(&private, "<private>"));
+    expect![[r#"
+        BUILDX_CONFIG=<private>/buildx
+        BUILDX_GIT_INFO=false
+        BUILDX_METADATA_PROVENANCE=disabled
+        BUILDX_NO_DEFAULT_ATTESTATIONS=1
+        DOCKER_CONFIG=<private>
+        DOCKER_HOST=unix://<folder>/docker.sock
+        HOME=<folder>/home
+        PATH=<folder>/bin:/usr/bin:/bin
+        PWD=<folder>/workspace
+        SOURCE_DATE_EPOCH=1795168800
+    "#]]
+    .assert_eq(
+        &run.stable(&run.noted("environment"), double.host())
+            .replace(&private, "<private>"),
+    );
+    assert!(
+        !std::path::Path::new(&private).exists(),
+        "the private configuration is left behind"
+    );
+    let login = json!({"auths": {double.host(): {"auth": "b2N0b2NhdDpnaHNfY2FuYXJ5Lm9mLXRoZS10ZXN0XzAxMjM0NTY3ODk="}}});
+    assert_eq!(run.noted("docker-config"), login.to_string());
+}
+
+#[test]
+fn the_token_is_masked_before_anything_else_and_never_shown() {
+    let (double, digest) = double_with_image("v1.2.3");
+    let run = publish("push_tag", &double, &digest).run();
+    assert!(
+        run.stdout.starts_with(&format!("::add-mask::{TOKEN}\n")),
+        "{}",
+        run.stdout
+    );
+    let unmasked = run
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("::add-mask::"))
+        .collect::<String>();
+    assert!(!(unmasked + &run.stderr + &run.summary).contains(TOKEN));
+    assert!(!run.noted("arguments").contains(TOKEN) && !run.noted("environment").contains(TOKEN));
+}
+
+#[test]
+fn a_branch_moves_only_after_the_image_has_a_tag_of_its_own() {
+    let own = "sha-0123456789abcdef0123456789abcdef01234567";
+    let (double, digest) = double_with_image(own);
+    let run = publish("push_branch", &double, &digest).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert!(
+        run.noted("arguments")
+            .contains(&format!("--tag={}/acme/widget:{own}\n", double.host()))
+    );
+    assert_eq!(
+        run.output("tags"),
+        format!("{}/acme/widget:main", double.host())
+    );
+    assert_eq!(double.tags("acme/widget").get("main"), Some(&digest));
+}
+
+#[test]
+fn what_is_not_pushed_is_built_and_says_why() {
+    let (double, digest) = double_with_image("pr-3");
+    let run = publish("pull_request_fork", &double, &digest).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(
+        (
+            run.output("pushed"),
+            run.output("tags"),
+            run.output("digest")
+        ),
+        ("false", "", digest.as_str())
+    );
+    assert!(run.noted("arguments").contains("push=false"));
+    assert_eq!(double.requests().len(), 0);
+    expect![[r#"
+        ### 🔨 `<registry>/acme/widget` was built, not pushed
+
+        Because the pull request comes from the fork \`joe/widget\`, and the token of such a run may not write packages.
+
+    "#]].assert_eq(&run.summary.replace(&double.host(), "<registry>"));
+}
+
+#[test]
+fn a_hiccup_of_the_registry_costs_nothing_but_time() {
+    let (double, digest) = double_with_image("v1.2.3");
+    double.script(Fault::on(Endpoint::TagPut).answer(503));
+    double.script(Fault::on(Endpoint::ManifestRead).reset());
+    double.script(Fault::on(Endpoint::ManifestRead).stale());
+    let run = publish("push_tag", &double, &digest).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("tags").lines().count(), 2);
+}
+
+#[test]
+fn repository_facts_the_payload_lacks_come_from_the_api() {
+    let repository = ghcr_double::Repository::new("acme/Widget")
+        .description("From the API")
+        .license("MIT");
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+        .repository(repository)
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let run = publish("push_tag", &double, &digest)
+        .without("GITHUB_EVENT_PATH")
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert!(
+        run.output("labels")
+            .contains("org.opencontainers.image.description=From the API\n"),
+        "{}",
+        run.output("labels")
+    );
+}
+
+#[test]
+fn check_asks_the_registry_and_builds_nothing() {
+    let (double, digest) = double_with_image("v1.2.3");
+    let run = publish("push_tag", &double, &digest)
+        .arguments(&["check"])
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(run.noted("arguments"), "");
+    assert!(
+        run.stdout.contains(" takes a push of acme/widget"),
+        "{}",
+        run.stdout
+    );
+}

@@ -1,0 +1,180 @@
+//! `Action`: one run of the program in a world of its own.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::TempDir;
+
+pub(crate) const TOKEN: &str = "ghs_canary.of-the-test_0123456789";
+
+/// A run being prepared: an empty environment, a workspace with a Dockerfile, an engine that answers.
+pub(crate) struct Action {
+    folder: TempDir,
+    variables: BTreeMap<String, String>,
+    arguments: Vec<String>,
+    _engine: UnixListener,
+}
+
+/// What a run left behind.
+pub(crate) struct Run {
+    pub(crate) succeeded: bool,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+    pub(crate) outputs: BTreeMap<String, String>,
+    pub(crate) summary: String,
+    folder: TempDir,
+}
+
+impl Action {
+    pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name).display().to_string();
+        for name in ["bin", "home", "workspace"] {
+            fs::create_dir(at(name)).unwrap();
+        }
+        fs::write(at("workspace/Dockerfile"), "FROM scratch\n").unwrap();
+        let engine = UnixListener::bind(at("docker.sock")).unwrap();
+        let variables = [
+            ("DOCKER_HOST", format!("unix://{}", at("docker.sock"))),
+            ("GITHUB_OUTPUT", at("output")),
+            ("GITHUB_STEP_SUMMARY", at("summary")),
+            ("GITHUB_WORKSPACE", at("workspace")),
+            ("HOME", at("home")),
+            ("PATH", format!("{}:/usr/bin:/bin", at("bin"))),
+            ("SOURCE_DATE_EPOCH", "1795168800".to_owned()),
+        ];
+        let variables = variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .into();
+        Self {
+            folder,
+            variables,
+            arguments: Vec::new(),
+            _engine: engine,
+        }
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Takes the environment and payload of a recorded event.
+    pub(crate) fn event(mut self, name: &str) -> Self {
+        let text = fs::read_to_string(fixture(name, "env")).unwrap();
+        let pairs = text.lines().map(|line| line.split_once('=').unwrap());
+        self.variables
+            .extend(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let payload = fixture(name, "json").display().to_string();
+        self.env("GITHUB_EVENT_PATH", &payload)
+    }
+
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<str>) -> Self {
+        self.variables
+            .insert(name.to_owned(), value.as_ref().to_owned());
+        self
+    }
+
+    pub(crate) fn without(mut self, name: &str) -> Self {
+        self.variables.remove(name);
+        self
+    }
+
+    /// Sets an input, as the runner does.
+    pub(crate) fn input(self, name: &str, value: impl AsRef<str>) -> Self {
+        self.env(&format!("INPUT_{}", name.to_uppercase()), value)
+    }
+
+    pub(crate) fn arguments(mut self, arguments: &[&str]) -> Self {
+        self.arguments = arguments
+            .iter()
+            .map(|argument| (*argument).to_owned())
+            .collect();
+        self
+    }
+
+    /// A `buildx` that notes its arguments and environment, then runs `script` with the path of the
+    /// metadata file in `$metadata`.
+    pub(crate) fn buildx(self, script: &str) -> Self {
+        let (path, note) = (self.path("bin/buildx"), self.folder.path().display());
+        let head = format!(
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" > {note}/arguments\nenv | sort > {note}/environment\n\
+             cat \"$DOCKER_CONFIG/config.json\" > {note}/docker-config\n\
+             for argument; do case $argument in --metadata-file=*) metadata=${{argument#*=}};; esac; done\n"
+        );
+        fs::write(&path, format!("{head}{script}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        self
+    }
+
+    /// A `buildx` that says it pushed `digest`.
+    pub(crate) fn buildx_pushes(self, digest: &str) -> Self {
+        self.buildx(&format!(
+            "echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\""
+        ))
+    }
+
+    pub(crate) fn run(self) -> Run {
+        let program = env!("CARGO_BIN_EXE_ghcr-publish");
+        let workspace = self.path("workspace");
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "the program under test, with an environment made for it"
+        )]
+        let output = Command::new(program)
+            .args(&self.arguments)
+            .env_clear()
+            .envs(&self.variables)
+            .current_dir(workspace)
+            .output()
+            .unwrap();
+        let read = |name: &str| fs::read_to_string(self.path(name)).unwrap_or_default();
+        Run {
+            succeeded: output.status.success(),
+            stdout: String::from_utf8(output.stdout).unwrap(),
+            stderr: String::from_utf8(output.stderr).unwrap(),
+            outputs: read_outputs(&read("output")),
+            summary: read("summary"),
+            folder: self.folder,
+        }
+    }
+}
+
+impl Run {
+    /// What the scripted `buildx` noted; empty when it was not started.
+    pub(crate) fn noted(&self, name: &str) -> String {
+        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+    }
+
+    /// `text` with what differs from run to run replaced: the folder, and the address of the double.
+    pub(crate) fn stable(&self, text: &str, host: impl AsRef<str>) -> String {
+        let text = text.replace(&self.folder.path().display().to_string(), "<folder>");
+        text.replace(host.as_ref(), "<registry>")
+    }
+
+    pub(crate) fn output(&self, name: &str) -> &str {
+        &self.outputs[name]
+    }
+}
+
+pub(crate) fn fixture(name: &str, ending: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/it/fixtures/{name}.{ending}"))
+}
+
+/// Reads the file as the runner does: `name<<delimiter`, lines, `delimiter`.
+fn read_outputs(text: &str) -> BTreeMap<String, String> {
+    let mut outputs = BTreeMap::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        let (name, delimiter) = line.split_once("<<").expect("every entry is a heredoc");
+        let value: Vec<&str> = lines
+            .by_ref()
+            .take_while(|line| *line != delimiter)
+            .collect();
+        outputs.insert(name.to_owned(), value.join("\n"));
+    }
+    outputs
+}
