@@ -1,8 +1,11 @@
-//! The program as its users meet it, against the GHCR double and a scripted `buildx`; no engine, no network.
+//! The program as its users meet it: against the GHCR double and a scripted `buildx`, and with the
+//! feature `real-engine` on the real parts.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod contract;
 mod events;
 mod failures;
 mod publish;
+#[cfg(feature = "real-engine")]
+mod real;
 mod support;

@@ -1,0 +1,20 @@
+# Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
+.PHONY: demo test check bench
+
+demo: ## publish examples/hello to a registry that behaves like ghcr.io
+	@testbed/engine
+	cargo build --quiet --release --package ghcr-publish --package ghcr-double
+	@testbed/demo target/release
+
+test: ## every test: `cargo test`, then real engine, real registry, act
+	@testbed/up
+	cargo test --workspace --features real-engine
+
+check: ## formatting, lints, licences
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --features real-engine -- --deny warnings
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; else echo "cargo-deny is not here: licences and bans were not checked"; fi
+
+bench: ## publish against bare buildx, alternating, in one run
+	@testbed/engine
+	cargo bench --quiet

@@ -1,0 +1,8 @@
+//! The real parts: Docker Engine with both image stores, buildx, Debian's registry, crane, act.
+//!
+//! `testbed/up` brings them up and `make test` asks for these tests. None is skipped when a part is missing.
+
+mod act;
+mod engine;
+mod registry;
+mod world;

@@ -1,0 +1,158 @@
+//! The parts as values: an engine's address, a registry that ends with the test, crane.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use ghcr_double::{Account, Issuer};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::support::{Action, TOKEN};
+
+/// A child process with the test's own environment.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests start the real programs, in the environment of the test"
+)]
+pub(crate) fn command(program: &str) -> Command {
+    Command::new(program)
+}
+
+/// A file of the repository.
+pub(crate) fn repository_file(path: &str) -> std::path::PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(path)
+}
+
+/// Standard output of a program that must succeed.
+pub(crate) fn output_of(command: &mut Command) -> String {
+    let output = command.output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {errors}");
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// A publication of examples/hello by the real engine: the one of the machine, or another.
+pub(crate) fn publication(engine: Option<&str>) -> Action {
+    let action = Action::new();
+    let workspace = action.path("workspace");
+    fs::remove_file(workspace.join("Dockerfile")).unwrap();
+    for name in ["Dockerfile", "hello.txt"] {
+        fs::copy(
+            repository_file("examples/hello").join(name),
+            workspace.join(name),
+        )
+        .unwrap();
+    }
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the engine of the machine is named by its environment"
+    )]
+    let own = std::env::var("DOCKER_HOST").ok();
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "buildx is found where the machine has it"
+    )]
+    let path = std::env::var("PATH").unwrap();
+    let action = action
+        .without("DOCKER_HOST")
+        .env("PATH", path)
+        .input("github-token", TOKEN);
+    match engine.map(str::to_owned).or(own) {
+        Some(host) => action.env("DOCKER_HOST", host),
+        None => action,
+    }
+}
+
+/// crane, logged in to one registry.
+pub(crate) struct Crane {
+    config: TempDir,
+}
+
+impl Crane {
+    pub(crate) fn new(registry: &str) -> Self {
+        let config = tempfile::tempdir().unwrap();
+        let login = json!({"auths": {registry: {"username": "octocat", "password": TOKEN}}});
+        fs::write(config.path().join("config.json"), login.to_string()).unwrap();
+        Self { config }
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
+        output_of(
+            command("crane")
+                .args(arguments)
+                .env("DOCKER_CONFIG", self.config.path()),
+        )
+    }
+
+    pub(crate) fn digest(&self, reference: &str) -> String {
+        self.run(&["digest", reference])
+    }
+
+    pub(crate) fn manifest(&self, reference: &str) -> Value {
+        serde_json::from_str(&self.run(&["manifest", reference])).unwrap()
+    }
+}
+
+/// Debian's `docker-registry` behind token authentication.
+pub(crate) struct DebianRegistry {
+    address: SocketAddr,
+    process: Child,
+    _issuer: Issuer,
+    _folder: TempDir,
+}
+
+impl DebianRegistry {
+    pub(crate) fn start() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let issuer = Issuer::builder("registry.test")
+            .token(TOKEN, Account::classic("acme"))
+            .start(folder.path())
+            .unwrap();
+        let address = TcpListener::bind("127.0.0.1:0")
+            .unwrap()
+            .local_addr()
+            .unwrap();
+        let config = folder.path().join("config.yml");
+        fs::write(
+            &config,
+            issuer.registry_config(address, &folder.path().join("storage")),
+        )
+        .unwrap();
+        let mut serve = command("docker-registry");
+        serve
+            .arg("serve")
+            .arg(&config)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null());
+        let process = serve
+            .spawn()
+            .expect("docker-registry is here: testbed/up installs it");
+        let until = Instant::now() + Duration::from_secs(10);
+        while TcpStream::connect(address).is_err() {
+            assert!(Instant::now() < until, "docker-registry does not listen");
+            sleep(Duration::from_millis(20));
+        }
+        Self {
+            address,
+            process,
+            _issuer: issuer,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) fn host(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+impl Drop for DebianRegistry {
+    fn drop(&mut self) {
+        self.process.kill().unwrap();
+        self.process.wait().unwrap();
+    }
+}
