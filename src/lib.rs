@@ -24,12 +24,13 @@ mod report;
 mod workflow;
 
 use chrono::{DateTime, Utc};
+use tokio::signal::unix::{SignalKind, signal};
 
 use context::Context;
 use credentials::Credentials;
 use inputs::Inputs;
 use plan::Plan;
-use problem::Explanation;
+use problem::{Explanation, Problem};
 use publish::Done;
 use report::Report;
 use workflow::{Console, Reader, Stream};
@@ -77,7 +78,10 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut done = Done::default();
     let (decided, outcome) = match decide(request, vars, now, console).await {
         Ok(decided) => {
-            let outcome = act(&decided, vars, console, &mut done).await;
+            let outcome = tokio::select! {
+                outcome = act(&decided, vars, console, &mut done) => outcome,
+                stopped = stop_signal() => Err(stopped.into()),
+            };
             (Some(decided), outcome)
         }
         Err(error) => (None, Err(error)),
@@ -146,4 +150,23 @@ async fn act(
             publish::publish(plan, credentials, inputs.push_timeout, vars, console, done).await
         }
     }
+}
+
+/// Waits until somebody wants the program to end: what was started is dropped, and with it the engine's
+/// process and the private configuration.
+async fn stop_signal() -> Problem {
+    let wait = |kind| async move {
+        match signal(kind) {
+            Ok(mut signals) => drop(signals.recv().await),
+            Err(_no_handler) => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        () = wait(SignalKind::terminate()) => {}
+        () = wait(SignalKind::interrupt()) => {}
+    }
+    Problem::new(
+        "the run was stopped",
+        "run it again; nothing is left half-way but what the report names",
+    )
 }

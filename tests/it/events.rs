@@ -6,7 +6,7 @@ use std::fs;
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::support::{Action, TOKEN, fixture};
+use crate::support::{Action, TOKEN, fixture, process};
 
 fn plan(event: &str) -> Result<Value, String> {
     let run = Action::new()
@@ -139,11 +139,7 @@ fn the_default_rules_give_the_known_table() {
 fn outside_actions_the_checkout_says_what_happened() {
     let action = Action::new();
     let git = |arguments: &[&str]| {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "git makes the checkout under test"
-        )]
-        let status = std::process::Command::new("git")
+        let status = process("git")
             .args([
                 "-c",
                 "user.name=octocat",

@@ -267,3 +267,23 @@ fn bytes_that_are_not_the_digest_are_no_proof() {
     );
     assert_eq!((run.output("pushed"), run.output("tags")), ("false", ""));
 }
+
+#[test]
+fn a_stopped_run_leaves_no_login_behind() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start()
+        .unwrap();
+    let script = "echo \"$DOCKER_CONFIG\" > \"$HOME/where\"; exec sleep 20";
+    let run = tag_push()
+        .buildx(script)
+        .input("registry", double.host())
+        .run_until_building();
+    let folder = run.noted("home/where");
+    assert!(folder.contains("ghcr-publish-"), "{folder}");
+    assert!(!std::path::Path::new(folder.trim()).exists(), "{folder}");
+    check(run, expect![[r#"
+        ::error title=ghcr-publish::the run was stopped
+          fix: run it again; nothing is left half-way but what the report names
+    "#]]);
+}

@@ -5,7 +5,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Output, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
@@ -118,19 +120,44 @@ impl Action {
     }
 
     pub(crate) fn run(self) -> Run {
-        let program = env!("CARGO_BIN_EXE_ghcr-publish");
-        let workspace = self.path("workspace");
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the program under test, with an environment made for it"
-        )]
-        let output = Command::new(program)
+        let output = self.command().output().unwrap();
+        self.ended(output)
+    }
+
+    /// Runs until the scripted `buildx` has started, then asks the program to end.
+    pub(crate) fn run_until_building(self) -> Run {
+        let mut command = self.command();
+        let child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let until = Instant::now() + Duration::from_secs(20);
+        while !self.path("docker-config").exists() {
+            assert!(Instant::now() < until, "buildx was not started");
+            sleep(Duration::from_millis(10));
+        }
+        let stop = process("kill")
+            .arg(child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(stop.success());
+        self.ended(child.wait_with_output().unwrap())
+    }
+
+    fn command(&self) -> Command {
+        let mut command = process(env!("CARGO_BIN_EXE_ghcr-publish"));
+        command
             .args(&self.arguments)
             .env_clear()
-            .envs(&self.variables)
-            .current_dir(workspace)
-            .output()
-            .unwrap();
+            .envs(&self.variables);
+        command
+            .current_dir(self.path("workspace"))
+            .stdin(Stdio::null());
+        command
+    }
+
+    fn ended(self, output: Output) -> Run {
         let read = |name: &str| fs::read_to_string(self.path(name)).unwrap_or_default();
         Run {
             succeeded: output.status.success(),
@@ -141,6 +168,14 @@ impl Action {
             folder: self.folder,
         }
     }
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "tests start programs, in an environment made for them"
+)]
+pub(crate) fn process(program: &str) -> Command {
+    Command::new(program)
 }
 
 impl Run {

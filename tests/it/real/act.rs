@@ -2,8 +2,8 @@
 
 use ghcr_double::{Account, Double};
 
-use super::world::{command, output_of, repository_file};
-use crate::support::TOKEN;
+use super::world::{output_of, repository_file};
+use crate::support::{TOKEN, process};
 
 #[test]
 fn a_workflow_publishes_and_its_next_step_consumes_the_outputs() {
@@ -13,7 +13,7 @@ fn a_workflow_publishes_and_its_next_step_consumes_the_outputs() {
         .unwrap();
     let run = repository_file("testbed/act-run");
     let log = output_of(
-        command(run.to_str().unwrap())
+        process(run.to_str().unwrap())
             .arg(double.host())
             .env("GITHUB_TOKEN", TOKEN),
     );

@@ -3,8 +3,8 @@
 use expect_test::expect;
 use ghcr_double::{Account, Double};
 
-use super::world::{Crane, command, output_of, publication, repository_file};
-use crate::support::TOKEN;
+use super::world::{Crane, output_of, publication, repository_file};
+use crate::support::{TOKEN, process};
 
 fn double() -> Double {
     Double::builder()
@@ -45,7 +45,7 @@ fn the_containerd_store_publishes_what_crane_finds() {
 
 #[test]
 fn a_graph_driver_publishes_what_crane_finds() {
-    let host = output_of(&mut command(
+    let host = output_of(&mut process(
         repository_file("testbed/graph-engine").to_str().unwrap(),
     ));
     publishes(Some(host.lines().last().unwrap()));
@@ -82,6 +82,6 @@ fn what_is_only_built_is_in_the_engine_under_its_tag() {
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.output("pushed"), "false");
     let name = "localhost/real-engine/only-built:pr-3";
-    output_of(command("docker").args(["image", "inspect", name]));
-    output_of(command("docker").args(["image", "rm", name]));
+    output_of(process("docker").args(["image", "inspect", name]));
+    output_of(process("docker").args(["image", "rm", name]));
 }

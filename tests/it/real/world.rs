@@ -11,16 +11,7 @@ use ghcr_double::{Account, Issuer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::{Action, TOKEN};
-
-/// A child process with the test's own environment.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "tests start the real programs, in the environment of the test"
-)]
-pub(crate) fn command(program: &str) -> Command {
-    Command::new(program)
-}
+use crate::support::{Action, TOKEN, process};
 
 /// A file of the repository.
 pub(crate) fn repository_file(path: &str) -> std::path::PathBuf {
@@ -82,7 +73,7 @@ impl Crane {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         output_of(
-            command("crane")
+            process("crane")
                 .args(arguments)
                 .env("DOCKER_CONFIG", self.config.path()),
         )
@@ -122,7 +113,7 @@ impl DebianRegistry {
             issuer.registry_config(address, &folder.path().join("storage")),
         )
         .unwrap();
-        let mut serve = command("docker-registry");
+        let mut serve = process("docker-registry");
         serve
             .arg("serve")
             .arg(&config)
