@@ -76,10 +76,31 @@ impl Context {
             server_url: server_url.trim_end_matches('/').to_owned(),
             git_ref: GitRef::of_event(&event_name, &full_ref, &event),
             commit_time: commit_time(&event, checkout.as_ref()),
+            commit: head_commit_if_asked(vars, &event_name, &event).unwrap_or(commit),
             repository,
             event_name,
-            commit,
             event,
+        })
+    }
+
+    /// The same with ref and commit as the git checkout has them, whatever the event says
+    /// (`git-context: git`).
+    pub(crate) fn of_checkout(self, vars: &Vars) -> anyhow::Result<Self> {
+        let checkout = Checkout::find(vars.workspace())?;
+        let unknown = |what| {
+            let problem = Problem::new(
+                format!("`git-context` is `git`, and the checkout does not say the {what}"),
+                "check the repository out before this step, or set `git-context: workflow`",
+            );
+            problem.because(format!("looked in `{}`", vars.workspace().display()))
+        };
+        let full_ref = checkout.as_ref().and_then(|c| c.full_ref.as_deref());
+        let commit = checkout.as_ref().and_then(|c| c.commit.clone());
+        Ok(Self {
+            git_ref: GitRef::parse(full_ref.ok_or_else(|| unknown("ref"))?),
+            commit: commit.ok_or_else(|| unknown("commit"))?,
+            commit_time: checkout.and_then(|c| c.commit_time),
+            ..self
         })
     }
 
@@ -168,6 +189,17 @@ fn checkout_if_needed(vars: &Vars) -> anyhow::Result<Option<Checkout>> {
         return Ok(None);
     }
     Checkout::find(vars.workspace())
+}
+
+/// `DOCKER_METADATA_PR_HEAD_SHA` asks for the commit that was pushed instead of the merge commit.
+fn head_commit_if_asked(vars: &Vars, event_name: &str, event: &Event) -> Option<String> {
+    let asked = vars.is_true("DOCKER_METADATA_PR_HEAD_SHA") && event_name.contains("pull_request");
+    event
+        .pull_request
+        .as_ref()
+        .filter(|_| asked)?
+        .head_sha
+        .clone()
 }
 
 fn missing(variable: &str, what: &str, checkout: Option<&Checkout>) -> Problem {

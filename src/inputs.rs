@@ -5,6 +5,12 @@ mod list;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::plan::labels::level::Levels;
+use crate::plan::labels::{self, LabelLine};
+use crate::plan::metadata::Layout;
+use crate::plan::rules::flavor::{self, Flavor};
+use crate::plan::rules::images::{self, ImageEntry};
+use crate::plan::rules::{self, TagRule};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
@@ -12,10 +18,14 @@ use crate::vars::Vars;
 /// Every input the action has. `action.yml` declares the same; a test compares the two.
 pub(crate) const NAMES: &[&str] = &[
     "allow-untrusted-pull-request",
+    "annotation-levels",
     "annotations",
+    "bake-target",
     "build-args",
     "context",
     "file",
+    "flavor",
+    "git-context",
     "github-token",
     "images",
     "labels",
@@ -27,7 +37,11 @@ pub(crate) const NAMES: &[&str] = &[
     "push",
     "push-timeout",
     "registry",
+    "sep-annotations",
+    "sep-labels",
+    "sep-tags",
     "summary",
+    "tags",
     "target",
     "username",
 ];
@@ -37,10 +51,21 @@ pub(crate) const NAMES: &[&str] = &[
 pub(crate) struct Inputs {
     pub(crate) mode: Option<Mode>,
     pub(crate) summary: bool,
-    /// Image names as written, one an entry; empty means the default name.
-    pub(crate) images: Vec<String>,
-    pub(crate) labels: Vec<(String, String)>,
-    pub(crate) annotations: Vec<(String, String)>,
+    /// Empty means the default name.
+    pub(crate) images: Vec<ImageEntry>,
+    pub(crate) tags: Vec<TagRule>,
+    pub(crate) flavor: Flavor,
+    pub(crate) labels: Vec<LabelLine>,
+    pub(crate) annotations: Vec<LabelLine>,
+    /// `annotation-levels`, else `DOCKER_METADATA_ANNOTATIONS_LEVELS`.
+    pub(crate) annotation_levels: Option<Levels>,
+    /// `DOCKER_METADATA_SHORT_SHA_LENGTH`
+    pub(crate) short_sha_length: usize,
+    /// How the metadata outputs are written.
+    pub(crate) layout: Layout,
+    /// `DOCKER_METADATA_SET_OUTPUT_ENV`: whether each metadata output becomes a variable too.
+    pub(crate) set_output_env: bool,
+    pub(crate) git_context: GitContext,
     pub(crate) registry: Option<String>,
     pub(crate) username: Option<String>,
     /// `password`, else `github-token`, else `GITHUB_TOKEN` or `GH_TOKEN` of the environment.
@@ -78,6 +103,15 @@ pub enum Mode {
     Check,
 }
 
+/// The input `git-context`: who says what the ref and the commit are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GitContext {
+    /// The event that started the workflow.
+    Workflow,
+    /// The checkout.
+    Git,
+}
+
 /// The input `push`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -91,6 +125,13 @@ impl Inputs {
     /// Reads the inputs; `with` holds those of the command line, which win.
     pub(crate) fn from_vars(vars: &Vars, with: &[(String, String)]) -> anyhow::Result<Self> {
         let given = Given::collect(vars, with);
+        let mut warnings = given.unknown_names();
+        let (labels, remarks) = labels::parse("labels", given.untrimmed("labels"))?;
+        warnings.extend(remarks);
+        let (annotations, remarks) = labels::parse("annotations", given.untrimmed("annotations"))?;
+        warnings.extend(remarks);
+        let flavor = flavor::parse(given.untrimmed("flavor"))?;
+        warnings.extend(flavor.warnings.iter().cloned());
         let github_token = given.secret("github-token").or_else(|| {
             ["GITHUB_TOKEN", "GH_TOKEN"]
                 .iter()
@@ -99,9 +140,18 @@ impl Inputs {
         Ok(Self {
             mode: given.parsed("mode", mode)?,
             summary: given.flag("summary", true)?,
-            images: given.text("images").map(list::lines).unwrap_or_default(),
-            labels: given.pairs("labels")?,
-            annotations: given.pairs("annotations")?,
+            images: images::parse(given.untrimmed("images"))?,
+            tags: rules::parse(given.untrimmed("tags"))?,
+            flavor,
+            labels,
+            annotations,
+            annotation_levels: annotation_levels(&given, vars)?,
+            short_sha_length: short_sha_length(vars)?,
+            layout: layout(&given),
+            set_output_env: vars.is_true("DOCKER_METADATA_SET_OUTPUT_ENV"),
+            git_context: given
+                .parsed("git-context", git_context)?
+                .unwrap_or(GitContext::Workflow),
             registry: given.text("registry").map(str::to_owned),
             username: given.text("username").map(str::to_owned),
             token: given.secret("password").or_else(|| github_token.clone()),
@@ -112,7 +162,7 @@ impl Inputs {
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
             build: BuildInputs::read(&given)?,
-            warnings: given.unknown_names(),
+            warnings,
         })
     }
 }
@@ -169,6 +219,12 @@ impl Given {
             .get(name)
             .map(|value| value.trim())
             .filter(|value| !value.is_empty())
+    }
+
+    /// The value as it was given; the empty text when it was not.
+    fn untrimmed(&self, name: &'static str) -> &str {
+        debug_assert!(NAMES.contains(&name), "`{name}` is declared");
+        self.0.get(name).map_or("", String::as_str)
     }
 
     fn secret(&self, name: &'static str) -> Option<Secret> {
@@ -229,6 +285,55 @@ fn unknown_input(name: &str) -> String {
             format!("there is no input `{name}`, so it has no effect; did you mean `{known}`?")
         }
         None => format!("there is no input `{name}`, so it has no effect"),
+    }
+}
+
+fn annotation_levels(given: &Given, vars: &Vars) -> Result<Option<Levels>, Problem> {
+    const VARIABLE: &str = "DOCKER_METADATA_ANNOTATIONS_LEVELS";
+    let input = given
+        .text("annotation-levels")
+        .map(|text| ("annotation-levels", text));
+    let levels = input.or_else(|| Some((VARIABLE, vars.get(VARIABLE)?)));
+    levels
+        .map(|(source, text)| Levels::parse(source, text))
+        .transpose()
+}
+
+fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {
+    const VARIABLE: &str = "DOCKER_METADATA_SHORT_SHA_LENGTH";
+    let Some(text) = vars.get(VARIABLE) else {
+        return Ok(7);
+    };
+    let Ok(digits) = text.trim().parse() else {
+        return Err(Problem::new(
+            format!("`{VARIABLE}` is `{text}`"),
+            "write how many digits of the commit a short sha has, for example `7`",
+        ));
+    };
+    Ok(digits)
+}
+
+fn layout(given: &Given) -> Layout {
+    let separator = |name| match given.untrimmed(name) {
+        "" => "\n".to_owned(),
+        separator => separator.to_owned(),
+    };
+    Layout {
+        sep_tags: separator("sep-tags"),
+        sep_labels: separator("sep-labels"),
+        sep_annotations: separator("sep-annotations"),
+        bake_target: given
+            .text("bake-target")
+            .unwrap_or("docker-metadata-action")
+            .to_owned(),
+    }
+}
+
+fn git_context(text: &str) -> Result<GitContext, &'static str> {
+    match text {
+        "workflow" => Ok(GitContext::Workflow),
+        "git" => Ok(GitContext::Git),
+        _ => Err("write `workflow` or `git`"),
     }
 }
 

@@ -28,7 +28,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use context::Context;
 use credentials::Credentials;
-use inputs::Inputs;
+use inputs::{GitContext, Inputs};
 use plan::Plan;
 use problem::{Explanation, Problem};
 use publish::Done;
@@ -110,6 +110,9 @@ async fn decide(
     let mode = request.mode.or(inputs.mode).unwrap_or(Mode::Publish);
     let now = vars.clock(now)?;
     let mut context = Context::from_vars(vars)?;
+    if inputs.git_context == GitContext::Git {
+        context = context.of_checkout(vars)?;
+    }
     if mode == Mode::Publish {
         github::complete(&mut context, inputs.github_token.as_ref(), console).await;
     }
@@ -120,6 +123,9 @@ async fn decide(
         |registry| credentials.cover(registry),
         now,
     )?;
+    if mode != Mode::Plan {
+        plan.require_an_image()?;
+    }
     plan.notices
         .iter()
         .for_each(|notice| console.notice(notice));

@@ -2,9 +2,18 @@
 
 pub(crate) mod build;
 pub(crate) mod decision;
-mod labels;
+pub(crate) mod facts;
+pub(crate) mod flaw;
+pub(crate) mod labels;
+pub(crate) mod metadata;
+pub(crate) mod moment;
 mod registry;
+pub(crate) mod rules;
 pub(crate) mod tags;
+pub(crate) mod template;
+#[cfg(test)]
+mod vectors;
+pub(crate) mod version;
 
 use chrono::{DateTime, Utc};
 
@@ -14,21 +23,30 @@ use crate::inputs::Inputs;
 use crate::problem::Problem;
 use build::BuildRequest;
 use decision::PushDecision;
-use tags::{Motion, PlannedTag};
+use facts::Facts;
+use labels::level::Levels;
+use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 
 /// Everything that was decided before anything is done.
 #[derive(Debug)]
 pub(crate) struct Plan {
-    /// At least one.
+    /// Those that are enabled; see [`Plan::require_an_image`].
     pub(crate) images: Vec<ImageName>,
     /// The first tag the rules gave; empty when they gave none.
     pub(crate) version: String,
-    /// What the rules gave, in their order.
+    /// What the rules gave, in their order, none twice; at least the tag of the commit.
     pub(crate) tags: Vec<PlannedTag>,
+    /// What the rules gave as docker/metadata-action lists it; empty when they gave nothing.
+    pub(crate) tag_names: Vec<Tag>,
+    /// What became of each rule, and of `latest`.
+    pub(crate) outcomes: Vec<RuleOutcome>,
+    pub(crate) latest: Outcome,
     /// The tag the image is pushed under before any other tag moves.
     pub(crate) primary: Tag,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) annotations: Vec<(String, String)>,
+    /// Where annotations go; unless somebody says it, that depends on what the build results in.
+    pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) build: BuildRequest,
     /// What the reader should know although nothing is wrong.
@@ -44,7 +62,14 @@ impl Plan {
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let images = image_names(inputs, context)?;
-        let tags::Tags { version, mut tags } = tags::of_event(context);
+        let facts = Facts::new(context, now, inputs.short_sha_length);
+        let Tags {
+            version,
+            mut tags,
+            names: tag_names,
+            outcomes,
+            latest,
+        } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
         let mut notices = Vec::new();
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(&context.commit);
@@ -60,21 +85,43 @@ impl Plan {
             context,
             images.iter().all(|image| has_credentials(image.registry())),
         )?;
-        let labels = labels::labels(&inputs.labels, context, &version, now);
-        let annotations = labels::labels(&inputs.annotations, context, &version, now);
+        let labels = labels::labels(&inputs.labels, &facts, &version);
+        let annotations = labels::labels(&inputs.annotations, &facts, &version);
         let names = names_for_engine(&images, &tags, &primary, &push);
-        let build = BuildRequest::new(&inputs.build, names, push.is_push(), &labels, &annotations);
+        let build = BuildRequest::new(
+            &inputs.build,
+            names,
+            push.is_push(),
+            &labels,
+            &annotations,
+            inputs.annotation_levels.as_ref(),
+        );
         Ok(Self {
             images,
             version,
             tags,
+            tag_names,
+            outcomes,
+            latest,
             primary,
             labels,
             annotations,
+            annotation_levels: inputs.annotation_levels.clone(),
             push,
             build,
             notices,
         })
+    }
+
+    /// Refuses to publish under no name at all.
+    pub(crate) fn require_an_image(&self) -> Result<(), Problem> {
+        if !self.images.is_empty() {
+            return Ok(());
+        }
+        Err(Problem::new(
+            "no image is enabled",
+            "let at least one line of the input `images` be without `enable=false`",
+        ))
     }
 
     /// Every image name with every tag of the rules, as `docker/metadata-action` lists them.
@@ -102,11 +149,12 @@ fn image_names(inputs: &Inputs, context: &Context) -> Result<Vec<ImageName>, Pro
             &default_registry,
         )?]);
     }
-    inputs
-        .images
-        .iter()
-        .map(|text| ImageName::parse(text, &default_registry))
-        .collect()
+    // A name that is switched off must be right as well: it may be switched on by an expression.
+    let names = inputs.images.iter().map(|image| {
+        let name = image.image_name(&default_registry)?;
+        Ok(image.enabled.then_some(name))
+    });
+    names.filter_map(Result::transpose).collect()
 }
 
 /// The first tag that never moves, else a tag of the full commit: an image is complete and proven

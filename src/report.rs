@@ -1,5 +1,6 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
+mod bake;
 mod outputs;
 mod plan;
 mod summary;
@@ -47,6 +48,12 @@ impl Report {
                 .is_none_or(|decided| decided.inputs.summary)
     }
 
+    fn exports_metadata(&self) -> bool {
+        self.decided
+            .as_ref()
+            .is_some_and(|decided| decided.inputs.set_output_env)
+    }
+
     fn digest(&self) -> Option<&Digest> {
         self.done.built.as_ref().map(|built| &built.digest)
     }
@@ -75,9 +82,19 @@ pub(crate) fn tell(
     as_json: bool,
     console: Console,
 ) -> anyhow::Result<()> {
-    let outputs = outputs::of_report(report);
+    let files = match &report.decided {
+        Some(decided) => bake::write(decided, vars)?,
+        None => Vec::new(),
+    };
+    let outputs = outputs::of_report(report, &files);
     if let Some(path) = vars.path("GITHUB_OUTPUT") {
         outputs::append(path, &outputs)?;
+    }
+    if let Some(path) = vars
+        .path("GITHUB_ENV")
+        .filter(|_| report.exports_metadata())
+    {
+        outputs::append_variables(path, &outputs)?;
     }
     if let Some(path) = vars
         .path("GITHUB_STEP_SUMMARY")

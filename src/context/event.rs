@@ -23,6 +23,8 @@ pub(crate) struct Event {
     pub(crate) head_commit_time: Option<String>,
     /// Full ref that a pushed tag was based on.
     pub(crate) base_ref: Option<String>,
+    /// Full ref of the branch a merge queue tests.
+    pub(crate) merge_group_head_ref: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -90,6 +92,7 @@ impl Event {
                 .and_then(RepositoryFacts::from_json),
             head_commit_time: text("/head_commit/timestamp"),
             base_ref: text("/base_ref"),
+            merge_group_head_ref: text("/merge_group/head_ref"),
         }
     }
 }

@@ -95,11 +95,10 @@ pub(super) fn build_arguments(request: &BuildRequest, metadata_file: &Path) -> V
             .iter()
             .map(|(key, value)| format!("--label={key}={value}")),
     );
-    let levels = annotation_levels(platforms);
     arguments.extend(
         annotations
             .iter()
-            .map(|(key, value)| format!("--annotation={levels}:{key}={value}")),
+            .map(|annotation| format!("--annotation={annotation}")),
     );
     arguments.extend(no_cache.then(|| "--no-cache".to_owned()));
     arguments.extend(pull.then(|| "--pull".to_owned()));
@@ -112,15 +111,6 @@ pub(super) fn build_arguments(request: &BuildRequest, metadata_file: &Path) -> V
 /// Annotations belong to OCI manifests only, so the OCI media types are asked for.
 fn output(push: bool) -> String {
     format!("--output=type=image,oci-mediatypes=true,push={push}")
-}
-
-/// Several platforms make an index, and GHCR reads the annotations of the index.
-fn annotation_levels(platforms: &[String]) -> &'static str {
-    if platforms.len() > 1 {
-        "index,manifest"
-    } else {
-        "manifest"
-    }
 }
 
 #[cfg(test)]
@@ -141,7 +131,7 @@ mod tests {
             platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
             build_args: vec![pair("VERSION", "1, 2=3")],
             labels: vec![pair("a", "b c")],
-            annotations: vec![pair("k", "--v")],
+            annotations: vec!["index,manifest:k=--v".to_owned()],
             no_cache: true,
             pull: true,
             names: vec![Tagged {

@@ -1,19 +1,36 @@
-//! What happened -> tags.
+//! Rules + flavor + facts -> tags.
 
-use crate::context::{Context, GitRef};
+mod emitted;
+
+use super::facts::Facts;
+use super::rules::flavor::{Affix, Flavor, Latest};
+use super::rules::{TagRule, not_a_boolean};
+use super::version::line::VersionLine;
 use crate::image::Tag;
+use crate::problem::Problem;
+use emitted::Emitted;
 
-/// The tags of a run and the one among them that names the version.
-#[derive(Debug, PartialEq, Eq)]
+/// The tags of a run, and what became of every rule.
+#[derive(Debug)]
 pub(crate) struct Tags {
+    /// The first tag; empty when there is none.
     pub(crate) version: String,
+    /// In the order of the rules' priorities, `latest` last, none twice.
     pub(crate) tags: Vec<PlannedTag>,
+    /// The same as docker/metadata-action lists them: `latest` twice when a rule and the flavor give it.
+    pub(crate) names: Vec<Tag>,
+    /// In the order the rules are written.
+    pub(crate) outcomes: Vec<RuleOutcome>,
+    /// Why there is `latest`, or why not.
+    pub(crate) latest: Outcome,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct PlannedTag {
     pub(crate) tag: Tag,
     pub(crate) motion: Motion,
+    /// The version it shows, when it shows one.
+    pub(crate) line: Option<VersionLine>,
 }
 
 /// Whether a tag is meant to point to other images later.
@@ -21,35 +38,148 @@ pub(crate) struct PlannedTag {
 pub(crate) enum Motion {
     /// One release, one commit, one pull request.
     Fixed,
-    /// `latest`, a branch, a schedule.
+    /// `latest`, a part of a version, a branch, a schedule.
     Floating,
 }
 
-/// The tags of the default rules: `type=schedule`, and `type=ref` for branch, tag and pull request.
-/// `latest` comes with a git tag.
-pub(crate) fn of_event(context: &Context) -> Tags {
-    let mut tags = Vec::new();
-    let mut add = |text: &str, motion| {
-        tags.extend(Tag::sanitized(text).map(|tag| PlannedTag { tag, motion }))
-    };
-    if context.event_name == "schedule" {
-        add("nightly", Motion::Floating);
+/// What became of one rule on this event.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RuleOutcome {
+    /// The rule's line in the input `tags`; a default rule has none.
+    pub(crate) line: Option<usize>,
+    pub(crate) rule: String,
+    pub(crate) outcome: Outcome,
+}
+
+/// A tag, or in words why there is none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Tag(Tag),
+    Nothing(String),
+}
+
+/// Applies the rules, those of higher priority first.
+pub(crate) fn tags(rules: &[TagRule], flavor: &Flavor, facts: &Facts<'_>) -> Result<Tags, Problem> {
+    let mut order: Vec<usize> = (0..rules.len()).collect();
+    order.sort_by(|a, b| rules[*b].priority.total_cmp(&rules[*a].priority));
+    let mut planned: Vec<PlannedTag> = Vec::new();
+    let mut first: Option<Emitted> = None;
+    let mut outcomes: Vec<(usize, RuleOutcome)> = Vec::new();
+    for index in order {
+        let rule = &rules[index];
+        let result = apply(rule, flavor, facts)?.and_then(|(emitted, tag)| {
+            first.get_or_insert_with(|| emitted.clone());
+            if planned.iter().any(|other| other.tag == tag.tag) {
+                return Err(format!("an earlier rule gives `{}` already", tag.tag));
+            }
+            planned.push(tag.clone());
+            Ok(tag.tag)
+        });
+        let outcome = RuleOutcome {
+            line: rule.line,
+            rule: rule.text.clone(),
+            outcome: result.map_or_else(Outcome::Nothing, Outcome::Tag),
+        };
+        outcomes.push((index, outcome));
     }
-    match &context.git_ref {
-        GitRef::Branch(name) => add(name, Motion::Floating),
-        GitRef::Tag(name) => {
-            add(name, Motion::Fixed);
-            add("latest", Motion::Floating);
+    outcomes.sort_by_key(|(index, _)| *index);
+    let latest = latest(flavor, first.as_ref(), facts);
+    let mut names: Vec<Tag> = planned.iter().map(|planned| planned.tag.clone()).collect();
+    let version = names.first().map(Tag::to_string).unwrap_or_default();
+    let latest = latest.map(|latest| {
+        names.push(latest.tag.clone());
+        if planned.iter().all(|other| other.tag != latest.tag) {
+            planned.push(latest.clone());
         }
-        GitRef::PullRequest(number) => add(&format!("pr-{number}"), Motion::Fixed),
-        GitRef::Other(_) => {}
+        latest.tag
+    });
+    Ok(Tags {
+        version,
+        tags: planned,
+        names,
+        outcomes: outcomes.into_iter().map(|(_, outcome)| outcome).collect(),
+        latest: latest.map_or_else(Outcome::Nothing, Outcome::Tag),
+    })
+}
+
+/// What one rule gives, or why it gives nothing.
+fn apply(
+    rule: &TagRule,
+    flavor: &Flavor,
+    facts: &Facts<'_>,
+) -> Result<Result<(Emitted, PlannedTag), String>, Problem> {
+    if !is_enabled(rule, facts)? {
+        return Ok(Err("`enable` is `false`".to_owned()));
     }
-    tags.dedup_by(|later, earlier| later.tag == earlier.tag);
-    let version = tags
-        .first()
-        .map(|planned| planned.tag.to_string())
-        .unwrap_or_default();
-    Tags { version, tags }
+    let planned = emitted::of_rule(rule, facts).and_then(|emitted| {
+        let prefix = rule.prefix.as_ref().unwrap_or(&flavor.prefix.text);
+        let suffix = rule.suffix.as_ref().unwrap_or(&flavor.suffix.text);
+        let (before, after) = (prefix.text(facts), suffix.text(facts));
+        let text = format!("{before}{}{after}", emitted.text);
+        let tag = Tag::sanitized(&text).ok_or_else(|| nothing_left(&text))?;
+        let names_the_commit = prefix.names_the_commit() || suffix.names_the_commit();
+        let emitted = Emitted {
+            line: emitted.line.map(|line| line.between(&before, &after)),
+            motion: if names_the_commit {
+                Motion::Fixed
+            } else {
+                emitted.motion
+            },
+            ..emitted
+        };
+        let planned = PlannedTag {
+            tag,
+            motion: emitted.motion,
+            line: emitted.line.clone(),
+        };
+        Ok((emitted, planned))
+    });
+    Ok(planned)
+}
+
+fn is_enabled(rule: &TagRule, facts: &Facts<'_>) -> Result<bool, Problem> {
+    let enable = rule.enable.text(facts);
+    enable.parse().ok().ok_or_else(|| {
+        let flaw = not_a_boolean(&enable);
+        let line = rule.line.unwrap_or_default();
+        let what = format!(
+            "line {line} of the input `tags` cannot be decided: `{}`",
+            rule.text
+        );
+        Problem::new(what, flaw.fix).because(flaw.because)
+    })
+}
+
+fn nothing_left(text: &str) -> String {
+    if text.is_empty() {
+        return "it gives an empty text".to_owned();
+    }
+    format!("nothing a tag may begin with is left of `{text}`")
+}
+
+/// `latest` goes with the first tag; its affixes are those the flavor puts on it too.
+fn latest(
+    flavor: &Flavor,
+    first: Option<&Emitted>,
+    facts: &Facts<'_>,
+) -> Result<PlannedTag, String> {
+    let first = first.ok_or("no rule gives a tag")?;
+    match flavor.latest {
+        Latest::Always => {}
+        Latest::Never => return Err("the flavor says `latest=false`".to_owned()),
+        Latest::Auto if first.is_release => {}
+        Latest::Auto => return Err("the first tag is no release".to_owned()),
+    }
+    let affix = |affix: &Affix| match affix.on_latest {
+        true => affix.text.text(facts),
+        false => String::new(),
+    };
+    let text = format!("{}latest{}", affix(&flavor.prefix), affix(&flavor.suffix));
+    Ok(PlannedTag {
+        tag: Tag::sanitized(&text).expect("the word `latest` is left of it"),
+        motion: Motion::Floating,
+        line: first.line.clone().map(VersionLine::of_all),
+    })
 }
 
 /// `sha-<first digits of the commit>`.
@@ -65,6 +195,7 @@ impl PlannedTag {
         Self {
             tag: commit_tag(commit, 7),
             motion: Motion::Fixed,
+            line: None,
         }
     }
 }

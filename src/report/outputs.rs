@@ -11,7 +11,7 @@ use serde_json::{Map, Value, json};
 
 use super::Report;
 use crate::image::digest::hex;
-use crate::plan::Plan;
+use crate::plan::metadata;
 use crate::problem::Problem;
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
@@ -31,6 +31,10 @@ pub(crate) const NAMES: &[&str] = &[
     "labels",
     "annotations",
     "json",
+    "bake-file",
+    "bake-file-tags",
+    "bake-file-labels",
+    "bake-file-annotations",
     "metadata",
 ];
 
@@ -39,9 +43,13 @@ pub(crate) type Output = (&'static str, String);
 
 const METADATA_LIMIT: usize = 32 * 1024;
 
-/// All outputs of a run, empty where nothing is known.
-pub(crate) fn of_report(report: &Report) -> Vec<Output> {
-    let planned = report.plan().map(of_plan).unwrap_or_default();
+/// All outputs of a run, empty where nothing is known. `files` are those whose value is a path.
+pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
+    let decided = report.decided.as_ref();
+    let mut planned = decided
+        .map(|d| metadata::outputs(&d.plan, &d.inputs.layout))
+        .unwrap_or_default();
+    planned.extend_from_slice(files);
     let digest = report.digest().map(ToString::to_string).unwrap_or_default();
     let image = report
         .plan()
@@ -63,7 +71,7 @@ pub(crate) fn of_report(report: &Report) -> Vec<Output> {
         "platform-digests" => platform_digests(report),
         "digests" => digests(report),
         "imageid" => image_id(report),
-        "metadata" => metadata(report),
+        "metadata" => result_in_short(report),
         _ => planned
             .iter()
             .find(|(planned, _)| *planned == name)
@@ -73,61 +81,17 @@ pub(crate) fn of_report(report: &Report) -> Vec<Output> {
     NAMES.iter().map(|name| (*name, value(name))).collect()
 }
 
-/// The outputs that follow from the plan alone.
-pub(crate) fn of_plan(plan: &Plan) -> Vec<Output> {
-    let lines = |lines: Vec<String>| lines.join("\n");
-    let pairs = |pairs: &[(String, String)]| {
-        lines(
-            pairs
-                .iter()
-                .map(|(key, value)| format!("{key}={value}"))
-                .collect(),
-        )
-    };
-    let references: Vec<String> = plan
-        .references()
-        .map(|reference| reference.to_string())
-        .collect();
-    let names: Vec<String> = plan
-        .tags
-        .iter()
-        .map(|planned| planned.tag.to_string())
-        .collect();
-    let annotations: Vec<String> = plan
-        .annotations
-        .iter()
-        .map(|(key, value)| format!("manifest:{key}={value}"))
-        .collect();
-    let labels: Map<String, Value> = plan
-        .labels
-        .iter()
-        .map(|(key, value)| (key.clone(), json!(value)))
-        .collect();
-    let json = json!({ "tags": references, "tag-names": names, "labels": labels, "annotations": annotations });
-    vec![
-        (
-            "image",
-            plan.images
-                .first()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-        ),
-        ("version", plan.version.clone()),
-        ("tags", lines(references)),
-        ("tag-names", lines(names)),
-        ("labels", pairs(&plan.labels)),
-        ("annotations", lines(annotations)),
-        ("json", json.to_string()),
-    ]
-}
-
 fn held_tags(report: &Report) -> String {
     let references = report
         .done
         .held
         .iter()
         .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
-    references.collect::<Vec<_>>().join("\n")
+    let separator = report
+        .decided
+        .as_ref()
+        .map_or("\n", |decided| decided.inputs.layout.sep_tags.as_str());
+    references.collect::<Vec<_>>().join(separator)
 }
 
 fn subjects(report: &Report) -> String {
@@ -178,7 +142,7 @@ fn image_id(report: &Report) -> String {
     proven.or(said).map(ToString::to_string).unwrap_or_default()
 }
 
-fn metadata(report: &Report) -> String {
+fn result_in_short(report: &Report) -> String {
     let text = report
         .done
         .built
@@ -202,6 +166,41 @@ pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
         Problem::new(
             format!("cannot write the outputs to `{}`", path.display()),
             "let `GITHUB_OUTPUT` name a writable file, or unset it",
+        )
+    })
+}
+
+/// The outputs that docker/metadata-action can turn into variables for later steps.
+const METADATA_NAMES: &[&str] = &[
+    "version",
+    "tags",
+    "tag-names",
+    "labels",
+    "annotations",
+    "json",
+    "bake-file",
+    "bake-file-tags",
+    "bake-file-labels",
+    "bake-file-annotations",
+];
+
+/// Sets `DOCKER_METADATA_OUTPUT_*` for later steps.
+pub(super) fn append_variables(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
+    let metadata = outputs
+        .iter()
+        .filter(|(name, _)| METADATA_NAMES.contains(name));
+    let entries = metadata.map(|(name, value)| {
+        let variable = format!(
+            "DOCKER_METADATA_OUTPUT_{}",
+            name.replace('-', "_").to_uppercase()
+        );
+        entry(&variable, value, &random_delimiter(value))
+    });
+    append_text(path, &entries.collect::<String>()).with_context(|| {
+        let what = format!("cannot write variables to `{}`", path.display());
+        Problem::new(
+            what,
+            "let `GITHUB_ENV` name a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`",
         )
     })
 }
@@ -246,7 +245,7 @@ mod tests {
 
     #[test]
     fn every_output_is_there_even_when_nothing_is_known() {
-        let outputs = of_report(&Report::default());
+        let outputs = of_report(&Report::default(), &[]);
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, NAMES);
         let known: Vec<_> = outputs

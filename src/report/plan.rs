@@ -1,35 +1,63 @@
 //! The plan as a person reads it, and as a program does.
 
-use std::fmt::Write as _;
-
 use serde_json::{Map, Value, json};
 
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
+use crate::plan::metadata;
+use crate::plan::tags::Outcome;
 
-/// The plan in a few lines.
+/// The plan as a table.
 pub(crate) fn text(plan: &Plan) -> String {
-    let mut text = String::new();
-    let mut row = |name: &str, value: &str| {
-        let _infallible = writeln!(text, "{name:<12} {value}");
-    };
     let decision = if plan.push.is_push() {
         "yes"
     } else {
         "no, build only"
     };
-    let mut names = plan.references().map(|reference| reference.to_string());
-    row("publish", &names.next().unwrap_or_default());
-    names.for_each(|name| row("", &name));
-    row("push", &format!("{decision}: {}", plan.push.reason()));
-    row("build", &build_text(&plan.build));
-    for (at, (key, value)) in plan.labels.iter().enumerate() {
-        row(
-            if at == 0 { "labels" } else { "" },
-            &format!("{key}={value}"),
-        );
-    }
-    text
+    let references = plan.references().map(|reference| reference.to_string());
+    let labels = plan
+        .labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"));
+    let rows = [
+        ("publish", references.collect()),
+        ("rules", rules(plan)),
+        ("push", vec![format!("{decision}: {}", plan.push.reason())]),
+        ("build", vec![build_text(&plan.build)]),
+        ("labels", labels.collect()),
+    ];
+    rows.iter()
+        .map(|(name, lines)| paragraph(name, lines))
+        .collect()
+}
+
+/// `name` before the first of its lines, and room before the others.
+fn paragraph(name: &str, lines: &[String]) -> String {
+    let names = std::iter::once(name).chain(std::iter::repeat(""));
+    names
+        .zip(lines)
+        .map(|(name, line)| format!("{name:<9}{line}\n"))
+        .collect()
+}
+
+/// Each rule and its tag, or why it gives none on this event.
+fn rules(plan: &Plan) -> Vec<String> {
+    let latest = ("latest".to_owned(), &plan.latest);
+    let rules = plan
+        .outcomes
+        .iter()
+        .map(|outcome| (outcome.rule.clone(), &outcome.outcome));
+    let rules: Vec<(String, &Outcome)> = rules.chain([latest]).collect();
+    let width = rules
+        .iter()
+        .map(|(rule, _)| rule.chars().count())
+        .max()
+        .unwrap_or(0);
+    let row = |(rule, outcome): &(String, &Outcome)| match outcome {
+        Outcome::Tag(tag) => format!("{rule:<width$}  → {tag}"),
+        Outcome::Nothing(reason) => format!("{rule:<width$}  – {reason}"),
+    };
+    rules.iter().map(row).collect()
 }
 
 fn build_text(build: &BuildRequest) -> String {
@@ -59,7 +87,7 @@ pub(crate) fn json(plan: &Plan) -> Value {
         "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
         "tag-names": plan.tags.iter().map(|planned| planned.tag.to_string()).collect::<Vec<_>>(),
         "labels": object(&plan.labels),
-        "annotations": plan.annotations.iter().map(|(key, value)| format!("manifest:{key}={value}")).collect::<Vec<_>>(),
+        "annotations": metadata::annotations(plan),
         "push": {
             "decision": if plan.push.is_push() { "push" } else { "build-only" },
             "reason": plan.push.reason(),

@@ -282,8 +282,11 @@ fn a_stopped_run_leaves_no_login_behind() {
     let folder = run.noted("home/where");
     assert!(folder.contains("ghcr-publish-"), "{folder}");
     assert!(!std::path::Path::new(folder.trim()).exists(), "{folder}");
-    check(run, expect![[r#"
+    check(
+        run,
+        expect![[r#"
         ::error title=ghcr-publish::the run was stopped
           fix: run it again; nothing is left half-way but what the report names
-    "#]]);
+    "#]],
+    );
 }

@@ -63,6 +63,10 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
         manifest:org.opencontainers.image.title=Widget
         manifest:org.opencontainers.image.url=https://github.com/acme/Widget
         manifest:org.opencontainers.image.version=v1.2.3
+        bake-file=
+        bake-file-annotations=
+        bake-file-labels=
+        bake-file-tags=
         digest=<digest>
         digests=["<digest>"]
         image=<registry>/acme/widget

@@ -1,0 +1,81 @@
+//! `Attributes`: the `key=value` fields of a rule; what nobody asks for is a mistake.
+
+use std::collections::BTreeMap;
+
+use crate::plan::flaw::Flaw;
+use crate::plan::template::Template;
+use crate::plan::template::global::Global;
+
+/// The fields that were not taken yet, and every name that was asked for.
+pub(super) struct Attributes {
+    given: BTreeMap<String, String>,
+    asked: Vec<&'static str>,
+}
+
+impl Attributes {
+    /// A field without `=` is the `value`; of two fields with one key the later wins.
+    pub(super) fn new(fields: Vec<String>) -> Self {
+        let pairs = fields.into_iter().map(|field| match field.split_once('=') {
+            Some((key, value)) if !key.is_empty() => {
+                (key.trim().to_lowercase(), value.trim().to_owned())
+            }
+            _ => ("value".to_owned(), field),
+        });
+        Self {
+            given: pairs.collect(),
+            asked: Vec::new(),
+        }
+    }
+
+    pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
+        self.asked.push(name);
+        self.given.remove(name)
+    }
+
+    /// As [`Attributes::take`]; an empty value counts as none.
+    pub(super) fn filled(&mut self, name: &'static str) -> Option<String> {
+        self.take(name).filter(|value| !value.is_empty())
+    }
+
+    pub(super) fn template(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Template<Global>>, Flaw> {
+        self.take(name)
+            .map(|value| Template::parse(&value))
+            .transpose()
+    }
+
+    pub(super) fn filled_template(
+        &mut self,
+        name: &'static str,
+    ) -> Result<Option<Template<Global>>, Flaw> {
+        self.filled(name)
+            .map(|value| Template::parse(&value))
+            .transpose()
+    }
+
+    pub(super) fn number(&mut self, name: &'static str) -> Result<Option<f64>, Flaw> {
+        let Some(text) = self.take(name) else {
+            return Ok(None);
+        };
+        let number = text.parse().ok().filter(|number: &f64| number.is_finite());
+        let because = format!("`{name}` is `{text}`");
+        number
+            .map(Some)
+            .ok_or_else(|| Flaw::new(because, "write a number, for example `900`"))
+    }
+
+    /// Refuses what a rule of the type `kind` has no use for.
+    pub(super) fn nothing_left(mut self, kind: &str) -> Result<(), Flaw> {
+        let Some((name, value)) = self.given.pop_first() else {
+            return Ok(());
+        };
+        self.asked.sort_unstable();
+        let because = match name.as_str() {
+            "value" => format!("a rule of the type `{kind}` has no value, and `{value}` is one"),
+            _ => format!("a rule of the type `{kind}` has no attribute `{name}`"),
+        };
+        Err(Flaw::not_one_of(because, &name, &self.asked))
+    }
+}

@@ -1,0 +1,172 @@
+//! `Emitted`: what a rule says before prefix and suffix come around it.
+
+use super::Motion;
+use crate::context::GitRef;
+use crate::plan::facts::Facts;
+use crate::plan::rules::pattern::Pattern;
+use crate::plan::rules::{Kind, RefEvent, ShaFormat, TagRule, VersionRule};
+use crate::plan::template::Template;
+use crate::plan::template::global::Global;
+use crate::plan::version::line::{Level, VersionLine};
+use crate::plan::version::{Scheme, Version};
+
+#[derive(Clone, Debug)]
+pub(super) struct Emitted {
+    pub(super) text: String,
+    pub(super) motion: Motion,
+    pub(super) line: Option<VersionLine>,
+    /// Whether `latest=auto` follows it when it comes first.
+    pub(super) is_release: bool,
+}
+
+impl Emitted {
+    fn new(text: impl Into<String>, motion: Motion) -> Self {
+        Self {
+            text: text.into(),
+            motion,
+            line: None,
+            is_release: false,
+        }
+    }
+
+    /// A git tag, or what a pattern found in one: it may be a version although no rule says so.
+    fn of_git_tag(text: &str, motion: Motion) -> Self {
+        let version = Version::parse(text, Scheme::Semver);
+        Self {
+            line: version.map(|version| VersionLine::new(version, Level::Exact)),
+            is_release: true,
+            ..Self::new(text, motion)
+        }
+    }
+}
+
+/// What the rule gives on this event, or in words why nothing.
+pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, String> {
+    match &rule.kind {
+        Kind::Schedule { pattern } => match facts.event_name() {
+            event if event.contains("schedule") => {
+                Ok(Emitted::new(pattern.text(facts), motion_of(pattern)))
+            }
+            event => Err(format!("the event is `{event}`, not `schedule`")),
+        },
+        Kind::Version(rule) => of_version(rule, facts),
+        Kind::Match {
+            pattern,
+            group,
+            value,
+        } => of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?),
+        Kind::Edge { branch } => of_edge(branch.as_deref(), facts),
+        Kind::Ref(event) => of_ref(*event, facts.git_ref()),
+        Kind::Raw { value } => Ok(Emitted::new(value.text(facts), motion_of(value))),
+        Kind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha(), Motion::Fixed)),
+        Kind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit(), Motion::Fixed)),
+    }
+}
+
+/// A text that names the commit or the git tag is as fixed as they are.
+fn motion_of(text: &Template<Global>) -> Motion {
+    let fixed = text
+        .expressions()
+        .any(|expression| matches!(expression, Global::Sha | Global::Tag));
+    if fixed {
+        Motion::Fixed
+    } else {
+        Motion::Floating
+    }
+}
+
+fn value_or_tag(value: Option<&Template<Global>>, facts: &Facts<'_>) -> Result<String, String> {
+    match value {
+        Some(value) => Ok(value.text(facts)),
+        None => facts
+            .tag()
+            .map(str::to_owned)
+            .ok_or_else(|| not_a("tag", facts.git_ref())),
+    }
+}
+
+fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, String> {
+    let value = value_or_tag(rule.value.as_ref(), facts)?;
+    let text = match &rule.within {
+        None => value.as_str(),
+        // The peer goes on with the whole text when the expression finds nothing.
+        Some(pattern) => match pattern.captures(&value) {
+            None => value.as_str(),
+            Some(groups) => groups.get(1).copied().flatten().ok_or_else(|| {
+                format!(
+                    "the group of `{}` takes no part in `{value}`",
+                    pattern.text()
+                )
+            })?,
+        },
+    };
+    let text = text.replace('/', "-");
+    let version = Version::parse(&text, rule.scheme).ok_or_else(|| match rule.scheme {
+        Scheme::Semver => format!("`{text}` is not a semantic version (https://semver.org)"),
+        Scheme::Pep440 => format!("`{text}` is not a version by PEP 440"),
+    })?;
+    let level = Level::shown(&rule.pattern, &version);
+    Ok(Emitted {
+        text: version.fill(&rule.pattern),
+        motion: if level == Level::Exact {
+            Motion::Fixed
+        } else {
+            Motion::Floating
+        },
+        is_release: version.is_final(),
+        line: Some(VersionLine::new(version, level)),
+    })
+}
+
+fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, String> {
+    let expression = pattern.text();
+    let groups = pattern
+        .captures(value)
+        .ok_or_else(|| format!("`{expression}` finds nothing in `{value}`"))?;
+    let text = groups
+        .get(group)
+        .copied()
+        .flatten()
+        .ok_or_else(|| format!("`{expression}` has no group {group} in `{value}`"))?;
+    let whole = text == value || Version::parse(text, Scheme::Semver).is_some();
+    let motion = if whole {
+        Motion::Fixed
+    } else {
+        Motion::Floating
+    };
+    Ok(Emitted::of_git_tag(text, motion))
+}
+
+fn of_edge(branch: Option<&str>, facts: &Facts<'_>) -> Result<Emitted, String> {
+    let GitRef::Branch(name) = facts.git_ref() else {
+        return Err(not_a("branch", facts.git_ref()));
+    };
+    let wanted = branch.or_else(|| facts.default_branch());
+    match wanted {
+        Some(wanted) if wanted == name => Ok(Emitted::new("edge", Motion::Floating)),
+        Some(wanted) => Err(format!("the branch is `{name}`, not `{wanted}`")),
+        None => Err("the event does not say which branch is the default one".to_owned()),
+    }
+}
+
+fn of_ref(event: RefEvent, git_ref: &GitRef) -> Result<Emitted, String> {
+    match (event, git_ref) {
+        (RefEvent::Branch, GitRef::Branch(name)) => Ok(Emitted::new(name, Motion::Floating)),
+        (RefEvent::Tag, GitRef::Tag(name)) => Ok(Emitted::of_git_tag(name, Motion::Fixed)),
+        (RefEvent::PullRequest, GitRef::PullRequest(number)) => {
+            Ok(Emitted::new(number.to_string(), Motion::Fixed))
+        }
+        (RefEvent::Branch, _) => Err(not_a("branch", git_ref)),
+        (RefEvent::Tag, _) => Err(not_a("tag", git_ref)),
+        (RefEvent::PullRequest, _) => Err(not_a("pull request", git_ref)),
+    }
+}
+
+fn not_a(wanted: &str, git_ref: &GitRef) -> String {
+    match git_ref {
+        GitRef::Branch(name) => format!("the ref is the branch `{name}`, not a {wanted}"),
+        GitRef::Tag(name) => format!("the ref is the tag `{name}`, not a {wanted}"),
+        GitRef::PullRequest(number) => format!("the ref is pull request {number}, not a {wanted}"),
+        GitRef::Other(full_ref) => format!("the ref is `{full_ref}`, not a {wanted}"),
+    }
+}

@@ -1,0 +1,150 @@
+//! `Global`: the expressions that rules, flavor, labels and annotations share.
+
+use chrono_tz::{TZ_VARIANTS, Tz};
+
+use super::call::Call;
+use super::{Expression, Template};
+use crate::plan::facts::Facts;
+use crate::plan::flaw::Flaw;
+use crate::plan::moment::DateFormat;
+
+/// A fact of the run, by the name docker/metadata-action gives it.
+#[derive(Clone, Debug)]
+pub(crate) enum Global {
+    Branch,
+    Tag,
+    Sha,
+    BaseRef,
+    IsDefaultBranch,
+    IsNotDefaultBranch,
+    /// When the program runs.
+    Date(DateFormat, Tz),
+    /// When the commit was made.
+    CommitDate(DateFormat, Tz),
+}
+
+impl Expression for Global {
+    const NAMES: &'static [&'static str] = &[
+        "branch",
+        "tag",
+        "sha",
+        "base_ref",
+        "is_default_branch",
+        "is_not_default_branch",
+        "date",
+        "commit_date",
+    ];
+
+    fn from_call(call: &Call) -> Option<Result<Self, Flaw>> {
+        let plain = |expression: Self| Some(call.without_arguments().map(|()| expression));
+        match call.name() {
+            "branch" => plain(Self::Branch),
+            "tag" => plain(Self::Tag),
+            "sha" => plain(Self::Sha),
+            "base_ref" => plain(Self::BaseRef),
+            "is_default_branch" => plain(Self::IsDefaultBranch),
+            "is_not_default_branch" => plain(Self::IsNotDefaultBranch),
+            "date" => Some(date(call).map(|(format, zone)| Self::Date(format, zone))),
+            "commit_date" => Some(date(call).map(|(format, zone)| Self::CommitDate(format, zone))),
+            _ => None,
+        }
+    }
+}
+
+impl Template<Global> {
+    pub(crate) fn text(&self, facts: &Facts<'_>) -> String {
+        self.render(|expression| expression.value(facts))
+    }
+
+    /// Whether the text differs from commit to commit.
+    pub(crate) fn names_the_commit(&self) -> bool {
+        self.expressions()
+            .any(|expression| matches!(expression, Global::Sha))
+    }
+}
+
+impl Global {
+    fn value(&self, facts: &Facts<'_>) -> String {
+        match self {
+            Self::Branch => facts.branch().to_owned(),
+            Self::Tag => facts.tag().unwrap_or_default().to_owned(),
+            Self::Sha => facts.short_sha().to_owned(),
+            Self::BaseRef => facts.base_ref().to_owned(),
+            Self::IsDefaultBranch => facts.is_default_branch().to_string(),
+            Self::IsNotDefaultBranch => (!facts.is_default_branch()).to_string(),
+            Self::Date(format, zone) => format.format(facts.now(), *zone),
+            Self::CommitDate(format, zone) => format.format(facts.commit_time(), *zone),
+        }
+    }
+}
+
+fn date(call: &Call) -> Result<(DateFormat, Tz), Flaw> {
+    let format = DateFormat::parse(call.one_argument(&["tz"])?);
+    let zone = call.option("tz").map_or(Ok(Tz::UTC), time_zone)?;
+    Ok((format, zone))
+}
+
+/// A zone by its IANA name, in any case.
+fn time_zone(name: &str) -> Result<Tz, Flaw> {
+    let exact = name.parse().ok();
+    let known = exact.or_else(|| {
+        let mut zones = TZ_VARIANTS.iter().copied();
+        zones.find(|zone| zone.name().eq_ignore_ascii_case(name))
+    });
+    known.ok_or_else(|| {
+        let names: Vec<&str> = TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+        let near = names
+            .iter()
+            .max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b)))
+            .map_or("", |near| near);
+        Flaw::new(
+            format!("`{name}` is not a time zone"),
+            format!("write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `{near}`?"),
+        )
+    })
+}
+
+fn likeness(name: &str, zone: &str) -> f64 {
+    strsim::jaro_winkler(&name.to_lowercase(), &zone.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn refused(text: &str, because: &str, fix: &str) {
+        let flaw = Template::<Global>::parse(text).err();
+        assert_eq!(flaw, Some(Flaw::new(because, fix)));
+    }
+
+    #[test]
+    fn dates_need_a_format_and_a_known_zone() {
+        refused(
+            "{{date}}",
+            "`date` has 0 arguments instead of one",
+            "write for example `{{date 'YYYY-MM-DD'}}`",
+        );
+        refused(
+            "{{commit_date 'x' tz='Asia/Tokio'}}",
+            "`Asia/Tokio` is not a time zone",
+            "write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `Asia/Tokyo`?",
+        );
+        refused(
+            "{{date 'x' zone='UTC'}}",
+            "`date` has no option `zone`",
+            "write `tz`",
+        );
+        refused(
+            "{{sha 'x'}}",
+            "`{{sha \"x\"}}` has arguments, and `sha` takes none",
+            "write `{{sha}}`",
+        );
+    }
+
+    #[test]
+    fn zones_are_found_in_any_case() {
+        assert_eq!(time_zone("asia/tokyo"), Ok(Tz::Asia__Tokyo));
+        assert!(time_zone("").is_err());
+    }
+}

@@ -1,0 +1,121 @@
+//! `VersionLine`: the versions among which a floating tag shows the newest.
+
+use std::cmp::Ordering;
+
+use super::{Part, Version};
+use crate::plan::template::Template;
+
+/// How much of a version a tag shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    /// All of it.
+    Exact,
+    /// `1.2`
+    Minor,
+    /// `1`
+    Major,
+    /// Nothing, such as `latest`: the newest of all.
+    Any,
+}
+
+/// A version, how much of it the tag shows, and what stands around it (`-alpine`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct VersionLine {
+    version: Version,
+    level: Level,
+    prefix: String,
+    suffix: String,
+}
+
+impl Level {
+    /// What `pattern` shows of `version`; everything, when the version is not final.
+    pub(crate) fn shown(pattern: &Template<Part>, version: &Version) -> Self {
+        let has = |wanted: &[Part]| pattern.expressions().any(|part| wanted.contains(part));
+        if !version.is_final() || has(&[Part::Raw, Part::Version, Part::Patch]) {
+            Self::Exact
+        } else if has(&[Part::Minor]) {
+            Self::Minor
+        } else if has(&[Part::Major]) {
+            Self::Major
+        } else {
+            Self::Any
+        }
+    }
+}
+
+impl VersionLine {
+    pub(crate) fn new(version: Version, level: Level) -> Self {
+        Self {
+            version,
+            level,
+            prefix: String::new(),
+            suffix: String::new(),
+        }
+    }
+
+    #[must_use]
+    pub(crate) fn between(self, prefix: &str, suffix: &str) -> Self {
+        Self {
+            prefix: prefix.to_owned(),
+            suffix: suffix.to_owned(),
+            ..self
+        }
+    }
+
+    /// The line of every version that is tagged like this one.
+    pub(crate) fn of_all(self) -> Self {
+        let level = Level::Any;
+        Self { level, ..self }
+    }
+
+    pub(crate) fn version(&self) -> &Version {
+        &self.version
+    }
+
+    pub(crate) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// The version that `tag` shows in full, when it is final and in this line.
+    pub(crate) fn version_of(&self, tag: &str) -> Option<Version> {
+        let text = tag.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
+        let version = Version::parse(text, self.version.scheme())?;
+        let same_major = version.major() == self.version.major();
+        let same_minor = same_major && version.minor() == self.version.minor();
+        let inside = match self.level {
+            Level::Any => true,
+            Level::Major => same_major,
+            Level::Minor => same_minor,
+            Level::Exact => version.compare(&self.version) == Some(Ordering::Equal),
+        };
+        (inside && version.is_final() && version.is_full()).then_some(version)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::version::Scheme;
+
+    #[track_caller]
+    fn check(pattern: &str, tag: &str, expected: bool) {
+        let version = Version::parse("v1.2.3", Scheme::Semver).unwrap();
+        let level = Level::shown(&Template::parse(pattern).unwrap(), &version);
+        let line = VersionLine::new(version, level).between("", "-alpine");
+        assert_eq!(line.version_of(tag).is_some(), expected);
+    }
+
+    #[test]
+    fn a_line_holds_the_final_versions_that_look_alike() {
+        check("{{major}}", "1.9.0-alpine", true);
+        check("{{major}}", "v1.9.0-alpine", true);
+        check("{{major}}", "2.0.0-alpine", false);
+        check("{{major}}", "1.9.0", false);
+        check("{{major}}", "1.9.0-rc.1-alpine", false);
+        check("{{major}}.{{minor}}", "1.2.9-alpine", true);
+        check("{{major}}.{{minor}}", "1.3.0-alpine", false);
+        check("{{major}}.{{minor}}", "1.2-alpine", false);
+        check("stable", "2.0.0-alpine", true);
+        check("{{version}}", "1.2.4-alpine", false);
+    }
+}
