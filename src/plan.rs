@@ -7,6 +7,8 @@ pub(crate) mod flaw;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod moment;
+#[cfg(test)]
+mod properties;
 mod registry;
 pub(crate) mod rules;
 pub(crate) mod tags;
