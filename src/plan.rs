@@ -11,6 +11,8 @@ pub(crate) mod moment;
 mod properties;
 mod registry;
 pub(crate) mod rules;
+#[cfg(test)]
+mod tag_table;
 pub(crate) mod tags;
 pub(crate) mod template;
 #[cfg(test)]
