@@ -7,8 +7,12 @@ pub(crate) mod flaw;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod moment;
+#[cfg(test)]
+mod properties;
 mod registry;
 pub(crate) mod rules;
+#[cfg(test)]
+mod tag_table;
 pub(crate) mod tags;
 pub(crate) mod template;
 #[cfg(test)]

@@ -115,3 +115,54 @@ impl<'a> Facts<'a> {
 fn without_heads(full_ref: &str) -> &str {
     full_ref.strip_prefix("refs/heads/").unwrap_or(full_ref)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::context::event::Event;
+    use crate::vars::Vars;
+    use serde_json::json;
+
+    fn context(event_name: &str, full_ref: &str) -> Context {
+        let variables = [
+            ("GITHUB_REPOSITORY", "acme/widget"),
+            ("GITHUB_EVENT_NAME", event_name),
+            ("GITHUB_REF", full_ref),
+            ("GITHUB_SHA", "0123456789abcdef"),
+        ];
+        Context {
+            event: Event::from_payload(&json!({
+                "base_ref": "refs/heads/1.x",
+                "repository": {"name": "widget", "default_branch": "main"},
+                "merge_group": {"head_ref": "refs/heads/gh-readonly-queue/main/pr-1-ab"},
+            })),
+            ..Context::from_vars(&Vars::of(&variables)).unwrap()
+        }
+    }
+
+    #[track_caller]
+    fn check(event_name: &str, full_ref: &str, is_default: bool, branch: &str, base: &str) {
+        let context = context(event_name, full_ref);
+        let facts = Facts::new(&context, DateTime::UNIX_EPOCH, 9);
+        let seen = (facts.is_default_branch(), facts.branch(), facts.base_ref());
+        assert_eq!(seen, (is_default, branch, base));
+        assert_eq!(facts.short_sha(), "012345678");
+    }
+
+    #[test]
+    fn answers_follow_the_event_and_the_ref() {
+        check("push", "refs/heads/main", true, "main", "");
+        check("push", "refs/heads/dev", false, "dev", "");
+        check("schedule", "refs/heads/dev", true, "dev", "");
+        check("issues", "refs/tags/v1", true, "", "1.x");
+        check("issue_comment", "refs/tags/v1", false, "", "1.x");
+        let queue = "gh-readonly-queue/main/pr-1-ab";
+        check(
+            "merge_group",
+            &format!("refs/heads/{queue}"),
+            false,
+            queue,
+            "",
+        );
+    }
+}

@@ -83,7 +83,7 @@ pub(crate) enum ShaFormat {
     Long,
 }
 
-const TYPES: &[&str] = &[
+pub(super) const TYPES: &[&str] = &[
     "schedule", "semver", "pep440", "match", "edge", "ref", "raw", "sha",
 ];
 const DEFAULT_RULES: &[&str] = &[

@@ -1,0 +1,205 @@
+//! What holds for every input: tags are valid, decisions repeat, nothing panics.
+
+use std::path::PathBuf;
+
+use chrono::{DateTime, Utc};
+use proptest::collection::vec;
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::sample::select;
+use proptest::test_runner::{FileFailurePersistence, TestCaseError};
+use proptest::{prop_assert, prop_assert_eq};
+
+use super::Plan;
+use crate::context::Context;
+use crate::image::Tag;
+use crate::inputs::Inputs;
+use crate::problem::Explanation;
+use crate::vars::Vars;
+
+/// Ten thousand cases each, and no file that remembers the failed ones: they become unit tests.
+fn config() -> ProptestConfig {
+    ProptestConfig {
+        failure_persistence: None::<Box<FileFailurePersistence>>.map(|file| file as _),
+        ..ProptestConfig::with_cases(10_000)
+    }
+}
+
+/// The grammar of the OCI distribution specification.
+fn is_valid(tag: &str) -> bool {
+    let word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let rest = |byte: u8| word(byte) || byte == b'.' || byte == b'-';
+    let first = tag.bytes().next();
+    first.is_some_and(word) && tag.bytes().all(rest) && tag.len() <= 128
+}
+
+fn any_text() -> impl Strategy<Value = String> {
+    let bytes = vec(any::<u8>(), 0..300);
+    prop_oneof![
+        bytes.prop_map(|bytes| String::from_utf8_lossy(&bytes).into_owned()),
+        "[-._/A-Za-z0-9+@#é日]{0,200}",
+    ]
+}
+
+/// Names `git check-ref-format` takes, under every namespace that starts a workflow.
+fn git_ref() -> impl Strategy<Value = String> {
+    let component =
+        "[^\\x00-\\x20\\x7f~^:?*\\[\\\\/.@]{1,20}(\\.[^\\x00-\\x20\\x7f~^:?*\\[\\\\/.@]{1,9})?";
+    let name = vec(component, 1..8).prop_map(|parts| parts.join("/"));
+    let legal = name.prop_filter("a component may not end in .lock", |name| {
+        !name.contains(".lock")
+    });
+    let namespace = prop_oneof![
+        Just("refs/heads/"),
+        Just("refs/tags/"),
+        Just("refs/pull/"),
+        Just("refs/heads/gh-readonly-queue/"),
+        Just("refs/notes/"),
+    ];
+    (namespace, legal).prop_map(|(namespace, name)| format!("{namespace}{name}"))
+}
+
+/// A flavor with any text before each tag.
+fn affix() -> impl Strategy<Value = String> {
+    let unusual = ['\n', '\r', ',', '"', '{'];
+    any_text().prop_map(move |text| format!("latest=true,prefix={}", text.replace(unusual, "")))
+}
+
+/// Texts near the language of rules: its words, in any order, with noise between them.
+fn near_rules() -> impl Strategy<Value = String> {
+    let word = prop_oneof![
+        6 => select(WORDS).prop_map(str::to_owned),
+        1 => "\\PC{0,4}",
+    ];
+    vec(word, 0..12).prop_map(|words| words.concat())
+}
+
+const WORDS: &[&str] = &[
+    "\n",
+    "\n",
+    "\n",
+    ",",
+    ",",
+    "=",
+    "type=semver,pattern={{version}}",
+    "type=",
+    "schedule",
+    "semver",
+    "pep440",
+    "match",
+    "edge",
+    "ref",
+    "raw",
+    "sha",
+    "type=ref,event=tag",
+    "event=branch",
+    "event=pr",
+    "pattern={{major}}",
+    "{{raw}}",
+    "pattern=",
+    "(.*)",
+    "/v(\\d)/i",
+    "group=1",
+    "value={{branch}}",
+    "value=",
+    "{{",
+    "}}",
+    "{{{",
+    "{{sha}}",
+    "{{date 'YYYYMMDD'}}",
+    "{{commit_date '[w]Wo LT\\Z' tz='Asia/Tokyo'}}",
+    "tz='x'",
+    "\"",
+    "\"\"",
+    "'",
+    "\\",
+    "#",
+    " ",
+    "priority=1e400",
+    "priority=-1",
+    "enable=false",
+    "enable={{is_default_branch}}",
+    "enable=",
+    "prefix=",
+    "suffix=-é",
+    "latest=true",
+    "latest=false",
+    "onlatest=true",
+    "name=ghcr.io/a/b",
+    "ghcr.io/a/B",
+    "1.2.3",
+    "v",
+    "1!2.0rc1+x.1",
+    "match=v(.*)",
+    "format=long",
+    "branch=main",
+];
+
+fn vars(git_ref: &str, event: &str, inputs: &[(&str, &str)]) -> Vars {
+    let env = [
+        ("GITHUB_REPOSITORY", "Acme/Widget"),
+        ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+        ("GITHUB_EVENT_NAME", event),
+        ("GITHUB_REF", git_ref),
+    ];
+    let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+    let variables = env.iter().chain(inputs).map(owned);
+    Vars::new(variables, PathBuf::from("/nowhere"))
+}
+
+fn plan(vars: &Vars) -> anyhow::Result<Plan> {
+    let now = DateTime::<Utc>::from_timestamp_nanos(1_795_181_400_000_000_000);
+    let inputs = Inputs::from_vars(vars, &[])?;
+    let context = Context::from_vars(vars)?;
+    Ok(Plan::new(&inputs, &context, |_| false, now)?)
+}
+
+fn shown(plan: &anyhow::Result<Plan>) -> String {
+    match plan {
+        Ok(plan) => format!("{plan:?}"),
+        Err(error) => Explanation::of(error).to_string(),
+    }
+}
+
+fn every_tag_is_valid(plan: &Plan) -> Result<(), TestCaseError> {
+    let tags = plan.tags.iter().map(|planned| &planned.tag);
+    for tag in tags.chain(&plan.tag_names).chain([&plan.primary]) {
+        prop_assert!(is_valid(tag.as_str()), "`{tag}` is no tag");
+        let again = Tag::sanitized(tag.as_str());
+        prop_assert_eq!(again.as_ref(), Some(tag));
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(config())]
+
+    #[test]
+    fn any_text_gives_no_tag_or_a_valid_one(text in any_text()) {
+        if let Some(tag) = Tag::sanitized(&text) {
+            prop_assert!(is_valid(tag.as_str()));
+            prop_assert_eq!(Tag::sanitized(tag.as_str()), Some(tag));
+        }
+    }
+
+    #[test]
+    fn any_git_ref_gives_valid_tags(
+        git_ref in git_ref(),
+        event in select(vec!["push", "schedule", "create"]),
+        flavor in prop_oneof![Just(String::new()), affix()],
+    ) {
+        let vars = vars(&git_ref, event, &[("INPUT_FLAVOR", &flavor)]);
+        every_tag_is_valid(&plan(&vars).unwrap())?;
+    }
+
+    #[test]
+    fn no_input_panics_and_equal_inputs_give_equal_plans(
+        git_ref in git_ref(),
+        input in select(vec!["TAGS", "TAGS", "FLAVOR", "IMAGES", "LABELS", "ANNOTATIONS"]),
+        text in near_rules(),
+    ) {
+        let vars = vars(&git_ref, "push", &[(&format!("INPUT_{input}"), &text)]);
+        let (one, other) = (plan(&vars), plan(&vars));
+        prop_assert_eq!(shown(&one), shown(&other));
+        one.map_or(Ok(()), |plan| every_tag_is_valid(&plan))?;
+    }
+}
