@@ -17,4 +17,4 @@ check: ## formatting, lints, licences
 
 bench: ## publish against bare buildx, alternating, in one run
 	@testbed/engine
-	cargo bench --quiet
+	cargo bench --quiet --package ghcr-publish

@@ -15,8 +15,6 @@ pub(crate) mod rules;
 mod tag_table;
 pub(crate) mod tags;
 pub(crate) mod template;
-#[cfg(test)]
-mod vectors;
 pub(crate) mod version;
 
 use chrono::{DateTime, Utc};

@@ -9,3 +9,4 @@ mod publish;
 #[cfg(feature = "real-engine")]
 mod real;
 mod support;
+mod vectors;
