@@ -293,11 +293,12 @@ fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {
     let Some(text) = vars.get(VARIABLE) else {
         return Ok(7);
     };
-    text.trim().parse().or_else(|_| {
-        Err(Problem::new(
+    let length = text.trim().parse().ok();
+    length.ok_or_else(|| {
+        Problem::new(
             format!("`{VARIABLE}` is `{text}`"),
             "write how many digits of the commit a short sha has, for example `7`",
-        ))
+        )
     })
 }
 
