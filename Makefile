@@ -1,5 +1,5 @@
 # Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
-.PHONY: demo test check bench
+.PHONY: demo test check bench fuzz
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	@testbed/engine
@@ -18,3 +18,8 @@ check: ## formatting, lints, licences
 bench: ## publish against bare buildx, alternating, in one run
 	@testbed/engine
 	cargo bench --quiet --package ghcr-publish
+
+fuzz: ## each fuzz target for a minute (`make fuzz SECONDS=10` for less)
+	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@for target in $$(cargo +nightly fuzz list); do \
+		cargo +nightly fuzz run --sanitizer none $$target -- -dict=fuzz/rules.dict -max_total_time=$(or $(SECONDS),60) || exit 1; done

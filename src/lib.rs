@@ -23,6 +23,10 @@ mod problem;
 mod report;
 mod workflow;
 
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
+
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 

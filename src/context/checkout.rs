@@ -14,7 +14,7 @@ pub(super) struct Checkout {
     pub(super) repository: Option<String>,
     /// The scheme and host of that address, as `https://host`.
     pub(super) server_url: Option<String>,
-    /// The branch of HEAD, or the tag at a detached HEAD, as a full ref.
+    /// The branch of HEAD; at a detached HEAD the tag, pull request or remote branch there. A full ref.
     pub(super) full_ref: Option<String>,
     pub(super) commit: Option<String>,
     pub(super) commit_time: Option<DateTime<Utc>>,
@@ -56,8 +56,8 @@ impl Checkout {
             repository: name,
             server_url,
             full_ref: branch.or_else(|| {
-                head.as_ref()
-                    .and_then(|commit| tag_at(repository, commit.id))
+                let commit = head.as_ref()?.id;
+                tag_at(repository, commit).or_else(|| remote_ref_at(repository, commit))
             }),
             commit: head.as_ref().map(|commit| commit.id.to_string()),
             commit_time: head
@@ -74,6 +74,26 @@ fn tag_at(repository: &gix::Repository, commit: gix::ObjectId) -> Option<String>
         (tag.peel_to_id().ok()? == commit).then(|| tag.name().as_bstr().to_string())
     });
     at_commit.max()
+}
+
+/// What the remote has at `commit`, by the names `actions/checkout` fetches them under.
+fn remote_ref_at(repository: &gix::Repository, commit: gix::ObjectId) -> Option<String> {
+    let references = repository.references().ok()?;
+    let remote = references.remote_branches().ok()?.filter_map(Result::ok);
+    let at_commit = remote.filter_map(|mut reference| {
+        let name = reference.name().as_bstr().to_string();
+        (reference.peel_to_id().ok()? == commit).then(|| local_ref(&name))?
+    });
+    at_commit.max() // `refs/pull/…` wins over `refs/heads/…`
+}
+
+/// `refs/remotes/pull/2/merge` is `refs/pull/2/merge`, `refs/remotes/origin/main` is `refs/heads/main`.
+fn local_ref(remote_ref: &str) -> Option<String> {
+    match remote_ref.strip_prefix("refs/remotes/")?.split_once('/')? {
+        ("pull", rest) => Some(format!("refs/pull/{rest}")),
+        (_, "HEAD") => None,
+        (_remote, branch) => Some(format!("refs/heads/{branch}")),
+    }
 }
 
 /// `https://host` and `owner/name` out of a remote's address, in the forms git takes:
@@ -126,5 +146,13 @@ mod tests {
         check("ssh://git@github.com:22/Acme/Widget.git", widget);
         check("/srv/git/widget.git", None);
         check("file:///srv/acme/widget", None);
+    }
+
+    #[test]
+    fn remote_refs_stand_for_what_they_were_fetched_from() {
+        let local = |name| local_ref(name).unwrap_or_default();
+        assert_eq!(local("refs/remotes/pull/2/merge"), "refs/pull/2/merge");
+        assert_eq!(local("refs/remotes/origin/a/b"), "refs/heads/a/b");
+        assert_eq!(local("refs/remotes/origin/HEAD"), "");
     }
 }

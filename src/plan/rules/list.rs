@@ -17,6 +17,9 @@ pub(crate) struct Entry {
     text: String,
 }
 
+/// How many characters of an entry an error repeats.
+const SHOWN: usize = 200;
+
 /// The entries of the input called `input`.
 pub(crate) fn entries(input: &'static str, text: &str) -> Result<Vec<Entry>, Problem> {
     let blank = &text[..text.len() - text.trim_start().len()];
@@ -74,6 +77,10 @@ impl Entry {
     /// What is wrong here, with the line and the text it is about.
     pub(crate) fn problem(&self, flaw: Flaw) -> Problem {
         let Self { input, line, text } = self;
+        let text = match text.char_indices().nth(SHOWN) {
+            Some((end, _)) => &format!("{}…", &text[..end]),
+            None => text,
+        };
         let what = format!("line {line} of the input `{input}` is not understood: `{text}`");
         Problem::new(what, flaw.fix).because(flaw.because)
     }

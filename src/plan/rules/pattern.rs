@@ -20,6 +20,9 @@ enum Reach {
     EveryMatch,
 }
 
+/// In characters. Deeply nested or long alternatives would exhaust the stack of the regex engine.
+const MAX_LENGTH: usize = 1000;
+
 impl Pattern {
     /// An expression, or an expression with flags: `/v(\d+)/i`.
     pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
@@ -48,6 +51,14 @@ impl Pattern {
     }
 
     fn compile(text: &str, expression: &str, flags: &str) -> Result<Self, Flaw> {
+        let length = text.chars().count();
+        if length > MAX_LENGTH {
+            let because = format!("the expression is {length} characters long");
+            return Err(Flaw::new(
+                because,
+                format!("keep it within {MAX_LENGTH} characters"),
+            ));
+        }
         let unknown = flags
             .char_indices()
             .find(|(at, flag)| !"dgimsuv".contains(*flag) || flags[..*at].contains(*flag));
@@ -124,6 +135,12 @@ mod tests {
         check("(?<=v)\\d", "v1", Some(&[Some("1")]));
         check("//", "a//b", Some(&[Some("//")]));
         check("x", "y", None);
+    }
+
+    #[test]
+    fn an_expression_that_would_exhaust_the_stack_is_refused() {
+        assert!(Pattern::parse(&"a|".repeat(500)).is_ok());
+        assert!(Pattern::parse(&"a|".repeat(20_000)).is_err());
     }
 
     #[test]
