@@ -171,8 +171,8 @@ impl Kind {
                 event => (Self::Ref(event), 600.0, None),
             },
             "raw" => {
-                let value = attributes.template("value")?;
-                let value = value.ok_or_else(|| missing("value", name, "value=stable"))?;
+                let value = attributes.required("value", name, "value=stable")?;
+                let value = Template::parse(&value)?;
                 (Self::Raw { value }, 200.0, None)
             }
             "sha" => (Self::Sha(sha_format(attributes)?), 100.0, Some("sha-")),
@@ -182,8 +182,7 @@ impl Kind {
 }
 
 fn version_rule(scheme: Scheme, name: &str, attributes: &mut Attributes) -> Result<Kind, Flaw> {
-    let pattern = attributes.take("pattern");
-    let pattern = pattern.ok_or_else(|| missing("pattern", name, "pattern={{version}}"))?;
+    let pattern = attributes.required("pattern", name, "pattern={{version}}")?;
     let within = attributes
         .filled("match")
         .map(|text| Pattern::with_group(&text));
@@ -196,8 +195,7 @@ fn version_rule(scheme: Scheme, name: &str, attributes: &mut Attributes) -> Resu
 }
 
 fn match_rule(attributes: &mut Attributes) -> Result<Kind, Flaw> {
-    let pattern = attributes.take("pattern");
-    let pattern = pattern.ok_or_else(|| missing("pattern", "match", "pattern=v(.*),group=1"))?;
+    let pattern = attributes.required("pattern", "match", "pattern=v(.*),group=1")?;
     let group = attributes.take("group");
     Ok(Kind::Match {
         pattern: Pattern::parse(&pattern)?,
@@ -213,8 +211,7 @@ fn group_number(text: &str) -> Result<usize, Flaw> {
 }
 
 fn ref_event(attributes: &mut Attributes) -> Result<RefEvent, Flaw> {
-    let event = attributes.take("event");
-    let event = event.ok_or_else(|| missing("event", "ref", "event=branch"))?;
+    let event = attributes.required("event", "ref", "event=branch")?;
     match event.as_str() {
         "branch" => Ok(RefEvent::Branch),
         "tag" => Ok(RefEvent::Tag),
@@ -239,14 +236,6 @@ fn sha_format(attributes: &mut Attributes) -> Result<ShaFormat, Flaw> {
 
 fn unknown_type(name: &str) -> Flaw {
     Flaw::not_one_of(format!("there is no tag type `{name}`"), name, TYPES)
-}
-
-fn missing(attribute: &str, kind: &str, example: &str) -> Flaw {
-    let because = format!("a rule of the type `{kind}` needs the attribute `{attribute}`");
-    Flaw::new(
-        because,
-        format!("add it, for example `type={kind},{example}`"),
-    )
 }
 
 #[cfg(test)]
@@ -315,6 +304,13 @@ mod tests {
             line 1 of the input `tags` is not understood: `type=ref`
               because: a rule of the type `ref` needs the attribute `event`
               fix: add it, for example `type=ref,event=branch`"#]],
+        );
+        refused(
+            "type=semver,patern={{version}}",
+            expect![[r#"
+                line 1 of the input `tags` is not understood: `type=semver,patern={{version}}`
+                  because: a rule of the type `semver` needs the attribute `pattern`, and has `patern`
+                  fix: write `pattern` instead of `patern`"#]],
         );
         refused(
             "type=ref,event=brnach",

@@ -32,6 +32,31 @@ impl Attributes {
         self.given.remove(name)
     }
 
+    /// A field that a rule of the type `kind` can't do without; when one with nearly its name is there,
+    /// that is what was meant.
+    pub(super) fn required(
+        &mut self,
+        name: &'static str,
+        kind: &str,
+        example: &str,
+    ) -> Result<String, Flaw> {
+        if let Some(value) = self.take(name) {
+            return Ok(value);
+        }
+        let near = |given: &&String| strsim::normalized_damerau_levenshtein(given, name) > 0.6;
+        let needs = format!("a rule of the type `{kind}` needs the attribute `{name}`");
+        Err(match self.given.keys().find(near) {
+            Some(given) => Flaw::new(
+                format!("{needs}, and has `{given}`"),
+                format!("write `{name}` instead of `{given}`"),
+            ),
+            None => Flaw::new(
+                needs,
+                format!("add it, for example `type={kind},{example}`"),
+            ),
+        })
+    }
+
     /// As [`Attributes::take`]; an empty value counts as none.
     pub(super) fn filled(&mut self, name: &'static str) -> Option<String> {
         self.take(name).filter(|value| !value.is_empty())
