@@ -3,8 +3,8 @@
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	@testbed/engine
-	cargo build --quiet --release --package ghcr-publish --package ghcr-double
-	@testbed/demo target/release
+	cargo build --quiet --workspace
+	@testbed/demo target/debug
 
 test: ## every test: `cargo test`, then real engine, real registry, act
 	@testbed/up
