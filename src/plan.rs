@@ -24,6 +24,7 @@ use chrono::{DateTime, Utc};
 use crate::context::Context;
 use crate::image::{ImageName, Tag, Tagged};
 use crate::inputs::Inputs;
+use crate::inputs::builder::BuilderInputs;
 use crate::problem::Problem;
 use build::BuildRequest;
 use decision::PushDecision;
@@ -53,6 +54,7 @@ pub(crate) struct Plan {
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) build: BuildRequest,
+    pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
     pub(crate) notices: Vec<String>,
 }
@@ -113,6 +115,7 @@ impl Plan {
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             build,
+            builder: inputs.builder.clone(),
             notices,
         })
     }
