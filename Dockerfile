@@ -32,6 +32,7 @@ RUN find src -name '*.rs' -exec touch {} + \
     && mkdir -p /image/tmp /image/etc/ssl/certs \
     && chmod 1777 /image/tmp \
     && cp "target/$host/release/ghcr-publish" /image/ \
+    && ln -s ghcr-publish /image/ghcr-publish-post \
     && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
 
 FROM scratch

@@ -1,5 +1,8 @@
 //! Build request -> buildx -> `Built`.
 
+mod api;
+mod builder;
+mod child;
 mod command;
 mod docker_config;
 mod progress;
@@ -14,10 +17,13 @@ use tokio::io::{AsyncBufReadExt, BufReader};
 
 use crate::credentials::Credentials;
 use crate::image::Digest;
+use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
 use crate::vars::Vars;
 use crate::workflow::Console;
+pub(crate) use builder::Builder;
+pub(crate) use builder::leftover::remove_leftover;
 use docker_config::PrivateConfig;
 use progress::{Failure, Progress};
 
@@ -48,18 +54,31 @@ const METADATA_KEYS: &[&str] = &[
 ];
 
 impl Engine {
-    /// Finds buildx and the Dockerfile, and asks whether the engine answers.
-    pub(crate) async fn find(vars: &Vars, request: &BuildRequest) -> anyhow::Result<Self> {
-        reach::dockerfile(request, vars.workspace())?;
+    /// Finds buildx and the Dockerfile, and asks whether the engine answers if it is to build.
+    pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
+        reach::dockerfile(&plan.build, vars.workspace())?;
         let buildx = reach::buildx(vars)?;
-        reach::engine(vars).await?;
+        if plan.builder.uses_engine() {
+            reach::engine(vars).await?;
+        }
         Ok(Self { buildx })
+    }
+
+    /// Chooses the builder; it is made when it boots.
+    pub(crate) async fn builder(
+        &self,
+        plan: &Plan,
+        vars: &Vars,
+        credentials: &Credentials,
+    ) -> anyhow::Result<Builder> {
+        Builder::choose(&self.buildx, plan, vars, credentials).await
     }
 
     /// Builds, and pushes when the request says so.
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
+        builder: &Builder,
         vars: &Vars,
         credentials: &Credentials,
         console: Console,
@@ -71,8 +90,12 @@ impl Engine {
             .collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
         let metadata_file = config.folder().join("metadata.json");
-        let arguments = command::build_arguments(request, &metadata_file);
-        let environment = command::environment(vars, config.folder(), config.buildx_folder(vars));
+        let mut arguments = command::build_arguments(request, &metadata_file);
+        let named = builder.name().map(|name| format!("--builder={name}"));
+        arguments.splice(1..1, named);
+        let own = builder.buildx_folder();
+        let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
+        let environment = command::environment(vars, config.folder(), buildx_folder);
         let failure = self
             .run(
                 &arguments,
@@ -82,6 +105,10 @@ impl Engine {
             )
             .await?;
         match failure {
+            Some(failure) if builder::fault::is_the_builders(&failure.cause) => {
+                builder.show_log(console).await;
+                Err(builder.lost(&failure.cause).into())
+            }
             Some(failure) => Err(explain(&failure, request).into()),
             None => read_metadata(&metadata_file),
         }
@@ -95,21 +122,8 @@ impl Engine {
         dir: &Path,
         mut progress: Progress,
     ) -> anyhow::Result<Option<Failure>> {
-        #[expect(
-            clippy::disallowed_methods,
-            reason = "the one place where a child is started, with the environment made for it"
-        )]
-        let mut command = tokio::process::Command::new(&self.buildx);
-        command
-            .args(arguments)
-            .env_clear()
-            .envs(environment)
-            .current_dir(dir)
-            .kill_on_drop(true);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped());
+        let mut command = child::command(&self.buildx, arguments, environment, dir);
+        command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .with_context(|| format!("could not start `{}`", self.buildx.display()))?;

@@ -1,5 +1,6 @@
 //! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
 
+pub(crate) mod builder;
 mod list;
 
 use std::collections::BTreeMap;
@@ -14,15 +15,24 @@ use crate::plan::rules::{self, TagRule};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use builder::BuilderInputs;
 
 /// Every input the action has. `action.yml` declares the same; a test compares the two.
 pub(crate) const NAMES: &[&str] = &[
     "allow-untrusted-pull-request",
     "annotation-levels",
     "annotations",
+    "append",
     "bake-target",
     "build-args",
+    "builder",
+    "buildkitd-config",
+    "buildkitd-config-inline",
+    "buildkitd-flags",
     "context",
+    "driver",
+    "driver-opts",
+    "endpoint",
     "file",
     "flavor",
     "git-context",
@@ -76,6 +86,7 @@ pub(crate) struct Inputs {
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
     pub(crate) build: BuildInputs,
+    pub(crate) builder: BuilderInputs,
     /// What a person should hear about the inputs although it stops nothing.
     pub(crate) warnings: Vec<String>,
 }
@@ -101,6 +112,9 @@ pub enum Mode {
     Plan,
     /// Plan, then ask the registry whether it would take the push
     Check,
+    /// Remove what a cancelled run left behind: the post step of the action
+    #[value(hide = true)]
+    Post,
 }
 
 /// The input `git-context`: who says what the ref and the commit are.
@@ -162,6 +176,7 @@ impl Inputs {
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
             build: BuildInputs::read(&given)?,
+            builder: BuilderInputs::read(&given, vars)?,
             warnings,
         })
     }

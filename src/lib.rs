@@ -79,6 +79,10 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     };
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
+    if request.mode == Some(Mode::Post) {
+        engine::remove_leftover(vars, console).await;
+        return true;
+    }
     let mut done = Done::default();
     let (decided, outcome) = match decide(request, vars, now, console).await {
         Ok(decided) => {
@@ -90,6 +94,9 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
         }
         Err(error) => (None, Err(error)),
     };
+    if let Some(builder) = done.builder.take() {
+        builder.remove(console).await;
+    }
     let report = Report::new(decided, done, outcome.as_ref().err());
     let told = report::tell(&report, vars, request.json, console);
     let failures = [outcome, told].into_iter().filter_map(Result::err);
@@ -154,7 +161,7 @@ async fn act(
         plan,
     } = decided;
     match mode {
-        Mode::Plan => Ok(()),
+        Mode::Plan | Mode::Post => Ok(()),
         Mode::Check => publish::check(plan, credentials, console).await,
         Mode::Publish => {
             publish::publish(plan, credentials, inputs.push_timeout, vars, console, done).await

@@ -1,5 +1,6 @@
 //! Reads environment, clock and arguments, runs, sets the exit status.
 
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use chrono::Utc;
@@ -28,12 +29,25 @@ fn name_and_value(text: &str) -> Result<(String, String), String> {
     pair.ok_or_else(|| "write NAME=VALUE, for example --with push=false".to_owned())
 }
 
+/// The runner starts the post step under a name of its own: it takes no arguments there, and a publication
+/// must never begin in its stead.
+fn called_to_clean_up() -> bool {
+    let program = std::env::args_os().next().map(PathBuf::from);
+    let name = program.as_deref().and_then(Path::file_name);
+    name.is_some_and(|name| name == "ghcr-publish-post")
+}
+
 #[expect(
     clippy::disallowed_methods,
     reason = "the one place that reads environment and clock"
 )]
 fn main() -> ExitCode {
     let Arguments { mode, with, json } = Arguments::parse();
+    let mode = if called_to_clean_up() {
+        Some(Mode::Post)
+    } else {
+        mode
+    };
     let variables = std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let vars = Vars::new(variables, std::env::current_dir().unwrap_or_default());

@@ -22,6 +22,7 @@ use chrono::{DateTime, Utc};
 use crate::context::Context;
 use crate::image::{ImageName, Tag, Tagged};
 use crate::inputs::Inputs;
+use crate::inputs::builder::BuilderInputs;
 use crate::problem::Problem;
 use build::BuildRequest;
 use decision::PushDecision;
@@ -51,6 +52,7 @@ pub(crate) struct Plan {
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) build: BuildRequest,
+    pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
     pub(crate) notices: Vec<String>,
 }
@@ -111,6 +113,7 @@ impl Plan {
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             build,
+            builder: inputs.builder.clone(),
             notices,
         })
     }

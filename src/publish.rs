@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::credentials::Credentials;
-use crate::engine::{Built, Engine};
+use crate::engine::{Builder, Built, Engine};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Plan;
 use crate::plan::tags::Motion;
@@ -18,6 +18,8 @@ use crate::workflow::Console;
 /// What was achieved, kept although a later part may fail.
 #[derive(Debug, Default)]
 pub(crate) struct Done {
+    /// The builder, to be removed when all is over if it was made for this run.
+    pub(crate) builder: Option<Builder>,
     pub(crate) built: Option<Built>,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
@@ -54,15 +56,19 @@ pub(crate) async fn publish(
     console: Console,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let engine = Engine::find(vars, &plan.build).await?;
+    let engine = Engine::find(vars, plan).await?;
     let registries = if plan.push.is_push() {
         connect(plan, credentials, console)?
     } else {
         Registries::new()
     };
     preflight(plan, &registries, console).await?;
+    let builder = engine.builder(plan, vars, credentials).await?;
+    // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
+    let builder = done.builder.insert(builder);
+    builder.boot(&plan.build.platforms, console).await?;
     let built = engine
-        .build(&plan.build, vars, credentials, console)
+        .build(&plan.build, builder, vars, credentials, console)
         .await?;
     let digest = built.digest.clone();
     done.built = Some(built);

@@ -58,6 +58,11 @@ impl PrivateConfig {
     pub(crate) fn buildx_folder<'a>(&'a self, vars: &'a Vars) -> &'a Path {
         vars.path("BUILDX_CONFIG").unwrap_or(&self.buildx)
     }
+
+    /// Where buildx keeps a builder of ours, which the person never sees.
+    pub(crate) fn own_buildx_folder(&self) -> PathBuf {
+        self.folder().join("buildx")
+    }
 }
 
 fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
@@ -124,7 +129,7 @@ fn section<'a>(config: &'a mut Value, name: &str) -> &'a mut Map<String, Value> 
         .expect("it was just made an object")
 }
 
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut file = fs::OpenOptions::new()
         .write(true)
         .create_new(true)

@@ -41,18 +41,38 @@ pub(super) fn buildx(vars: &Vars) -> Result<PathBuf, Problem> {
     })
 }
 
-/// Asks the engine's socket to answer. An engine in a docker context or behind ssh is buildx's to find.
+/// Where an engine that we can ask ourselves listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    Socket(PathBuf),
+    /// Host and port, without TLS.
+    Tcp(String),
+}
+
+/// The engine of this environment; one in a docker context, behind ssh or TLS is buildx's to find.
+pub(super) fn address(vars: &Vars) -> Option<Address> {
+    let elsewhere = ["DOCKER_CONTEXT", "DOCKER_TLS", "DOCKER_TLS_VERIFY"];
+    let Some(host) = vars.get("DOCKER_HOST") else {
+        let here = vars.get("DOCKER_CONTEXT").is_none();
+        return here.then(|| Address::Socket(PathBuf::from(DEFAULT_SOCKET)));
+    };
+    let socket = host.strip_prefix("unix://").map(PathBuf::from);
+    let tcp = host
+        .strip_prefix("tcp://")
+        .filter(|_| elsewhere.iter().all(|name| vars.get(name).is_none()));
+    let tcp = tcp.map(|address| Address::Tcp(address.trim_end_matches('/').to_owned()));
+    socket.map(Address::Socket).or(tcp)
+}
+
+/// Asks the engine's socket to answer.
 pub(super) async fn engine(vars: &Vars) -> Result<(), Problem> {
     let elsewhere = ["DOCKER_CONTEXT", "BUILDX_BUILDER"]
         .iter()
         .any(|name| vars.get(name).is_some());
-    let socket = match vars.get("DOCKER_HOST") {
-        Some(host) => host.strip_prefix("unix://").map(Path::new),
-        None => Some(Path::new(DEFAULT_SOCKET)),
-    };
-    let Some(socket) = socket.filter(|_| !elsewhere) else {
+    let Some(Address::Socket(socket)) = address(vars).filter(|_| !elsewhere) else {
         return Ok(());
     };
+    let socket = socket.as_path();
     match timeout(PATIENCE, UnixStream::connect(socket)).await {
         Ok(Ok(_stream)) => Ok(()),
         Ok(Err(error)) => Err(unreachable(socket, &error, vars)),
@@ -87,4 +107,27 @@ pub(super) fn dockerfile(request: &BuildRequest, workspace: &Path) -> Result<(),
     };
     Err(Problem::new("there is no Dockerfile to build", fix)
         .because(format!("there is no file `{dockerfile}` in the workspace")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], expected: Option<&Address>) {
+        assert_eq!(address(&Vars::of(variables)).as_ref(), expected);
+    }
+
+    #[test]
+    fn an_engine_is_asked_where_it_can_be() {
+        let socket = |path: &str| Address::Socket(PathBuf::from(path));
+        let tcp = ("DOCKER_HOST", "tcp://10.0.0.7:2375/");
+        check(&[], Some(&socket(DEFAULT_SOCKET)));
+        let elsewhere = ("DOCKER_HOST", "unix:///x.sock");
+        check(&[elsewhere], Some(&socket("/x.sock")));
+        check(&[tcp], Some(&Address::Tcp("10.0.0.7:2375".to_owned())));
+        check(&[tcp, ("DOCKER_TLS_VERIFY", "1")], None);
+        check(&[("DOCKER_HOST", "ssh://me@far")], None);
+        check(&[("DOCKER_CONTEXT", "far")], None);
+    }
 }

@@ -25,6 +25,23 @@ fn declared(section: &str) -> Vec<String> {
 }
 
 #[test]
+fn what_declares_the_action_is_yaml() {
+    let action: serde_json::Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
+    for section in ["inputs", "outputs"] {
+        let entries = action[section].as_object().unwrap();
+        assert_eq!(
+            entries.keys().collect::<Vec<_>>(),
+            declared(section).iter().collect::<Vec<_>>()
+        );
+        let described = |entry: &serde_json::Value| entry["description"].is_string();
+        assert!(entries.values().all(described), "{entries:?}");
+    }
+    // The runner starts the post step under this name: it must be in the image.
+    let post = action["runs"]["post-entrypoint"].as_str().unwrap();
+    assert!(read("Dockerfile").contains(&format!("ln -s ghcr-publish /image{post}")));
+}
+
+#[test]
 fn every_declared_input_is_known_and_documented() {
     let inputs = declared("inputs");
     assert!(inputs.contains(&"github-token".to_owned()), "{inputs:?}");

@@ -274,14 +274,16 @@ fn a_stopped_run_leaves_no_login_behind() {
         .token(TOKEN, Account::workflow("acme/Widget"))
         .start()
         .unwrap();
-    let script = "echo \"$DOCKER_CONFIG\" > \"$HOME/where\"; exec sleep 20";
     let run = tag_push()
-        .buildx(script)
+        .buildx("exec sleep 20")
         .input("registry", double.host())
         .run_until_building();
-    let folder = run.noted("home/where");
+    let environment = run.noted("environment");
+    let mut lines = environment.lines();
+    let folder = lines.find_map(|line| line.strip_prefix("DOCKER_CONFIG="));
+    let folder = folder.unwrap();
     assert!(folder.contains("ghcr-publish-"), "{folder}");
-    assert!(!std::path::Path::new(folder.trim()).exists(), "{folder}");
+    assert!(!std::path::Path::new(folder).exists(), "{folder}");
     check(
         run,
         expect![[r#"

@@ -2,7 +2,9 @@
 //! feature `real-engine` on the real parts.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod builders;
 mod contract;
+mod engine_double;
 mod events;
 mod failures;
 mod publish;

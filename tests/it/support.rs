@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
+
+use crate::engine_double::{self, Answers, CONTAINERD};
 
 pub(crate) const TOKEN: &str = "ghs_canary.of-the-test_0123456789";
 
@@ -18,7 +20,12 @@ pub(crate) struct Action {
     folder: TempDir,
     variables: BTreeMap<String, String>,
     arguments: Vec<String>,
-    _engine: UnixListener,
+}
+
+/// A run that has not ended.
+pub(crate) struct Started {
+    action: Action,
+    child: Child,
 }
 
 /// What a run left behind.
@@ -39,7 +46,8 @@ impl Action {
             fs::create_dir(at(name)).unwrap();
         }
         fs::write(at("workspace/Dockerfile"), "FROM scratch\n").unwrap();
-        let engine = UnixListener::bind(at("docker.sock")).unwrap();
+        let notes = folder.path().join("engine-requests");
+        engine_double::start(&folder.path().join("docker.sock"), notes, &[CONTAINERD]);
         let variables = [
             ("DOCKER_HOST", format!("unix://{}", at("docker.sock"))),
             ("GITHUB_OUTPUT", at("output")),
@@ -56,7 +64,6 @@ impl Action {
             folder,
             variables,
             arguments: Vec::new(),
-            _engine: engine,
         }
     }
 
@@ -103,7 +110,7 @@ impl Action {
     pub(crate) fn buildx(self, script: &str) -> Self {
         let (path, note) = (self.path("bin/buildx"), self.folder.path().display());
         let head = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" > {note}/arguments\nenv | sort > {note}/environment\n\
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" > {note}/arguments\necho \"$@\" >> {note}/calls\nenv | sort > {note}/environment\n\
              cat \"$DOCKER_CONFIG/config.json\" > {note}/docker-config\n\
              for argument; do case $argument in --metadata-file=*) metadata=${{argument#*=}};; esac; done\n"
         );
@@ -112,10 +119,22 @@ impl Action {
         self
     }
 
+    /// An engine that answers each request with the first of `answers` whose method and path fit, and notes
+    /// the requests.
+    pub(crate) fn engine(self, answers: Answers) -> Self {
+        fs::remove_file(self.path("docker.sock")).unwrap();
+        engine_double::start(
+            &self.path("docker.sock"),
+            self.path("engine-requests"),
+            answers,
+        );
+        self
+    }
+
     /// A `buildx` that says it pushed `digest`.
     pub(crate) fn buildx_pushes(self, digest: &str) -> Self {
         self.buildx(&format!(
-            "echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\""
+            "[ \"$1\" != build ] || echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\""
         ))
     }
 
@@ -126,23 +145,27 @@ impl Action {
 
     /// Runs until the scripted `buildx` has started, then asks the program to end.
     pub(crate) fn run_until_building(self) -> Run {
-        let mut command = self.command();
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let started = self.start();
         let until = Instant::now() + Duration::from_secs(20);
-        while !self.path("docker-config").exists() {
+        while !started.action.path("docker-config").exists() {
             assert!(Instant::now() < until, "buildx was not started");
             sleep(Duration::from_millis(10));
         }
-        let stop = process("kill")
-            .arg(child.id().to_string())
-            .status()
-            .unwrap();
-        assert!(stop.success());
-        self.ended(child.wait_with_output().unwrap())
+        started.stop()
+    }
+
+    /// Starts the program in a process group of its own.
+    pub(crate) fn start(self) -> Started {
+        let mut command = self.command();
+        command
+            .process_group(0)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        Started {
+            action: self,
+            child,
+        }
     }
 
     fn command(&self) -> Command {
@@ -167,6 +190,30 @@ impl Action {
             summary: read("summary"),
             folder: self.folder,
         }
+    }
+}
+
+impl Started {
+    /// Asks the program to end, as the runner does when a run is cancelled.
+    pub(crate) fn stop(self) -> Run {
+        self.signal("-TERM", &self.child.id().to_string());
+        self.end()
+    }
+
+    /// Ends the program and all its children on the spot.
+    pub(crate) fn kill(self) -> Run {
+        self.signal("-KILL", &format!("-{}", self.child.id()));
+        self.end()
+    }
+
+    pub(crate) fn end(self) -> Run {
+        self.action.ended(self.child.wait_with_output().unwrap())
+    }
+
+    fn signal(&self, signal: &str, target: &str) {
+        let mut kill = process("kill");
+        let status = kill.args([signal, "--", target]).status().unwrap();
+        assert!(status.success());
     }
 }
 

@@ -3,7 +3,7 @@
 use expect_test::expect;
 use ghcr_double::{Account, Double};
 
-use super::world::{Crane, output_of, publication, repository_file};
+use super::world::{Crane, graph_engine, output_of, publication};
 use crate::support::{TOKEN, process};
 
 fn double() -> Double {
@@ -45,10 +45,7 @@ fn the_containerd_store_publishes_what_crane_finds() {
 
 #[test]
 fn a_graph_driver_publishes_what_crane_finds() {
-    let host = output_of(&mut process(
-        repository_file("testbed/graph-engine").to_str().unwrap(),
-    ));
-    publishes(Some(host.lines().last().unwrap()));
+    publishes(Some(&graph_engine()));
 }
 
 #[test]

@@ -58,6 +58,24 @@ pub(crate) fn publication(engine: Option<&str>) -> Action {
     }
 }
 
+/// The address of an engine with a graph driver.
+pub(crate) fn graph_engine() -> String {
+    let script = repository_file("testbed/graph-engine");
+    let said = output_of(&mut process(script.to_str().unwrap()));
+    said.lines().last().unwrap().to_owned()
+}
+
+/// The buildx program, found as the testbed finds it.
+pub(crate) fn buildx(engine: Option<&str>) -> Command {
+    let common = repository_file("testbed/common.sh");
+    let ask = format!(". '{}' && buildx_path", common.display());
+    let path = output_of(process("bash").args(["-c", &ask]));
+    let mut buildx = process(&path);
+    buildx.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
+    buildx.envs(engine.map(|host| ("DOCKER_HOST", host)));
+    buildx
+}
+
 /// crane, logged in to one registry.
 pub(crate) struct Crane {
     config: TempDir,

@@ -1,0 +1,60 @@
+//! What the post step does: it removes the builder of a run that could not do so itself.
+//!
+//! `GITHUB_STATE` hands the name over: what is appended to that file the post step finds as `STATE_<name>`
+//! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#sending-values-to-the-pre-and-post-actions>).
+
+use std::fs::OpenOptions;
+use std::io::Write as _;
+use std::path::Path;
+
+use super::{Builder, PREFIX};
+use crate::credentials::Credentials;
+use crate::engine::docker_config::PrivateConfig;
+use crate::engine::reach;
+use crate::inputs::Inputs;
+use crate::inputs::builder::{BuilderInputs, Recipe};
+use crate::vars::Vars;
+use crate::workflow::Console;
+
+const STATE: &str = "builder";
+
+/// Lets the post step know of a builder, or that there is none any more. A later line replaces an
+/// earlier one.
+pub(super) fn remember(state_file: &Path, name: Option<&str>) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(state_file)?;
+    writeln!(file, "{STATE}={}", name.unwrap_or_default())
+}
+
+/// Removes what the run left, if it left anything. Repeating it does no harm, and no failure of it fails
+/// the job.
+pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
+    let name = vars
+        .get("STATE_builder")
+        .filter(|name| name.starts_with(PREFIX));
+    let Some(name) = name else {
+        return;
+    };
+    match builder(name, vars) {
+        Ok(builder) => builder.remove(console).await,
+        Err(error) => console.warning(
+            None,
+            &format!("could not remove the builder `{name}`: {error:#}"),
+        ),
+    }
+}
+
+/// The builder as its record was: that one disappeared with the container of the run.
+fn builder(name: &str, vars: &Vars) -> anyhow::Result<Builder> {
+    let inputs = Inputs::from_vars(vars, &[])?;
+    let recipe = match &inputs.builder {
+        BuilderInputs::Made(recipe) => recipe.outline(),
+        BuilderInputs::Automatic | BuilderInputs::Named(_) => Recipe::container(),
+    };
+    let credentials = Credentials::new(&inputs, vars, String::new())?;
+    let config = PrivateConfig::write(vars, &credentials, &[])?;
+    let buildx = reach::buildx(vars)?;
+    Ok(Builder::left(buildx, name.to_owned(), recipe, config, vars))
+}

@@ -1,0 +1,28 @@
+//! A child: a program, its arguments, and an environment made for it.
+
+use std::path::Path;
+use std::process::Stdio;
+
+use tokio::process::Command;
+
+/// The child ends with the value that holds it.
+pub(super) fn command(
+    program: &Path,
+    arguments: &[String],
+    environment: impl IntoIterator<Item = (String, String)>,
+    dir: &Path,
+) -> Command {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "the one place where a child is started, with the environment made for it"
+    )]
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .env_clear()
+        .envs(environment)
+        .current_dir(dir)
+        .stdin(Stdio::null())
+        .kill_on_drop(true);
+    command
+}

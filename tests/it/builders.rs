@@ -1,0 +1,423 @@
+//! Which builder builds, how it is made and removed: a scripted `buildx` and a scripted engine.
+
+use std::fs;
+
+use expect_test::{Expect, expect};
+use ghcr_double::{Account, Double};
+
+use crate::engine_double::CONTAINERD;
+use crate::support::{Action, Run, TOKEN};
+
+const GRAPH: (&str, &str) = (
+    "GET /info",
+    r#"{"Architecture":"x86_64","DriverStatus":[["Backing Filesystem","extfs"]]}"#,
+);
+const NOTHING_LEFT: [(&str, &str); 2] = [
+    ("GET /containers/json", "[]"),
+    ("GET /volumes", r#"{"Volumes":null}"#),
+];
+
+/// A publication of an image that is in the double already; `buildx` lists amd64 for every builder.
+fn publication(double: &Double) -> Action {
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    scripted(&format!(
+        "build) echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\";;"
+    ))
+    .input("registry", double.host())
+}
+
+fn scripted(build: &str) -> Action {
+    let script = format!(
+        "case $1 in\n{build}\ninspect) printf 'Driver: docker-container\\nPlatforms: linux/amd64, linux/386\\n';;\nesac"
+    );
+    let action = Action::new().event("push_tag").buildx(&script);
+    let state = action.path("state").display().to_string();
+    action
+        .input("github-token", TOKEN)
+        .env("GITHUB_STATE", state)
+        .env("GITHUB_RUN_ID", "42")
+}
+
+fn double() -> Double {
+    Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+        .start()
+        .unwrap()
+}
+
+/// The calls of `buildx`, without what differs from run to run and without the build's own arguments.
+fn calls(run: &Run) -> String {
+    let arguments = run.noted("calls");
+    let calls = arguments.lines().map(|call| {
+        let words = call.split(' ');
+        let words = words.filter(|word| {
+            !call.starts_with("build ") || word.starts_with("--builder") || *word == "build"
+        });
+        format!("{}\n", words.collect::<Vec<_>>().join(" "))
+    });
+    stable(run, &calls.collect::<String>())
+}
+
+fn stable(run: &Run, text: &str) -> String {
+    let text = run.stable(text, "no host");
+    let own = name(&text).map(str::to_owned);
+    let text = own.map_or(text.clone(), |own| {
+        text.replace(&own, "ghcr-publish-42-<own>")
+    });
+    let private = text
+        .split(['=', ' ', '\n'])
+        .find_map(|word| word.strip_suffix("/buildkitd.toml"))
+        .map(str::to_owned);
+    private.map_or(text.clone(), |private| text.replace(&private, "<private>"))
+}
+
+/// The name of the builder that was made.
+fn name(text: &str) -> Option<&str> {
+    let at = text.find("ghcr-publish-42-")?;
+    text.get(at..at + "ghcr-publish-42-".len() + 8)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn check(run: &Run, expected: Expect) {
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    expected.assert_eq(&calls(run));
+}
+
+#[test]
+fn a_plain_build_asks_the_engine_nothing() {
+    let double = double();
+    let run = publication(&double).run();
+    check(
+        &run,
+        expect![[r#"
+        build
+    "#]],
+    );
+    assert_eq!(run.noted("state"), "");
+}
+
+#[test]
+fn an_engine_with_the_containerd_store_builds_for_several_platforms() {
+    let double = double();
+    let run = publication(&double)
+        .engine(&[CONTAINERD])
+        .input("platforms", "linux/amd64,linux/386")
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        inspect
+        build
+    "#]],
+    );
+    expect![[r#"
+        GET /info
+    "#]]
+    .assert_eq(&run.noted("engine-requests"));
+}
+
+#[test]
+fn an_engine_with_a_graph_driver_has_a_builder_made_and_removed() {
+    const ANSWERS: &[(&str, &str)] = &[GRAPH, NOTHING_LEFT[0], NOTHING_LEFT[1]];
+    let double = double();
+    let run = publication(&double)
+        .engine(ANSWERS)
+        .input("platforms", "linux/amd64,linux/386")
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        create --name=ghcr-publish-42-<own> --driver=docker-container
+        inspect --bootstrap -- ghcr-publish-42-<own>
+        build --builder=ghcr-publish-42-<own>
+        rm --force -- ghcr-publish-42-<own>
+    "#]],
+    );
+    expect![[r#"
+        builder=ghcr-publish-42-<own>
+        builder=
+    "#]]
+    .assert_eq(&stable(&run, &run.noted("state")));
+    let said = run.stdout.lines().find(|line| line.contains("making"));
+    expect!["making the builder ghcr-publish-42-<own> (docker-container), because the engine keeps its images in a graph driver, which cannot build for several platforms"].assert_eq(&stable(&run, said.unwrap()));
+    let environment = run.noted("environment");
+    assert!(
+        !environment.contains("BUILDX_CONFIG=<folder>/home"),
+        "{environment}"
+    );
+}
+
+#[test]
+fn a_named_builder_is_used_as_it_is() {
+    let double = double();
+    let run = publication(&double)
+        .input("builder", "mine")
+        .input("platforms", "linux/amd64")
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        inspect -- mine
+        build --builder=mine
+    "#]],
+    );
+}
+
+#[test]
+fn a_builder_somebody_selected_is_used() {
+    let double = double();
+    let run = publication(&double)
+        .env("BUILDX_BUILDER", "theirs")
+        .input("platforms", "linux/amd64,linux/386")
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        inspect
+        build
+    "#]],
+    );
+}
+
+#[test]
+fn a_builder_is_made_with_every_input() {
+    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
+    let double = double();
+    let action = publication(&double).engine(ANSWERS);
+    fs::write(action.path("workspace/buildkitd.toml"), "debug = true\n").unwrap();
+    let run = action
+        .input("driver-opts", "network=host\nimage=moby/buildkit:v0.25.2")
+        .input("buildkitd-flags", "--debug")
+        .input("buildkitd-config", "buildkitd.toml")
+        .input(
+            "append",
+            "- name: arm\n  endpoint: ssh://arm\n  platforms: linux/arm64\n",
+        )
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        create --name=ghcr-publish-42-<own> --driver=docker-container --driver-opt=network=host --driver-opt=image=moby/buildkit:v0.25.2 --buildkitd-flags=--debug --buildkitd-config=<private>/buildkitd.toml
+        create --name=ghcr-publish-42-<own> --append --node=arm --platform=linux/arm64 --buildkitd-config=<private>/buildkitd.toml -- ssh://arm
+        inspect --bootstrap -- ghcr-publish-42-<own>
+        build --builder=ghcr-publish-42-<own>
+        rm --force -- ghcr-publish-42-<own>
+    "#]],
+    );
+}
+
+#[test]
+fn remote_builders_need_no_engine_and_are_not_removed() {
+    let double = double();
+    let run = publication(&double)
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
+        .input("driver", "remote")
+        .input("endpoint", "tcp://amd:1234")
+        .input(
+            "append",
+            "- endpoint: tcp://arm:1234\n  platforms: linux/arm64\n",
+        )
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        create --name=ghcr-publish-42-<own> --driver=remote -- tcp://amd:1234
+        create --name=ghcr-publish-42-<own> --append --platform=linux/arm64 -- tcp://arm:1234
+        inspect --bootstrap -- ghcr-publish-42-<own>
+        build --builder=ghcr-publish-42-<own>
+    "#]],
+    );
+}
+
+#[test]
+fn emulation_is_installed_for_what_the_builder_does_not_list() {
+    const ANSWERS: &[(&str, &str)] = &[
+        CONTAINERD,
+        (
+            "POST /images/create",
+            "{\"status\":\"Pulling\"}\n{\"status\":\"Done\"}\n",
+        ),
+        ("POST /containers/create", r#"{"Id":"c1"}"#),
+        ("POST /containers/c1/start", ""),
+        ("POST /containers/c1/wait", r#"{"StatusCode":0}"#),
+        ("DELETE /containers/c1", ""),
+    ];
+    let double = double();
+    let run = publication(&double)
+        .engine(ANSWERS)
+        .input("platforms", "linux/amd64,linux/arm64,linux/arm/v7")
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        inspect
+        build
+    "#]],
+    );
+    expect![[r#"
+        GET /info
+        GET /images/docker.io/tonistiigi/binfmt@sha256:400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0/json
+        POST /images/create?fromImage=docker.io%2Ftonistiigi%2Fbinfmt&tag=sha256%3A400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0
+        POST /containers/create {"Image":"docker.io/tonistiigi/binfmt@sha256:400a4873b838d1b89194d982c45e5fb3cda4593fbfd7e08a02e76b03b21166f0","Cmd":["--install","arm,arm64"],"HostConfig":{"Privileged":true,"NetworkMode":"none"}}
+        POST /containers/c1/start
+        POST /containers/c1/wait
+        DELETE /containers/c1?force=true&v=true
+    "#]].assert_eq(&run.noted("engine-requests"));
+    assert!(!run.stdout.contains("::warning"), "{}", run.stdout);
+}
+
+#[test]
+fn emulation_that_cannot_be_installed_is_a_warning() {
+    const ANSWERS: &[(&str, &str)] = &[
+        CONTAINERD,
+        (
+            "POST /images/create",
+            "{\"error\":\"no route to the registry\"}\n",
+        ),
+    ];
+    let double = double();
+    let run = publication(&double)
+        .engine(ANSWERS)
+        .input("platforms", "linux/amd64,linux/arm64")
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    let warning = run
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("::warning"));
+    expect!["::warning title=ghcr-publish::no emulation for linux/arm64, so instructions that run programs may fail there: no route to the registry"].assert_eq(warning.unwrap());
+}
+
+const DIES: &str = "build) echo 'ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2; exit 1;;";
+
+#[test]
+fn the_log_of_a_builder_that_died_is_shown() {
+    const ANSWERS: &[(&str, &str)] = &[
+        (
+            "GET /containers/json",
+            r#"[{"Names":["/buildx_buildkit_mine0"]}]"#,
+        ),
+        (
+            "GET /containers/buildx_buildkit_mine0/logs",
+            "\u{2}\0\0\0\0\0\0\u{1b}out of memory\n::error::forged\n",
+        ),
+    ];
+    let double = double();
+    let run = scripted(DIES)
+        .engine(ANSWERS)
+        .input("registry", double.host())
+        .input("builder", "mine")
+        .run();
+    assert!(!run.succeeded);
+    let log = run
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("::group::"));
+    expect![[r#"
+        ::group::the log of buildx_buildkit_mine0, its last 50 lines
+        out of memory
+        <zero-width space>::error::forged
+        ::endgroup::"#]]
+    .assert_eq(
+        &log.collect::<Vec<_>>()
+            .join("\n")
+            .replace('\u{200b}', "<zero-width space>"),
+    );
+}
+
+#[test]
+fn a_failed_build_still_removes_the_builder() {
+    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
+    let double = double();
+    let run = scripted(DIES)
+        .engine(ANSWERS)
+        .input("registry", double.host())
+        .input("driver", "docker-container")
+        .run();
+    assert!(!run.succeeded);
+    expect![[r#"
+        create --name=ghcr-publish-42-<own> --driver=docker-container
+        inspect --bootstrap -- ghcr-publish-42-<own>
+        build --builder=ghcr-publish-42-<own>
+        rm --force -- ghcr-publish-42-<own>
+    "#]]
+    .assert_eq(&calls(&run));
+    expect![[r#"
+        ::error title=ghcr-publish::the builder `ghcr-publish-42-<own>` went away during the build
+          because: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF
+          fix: run the job again; if it happens again, see whether the machine has memory and disk enough, and whether the builder's log above says why
+    "#]].assert_eq(&stable(&run, &run.stderr.replace("%0A", "\n")));
+}
+
+#[test]
+fn a_stopped_run_removes_its_builder() {
+    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
+    let double = double();
+    let run = scripted("inspect) exec sleep 20;;")
+        .engine(ANSWERS)
+        .input("registry", double.host())
+        .input("driver", "docker-container")
+        .run_until_building();
+    assert!(!run.succeeded);
+    assert!(
+        calls(&run).ends_with("\nrm --force -- ghcr-publish-42-<own>\n"),
+        "{}",
+        calls(&run)
+    );
+    let private = run.noted("environment");
+    let private = private
+        .lines()
+        .find_map(|line| line.strip_prefix("DOCKER_CONFIG="));
+    assert!(!std::path::Path::new(private.unwrap()).exists());
+}
+
+#[test]
+fn the_post_step_removes_what_a_run_left() {
+    const ANSWERS: &[(&str, &str)] = &[
+        (
+            "GET /containers/json",
+            r#"[{"Names":["/buildx_buildkit_ghcr-publish-42-abcdefgh0"]}]"#,
+        ),
+        (
+            "GET /volumes",
+            r#"{"Volumes":[{"Name":"buildx_buildkit_ghcr-publish-42-abcdefgh0_state"},{"Name":"theirs"}]}"#,
+        ),
+        ("DELETE ", ""),
+    ];
+    let run = scripted("")
+        .engine(ANSWERS)
+        .env("STATE_builder", "ghcr-publish-42-abcdefgh")
+        .arguments(&["post"])
+        .run();
+    check(
+        &run,
+        expect![[r#"
+        create --name=ghcr-publish-42-<own> --driver=docker-container
+        rm --force -- ghcr-publish-42-<own>
+    "#]],
+    );
+    expect![[r#"
+        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdefgh%22%5D%7D
+        DELETE /containers/buildx_buildkit_ghcr-publish-42-abcdefgh0?force=true&v=true
+        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdefgh%22%5D%7D
+        DELETE /volumes/buildx_buildkit_ghcr-publish-42-abcdefgh0_state?force=true&v=true
+    "#]].assert_eq(&run.noted("engine-requests"));
+    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
+    assert!(run.outputs.is_empty() && run.summary.is_empty());
+}
+
+#[test]
+fn the_post_step_of_a_run_that_cleaned_up_does_nothing() {
+    for state in ["", "somebody-elses"] {
+        let run = scripted("")
+            .env("STATE_builder", state)
+            .arguments(&["post"])
+            .run();
+        check(&run, expect![[""]]);
+    }
+}
