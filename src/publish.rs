@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::credentials::Credentials;
-use crate::engine::{Built, Engine};
+use crate::engine::{Built, Engine, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Plan;
 use crate::plan::tags::Motion;
@@ -19,6 +19,8 @@ use crate::workflow::Console;
 #[derive(Debug, Default)]
 pub(crate) struct Done {
     pub(crate) built: Option<Built>,
+    /// What the build did, however far it came.
+    pub(crate) record: Record,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
 }
@@ -62,7 +64,7 @@ pub(crate) async fn publish(
     };
     preflight(plan, &registries, console).await?;
     let built = engine
-        .build(&plan.build, vars, credentials, console)
+        .build(&plan.build, vars, credentials, console, &mut done.record)
         .await?;
     let digest = built.digest.clone();
     done.built = Some(built);

@@ -5,6 +5,7 @@
 mod contract;
 mod events;
 mod failures;
+mod judge;
 mod publish;
 #[cfg(feature = "real-engine")]
 mod real;
