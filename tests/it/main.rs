@@ -5,7 +5,9 @@
 mod contract;
 mod events;
 mod failures;
+mod hostile;
 mod judge;
+mod progress;
 mod publish;
 #[cfg(feature = "real-engine")]
 mod real;
