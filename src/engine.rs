@@ -5,15 +5,21 @@ mod builder;
 mod child;
 mod command;
 mod docker_config;
+mod messages;
 mod progress;
 mod reach;
+mod source;
+pub(crate) mod timeline;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context as _;
+use chrono::TimeDelta;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::ChildStderr;
+use tokio::time::timeout;
 
 use crate::credentials::Credentials;
 use crate::image::Digest;
@@ -25,7 +31,9 @@ use crate::workflow::Console;
 pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
 use docker_config::PrivateConfig;
+use messages::Messages;
 use progress::{Failure, Progress};
+pub(crate) use progress::{Record, Warning};
 
 /// The engine, found and reachable.
 #[derive(Debug)]
@@ -74,7 +82,8 @@ impl Engine {
         Builder::choose(&self.buildx, plan, vars, credentials).await
     }
 
-    /// Builds, and pushes when the request says so.
+    /// Builds, and pushes when the request says so. What the build did stands in `record`, also when this
+    /// fails.
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
@@ -82,6 +91,7 @@ impl Engine {
         vars: &Vars,
         credentials: &Credentials,
         console: Console,
+        record: &mut Record,
     ) -> anyhow::Result<Built> {
         let registries: Vec<&str> = request
             .names
@@ -96,81 +106,83 @@ impl Engine {
         let own = builder.buildx_folder();
         let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
         let environment = command::environment(vars, config.folder(), buildx_folder);
-        let failure = self
-            .run(
-                &arguments,
-                environment,
-                vars.workspace(),
-                Progress::new(console, request.dockerfile()),
-            )
+        let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
+        let progress = Progress::new(console, dockerfile);
+        let (told, failure) = self
+            .run(&arguments, environment, vars.workspace(), progress)
             .await?;
+        *record = told;
         match failure {
             Some(failure) if builder::fault::is_the_builders(&failure.cause) => {
                 builder.show_log(console).await;
                 Err(builder.lost(&failure.cause).into())
             }
-            Some(failure) => Err(explain(&failure, request).into()),
+            Some(failure) => Err(explain(failure, request).into()),
             None => read_metadata(&metadata_file),
         }
     }
 
-    /// Runs buildx to its end; what failed, if it did.
+    /// Runs buildx to its end; what it did, and what failed if it did.
     async fn run(
         &self,
         arguments: &[String],
         environment: Vec<(String, String)>,
         dir: &Path,
         mut progress: Progress,
-    ) -> anyhow::Result<Option<Failure>> {
+    ) -> anyhow::Result<(Record, Option<Failure>)> {
         let mut command = child::command(&self.buildx, arguments, environment, dir);
         command.stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
         let stderr = child.stderr.take().expect("stderr is piped");
-        let mut lines = BufReader::new(stderr).split(b'\n');
-        while let Some(line) = lines.next_segment().await? {
-            progress.line(&line);
-        }
+        read(&mut Messages::new(stderr), &mut progress).await?;
         let status = child.wait().await?;
-        let failure = progress.finish();
-        Ok((!status.success()).then_some(failure))
+        let (record, failure) = progress.finish();
+        Ok((record, (!status.success()).then_some(failure)))
     }
 }
 
-fn explain(failure: &Failure, request: &BuildRequest) -> Problem {
-    let Failure {
-        step,
-        cause,
-        line,
-        while_pushing,
-    } = failure;
-    let names = request
-        .names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if *while_pushing {
-        return Problem::new(format!("cannot push {names}"), "see whether the registry answers and the token may write this package: `ghcr-publish check` asks it")
-            .because(cause.as_str());
-    }
-    let dockerfile = request.dockerfile();
-    let place = line.map(|line| Place {
-        file: dockerfile.clone(),
-        line,
-    });
-    let what = step.as_ref().map_or_else(
-        || "the build failed".to_owned(),
-        |step| format!("the build failed at `{step}`"),
-    );
-    let fix = match &place {
-        Some(Place { file, line }) => {
-            format!("mend line {line} of `{file}`; the step's log above says more")
+/// Reads to the end, and lets `progress` know of every second in which nothing came.
+async fn read(messages: &mut Messages<ChildStderr>, progress: &mut Progress) -> anyhow::Result<()> {
+    let second = Duration::from_secs(1);
+    let mut quiet = TimeDelta::zero();
+    loop {
+        match timeout(second, messages.next()).await {
+            Ok(line) => match line? {
+                Some(line) => progress.line(line),
+                None => return Ok(()),
+            },
+            Err(_nothing_came) => {
+                quiet += TimeDelta::seconds(1);
+                progress.idle(quiet);
+                continue;
+            }
         }
+        quiet = TimeDelta::zero();
+    }
+}
+
+fn explain(failure: Failure, request: &BuildRequest) -> Problem {
+    if failure.while_pushing {
+        let names = request.names.iter().map(|name| format!("`{name}`"));
+        let names = names.collect::<Vec<_>>().join(", ");
+        return Problem::new(format!("cannot push {names}"), "see whether the registry answers and the token may write this package: `ghcr-publish check` asks it")
+            .because(failure.cause);
+    }
+    let what = match &failure.step {
+        Some(step) => format!("the build failed at `{step}`"),
+        None => "the build failed".to_owned(),
+    };
+    let fix = match &failure.place {
+        Some(Place { file, line }) => format!("mend line {line} of `{file}`"),
         None => "the engine's log above says more".to_owned(),
     };
-    Problem::new(what, fix).because(cause.as_str()).at(place)
+    let problem = Problem::new(what, fix)
+        .because(failure.cause)
+        .showing("the source", failure.excerpt)
+        .showing("the last lines of the step's log", failure.log);
+    problem.at(failure.place)
 }
 
 fn read_metadata(path: &Path) -> anyhow::Result<Built> {

@@ -37,7 +37,7 @@ use plan::Plan;
 use problem::{Explanation, Problem};
 use publish::Done;
 use report::Report;
-use workflow::{Console, Reader, Stream};
+use workflow::{Console, Reader, Screen, Stream};
 
 pub use inputs::Mode;
 pub use vars::Vars;
@@ -51,6 +51,8 @@ pub struct Request {
     pub with: Vec<(String, String)>,
     /// Whether the result goes to stdout as JSON, and the log to stderr.
     pub json: bool,
+    /// Whether the log goes to a terminal.
+    pub terminal: bool,
 }
 
 /// Everything that is known and decided before the first effect.
@@ -67,7 +69,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let reader = if vars.in_actions() {
         Reader::Runner
     } else {
-        Reader::Person
+        Reader::Person(screen(request, vars))
     };
     let console = Console {
         reader,
@@ -104,6 +106,17 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
         .map(|error| console.failure(&Explanation::of(&error)))
         .count()
         == 0
+}
+
+/// What a person's log can show: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
+/// calls itself `CI` keeps the log as a file.
+fn screen(request: &Request, vars: &Vars) -> Screen {
+    let is_dumb = vars.get("TERM").is_none_or(|terminal| terminal == "dumb");
+    match vars.get("NO_COLOR") {
+        _ if !request.terminal || is_dumb || vars.get("CI").is_some() => Screen::Paper,
+        Some(_) => Screen::Mono,
+        None => Screen::Colour,
+    }
 }
 
 async fn decide(

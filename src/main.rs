@@ -1,5 +1,6 @@
 //! Reads environment, clock and arguments, runs, sets the exit status.
 
+use std::io::{IsTerminal, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -55,7 +56,13 @@ fn main() -> ExitCode {
         .enable_all()
         .build();
     let runtime = runtime.expect("a machine that starts programs has a few file descriptors left");
-    let request = Request { mode, with, json };
+    let terminal = stderr().is_terminal() && (json || stdout().is_terminal());
+    let request = Request {
+        mode,
+        with,
+        json,
+        terminal,
+    };
     let done = runtime.block_on(ghcr_publish::run(&request, &vars, Utc::now()));
     if done {
         ExitCode::SUCCESS

@@ -10,8 +10,16 @@ use std::fmt;
 pub(crate) struct Problem {
     what: String,
     because: Option<String>,
+    exhibits: Vec<Exhibit>,
     fix: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
+}
+
+/// Lines that show what is meant: source, or log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Exhibit {
+    pub(crate) title: String,
+    pub(crate) lines: Vec<String>,
 }
 
 /// A line of a file in the workspace, for an annotation on the run page.
@@ -26,6 +34,7 @@ impl Problem {
         Self {
             what: what.into(),
             because: None,
+            exhibits: Vec::new(),
             fix: fix.into(),
             place: None,
         }
@@ -37,9 +46,19 @@ impl Problem {
         self
     }
 
+    /// Shows `lines`, if there are any, between cause and fix.
+    #[must_use]
+    pub(crate) fn showing(mut self, title: &str, lines: Vec<String>) -> Self {
+        if !lines.is_empty() {
+            let title = title.to_owned();
+            self.exhibits.push(Exhibit { title, lines });
+        }
+        self
+    }
+
     #[must_use]
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {
-        self.place = place;
+        self.place = place.map(Box::new);
         self
     }
 }
@@ -59,6 +78,7 @@ pub(crate) struct Explanation {
     pub(crate) what: String,
     /// The causes, outermost first.
     pub(crate) because: Vec<String>,
+    pub(crate) exhibits: Vec<Exhibit>,
     pub(crate) fix: Option<String>,
     pub(crate) place: Option<Place>,
 }
@@ -79,17 +99,22 @@ impl Explanation {
         Self {
             what: error.to_string(),
             because,
+            exhibits: problem.map(|p| p.exhibits.clone()).unwrap_or_default(),
             fix: problem.map(|p| p.fix.clone()),
-            place: problem.and_then(|p| p.place.clone()),
+            place: problem.and_then(|p| p.place.as_deref().cloned()),
         }
     }
 
-    /// The lines after the first: cause and fix, indented by two spaces.
+    /// The lines after the first: cause, exhibits and fix, indented by two spaces.
     pub(crate) fn details(&self) -> Vec<String> {
         let because =
             (!self.because.is_empty()).then(|| format!("  because: {}", self.because.join(": ")));
+        let exhibits = self.exhibits.iter().flat_map(|Exhibit { title, lines }| {
+            let lines = lines.iter().map(|line| format!("    {line}"));
+            std::iter::once(format!("  {title}:")).chain(lines)
+        });
         let fix = self.fix.as_ref().map(|fix| format!("  fix: {fix}"));
-        because.into_iter().chain(fix).collect()
+        because.into_iter().chain(exhibits).chain(fix).collect()
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::credentials::Credentials;
-use crate::engine::{Builder, Built, Engine};
+use crate::engine::{Builder, Built, Engine, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Plan;
 use crate::plan::tags::Motion;
@@ -21,6 +21,8 @@ pub(crate) struct Done {
     /// The builder, to be removed when all is over if it was made for this run.
     pub(crate) builder: Option<Builder>,
     pub(crate) built: Option<Built>,
+    /// What the build did, however far it came.
+    pub(crate) record: Record,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
 }
@@ -68,7 +70,14 @@ pub(crate) async fn publish(
     let builder = done.builder.insert(builder);
     builder.boot(&plan.build.platforms, console).await?;
     let built = engine
-        .build(&plan.build, builder, vars, credentials, console)
+        .build(
+            &plan.build,
+            builder,
+            vars,
+            credentials,
+            console,
+            &mut done.record,
+        )
         .await?;
     let digest = built.digest.clone();
     done.built = Some(built);

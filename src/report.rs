@@ -1,6 +1,7 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
 mod bake;
+mod markdown;
 mod outputs;
 mod plan;
 mod summary;

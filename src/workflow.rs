@@ -4,12 +4,16 @@
 //! The runner looks for `::name::` at the start of a line and for `##[name]` anywhere in it, on both
 //! streams, so every text that is not ours is made harmless here.
 
+mod harmless;
+
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::problem::{Explanation, Place};
 use crate::secret::Secret;
+pub(crate) use harmless::colourless;
+use harmless::harmless;
 
 /// Where the log goes and who reads it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +27,19 @@ pub(crate) struct Console {
 pub(crate) enum Reader {
     /// A runner of GitHub Actions, which understands workflow commands.
     Runner,
-    /// A person at a terminal.
-    Person,
+    /// A person, on a screen or on paper.
+    Person(Screen),
+}
+
+/// What can be done with a line once it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// Nothing: the log is a file or a pipe.
+    Paper,
+    /// It can be replaced: a terminal.
+    Mono,
+    /// It can be replaced, and be in colour.
+    Colour,
 }
 
 /// Where the log goes; the other stream may carry a machine-readable result.
@@ -34,29 +49,94 @@ pub(crate) enum Stream {
     Stderr,
 }
 
+/// What a line is, for those who see colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Title,
+    Aside,
+    Warning,
+    Error,
+}
+
 const TITLE: &str = "ghcr-publish";
 
 impl Console {
     /// One line of log, or several.
     pub(crate) fn say(self, text: &str) {
-        self.emit(
-            &text
-                .lines()
-                .map(|line| format!("{}\n", harmless(line)))
-                .collect::<String>(),
-        );
+        let mut lines = String::with_capacity(text.len() + 1);
+        text.lines().for_each(|line| self.put(&mut lines, line));
+        self.emit(&lines);
+    }
+
+    /// One line of log, or several, of which each is what `tone` says.
+    pub(crate) fn say_as(self, tone: Tone, text: &str) {
+        if self.reader != Reader::Person(Screen::Colour) {
+            return self.say(text);
+        }
+        let code = match tone {
+            Tone::Title => "1",
+            Tone::Aside => "2",
+            Tone::Warning => "33",
+            Tone::Error => "31",
+        };
+        let lines = text
+            .lines()
+            .map(|line| format!("\u{1b}[{code}m{}\u{1b}[0m\n", colourless(line)));
+        self.emit(&lines.collect::<String>());
+    }
+
+    /// What a step of the build prints: `lines` below the title of its group, in one write.
+    pub(crate) fn say_below<'a>(self, lines: impl Iterator<Item = Cow<'a, str>>) {
+        let mut text = String::new();
+        for line in lines {
+            if self.reader != Reader::Runner {
+                text.push_str("  ");
+            }
+            self.put(&mut text, &line);
+        }
+        self.emit(&text);
+    }
+
+    fn put(self, text: &mut String, line: &str) {
+        let line = match self.reader {
+            Reader::Runner | Reader::Person(Screen::Colour) => harmless(line),
+            Reader::Person(Screen::Paper | Screen::Mono) => colourless(line),
+        };
+        text.push_str(&line);
+        text.push('\n');
     }
 
     pub(crate) fn open_group(self, title: &str) {
         match self.reader {
             Reader::Runner => self.emit(&format!("::group::{}\n", escape_data(&harmless(title)))),
-            Reader::Person => self.say(title),
+            Reader::Person(_) => self.say_as(Tone::Title, title),
         }
     }
 
     pub(crate) fn close_group(self) {
         if self.reader == Reader::Runner {
             self.emit("::endgroup::\n");
+        }
+    }
+
+    /// Whether a line can be replaced by another.
+    pub(crate) fn is_live(self) -> bool {
+        matches!(self.reader, Reader::Person(Screen::Mono | Screen::Colour))
+    }
+
+    /// Shows `line` below the log until [`Console::wipe`]; a long one is cut where the terminal ends.
+    pub(crate) fn show_for_now(self, line: &str) {
+        if self.is_live() {
+            self.emit(&format!(
+                "\r\u{1b}[2K\u{1b}[?7l{}\u{1b}[?7h",
+                colourless(line)
+            ));
+        }
+    }
+
+    pub(crate) fn wipe(self) {
+        if self.is_live() {
+            self.emit("\r\u{1b}[2K");
         }
     }
 
@@ -68,17 +148,16 @@ impl Console {
     }
 
     pub(crate) fn notice(self, text: &str) {
-        self.annotate("notice", None, text);
+        match self.reader {
+            Reader::Runner => self.emit(&command("notice", None, text)),
+            Reader::Person(_) => self.say(&format!("notice: {text}")),
+        }
     }
 
     pub(crate) fn warning(self, place: Option<&Place>, text: &str) {
-        self.annotate("warning", place, text);
-    }
-
-    fn annotate(self, kind: &str, place: Option<&Place>, text: &str) {
         match self.reader {
-            Reader::Runner => self.emit(&command(kind, place, text)),
-            Reader::Person => self.say(&format!("{kind}: {text}")),
+            Reader::Runner => self.emit(&command("warning", place, text)),
+            Reader::Person(_) => self.say_as(Tone::Warning, &spoken("warning", place, text)),
         }
     }
 
@@ -88,13 +167,13 @@ impl Console {
             stream: Stream::Stderr,
             ..self
         };
+        let (place, text) = (explanation.place.as_ref(), explanation.to_string());
         match self.reader {
-            Reader::Runner => console.emit(&command(
-                "error",
-                explanation.place.as_ref(),
-                &explanation.to_string(),
-            )),
-            Reader::Person => console.say(&format!("error: {explanation}")),
+            Reader::Runner => console.emit(&command("error", place, &text)),
+            Reader::Person(_) => {
+                console.say_as(Tone::Error, &format!("error: {}", explanation.what));
+                console.say(&explanation.details().join("\n"));
+            }
         }
     }
 
@@ -105,6 +184,14 @@ impl Console {
 
     fn emit(self, text: &str) {
         write(self.stream, text);
+    }
+}
+
+/// What an annotation says, for a person.
+fn spoken(kind: &str, place: Option<&Place>, text: &str) -> String {
+    match place {
+        Some(Place { file, line }) => format!("{kind}: {file}:{line}: {text}"),
+        None => format!("{kind}: {text}"),
     }
 }
 
@@ -148,80 +235,9 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
-/// `line` as text in which the runner finds no command.
-///
-/// Control characters, among them those that some readers take for a line break, become visible;
-/// colours stay. A zero-width space breaks `##[`, and a leading `::`.
-pub(crate) fn harmless(line: &str) -> Cow<'_, str> {
-    let commands = line.contains("##[") || line.trim_start().starts_with("::");
-    if !commands && !line.contains(is_unprintable) {
-        return Cow::Borrowed(line);
-    }
-    let printable: String = line
-        .char_indices()
-        .map(|(at, c)| shown(c, &line[at..]))
-        .collect();
-    let mut text = printable.replace("##[", "##\u{200b}[");
-    if text.trim_start().starts_with("::") {
-        let indent = text.len() - text.trim_start().len();
-        text.insert(indent, '\u{200b}');
-    }
-    Cow::Owned(text)
-}
-
-fn is_unprintable(c: char) -> bool {
-    (c.is_control() && c != '\t') || matches!(c, '\u{2028}' | '\u{2029}')
-}
-
-fn shown(c: char, rest: &str) -> char {
-    match c {
-        '\t' => '\t',
-        '\u{1b}' if is_colour(rest) => '\u{1b}',
-        '\0'..='\u{1f}' => char::from_u32(0x2400 + u32::from(c)).unwrap_or('\u{fffd}'),
-        _ if is_unprintable(c) => '\u{fffd}',
-        _ => c,
-    }
-}
-
-/// Whether `text` begins with an SGR sequence: `ESC [ digits and semicolons m`.
-fn is_colour(text: &str) -> bool {
-    let Some(parameters) = text.strip_prefix("\u{1b}[") else {
-        return false;
-    };
-    parameters
-        .trim_start_matches(|c: char| c.is_ascii_digit() || c == ';')
-        .starts_with('m')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[track_caller]
-    fn check(line: &str, expected: &str) {
-        assert_eq!(harmless(line), expected);
-    }
-
-    #[test]
-    fn plain_text_and_colours_stay() {
-        check("hello\tworld é 日本", "hello\tworld é 日本");
-        check("\u{1b}[1;31mred\u{1b}[0m", "\u{1b}[1;31mred\u{1b}[0m");
-    }
-
-    #[test]
-    fn commands_are_broken_wherever_the_runner_looks_for_them() {
-        check("::error::x", "\u{200b}::error::x");
-        check("  ::error::x", "  \u{200b}::error::x");
-        check(
-            "a ##[set-output name=digest]x",
-            "a ##\u{200b}[set-output name=digest]x",
-        );
-        check("a::b", "a::b");
-        check("x\r::error::y", "x␍::error::y");
-        check("\u{2028}::error::y", "\u{fffd}::error::y");
-        check("\u{1b}[2K::notice::", "␛[2K::notice::");
-        check("#\u{0}#[x", "#␀#[x");
-    }
 
     #[test]
     fn an_annotation_is_one_line_whatever_its_text() {

@@ -1,107 +1,126 @@
 //! Markdown for the run page.
 
+mod build;
+
 use std::fmt::Write as _;
 
 use super::Report;
+use super::markdown::{block, code, escape};
+use crate::engine::timeline::size;
+use crate::image::Tag;
 use crate::plan::Plan;
 use crate::publish::Held;
 use crate::registry::PlatformImage;
 
-/// The summary of a run, in the order a reader asks: did it work, what is there, how do I use it.
+/// The runner drops a summary of more than a mebibyte, and nobody reads a quarter of that.
+const MOST: usize = 256 * 1024;
+const MOST_OF_A_FAILURE: usize = 32 * 1024;
+const CUT: &str = "*The rest is left out: it is too long for a summary.*\n";
+
+/// The summary of a run, in the order a reader asks: did it work, what is there, how do I use it, where did
+/// the time go.
 pub(crate) fn markdown(report: &Report) -> String {
-    let mut text = String::new();
-    headline(&mut text, report);
-    for held in &report.done.held {
-        held_image(&mut text, held);
+    let mut sections = vec![headline(report)];
+    let held = report.done.held.iter();
+    sections.extend(held.map(|held| held_image(held, report)));
+    if let (Some(plan), Some(digest)) = (report.plan(), report.digest()) {
+        sections.push(if report.is_pushed() {
+            usage(plan, digest.as_str())
+        } else {
+            format!(
+                "| | |\n|---|---|\n| Digest | {} |\n\n",
+                code(digest.as_str())
+            )
+        });
     }
-    if let (Some(plan), Some(digest), true) = (report.plan(), report.digest(), report.is_pushed()) {
-        usage(&mut text, plan, digest.as_str());
+    sections.push(build::warnings(&report.done.record));
+    sections.push(build::timeline(&report.done.record));
+    whole_sections(sections)
+}
+
+/// As many sections as there is room for, none of them broken.
+fn whole_sections(sections: Vec<String>) -> String {
+    let mut text = String::new();
+    for section in sections {
+        if text.len() + section.len() + CUT.len() > MOST {
+            return text + CUT;
+        }
+        text += &section;
     }
     text
 }
 
-fn headline(text: &mut String, report: &Report) {
+fn headline(report: &Report) -> String {
     let image = report
         .plan()
         .and_then(|plan| plan.images.first())
         .map_or_else(|| "the image".to_owned(), |name| code(&name.to_string()));
-    let _infallible = match (&report.failure, report.plan()) {
+    match (&report.failure, report.plan()) {
         (Some(failure), _) => {
             let verdict = if report.is_pushed() {
                 "is pushed, but not all of it is in place"
             } else {
                 "was not published"
             };
-            let details = failure
-                .details()
-                .iter()
-                .map(|line| format!("\n{line}"))
-                .collect::<String>();
-            writeln!(
-                text,
-                "### ❌ {image} {verdict}\n\n{}",
-                block("", &format!("{}{details}", failure.what))
-            )
+            let text = failure.to_string();
+            let text = &text[..text.floor_char_boundary(MOST_OF_A_FAILURE)];
+            format!("### ❌ {image} {verdict}\n\n{}\n", block("", text))
         }
-        (None, Some(plan)) if !plan.push.is_push() => writeln!(
-            text,
-            "### 🔨 {image} was built, not pushed\n\nBecause {}.\n",
+        (None, Some(plan)) if !plan.push.is_push() => format!(
+            "### 🔨 {image} was built, not pushed\n\nBecause {}.\n\n",
             escape(plan.push.reason())
         ),
-        (None, _) => writeln!(text, "### 📦 {image} is published\n"),
-    };
-}
-
-fn held_image(text: &mut String, held: &Held) {
-    let Some(proof) = &held.proof else { return };
-    let tags = held
-        .tags
-        .iter()
-        .map(|tag| code(tag.as_str()))
-        .collect::<Vec<_>>()
-        .join(" ");
-    let tags = if tags.is_empty() {
-        "none".to_owned()
-    } else {
-        tags
-    };
-    let _infallible = writeln!(
-        text,
-        "| | |\n|---|---|\n| Image | {} |\n| Digest | {} |\n| Tags | {tags} |\n",
-        code(&held.name.to_string()),
-        code(proof.manifest.digest.as_str())
-    );
-    platforms(text, &proof.platforms);
-}
-
-fn platforms(text: &mut String, images: &[PlatformImage]) {
-    if images.is_empty() {
-        return;
+        (None, _) => format!("### 📦 {image} is published\n\n"),
     }
-    let rows: String = images
-        .iter()
-        .map(|image| {
-            format!(
-                "| {} | {} | {} |\n",
-                code(&image.platform),
-                megabytes(image.size),
-                code(image.digest.as_str())
-            )
-        })
-        .collect();
-    let _infallible = writeln!(text, "| Platform | Size | Digest |\n|---|--:|---|\n{rows}");
 }
 
-fn usage(text: &mut String, plan: &Plan, digest: &str) {
-    let Some(image) = plan.images.first() else {
-        return;
+fn held_image(held: &Held, report: &Report) -> String {
+    let Some(proof) = &held.proof else {
+        return String::new();
     };
-    let _infallible = writeln!(
-        text,
-        "{}\n{}",
-        block("sh", &format!("docker pull {image}@{digest}")),
-        attest(&image.to_string(), digest)
+    let mut text = format!(
+        "| | |\n|---|---|\n| Image | {} |\n| Digest | {} |\n| Tags | {} |\n",
+        code(&held.name.to_string()),
+        code(proof.manifest.digest.as_str()),
+        tags(held.tags.iter())
     );
+    let planned = report.plan().into_iter().flat_map(|plan| &plan.tags);
+    let missing: Vec<&Tag> = planned
+        .map(|planned| &planned.tag)
+        .filter(|tag| !held.tags.contains(tag))
+        .collect();
+    if !missing.is_empty() {
+        let _infallible = writeln!(text, "| Not moved | {} |", tags(missing.into_iter()));
+    }
+    text + "\n" + &platforms(&proof.platforms)
+}
+
+fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
+    let tags: Vec<String> = tags.map(|tag| code(tag.as_str())).collect();
+    if tags.is_empty() {
+        return "none".to_owned();
+    }
+    tags.join(" ")
+}
+
+fn platforms(images: &[PlatformImage]) -> String {
+    if images.is_empty() {
+        return String::new();
+    }
+    let row = |image: &PlatformImage| {
+        let (platform, digest) = (code(&image.platform), code(image.digest.as_str()));
+        format!("| {platform} | {} | {digest} |\n", size(image.size))
+    };
+    let rows: String = images.iter().map(row).collect();
+    format!("| Platform | Size | Digest |\n|---|--:|---|\n{rows}\n")
+}
+
+fn usage(plan: &Plan, digest: &str) -> String {
+    let Some(image) = plan.images.first() else {
+        return String::new();
+    };
+    let pull = block("sh", &format!("docker pull {image}@{digest}"));
+    format!("{pull}\n{}\n", attest(&image.to_string(), digest))
 }
 
 /// The result as the last lines of the log.
@@ -150,56 +169,15 @@ fn attest_step(image: &str, digest: &str) -> String {
     )
 }
 
-/// Bytes as decimal megabytes, the unit of GitHub's package pages.
-fn megabytes(bytes: u64) -> String {
-    let tenths = (bytes + 50_000) / 100_000;
-    if tenths == 0 {
-        format!("{:.1} kB", bytes as f64 / 1000.0)
-    } else {
-        format!("{}.{} MB", tenths / 10, tenths % 10)
-    }
-}
-
-/// A code span that its text cannot end, on one line and inside a table cell.
-fn code(text: &str) -> String {
-    let text = text
-        .replace('`', "'")
-        .replace(['\n', '\r'], " ")
-        .replace('|', "\\|");
-    format!("`{text}`")
-}
-
-/// A fenced block whose fence is longer than any run of backticks in it.
-fn block(language: &str, text: &str) -> String {
-    let longest = text.split(|c| c != '`').map(str::len).max().unwrap_or(0);
-    let fence = "`".repeat(longest.max(2) + 1);
-    format!("{fence}{language}\n{text}\n{fence}\n")
-}
-
-/// Text in which Markdown and HTML find nothing of their own.
-fn escape(text: &str) -> String {
-    let special = |c: char| "\\`*_{}[]<>()#+-!|&~".contains(c);
-    text.chars()
-        .flat_map(|c| special(c).then_some('\\').into_iter().chain([c]))
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn text_cannot_leave_its_block_or_cell() {
-        assert_eq!(block("", "a ```` b"), "`````\na ```` b\n`````\n");
-        assert_eq!(code("a`|b\n"), "`a'\\|b `");
-        assert_eq!(escape("<img> *x*"), "\\<img\\> \\*x\\*");
-    }
-
-    #[test]
-    fn sizes_read_like_on_the_package_page() {
-        assert_eq!(
-            [512, 99_000, 1_234_567].map(megabytes),
-            ["0.5 kB", "1.0 MB".replace("1.0", "0.1").as_str(), "1.2 MB"]
-        );
+    fn a_summary_ends_before_it_is_too_long() {
+        let sections: Vec<String> = (0..10).map(|_| "x".repeat(60 * 1024)).collect();
+        let text = whole_sections(sections);
+        assert_eq!(text.len(), 4 * 60 * 1024 + CUT.len());
+        assert!(text.ends_with(CUT) && text.len() <= MOST);
     }
 }

@@ -14,7 +14,9 @@ use crate::support::{Action, Run, TOKEN};
 #[track_caller]
 fn check(run: Run, expected: Expect) {
     assert!(!run.succeeded, "{}", run.stdout);
-    expected.assert_eq(&run.stable(&run.stderr.replace("%0A", "\n"), "no host"));
+    let text = run.stderr.replace("%0A", "\n");
+    let text = text.replace('\u{200b}', "<zero-width space>");
+    expected.assert_eq(&run.stable(&text, "no host"));
     assert_eq!(run.output("pushed"), "false");
     assert!(run.summary.starts_with("### ❌ "), "{}", run.summary);
 }
@@ -181,21 +183,23 @@ exit 1"#;
         <zero-width space>::error::forged
         ##<zero-width space>[error]forged
         make: *** no rule
-        done in 2.0 s
         ::endgroup::
-        Dockerfile:2
-        --------------------
-           1 |     FROM debian
-           2 | >>> RUN make
-        --------------------"#]]
+          failed after 2.0 s"#]]
     .assert_eq(&log);
     check(
         run,
         expect![[r#"
-        ::error file=Dockerfile,line=2,title=ghcr-publish::the build failed at `[2/2] RUN make`
-          because: process "/bin/sh -c make" did not complete successfully: exit code: 2
-          fix: mend line 2 of `Dockerfile`; the step's log above says more
-    "#]],
+            ::error file=Dockerfile,line=2,title=ghcr-publish::the build failed at `[2/2] RUN make`
+              because: process "/bin/sh -c make" did not complete successfully: exit code: 2
+              the source:
+                   1 |     FROM debian
+                   2 | >>> RUN make
+              the last lines of the step's log:
+                <zero-width space>::error::forged
+                ##<zero-width space>[error]forged
+                make: *** no rule
+              fix: mend line 2 of `Dockerfile`
+        "#]],
     );
 }
 

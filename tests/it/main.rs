@@ -7,6 +7,9 @@ mod contract;
 mod engine_double;
 mod events;
 mod failures;
+mod hostile;
+mod judge;
+mod progress;
 mod publish;
 #[cfg(feature = "real-engine")]
 mod real;

@@ -253,6 +253,10 @@ fn what_is_not_pushed_is_built_and_says_why() {
 
         Because the pull request comes from the fork \`joe/widget\`, and the token of such a run may not write packages.
 
+        | | |
+        |---|---|
+        | Digest | `sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503` |
+
     "#]].assert_eq(&run.summary.replace(&double.host(), "<registry>"));
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -168,6 +169,25 @@ impl Action {
         }
     }
 
+    /// Runs, gives the log to `each` piece by piece, and measures: the largest resident set of the program
+    /// alone, in KiB, the kernel's `VmHWM`.
+    pub(crate) fn measured(self, mut each: impl FnMut(&[u8])) -> u64 {
+        let mut command = self.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::null());
+        let mut child = command.spawn().unwrap();
+        let mut log = child.stdout.take().unwrap();
+        let (mut piece, mut peak) = (vec![0; 256 * 1024], 0);
+        loop {
+            let length = log.read(&mut piece).unwrap();
+            peak = peak.max(peak_memory(child.id()));
+            if length == 0 {
+                child.wait().unwrap();
+                return peak;
+            }
+            each(&piece[..length]);
+        }
+    }
+
     fn command(&self) -> Command {
         let mut command = process(env!("CARGO_BIN_EXE_ghcr-publish"));
         command
@@ -223,6 +243,14 @@ impl Started {
 )]
 pub(crate) fn process(program: &str) -> Command {
     Command::new(program)
+}
+
+/// Zero for a process that has ended.
+fn peak_memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    let kibibytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse().ok());
+    kibibytes.unwrap_or(0)
 }
 
 impl Run {
