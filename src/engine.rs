@@ -1,23 +1,28 @@
 //! Build request -> buildx -> `Built`.
 
+mod answer;
 mod command;
 mod docker_config;
 mod progress;
 mod reach;
+mod sources;
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, BufReader};
 
 use crate::credentials::Credentials;
 use crate::image::Digest;
+use crate::inputs::build::Call;
+use crate::inputs::secrets::{BuildSecret, SecretContent};
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
 use crate::vars::Vars;
 use crate::workflow::Console;
+use command::Files;
 use docker_config::PrivateConfig;
 use progress::{Failure, Progress};
 
@@ -47,54 +52,68 @@ const METADATA_KEYS: &[&str] = &[
     "image.name",
 ];
 
+/// The answer to a check names every line it is about, with its file.
+const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
+
 impl Engine {
-    /// Finds buildx and the Dockerfile, and asks whether the engine answers.
+    /// Finds buildx and every file the build reads, and asks whether the engine answers.
     pub(crate) async fn find(vars: &Vars, request: &BuildRequest) -> anyhow::Result<Self> {
-        reach::dockerfile(request, vars.workspace())?;
+        sources::check(request, vars.workspace())?;
         let buildx = reach::buildx(vars)?;
         reach::engine(vars).await?;
         Ok(Self { buildx })
     }
 
-    /// Builds, and pushes when the request says so.
+    /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
+    /// question, or of a build that gives files only.
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
         vars: &Vars,
         credentials: &Credentials,
         console: Console,
-    ) -> anyhow::Result<Built> {
+    ) -> anyhow::Result<Option<Built>> {
         let registries: Vec<&str> = request
             .names
             .iter()
             .map(|name| name.name.registry())
             .collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
-        let metadata_file = config.folder().join("metadata.json");
-        let arguments = command::build_arguments(request, &metadata_file);
-        let environment = command::environment(vars, config.folder(), config.buildx_folder(vars));
-        let failure = self
-            .run(
-                &arguments,
-                environment,
-                vars.workspace(),
-                Progress::new(console, request.dockerfile()),
-            )
+        let files = Files {
+            metadata: config.folder().join("metadata.json"),
+            secrets: write_secrets(request, &config, vars)?,
+        };
+        let arguments = command::build_arguments(request, &files);
+        let buildx_folder = config.buildx_folder(vars);
+        let environment = command::environment(request, vars, config.folder(), buildx_folder);
+        let progress = Progress::new(console, request.dockerfile());
+        let (failure, answer) = self
+            .run(&arguments, environment, vars.workspace(), progress)
             .await?;
-        match failure {
-            Some(failure) => Err(explain(&failure, request).into()),
-            None => read_metadata(&metadata_file),
+        match (failure, request.call) {
+            // A check that finds something fails, and says what in its answer.
+            (failure, Some(Call::Check)) if failure.is_none() || !answer.is_empty() => {
+                answer::check(&answer, &request.dockerfile(), console)?;
+                Ok(None)
+            }
+            (Some(failure), _) => Err(explain(&failure, request).into()),
+            (None, Some(_)) => {
+                console.say(&answer);
+                Ok(None)
+            }
+            (None, None) if !request.makes_image() => Ok(None),
+            (None, None) => read_metadata(&files.metadata).map(Some),
         }
     }
 
-    /// Runs buildx to its end; what failed, if it did.
+    /// Runs buildx to its end; what failed, if it did, and what stood on its standard output.
     async fn run(
         &self,
         arguments: &[String],
         environment: Vec<(String, String)>,
         dir: &Path,
         mut progress: Progress,
-    ) -> anyhow::Result<Option<Failure>> {
+    ) -> anyhow::Result<(Option<Failure>, String)> {
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place where a child is started, with the environment made for it"
@@ -108,20 +127,50 @@ impl Engine {
             .kill_on_drop(true);
         command
             .stdin(Stdio::null())
-            .stdout(Stdio::null())
+            .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
         let stderr = child.stderr.take().expect("stderr is piped");
-        let mut lines = BufReader::new(stderr).split(b'\n');
-        while let Some(line) = lines.next_segment().await? {
-            progress.line(&line);
-        }
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let follow = async {
+            let mut lines = BufReader::new(stderr).split(b'\n');
+            while let Some(line) = lines.next_segment().await? {
+                progress.line(&line);
+            }
+            std::io::Result::Ok(progress)
+        };
+        let (progress, answer) = tokio::try_join!(follow, read_at_most(stdout, LONGEST_ANSWER))?;
         let status = child.wait().await?;
         let failure = progress.finish();
-        Ok((!status.success()).then_some(failure))
+        Ok(((!status.success()).then_some(failure), answer))
     }
+}
+
+/// The text of `stream`; what is longer than `limit` is read and dropped, so that its writer can end.
+async fn read_at_most(mut stream: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<String> {
+    let mut bytes = Vec::new();
+    (&mut stream).take(limit).read_to_end(&mut bytes).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Each secret in a file of its own that only we can read, named by its number: an id is any text.
+fn write_secrets(
+    request: &BuildRequest,
+    config: &PrivateConfig,
+    vars: &Vars,
+) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let written = request.secrets.iter().enumerate().map(|(at, secret)| {
+        let BuildSecret { id, content } = secret;
+        let bytes = match content {
+            SecretContent::Value(value) => value.expose().as_bytes().to_vec(),
+            SecretContent::File(file) => sources::read_secret(id, file, vars.workspace())?,
+        };
+        Ok((id.clone(), config.add(&format!("secret-{at}"), &bytes)?))
+    });
+    written.collect()
 }
 
 fn explain(failure: &Failure, request: &BuildRequest) -> Problem {

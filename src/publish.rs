@@ -64,6 +64,9 @@ pub(crate) async fn publish(
     let built = engine
         .build(&plan.build, vars, credentials, console)
         .await?;
+    let Some(built) = built else {
+        return Ok(());
+    };
     let digest = built.digest.clone();
     done.built = Some(built);
     let patience = Patience::lasting(push_timeout);
