@@ -4,6 +4,7 @@ mod checkout;
 pub(crate) mod event;
 
 use std::fmt;
+use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
@@ -27,6 +28,17 @@ pub(crate) struct Context {
     pub(crate) commit: String,
     pub(crate) commit_time: Option<DateTime<Utc>>,
     pub(crate) event: Event,
+    /// The page of the run, one per attempt; outside Actions there is none.
+    pub(crate) run: Option<Run>,
+    /// Whether nothing was checked out.
+    pub(crate) workspace_is_empty: bool,
+}
+
+/// A run of a workflow, as the runner numbers it.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    pub(crate) id: String,
+    pub(crate) attempt: String,
 }
 
 /// `owner/name`, in the spelling GitHub shows.
@@ -80,7 +92,35 @@ impl Context {
             repository,
             event_name,
             event,
+            run: Run::from_vars(vars),
+            workspace_is_empty: is_empty(vars.workspace()),
         })
+    }
+
+    /// The same with the time of the commit that is checked out, when the event did not say it.
+    pub(crate) fn with_commit_time(self, vars: &Vars) -> anyhow::Result<Self> {
+        if self.commit_time.is_some() {
+            return Ok(self);
+        }
+        let checkout = Checkout::find(vars.workspace())?;
+        Ok(Self {
+            commit_time: checkout.and_then(|checkout| checkout.commit_time),
+            ..self
+        })
+    }
+
+    /// The page of the run.
+    pub(crate) fn run_url(&self) -> Option<String> {
+        let Self {
+            server_url,
+            repository,
+            run,
+            ..
+        } = self;
+        let Run { id, attempt } = run.as_ref()?;
+        Some(format!(
+            "{server_url}/{repository}/actions/runs/{id}/attempts/{attempt}"
+        ))
     }
 
     /// The same with ref and commit as the git checkout has them, whatever the event says
@@ -116,6 +156,15 @@ impl Context {
             ),
             ..known
         }
+    }
+}
+
+impl Run {
+    fn from_vars(vars: &Vars) -> Option<Self> {
+        Some(Self {
+            id: vars.get("GITHUB_RUN_ID")?.to_owned(),
+            attempt: vars.get("GITHUB_RUN_ATTEMPT").unwrap_or("1").to_owned(),
+        })
     }
 }
 
@@ -178,6 +227,11 @@ fn merge_queue_pull_request(branch: &str) -> Option<u64> {
         .rsplit_once('/')?;
     let (number, _sha) = last.strip_prefix("pr-")?.split_once('-')?;
     number.parse().ok()
+}
+
+/// A folder that cannot be read is not known to be empty.
+fn is_empty(folder: &Path) -> bool {
+    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Outside Actions the checkout says what the runner would; inside, the runner has said it all.

@@ -1,5 +1,6 @@
 //! Build request -> buildx -> `Built`.
 
+mod answer;
 mod api;
 mod builder;
 mod child;
@@ -9,6 +10,7 @@ mod messages;
 mod progress;
 mod reach;
 mod source;
+mod sources;
 pub(crate) mod timeline;
 
 use std::path::{Path, PathBuf};
@@ -18,11 +20,14 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use serde_json::{Map, Value};
+use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::process::ChildStderr;
 use tokio::time::timeout;
 
 use crate::credentials::Credentials;
 use crate::image::Digest;
+use crate::inputs::build::Call;
+use crate::inputs::secrets::{BuildSecret, SecretContent};
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
@@ -30,6 +35,7 @@ use crate::vars::Vars;
 use crate::workflow::Console;
 pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
+use command::Files;
 use docker_config::PrivateConfig;
 use messages::Messages;
 use progress::{Failure, Progress};
@@ -61,10 +67,13 @@ const METADATA_KEYS: &[&str] = &[
     "image.name",
 ];
 
+/// The answer to a check names every line it is about, with its file.
+const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
+
 impl Engine {
-    /// Finds buildx and the Dockerfile, and asks whether the engine answers if it is to build.
+    /// Finds buildx and every file the build reads, and asks whether the engine answers if it is to build.
     pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
-        reach::dockerfile(&plan.build, vars.workspace())?;
+        sources::check(&plan.build, vars.workspace())?;
         let buildx = reach::buildx(vars)?;
         if plan.builder.uses_engine() {
             reach::engine(vars).await?;
@@ -82,8 +91,9 @@ impl Engine {
         Builder::choose(&self.buildx, plan, vars, credentials).await
     }
 
-    /// Builds, and pushes when the request says so. What the build did stands in `record`, also when this
-    /// fails.
+    /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
+    /// question, or of a build that gives files only. What the build did stands in `record`, also when
+    /// this fails.
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
@@ -92,55 +102,86 @@ impl Engine {
         credentials: &Credentials,
         console: Console,
         record: &mut Record,
-    ) -> anyhow::Result<Built> {
+    ) -> anyhow::Result<Option<Built>> {
         let registries: Vec<&str> = request
             .names
             .iter()
             .map(|name| name.name.registry())
             .collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
-        let metadata_file = config.folder().join("metadata.json");
-        let mut arguments = command::build_arguments(request, &metadata_file);
+        let files = Files {
+            metadata: config.folder().join("metadata.json"),
+            secrets: write_secrets(request, &config, vars)?,
+        };
+        let mut arguments = command::build_arguments(request, &files);
         let named = builder.name().map(|name| format!("--builder={name}"));
         arguments.splice(1..1, named);
         let own = builder.buildx_folder();
         let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
-        let environment = command::environment(vars, config.folder(), buildx_folder);
+        let mut environment = command::common_environment(vars, config.folder(), buildx_folder);
+        environment.extend(command::build_environment(request, vars));
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
-        let (told, failure) = self
+        let ended = self
             .run(&arguments, environment, vars.workspace(), progress)
             .await?;
-        *record = told;
-        match failure {
-            Some(failure) if builder::fault::is_the_builders(&failure.cause) => {
+        *record = ended.record;
+        match (ended.failure, request.call) {
+            // A check that finds something fails, and says what in its answer.
+            (failure, Some(Call::Check)) if failure.is_none() || !ended.answer.is_empty() => {
+                answer::check(&ended.answer, &request.dockerfile(), console)?;
+                Ok(None)
+            }
+            (Some(failure), _) if builder::fault::is_the_builders(&failure.cause) => {
                 builder.show_log(console).await;
                 Err(builder.lost(&failure.cause).into())
             }
-            Some(failure) => Err(explain(failure, request).into()),
-            None => read_metadata(&metadata_file),
+            (Some(failure), _) => Err(explain(failure, request).into()),
+            (None, Some(_)) => {
+                console.say(&ended.answer);
+                Ok(None)
+            }
+            (None, None) if !request.makes_image() => Ok(None),
+            (None, None) => read_metadata(&files.metadata).map(Some),
         }
     }
 
-    /// Runs buildx to its end; what it did, and what failed if it did.
+    /// Runs buildx to its end.
     async fn run(
         &self,
         arguments: &[String],
         environment: Vec<(String, String)>,
         dir: &Path,
         mut progress: Progress,
-    ) -> anyhow::Result<(Record, Option<Failure>)> {
+    ) -> anyhow::Result<Ended> {
         let mut command = child::command(&self.buildx, arguments, environment, dir);
-        command.stdout(Stdio::null()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command
             .spawn()
             .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
-        let stderr = child.stderr.take().expect("stderr is piped");
-        read(&mut Messages::new(stderr), &mut progress).await?;
+        let mut messages = Messages::new(child.stderr.take().expect("stderr is piped"));
+        let stdout = child.stdout.take().expect("stdout is piped");
+        let ((), answer) = tokio::try_join!(
+            read(&mut messages, &mut progress),
+            read_at_most(stdout, LONGEST_ANSWER)
+        )?;
         let status = child.wait().await?;
         let (record, failure) = progress.finish();
-        Ok((record, (!status.success()).then_some(failure)))
+        let failure = (!status.success()).then_some(failure);
+        Ok(Ended {
+            record,
+            failure,
+            answer,
+        })
     }
+}
+
+/// How a run of buildx ended.
+struct Ended {
+    record: Record,
+    failure: Option<Failure>,
+    /// What stood on its standard output: the answer to a question.
+    answer: String,
 }
 
 /// Reads to the end, and lets `progress` know of every second in which nothing came.
@@ -161,6 +202,31 @@ async fn read(messages: &mut Messages<ChildStderr>, progress: &mut Progress) -> 
         }
         quiet = TimeDelta::zero();
     }
+}
+
+/// The text of `stream`; what is longer than `limit` is read and dropped, so that its writer can end.
+async fn read_at_most(mut stream: impl AsyncRead + Unpin, limit: u64) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    (&mut stream).take(limit).read_to_end(&mut bytes).await?;
+    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Each secret in a file of its own that only we can read, named by its number: an id is any text.
+fn write_secrets(
+    request: &BuildRequest,
+    config: &PrivateConfig,
+    vars: &Vars,
+) -> anyhow::Result<Vec<(String, PathBuf)>> {
+    let written = request.secrets.iter().enumerate().map(|(at, secret)| {
+        let BuildSecret { id, content } = secret;
+        let bytes = match content {
+            SecretContent::Value(value) => value.expose().as_bytes().to_vec(),
+            SecretContent::File(file) => sources::read_secret(id, file, vars.workspace())?,
+        };
+        Ok((id.clone(), config.add(&format!("secret-{at}"), &bytes)?))
+    });
+    written.collect()
 }
 
 fn explain(failure: Failure, request: &BuildRequest) -> Problem {

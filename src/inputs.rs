@@ -1,9 +1,18 @@
 //! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
 
+mod attestations;
+pub(crate) mod build;
 pub(crate) mod builder;
-mod list;
+pub(crate) mod cache;
+mod given;
+pub(crate) mod list;
+pub(crate) mod outputs;
+mod platform;
+pub(crate) mod sandbox;
+pub(crate) mod secrets;
+pub(crate) mod source;
+pub(crate) mod spec;
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::plan::labels::level::Levels;
@@ -15,20 +24,32 @@ use crate::plan::rules::{self, TagRule};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use build::BuildInputs;
 use builder::BuilderInputs;
+use given::Given;
+use secrets::SecretContent;
 
 /// Every input the action has. `action.yml` declares the same; a test compares the two.
 pub(crate) const NAMES: &[&str] = &[
+    "add-hosts",
+    "allow",
     "allow-untrusted-pull-request",
     "annotation-levels",
     "annotations",
     "append",
+    "attests",
     "bake-target",
     "build-args",
+    "build-contexts",
     "builder",
     "buildkitd-config",
     "buildkitd-config-inline",
     "buildkitd-flags",
+    "cache",
+    "cache-from",
+    "cache-to",
+    "call",
+    "cgroup-parent",
     "context",
     "driver",
     "driver-opts",
@@ -39,20 +60,33 @@ pub(crate) const NAMES: &[&str] = &[
     "github-token",
     "images",
     "labels",
+    "load",
     "mode",
+    "network",
     "no-cache",
+    "no-cache-filters",
+    "outputs",
     "password",
     "platforms",
+    "provenance",
     "pull",
     "push",
     "push-timeout",
     "registry",
+    "reproducible",
+    "sbom",
+    "secret-envs",
+    "secret-files",
+    "secrets",
     "sep-annotations",
     "sep-labels",
     "sep-tags",
+    "shm-size",
+    "ssh",
     "summary",
     "tags",
     "target",
+    "ulimit",
     "username",
 ];
 
@@ -89,18 +123,6 @@ pub(crate) struct Inputs {
     pub(crate) builder: BuilderInputs,
     /// What a person should hear about the inputs although it stops nothing.
     pub(crate) warnings: Vec<String>,
-}
-
-/// What is asked of the build itself.
-#[derive(Debug)]
-pub(crate) struct BuildInputs {
-    pub(crate) context: Option<String>,
-    pub(crate) file: Option<String>,
-    pub(crate) target: Option<String>,
-    pub(crate) platforms: Vec<String>,
-    pub(crate) build_args: Vec<(String, String)>,
-    pub(crate) no_cache: bool,
-    pub(crate) pull: bool,
 }
 
 /// What the program does.
@@ -151,7 +173,9 @@ impl Inputs {
                 .iter()
                 .find_map(|name| Secret::new(vars.get(name)?))
         });
-        Ok(Self {
+        let (secrets, remarks) = secrets::read(&given, vars)?;
+        warnings.extend(remarks);
+        let inputs = Self {
             mode: given.parsed("mode", mode)?,
             summary: given.flag("summary", true)?,
             images: images::parse(given.untrimmed("images"))?,
@@ -175,131 +199,50 @@ impl Inputs {
                 .parsed("push-timeout", duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
-            build: BuildInputs::read(&given)?,
+            build: BuildInputs::read(&given, secrets)?,
             builder: BuilderInputs::read(&given, vars)?,
             warnings,
-        })
+        };
+        inputs.build.refuse_secret_arguments(inputs.tokens())?;
+        inputs.refuse_files_with_push()?;
+        Ok(inputs)
+    }
+
+    /// `push: true` needs an image, and `type=local` gives none.
+    fn refuse_files_with_push(&self) -> Result<(), Problem> {
+        let mut outputs = self.build.outputs.iter();
+        match outputs.find(|output| self.push == Push::Always && outputs::is_files(output)) {
+            None => Ok(()),
+            Some(files) => Err(Problem::new(
+                format!(
+                    "the input `push` is `true`, and `outputs` has `type={}`",
+                    files.kind()
+                ),
+                "write files in a step of its own with `push: false`, or leave `outputs` out",
+            )
+            .because("files are no image, and only an image can be pushed")),
+        }
     }
 }
 
 impl Inputs {
-    /// Everything that must never be seen in a log.
+    /// Everything that must never be seen in a log. A secret file may hold a whole configuration, whose
+    /// every line would be hidden wherever it stands, so it counts as one only inside the build.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        let build = self.build.secrets.iter();
+        let values = build.filter_map(|secret| match &secret.content {
+            SecretContent::Value(value) => Some(value),
+            SecretContent::File(_) => None,
+        });
+        self.tokens().chain(values)
+    }
+
+    fn tokens(&self) -> impl Iterator<Item = &Secret> {
         let other = self
             .github_token
             .iter()
             .filter(|token| self.token.as_ref() != Some(token));
         self.token.iter().chain(other)
-    }
-}
-
-impl BuildInputs {
-    fn read(given: &Given) -> Result<Self, Problem> {
-        Ok(Self {
-            context: given.text("context").map(str::to_owned),
-            file: given.text("file").map(str::to_owned),
-            target: given.text("target").map(str::to_owned),
-            platforms: given
-                .text("platforms")
-                .map(list::entries)
-                .unwrap_or_default(),
-            build_args: given.pairs("build-args")?,
-            no_cache: given.flag("no-cache", false)?,
-            pull: given.flag("pull", false)?,
-        })
-    }
-}
-
-/// The inputs as text, by their name in `action.yml`.
-struct Given(BTreeMap<String, String>);
-
-impl Given {
-    /// `INPUT_BUILD-ARGS` is `build-args`; an `_` instead of the `-` is understood too, since a shell
-    /// can't set the former.
-    fn collect(vars: &Vars, with: &[(String, String)]) -> Self {
-        let name = |text: &str| text.to_ascii_lowercase().replace('_', "-");
-        let from_env = vars.iter().filter_map(|(variable, value)| {
-            Some((name(variable.strip_prefix("INPUT_")?), value.to_owned()))
-        });
-        let from_with = with
-            .iter()
-            .map(|(input, value)| (name(input), value.clone()));
-        Self(from_env.chain(from_with).collect())
-    }
-
-    /// The value without the white space around it; nothing when empty.
-    fn text(&self, name: &'static str) -> Option<&str> {
-        debug_assert!(NAMES.contains(&name), "`{name}` is declared");
-        self.0
-            .get(name)
-            .map(|value| value.trim())
-            .filter(|value| !value.is_empty())
-    }
-
-    /// The value as it was given; the empty text when it was not.
-    fn untrimmed(&self, name: &'static str) -> &str {
-        debug_assert!(NAMES.contains(&name), "`{name}` is declared");
-        self.0.get(name).map_or("", String::as_str)
-    }
-
-    fn secret(&self, name: &'static str) -> Option<Secret> {
-        Secret::new(self.text(name)?)
-    }
-
-    fn parsed<T>(
-        &self,
-        name: &'static str,
-        parse: fn(&str) -> Result<T, &'static str>,
-    ) -> Result<Option<T>, Problem> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        parse(text)
-            .map(Some)
-            .map_err(|rule| Problem::new(format!("the input `{name}` is `{text}`"), rule))
-    }
-
-    /// YAML 1.2 booleans: `true` or `false`, in any case.
-    fn flag(&self, name: &'static str, default: bool) -> Result<bool, Problem> {
-        Ok(self.parsed(name, boolean)?.unwrap_or(default))
-    }
-
-    fn pairs(&self, name: &'static str) -> Result<Vec<(String, String)>, Problem> {
-        let lines = self.text(name).map(list::lines).unwrap_or_default();
-        lines
-            .into_iter()
-            .map(|line| split_pair(name, &line))
-            .collect()
-    }
-
-    fn unknown_names(&self) -> Vec<String> {
-        let unknown = self.0.keys().filter(|name| !NAMES.contains(&name.as_str()));
-        unknown.map(|name| unknown_input(name)).collect()
-    }
-}
-
-fn split_pair(input: &str, line: &str) -> Result<(String, String), Problem> {
-    match line.split_once('=') {
-        Some((key, value)) if !key.trim().is_empty() => {
-            Ok((key.trim().to_owned(), value.to_owned()))
-        }
-        _ => Err(Problem::new(
-            format!("the input `{input}` has the line `{line}`"),
-            "write one `name=value` a line, for example `VERSION=1.2.3`",
-        )),
-    }
-}
-
-fn unknown_input(name: &str) -> String {
-    let nearest = NAMES
-        .iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, name));
-    let near = nearest.filter(|known| strsim::normalized_damerau_levenshtein(known, name) > 0.5);
-    match near {
-        Some(known) => {
-            format!("there is no input `{name}`, so it has no effect; did you mean `{known}`?")
-        }
-        None => format!("there is no input `{name}`, so it has no effect"),
     }
 }
 
@@ -349,14 +292,6 @@ fn git_context(text: &str) -> Result<GitContext, &'static str> {
         "workflow" => Ok(GitContext::Workflow),
         "git" => Ok(GitContext::Git),
         _ => Err("write `workflow` or `git`"),
-    }
-}
-
-fn boolean(text: &str) -> Result<bool, &'static str> {
-    match text.to_ascii_lowercase().as_str() {
-        "true" => Ok(true),
-        "false" => Ok(false),
-        _ => Err("write `true` or `false`"),
     }
 }
 

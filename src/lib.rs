@@ -137,6 +137,9 @@ async fn decide(
     if inputs.git_context == GitContext::Git {
         context = context.of_checkout(vars)?;
     }
+    if inputs.build.reproducible {
+        context = context.with_commit_time(vars)?;
+    }
     if mode == Mode::Publish {
         github::complete(&mut context, inputs.github_token.as_ref(), console).await;
     }

@@ -1,6 +1,7 @@
 //! `Plan::new(&facts, now)`: what to build, where it goes, how it is labelled. Pure: every fact is an argument.
 
 pub(crate) mod build;
+mod cache;
 pub(crate) mod decision;
 pub(crate) mod facts;
 pub(crate) mod flaw;
@@ -21,10 +22,11 @@ use chrono::{DateTime, Utc};
 
 use crate::context::Context;
 use crate::image::{ImageName, Tag, Tagged};
-use crate::inputs::Inputs;
 use crate::inputs::builder::BuilderInputs;
+use crate::inputs::outputs::is_files;
+use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
-use build::BuildRequest;
+use build::{BuildRequest, Image};
 use decision::PushDecision;
 use facts::Facts;
 use labels::level::Levels;
@@ -89,17 +91,21 @@ impl Plan {
             context,
             images.iter().all(|image| has_credentials(image.registry())),
         )?;
-        let labels = labels::labels(&inputs.labels, &facts, &version);
-        let annotations = labels::labels(&inputs.annotations, &facts, &version);
-        let names = names_for_engine(&images, &tags, &primary, &push);
-        let build = BuildRequest::new(
-            &inputs.build,
-            names,
-            push.is_push(),
-            &labels,
-            &annotations,
-            inputs.annotation_levels.as_ref(),
-        );
+        let push = unless_no_image(push, inputs);
+        let timestamp = timestamp(inputs, context)?;
+        let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
+        let labels = labels::labels(&inputs.labels, &written, &version);
+        let annotations = labels::labels(&inputs.annotations, &written, &version);
+        let mut cache = cache::cache(&inputs.build, context, &facts, images.first());
+        notices.append(&mut cache.notices);
+        let image = Image {
+            names: names_for_engine(&images, &tags, &primary, &push),
+            push: push.is_push(),
+            labels: labels.clone(),
+            annotations: annotations.clone(),
+            timestamp,
+        };
+        let build = BuildRequest::new(inputs, context, cache, image);
         Ok(Self {
             images,
             version,
@@ -160,6 +166,41 @@ fn image_names(inputs: &Inputs, context: &Context) -> Result<Vec<ImageName>, Pro
         Ok(image.enabled.then_some(name))
     });
     names.filter_map(Result::transpose).collect()
+}
+
+/// Nothing is pushed where nothing but files, or an answer, is asked for.
+fn unless_no_image(push: PushDecision, inputs: &Inputs) -> PushDecision {
+    let build = &inputs.build;
+    let outputs = &build.outputs;
+    let reason = match build.call {
+        Some(call) => format!(
+            "the input `call` is `{}`, which builds nothing",
+            call.as_str()
+        ),
+        None if outputs.is_empty() || !outputs.iter().all(is_files) => return push,
+        None => "the input `outputs` asks for files only".to_owned(),
+    };
+    match push {
+        PushDecision::Push { .. } if build.call.is_some() || inputs.push == Push::Auto => {
+            PushDecision::BuildOnly { reason }
+        }
+        push => push,
+    }
+}
+
+/// The time of the commit, when the result is to be the same whenever it is built.
+fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>, Problem> {
+    if !inputs.build.reproducible {
+        return Ok(None);
+    }
+    let unknown = || {
+        Problem::new(
+            "the input `reproducible` is `true`, and the time of the commit is not known",
+            "check the repository out before this step: `- uses: actions/checkout@v5`",
+        )
+        .because("neither the event nor a checkout says when the commit was made")
+    };
+    context.commit_time.map(Some).ok_or_else(unknown)
 }
 
 /// The first tag that never moves, else a tag of the full commit: an image is complete and proven

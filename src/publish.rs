@@ -79,6 +79,9 @@ pub(crate) async fn publish(
             &mut done.record,
         )
         .await?;
+    let Some(built) = built else {
+        return Ok(());
+    };
     let digest = built.digest.clone();
     done.built = Some(built);
     let patience = Patience::lasting(push_timeout);

@@ -14,6 +14,11 @@ impl Secret {
         (!text.is_empty()).then(|| Self(text.to_owned()))
     }
 
+    /// A secret that is `text` to the last space; nothing when it is empty.
+    pub(crate) fn exact(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(text.to_owned()))
+    }
+
     pub(crate) fn expose(&self) -> &str {
         &self.0
     }
@@ -35,5 +40,9 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Some(***)");
         assert_eq!(secret.as_ref().map(Secret::expose), Some("ghs_abc"));
         assert_eq!(Secret::new("  "), None);
+        assert_eq!(
+            Secret::exact(" a\n").as_ref().map(Secret::expose),
+            Some(" a\n")
+        );
     }
 }

@@ -33,6 +33,11 @@ impl Vars {
             .filter(|value| !value.is_empty())
     }
 
+    /// The value of `name`, also when it is empty; nothing when `name` is not set.
+    pub(crate) fn even_empty(&self, name: &str) -> Option<&str> {
+        self.variables.get(name).map(String::as_str)
+    }
+
     pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         self.get(name).map(Path::new)
     }

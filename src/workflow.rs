@@ -142,8 +142,13 @@ impl Console {
 
     /// Asks the runner to hide a secret; says nothing to a person, whose log it would enter.
     pub(crate) fn mask(self, secret: &Secret) {
-        if self.reader == Reader::Runner {
-            self.emit(&format!("::add-mask::{}\n", escape_data(secret.expose())));
+        let text = secret.expose();
+        // The runner hides what it is told to the last space, and a program may print less.
+        let trimmed = Some(text.trim()).filter(|trimmed| *trimmed != text && !trimmed.is_empty());
+        for text in [Some(text), trimmed].into_iter().flatten() {
+            if self.reader == Reader::Runner {
+                self.emit(&format!("::add-mask::{}\n", escape_data(text)));
+            }
         }
     }
 

@@ -107,7 +107,7 @@ impl Builder {
             Some(_) => &config.own_buildx_folder(),
             None => config.buildx_folder(vars),
         };
-        let environment = command::environment(vars, config.folder(), folder);
+        let environment = command::common_environment(vars, config.folder(), folder);
         Self {
             name,
             making,

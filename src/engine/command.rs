@@ -1,194 +1,391 @@
 //! The argument vector and the environment of the child, as values.
 
-use std::path::Path;
+mod csv;
+mod environment;
 
+use std::path::{Path, PathBuf};
+
+use crate::inputs::build::Call;
+use crate::inputs::sandbox::Sandbox;
+use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
-use crate::vars::Vars;
+use crate::plan::build::place::Place;
 
-/// Variables of ours that the engine may see; everything else, tokens above all, stays here.
-const ALLOWED: &[&str] = &[
-    "ALL_PROXY",
-    "BUILDKIT_HOST",
-    "BUILDX_BUILDER",
-    "DOCKER_API_VERSION",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "HOME",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "KUBECONFIG",
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
-    "NO_PROXY",
-    "PATH",
-    "SOURCE_DATE_EPOCH",
-    "SSH_AUTH_SOCK",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
+pub(super) use environment::{build_environment, common_environment};
 
-/// Settings of buildx that hold whatever the person's environment says: no build arguments or event
-/// payload in the metadata file, no attestations unless asked for, no call of `git`.
-const FIXED: &[(&str, &str)] = &[
-    ("BUILDX_METADATA_PROVENANCE", "disabled"),
-    ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
-    ("BUILDX_GIT_INFO", "false"),
-];
-
-/// The child's whole environment.
-pub(super) fn environment(
-    vars: &Vars,
-    docker_config: &Path,
-    buildx_config: &Path,
-) -> Vec<(String, String)> {
-    let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let allowed = vars
-        .iter()
-        .filter(|(name, _)| ALLOWED.contains(name))
-        .map(own);
-    let fixed = FIXED.iter().copied().map(own);
-    let folders = [
-        ("DOCKER_CONFIG", docker_config),
-        ("BUILDX_CONFIG", buildx_config),
-    ];
-    let folders = folders.map(|(name, path)| (name.to_owned(), path.display().to_string()));
-    allowed.chain(fixed).chain(folders).collect()
+/// Files of ours that the child reads and writes.
+pub(super) struct Files {
+    pub(super) metadata: PathBuf,
+    /// Id and place of each secret.
+    pub(super) secrets: Vec<(String, PathBuf)>,
 }
 
 /// The arguments of `buildx build`: each value in its own `--flag=value`, the context behind `--`.
-pub(super) fn build_arguments(request: &BuildRequest, metadata_file: &Path) -> Vec<String> {
-    let BuildRequest {
-        context,
-        file: _,
-        target,
-        platforms,
-        build_args,
-        labels,
-        annotations,
-        no_cache,
-        pull,
-        names,
-        push,
-    } = request;
-    let mut arguments = vec!["build".to_owned(), "--progress=rawjson".to_owned()];
-    arguments.push(format!("--metadata-file={}", metadata_file.display()));
-    arguments.push(format!("--file={}", request.dockerfile()));
-    arguments.extend(target.iter().map(|target| format!("--target={target}")));
-    arguments.extend(
-        platforms
-            .iter()
-            .map(|platform| format!("--platform={platform}")),
-    );
-    arguments.extend(
-        build_args
-            .iter()
-            .map(|(name, value)| format!("--build-arg={name}={value}")),
-    );
-    arguments.extend(
-        labels
-            .iter()
-            .map(|(key, value)| format!("--label={key}={value}")),
-    );
-    arguments.extend(
-        annotations
-            .iter()
-            .map(|annotation| format!("--annotation={annotation}")),
-    );
-    arguments.extend(no_cache.then(|| "--no-cache".to_owned()));
-    arguments.extend(pull.then(|| "--pull".to_owned()));
-    arguments.extend(names.iter().map(|name| format!("--tag={name}")));
-    arguments.push(output(*push));
-    arguments.extend(["--".to_owned(), context.clone()]);
+pub(super) fn build_arguments(request: &BuildRequest, files: &Files) -> Vec<String> {
+    let mut arguments = Arguments::new();
+    arguments.sources(request);
+    arguments.settings(request);
+    arguments.sandbox(&request.sandbox);
+    arguments.secrets(&files.secrets);
+    match request.call {
+        Some(call) => arguments.call(call),
+        None => arguments.result(request, &files.metadata),
+    }
     arguments
+        .0
+        .extend(["--".to_owned(), context(&request.context)]);
+    arguments.0
 }
 
-/// Annotations belong to OCI manifests only, so the OCI media types are asked for.
-fn output(push: bool) -> String {
-    format!("--output=type=image,oci-mediatypes=true,push={push}")
+/// A folder stays one, even when its name reads like an address.
+fn context(place: &Place) -> String {
+    match place {
+        Place::Folder(folder) if folder.contains([':', '@']) && !folder.starts_with('/') => {
+            format!("./{folder}")
+        }
+        Place::Folder(_) | Place::Repository { .. } | Place::Address(_) => place.to_string(),
+    }
+}
+
+/// Arguments in the order in which they are added.
+struct Arguments(Vec<String>);
+
+impl Arguments {
+    fn new() -> Self {
+        Self(vec!["build".to_owned(), "--progress=rawjson".to_owned()])
+    }
+
+    fn flag(&mut self, name: &str, value: &str) {
+        self.0.push(format!("--{name}={value}"));
+    }
+
+    fn each<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
+        values.into_iter().for_each(|value| self.flag(name, value));
+    }
+
+    fn pairs(&mut self, name: &str, pairs: &[(String, String)]) {
+        for (key, value) in pairs {
+            self.flag(name, &format!("{key}={value}"));
+        }
+    }
+
+    fn specs(&mut self, name: &str, specs: &[Spec]) {
+        for spec in specs {
+            self.flag(name, &csv::spec(spec));
+        }
+    }
+
+    /// The answer comes as JSON on standard output.
+    fn call(&mut self, call: Call) {
+        let format = match call {
+            Call::Check => ",format=json",
+            Call::Outline | Call::Targets => "",
+        };
+        self.flag("call", &format!("{}{format}", call.as_str()));
+    }
+
+    /// What is made, what is recorded of it, and where it goes.
+    fn result(&mut self, request: &BuildRequest, metadata: &Path) {
+        self.flag("metadata-file", &metadata.display().to_string());
+        self.pairs("label", &request.labels);
+        self.each("annotation", &request.annotations);
+        self.specs("attest", &request.attestations);
+        for name in &request.names {
+            self.flag("tag", &name.to_string());
+        }
+        self.specs("output", &request.outputs);
+        self.specs("cache-to", &request.cache_to);
+    }
+
+    fn sources(&mut self, request: &BuildRequest) {
+        // In a context that the engine fetches, it looks for the Dockerfile itself.
+        match (&request.context, &request.file) {
+            (Place::Folder(_), _) => self.flag("file", &request.dockerfile()),
+            (_, Some(file)) => self.flag("file", file),
+            (_, None) => {}
+        }
+        for (name, place) in &request.contexts {
+            self.flag("build-context", &format!("{name}={}", context(place)));
+        }
+        self.specs("cache-from", &request.cache_from);
+    }
+
+    fn settings(&mut self, request: &BuildRequest) {
+        self.each("target", &request.target);
+        self.each("platform", &request.platforms);
+        self.pairs("build-arg", &request.build_args);
+        self.each("no-cache-filter", &request.no_cache_filters);
+        let switches = [("--no-cache", request.no_cache), ("--pull", request.pull)];
+        let on = switches.iter().filter(|(_, is_on)| *is_on);
+        self.0.extend(on.map(|(name, _)| (*name).to_owned()));
+    }
+
+    fn sandbox(&mut self, sandbox: &Sandbox) {
+        let Sandbox {
+            network,
+            add_hosts,
+            allow,
+            ssh,
+            shm_size,
+            ulimits,
+            cgroup_parent,
+        } = sandbox;
+        self.each("network", network);
+        for host in add_hosts {
+            // The one flag whose value buildx takes for a list.
+            self.flag("add-host", &csv::line(std::slice::from_ref(host)));
+        }
+        self.each("allow", allow);
+        self.each("ssh", ssh);
+        self.each("shm-size", shm_size);
+        self.each("ulimit", ulimits);
+        self.each("cgroup-parent", cgroup_parent);
+    }
+
+    fn secrets(&mut self, secrets: &[(String, PathBuf)]) {
+        for (id, file) in secrets {
+            let fields = [format!("id={id}"), format!("src={}", file.display())];
+            self.flag("secret", &csv::line(&fields));
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-    use crate::image::{ImageName, Tag, Tagged};
-    use expect_test::expect;
+    use expect_test::{Expect, expect};
 
-    fn pair(key: &str, value: &str) -> (String, String) {
-        (key.to_owned(), value.to_owned())
+    use super::*;
+    use crate::context::Context;
+    use crate::inputs::Inputs;
+    use crate::plan::Plan;
+    use crate::vars::Vars;
+
+    /// The request that inputs, given as the runner gives them, come to.
+    fn request(inputs: &[(&str, &str)]) -> BuildRequest {
+        let run = [
+            ("GITHUB_REPOSITORY", "Acme/Widget"),
+            ("GITHUB_REF", "refs/tags/v1"),
+            ("GITHUB_SHA", "0123456789abcdef"),
+            ("GITHUB_RUN_ID", "17"),
+            ("TOKEN_OF_NPM", "hunter2"),
+        ];
+        let inputs: Vec<(String, String)> = inputs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        let vars = Vars::of(&run);
+        let inputs = Inputs::from_vars(&vars, &inputs).unwrap();
+        let context = Context::from_vars(&vars).unwrap();
+        let plan = Plan::new(&inputs, &context, |_| true, chrono::DateTime::UNIX_EPOCH);
+        BuildRequest {
+            labels: Vec::new(),
+            annotations: Vec::new(),
+            ..plan.unwrap().build
+        }
     }
 
-    fn request() -> BuildRequest {
-        BuildRequest {
-            context: "examples/hello".to_owned(),
-            file: None,
-            target: Some("final".to_owned()),
-            platforms: vec!["linux/amd64".to_owned(), "linux/arm64".to_owned()],
-            build_args: vec![pair("VERSION", "1, 2=3")],
-            labels: vec![pair("a", "b c")],
-            annotations: vec!["index,manifest:k=--v".to_owned()],
-            no_cache: true,
-            pull: true,
-            names: vec![Tagged {
-                name: ImageName::parse("acme/x", "ghcr.io").unwrap(),
-                tag: Tag::sanitized("1").unwrap(),
-            }],
-            push: true,
-        }
+    pub(super) fn bare_request() -> BuildRequest {
+        request(&[])
+    }
+
+    fn arguments(request: &BuildRequest) -> String {
+        let secrets = request.secrets.iter().enumerate();
+        let files = Files {
+            metadata: PathBuf::from("/run/x/metadata.json"),
+            secrets: secrets
+                .map(|(at, secret)| {
+                    (
+                        secret.id.clone(),
+                        PathBuf::from(format!("/run/x/secret-{at}")),
+                    )
+                })
+                .collect(),
+        };
+        build_arguments(request, &files).join("\n")
+    }
+
+    /// What differs from the arguments of a request without inputs.
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    #[track_caller]
+    fn check(inputs: &[(&str, &str)], expected: Expect) {
+        let plain = arguments(&bare_request());
+        let plain: Vec<&str> = plain.lines().collect();
+        let arguments = arguments(&request(inputs));
+        let own: Vec<&str> = arguments
+            .lines()
+            .filter(|line| !plain.contains(line))
+            .collect();
+        expected.assert_eq(&own.join("\n"));
     }
 
     #[test]
     fn every_part_of_the_request_is_one_argument() {
-        let arguments = build_arguments(&request(), Path::new("/run/x/metadata.json"));
-        expect![[r"
+        let request = BuildRequest {
+            labels: vec![("a".to_owned(), "b c".to_owned())],
+            annotations: vec!["index,manifest:k=--v".to_owned()],
+            ..request(&[
+                ("target", "final"),
+                ("platforms", "linux/amd64,linux/arm64"),
+                ("build-args", "VERSION=1, 2=3"),
+                ("no-cache", "true"),
+                ("pull", "true"),
+                ("context", "examples/hello"),
+            ])
+        };
+        expect![[r#"
             build
             --progress=rawjson
-            --metadata-file=/run/x/metadata.json
             --file=examples/hello/Dockerfile
             --target=final
             --platform=linux/amd64
             --platform=linux/arm64
             --build-arg=VERSION=1, 2=3
-            --label=a=b c
-            --annotation=index,manifest:k=--v
             --no-cache
             --pull
-            --tag=ghcr.io/acme/x:1
+            --metadata-file=/run/x/metadata.json
+            --label=a=b c
+            --annotation=index,manifest:k=--v
+            --tag=ghcr.io/acme/widget:v1
             --output=type=image,oci-mediatypes=true,push=true
             --
-            examples/hello"]]
-        .assert_eq(&arguments.join("\n"));
+            examples/hello"#]]
+        .assert_eq(&arguments(&request));
     }
 
     #[test]
-    fn the_child_sees_nothing_but_the_list() {
-        let vars = Vars::of(&[
-            ("PATH", "/bin"),
-            ("GITHUB_TOKEN", "t"),
-            ("INPUT_PASSWORD", "p"),
-            ("ACTIONS_RUNTIME_TOKEN", "r"),
-            ("DOCKER_AUTH_CONFIG", "x"),
-        ]);
-        let environment = environment(&vars, Path::new("/run/x"), Path::new("/run/x/buildx"));
-        let environment: Vec<_> = environment
-            .iter()
-            .map(|(name, value)| format!("{name}={value}"))
-            .collect();
-        expect![[r"
-            PATH=/bin
-            BUILDX_METADATA_PROVENANCE=disabled
-            BUILDX_NO_DEFAULT_ATTESTATIONS=1
-            BUILDX_GIT_INFO=false
-            DOCKER_CONFIG=/run/x
-            BUILDX_CONFIG=/run/x/buildx"]]
-        .assert_eq(&environment.join("\n"));
+    fn conditions_of_the_sandbox() {
+        check(
+            &[
+                ("network", "none"),
+                ("add-hosts", "a:10.0.0.1,b:::1"),
+                ("allow", "network.host,device=x"),
+                ("shm-size", "2g"),
+                ("ulimit", "nofile=1:2"),
+                ("cgroup-parent", "/x"),
+                ("ssh", "default,key=id_ed25519"),
+            ],
+            expect![[r#"
+                --network=none
+                --add-host=a:10.0.0.1
+                --add-host=b:::1
+                --allow=network.host
+                --allow=device=x
+                --ssh=default
+                --ssh=key=id_ed25519
+                --shm-size=2g
+                --ulimit=nofile=1:2
+                --cgroup-parent=/x"#]],
+        );
+    }
+
+    #[test]
+    fn sources_of_files() {
+        check(
+            &[("context", "-x"), ("file", "docker/Web")],
+            expect![[r#"
+                --file=docker/Web
+                -x"#]],
+        );
+        check(
+            &[("context", "github.com/acme/other"), ("file", "Web")],
+            expect![[r#"
+                --file=Web
+                https://github.com/acme/other"#]],
+        );
+        check(
+            &[
+                ("context", "{{defaultContext}}:app"),
+                (
+                    "build-contexts",
+                    "docs=./docs\nrepo={{defaultContext}}:docs\nalpine=docker-image://alpine:3\nodd=git@host/x",
+                ),
+                ("github-token", "ghs_token"),
+            ],
+            expect![[r#"
+                --build-context=docs=./docs
+                --build-context=repo=https://github.com/Acme/Widget.git#0123456789abcdef:docs
+                --build-context=alpine=docker-image://alpine:3
+                --build-context=odd=./git@host/x
+                --secret=id=GIT_AUTH_TOKEN.github.com,src=/run/x/secret-0
+                https://github.com/Acme/Widget.git#0123456789abcdef:app"#]],
+        );
+    }
+
+    #[test]
+    fn secrets_are_files() {
+        check(
+            &[
+                ("secrets", "npm=hunter2\na,src=/etc/passwd=x"),
+                ("secret-envs", "env=TOKEN_OF_NPM"),
+                ("secret-files", "file=.npmrc"),
+            ],
+            expect![[r#"
+                --secret=id=npm,src=/run/x/secret-0
+                --secret="id=a,src",src=/run/x/secret-1
+                --secret=id=env,src=/run/x/secret-2
+                --secret=id=file,src=/run/x/secret-3"#]],
+        );
+    }
+
+    #[test]
+    fn caches_that_are_read_and_written() {
+        check(
+            &[
+                ("cache-from", "GHCR.io/Acme/X:Main\ntype=local,src=a"),
+                ("cache-to", "type=registry,ref=Acme/X:Main,mode=max"),
+                ("no-cache-filters", "base,final"),
+            ],
+            expect![[r#"
+                --cache-from=type=registry,ref=ghcr.io/acme/x:Main
+                --cache-from=type=local,src=a
+                --no-cache-filter=base
+                --no-cache-filter=final
+                --cache-to=type=registry,ref=acme/x:Main,mode=max"#]],
+        );
+    }
+
+    #[test]
+    fn attestations_and_outputs() {
+        check(
+            &[
+                ("provenance", "max"),
+                ("sbom", "generator=acme/scanner:1"),
+                ("attests", "type=other,a=b"),
+                (
+                    "outputs",
+                    "type=oci,\"dest=a,push=true.tar\"\ntype=image,compression=zstd",
+                ),
+                ("load", "true"),
+            ],
+            expect![[r#"
+                --attest=type=provenance,mode=max,builder-id=https://github.com/Acme/Widget/actions/runs/17/attempts/1
+                --attest=type=sbom,generator=acme/scanner:1
+                --attest=type=other,a=b
+                --output=type=image,oci-mediatypes=true,compression=zstd,push=true
+                --output=type=oci,"dest=a,push=true.tar"
+                --output=type=docker"#]],
+        );
+    }
+
+    #[test]
+    fn a_question_makes_nothing() {
+        expect![[r#"
+            build
+            --progress=rawjson
+            --file=Dockerfile
+            --target=x
+            --call=check,format=json
+            --
+            ."#]]
+        .assert_eq(&arguments(&request(&[
+            ("call", "check"),
+            ("cache-to", "a/b"),
+            ("outputs", "out"),
+            ("target", "x"),
+        ])));
+        check(&[("call", "outline")], expect!["--call=outline"]);
     }
 }

@@ -50,6 +50,14 @@ impl PrivateConfig {
         Ok(Self { folder, buildx })
     }
 
+    /// Adds a file only we can read; it goes with the folder.
+    pub(crate) fn add(&self, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
+        let path = self.folder.path().join(name);
+        write_private(&path, bytes)
+            .with_context(|| format!("could not write `{}`", path.display()))?;
+        Ok(path)
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }

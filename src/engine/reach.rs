@@ -7,7 +7,6 @@ use std::time::Duration;
 use tokio::net::UnixStream;
 use tokio::time::timeout;
 
-use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::vars::Vars;
 
@@ -91,22 +90,6 @@ fn unreachable(socket: &Path, error: &io::Error, vars: &Vars) -> Problem {
         fix,
     )
     .because(error.to_string())
-}
-
-/// The Dockerfile must be there before the engine is asked; the message speaks of the workspace.
-pub(super) fn dockerfile(request: &BuildRequest, workspace: &Path) -> Result<(), Problem> {
-    let dockerfile = request.dockerfile();
-    if workspace.join(&dockerfile).is_file() {
-        return Ok(());
-    }
-    let empty = std::fs::read_dir(workspace).map_or(true, |mut entries| entries.next().is_none());
-    let fix = if empty {
-        "the workspace is empty: put `- uses: actions/checkout@v5` before this step"
-    } else {
-        "name the folder in the input `context`, or the file in the input `file`; both start at the root of the checkout"
-    };
-    Err(Problem::new("there is no Dockerfile to build", fix)
-        .because(format!("there is no file `{dockerfile}` in the workspace")))
 }
 
 #[cfg(test)]

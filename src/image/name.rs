@@ -85,6 +85,16 @@ impl ImageName {
     }
 }
 
+/// `name[:tag][@digest]` with the name in lowercase, and tag and digest as they are.
+pub(crate) fn lowercase_reference(reference: &str) -> String {
+    let path = reference.split('@').next().unwrap_or_default();
+    let last = path.rfind('/').map_or(0, |slash| slash + 1);
+    let name = path[last..]
+        .find(':')
+        .map_or(path.len(), |colon| last + colon);
+    format!("{}{}", reference[..name].to_lowercase(), &reference[name..])
+}
+
 fn is_host(text: &str) -> bool {
     text.contains(['.', ':']) || text == "localhost"
 }
@@ -165,6 +175,18 @@ mod tests {
         check("localhost/widget", "localhost/widget");
         check("localhost:5000/acme/widget", "localhost:5000/acme/widget");
         check("[::1]:5000/widget", "[::1]:5000/widget");
+    }
+
+    #[test]
+    fn a_tag_and_a_digest_keep_their_case() {
+        for (reference, expected) in [
+            ("GHCR.io/Acme/X:Main", "ghcr.io/acme/x:Main"),
+            ("Localhost:5000/A@sha256:AB", "localhost:5000/a@sha256:AB"),
+            ("A:T@sha256:AB", "a:T@sha256:AB"),
+            ("A", "a"),
+        ] {
+            assert_eq!(lowercase_reference(reference), expected);
+        }
     }
 
     #[test]

@@ -156,10 +156,10 @@ impl Recipe {
     fn read(driver: Driver, given: &Given, vars: &Vars) -> Result<Self, Problem> {
         let first = Node {
             endpoint: given.text("endpoint").map(str::to_owned),
-            driver_opts: given
-                .text("driver-opts")
-                .map(list::lines)
-                .unwrap_or_default(),
+            driver_opts: list::quoted_entries("driver-opts", given.untrimmed("driver-opts"))?
+                .iter()
+                .map(|entry| entry.text().to_owned())
+                .collect(),
             buildkitd_flags: given.text("buildkitd-flags").map(str::to_owned),
             ..Node::default()
         };

@@ -1,73 +1,178 @@
 //! `BuildRequest`: what is asked of the engine, as a value.
 
+mod outputs;
+pub(crate) mod place;
+
+use chrono::{DateTime, Utc};
+
+use super::cache::Cache;
 use super::labels::level::Levels;
+use crate::context::Context;
 use crate::image::Tagged;
-use crate::inputs::BuildInputs;
+use crate::inputs::Inputs;
+use crate::inputs::build::Call;
+use crate::inputs::sandbox::Sandbox;
+use crate::inputs::secrets::BuildSecret;
+use crate::inputs::spec::Spec;
+use crate::secret::Secret;
+use place::Place;
 
 /// One build, complete: the engine only has to carry it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BuildRequest {
-    /// Folder of the build context, relative to the workspace.
-    pub(crate) context: String,
-    /// The Dockerfile, relative to the workspace; in the context when not named.
+    pub(crate) context: Place,
+    /// The Dockerfile, relative to the workspace, or in the context where the engine fetches that, or a
+    /// web address; the context's own when not named.
     pub(crate) file: Option<String>,
     pub(crate) target: Option<String>,
     pub(crate) platforms: Vec<String>,
     pub(crate) build_args: Vec<(String, String)>,
+    /// Other contexts, by name.
+    pub(crate) contexts: Vec<(String, Place)>,
+    pub(crate) secrets: Vec<BuildSecret>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) cache_from: Vec<Spec>,
+    pub(crate) cache_to: Vec<Spec>,
+    pub(crate) no_cache: bool,
+    pub(crate) no_cache_filters: Vec<String>,
+    pub(crate) pull: bool,
+    pub(crate) attestations: Vec<Spec>,
+    /// Where the result goes; the image that is named and pushed among them, if there is one.
+    pub(crate) outputs: Vec<Spec>,
+    /// A question in place of a build.
+    pub(crate) call: Option<Call>,
+    /// The time every file and record carries, instead of the clock's.
+    pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) labels: Vec<(String, String)>,
     /// Each with the levels it goes to, as `docker buildx build --annotation` takes it.
     pub(crate) annotations: Vec<String>,
-    pub(crate) no_cache: bool,
-    pub(crate) pull: bool,
     /// The names the engine gives the image.
     pub(crate) names: Vec<Tagged>,
     /// Whether the engine pushes those names.
     pub(crate) push: bool,
 }
 
+/// What was decided before about the image that is built.
+pub(super) struct Image {
+    pub(super) names: Vec<Tagged>,
+    pub(super) push: bool,
+    pub(super) labels: Vec<(String, String)>,
+    pub(super) annotations: Vec<(String, String)>,
+    pub(super) timestamp: Option<DateTime<Utc>>,
+}
+
 impl BuildRequest {
-    pub(super) fn new(
-        inputs: &BuildInputs,
-        names: Vec<Tagged>,
-        push: bool,
-        labels: &[(String, String)],
-        annotations: &[(String, String)],
-        asked: Option<&Levels>,
-    ) -> Self {
-        let levels = annotation_levels(asked, inputs.platforms.len() > 1);
-        let annotation = |(key, value): &(String, String)| format!("{levels}:{key}={value}");
+    pub(super) fn new(inputs: &Inputs, context: &Context, cache: Cache, image: Image) -> Self {
+        let build = &inputs.build;
+        let place = Place::of_context(build.context.as_ref(), context);
+        let named = build.contexts.iter();
+        let contexts: Vec<(String, Place)> = named
+            .map(|(name, source)| (name.clone(), Place::of(source, context)))
+            .collect();
+        let fetches_repository = [&place]
+            .into_iter()
+            .chain(contexts.iter().map(|(_, place)| place))
+            .any(|place| matches!(place, Place::Repository { .. }));
+        let token = inputs.github_token.as_ref().filter(|_| fetches_repository);
+        let request = Self {
+            context: place,
+            file: build.file.clone(),
+            target: build.target.clone(),
+            platforms: build.platforms.clone(),
+            build_args: build.build_args.clone(),
+            contexts,
+            secrets: secrets(&build.secrets, token, context),
+            sandbox: build.sandbox.clone(),
+            cache_from: cache.from,
+            cache_to: cache.to,
+            no_cache: build.no_cache,
+            no_cache_filters: build.no_cache_filters.clone(),
+            pull: build.pull,
+            attestations: attestations(&build.attestations, context),
+            outputs: outputs::outputs(build, &image),
+            call: build.call,
+            timestamp: image.timestamp,
+            annotations: Vec::new(),
+            labels: image.labels,
+            names: image.names,
+            push: image.push,
+        };
+        let levels = annotation_levels(inputs.annotation_levels.as_ref(), request.makes_index());
         Self {
-            context: inputs.context.clone().unwrap_or_else(|| ".".to_owned()),
-            file: inputs.file.clone(),
-            target: inputs.target.clone(),
-            platforms: inputs.platforms.clone(),
-            build_args: inputs.build_args.clone(),
-            labels: labels.to_vec(),
-            annotations: annotations
-                .iter()
-                .filter(|_| !levels.is_empty())
-                .map(annotation)
-                .collect(),
-            no_cache: inputs.no_cache,
-            pull: inputs.pull,
-            names,
-            push,
+            annotations: annotations(&image.annotations, &levels),
+            ..request
         }
     }
 
-    /// The Dockerfile's path, as it is shown and looked for.
+    /// The Dockerfile's path in the repository, as it is shown.
     pub(crate) fn dockerfile(&self) -> String {
-        self.file
-            .clone()
-            .unwrap_or_else(|| match self.context.trim_end_matches('/') {
-                "." => "Dockerfile".to_owned(),
-                folder => format!("{folder}/Dockerfile"),
-            })
+        match (&self.file, &self.context) {
+            (Some(file), Place::Folder(_) | Place::Address(_)) => file.clone(),
+            (Some(file), Place::Repository { folder, .. }) => in_folder(folder, file),
+            (None, Place::Folder(folder)) => in_folder(folder, "Dockerfile"),
+            (None, Place::Repository { folder, .. }) => in_folder(folder, "Dockerfile"),
+            (None, Place::Address(_)) => "Dockerfile".to_owned(),
+        }
+    }
+
+    /// Whether the result is an index: of several platforms, or of an image and its attestations.
+    pub(crate) fn makes_index(&self) -> bool {
+        self.platforms.len() > 1 || !self.attestations.is_empty()
+    }
+
+    /// Whether there is an image in the end, and so a digest.
+    pub(crate) fn makes_image(&self) -> bool {
+        let is_image = |output: &Spec| matches!(output.kind(), "image" | "docker" | "oci");
+        self.call.is_none() && self.outputs.iter().any(is_image)
+    }
+
+    /// Whether a cache of the type `kind` is read or written.
+    pub(crate) fn has_cache(&self, kind: &str) -> bool {
+        let mut caches = self.cache_from.iter().chain(&self.cache_to);
+        caches.any(|cache| cache.kind() == kind)
     }
 }
 
-/// Where annotations go: GHCR reads those of the index, when there is one. Only several platforms make
-/// an index, and an engine refuses annotations for an index that it does not make.
+fn in_folder(folder: &str, file: &str) -> String {
+    match folder.trim_end_matches('/') {
+        "" | "." => file.to_owned(),
+        folder => format!("{folder}/{file}"),
+    }
+}
+
+/// Those of the author, and the token the engine fetches the repository with; only this server is sent it
+/// (<https://docs.docker.com/build/building/secrets/#git-authentication-for-remote-contexts>).
+fn secrets(asked: &[BuildSecret], token: Option<&Secret>, context: &Context) -> Vec<BuildSecret> {
+    let (_scheme, host) = context
+        .server_url
+        .split_once("://")
+        .unwrap_or(("", &context.server_url));
+    let id = format!("GIT_AUTH_TOKEN.{host}");
+    let is_given = |secret: &BuildSecret| secret.id == "GIT_AUTH_TOKEN" || secret.id == id;
+    let own = token.filter(|_| !asked.iter().any(is_given));
+    let own = own.map(|token| BuildSecret::value(&id, token.clone()));
+    asked.iter().cloned().chain(own).collect()
+}
+
+/// Provenance names its builder by the page of the run.
+fn attestations(asked: &[Spec], context: &Context) -> Vec<Spec> {
+    let run = context.run_url();
+    let named = |spec: &Spec| match (&run, spec.kind()) {
+        (Some(run), "provenance") => spec.clone().or_with("builder-id", run),
+        _ => spec.clone(),
+    };
+    asked.iter().map(named).collect()
+}
+
+fn annotations(annotations: &[(String, String)], levels: &str) -> Vec<String> {
+    let written = annotations.iter().filter(|_| !levels.is_empty());
+    written
+        .map(|(key, value)| format!("{levels}:{key}={value}"))
+        .collect()
+}
+
+/// Where annotations go: GHCR reads those of the index, when there is one. Only several platforms or
+/// attestations make an index, and an engine refuses annotations for an index that it does not make.
 fn annotation_levels(asked: Option<&Levels>, is_index: bool) -> String {
     let asked = asked.map(|levels| levels.iter().map(ToString::to_string).collect());
     let levels: Vec<String> =
@@ -81,6 +186,24 @@ fn annotation_levels(asked: Option<&Levels>, is_index: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::plan::Plan;
+    use crate::vars::Vars;
+
+    fn request(variables: &[(&str, &str)]) -> BuildRequest {
+        let run = [
+            ("GITHUB_REPOSITORY", "Acme/Widget"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_SHA", "0123456789abcdef"),
+            ("GITHUB_RUN_ID", "17"),
+            ("GITHUB_RUN_ATTEMPT", "2"),
+            ("INPUT_GITHUB-TOKEN", "ghs_token"),
+        ];
+        let vars = Vars::of(&[&run, variables].concat());
+        let inputs = Inputs::from_vars(&vars, &[]).unwrap();
+        let context = Context::from_vars(&vars).unwrap();
+        let plan = Plan::new(&inputs, &context, |_| true, DateTime::UNIX_EPOCH);
+        plan.unwrap().build
+    }
 
     #[test]
     fn annotations_go_to_the_index_when_there_is_one() {
@@ -97,5 +220,60 @@ mod tests {
         );
         let index = Levels::parse("x", "index").unwrap();
         assert_eq!(annotation_levels(Some(&index), false), "");
+    }
+
+    #[test]
+    fn attestations_make_an_index_and_provenance_names_the_run() {
+        let plain = request(&[]);
+        assert!(!plain.makes_index() && plain.attestations.is_empty());
+        let request = request(&[("INPUT_PROVENANCE", "max"), ("INPUT_SBOM", "true")]);
+        assert!(request.makes_index());
+        assert!(request.annotations[0].starts_with("index,manifest:"));
+        let run = "https://github.com/Acme/Widget/actions/runs/17/attempts/2";
+        let provenance = Spec::new("provenance")
+            .with("mode", "max")
+            .with("builder-id", run);
+        assert_eq!(request.attestations, [provenance, Spec::new("sbom")]);
+    }
+
+    #[test]
+    fn only_a_build_from_the_repository_gets_the_token() {
+        let ids = |variables: &[(&str, &str)]| {
+            let secrets = request(variables).secrets.into_iter();
+            secrets.map(|secret| secret.id).collect::<Vec<_>>()
+        };
+        let default = ("INPUT_CONTEXT", "{{defaultContext}}:app");
+        let none: [&str; 0] = [];
+        assert_eq!(ids(&[]), none);
+        assert_eq!(
+            ids(&[("INPUT_CONTEXT", "https://github.com/acme/other")]),
+            none
+        );
+        assert_eq!(ids(&[default]), ["GIT_AUTH_TOKEN.github.com"]);
+        assert_eq!(
+            ids(&[("INPUT_BUILD-CONTEXTS", "docs={{defaultContext}}:docs")]),
+            ["GIT_AUTH_TOKEN.github.com"]
+        );
+        assert_eq!(
+            ids(&[default, ("INPUT_SECRETS", "GIT_AUTH_TOKEN=x")]),
+            ["GIT_AUTH_TOKEN"]
+        );
+        assert_eq!(
+            ids(&[default, ("GITHUB_SERVER_URL", "https://acme.ghe.com")]),
+            ["GIT_AUTH_TOKEN.acme.ghe.com"]
+        );
+    }
+
+    #[test]
+    fn the_dockerfile_is_named_as_it_stands_in_the_repository() {
+        let file = |context, file| {
+            request(&[("INPUT_CONTEXT", context), ("INPUT_FILE", file)]).dockerfile()
+        };
+        assert_eq!(file("", ""), "Dockerfile");
+        assert_eq!(file("app/", ""), "app/Dockerfile");
+        assert_eq!(file("app", "docker/Web"), "docker/Web");
+        assert_eq!(file("{{defaultContext}}:app", ""), "app/Dockerfile");
+        assert_eq!(file("{{defaultContext}}:app", "Web"), "app/Web");
+        assert_eq!(file("https://github.com/acme/other", ""), "Dockerfile");
     }
 }

@@ -56,7 +56,7 @@ pub(super) fn decide(
     }
 }
 
-fn has_rights_of_base(context: &Context) -> bool {
+pub(super) fn has_rights_of_base(context: &Context) -> bool {
     matches!(
         context.event_name.as_str(),
         "pull_request_target" | "workflow_run"
@@ -64,7 +64,7 @@ fn has_rights_of_base(context: &Context) -> bool {
 }
 
 /// Where the code comes from, when it is not this repository.
-fn foreign_head(context: &Context) -> Option<String> {
+pub(super) fn foreign_head(context: &Context) -> Option<String> {
     let here = context.repository.to_string();
     let head = match (&context.event.pull_request, context.event_name.as_str()) {
         (Some(pull), _) => pull.head_repository.as_ref(),

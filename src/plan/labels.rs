@@ -7,9 +7,9 @@ pub(crate) mod level;
 use chrono::SecondsFormat;
 
 use super::facts::Facts;
-use super::rules::list;
 use super::template::Template;
 use super::template::global::Global;
+use crate::inputs::list;
 use crate::problem::Problem;
 
 /// A line of the input `labels` or `annotations`; once filled in, what stands before the first `=` is

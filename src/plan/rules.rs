@@ -7,13 +7,13 @@
 mod attributes;
 pub(crate) mod flavor;
 pub(crate) mod images;
-pub(crate) mod list;
 pub(crate) mod pattern;
 
 use super::flaw::Flaw;
 use super::template::Template;
 use super::template::global::Global;
 use super::version::{Part, Scheme};
+use crate::inputs::list;
 use crate::problem::Problem;
 use attributes::Attributes;
 use pattern::Pattern;

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::inputs::build::Call;
+use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::plan::metadata;
@@ -96,16 +98,34 @@ pub(crate) fn json(plan: &Plan) -> Value {
     })
 }
 
-/// Build arguments by name only: their values may be nobody else's business.
+/// Build arguments and secrets by name only: their values may be nobody else's business.
 fn build_json(build: &BuildRequest) -> Value {
     json!({
-        "context": build.context,
+        "context": build.context.to_string(),
         "file": build.dockerfile(),
         "target": build.target,
         "platforms": build.platforms,
         "build-args": build.build_args.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "build-contexts": build.contexts.iter().map(|(name, place)| (name.clone(), json!(place.to_string()))).collect::<Map<_, _>>(),
+        "secrets": build.secrets.iter().map(|secret| &secret.id).collect::<Vec<_>>(),
+        "cache-from": caches(&build.cache_from),
+        "cache-to": caches(&build.cache_to),
+        "attestations": build.attestations.iter().map(Spec::kind).collect::<Vec<_>>(),
+        "outputs": build.outputs.iter().map(Spec::kind).collect::<Vec<_>>(),
+        "call": build.call.map(Call::as_str),
+        "timestamp": build.timestamp.map(|time| time.to_rfc3339()),
         "no-cache": build.no_cache,
         "pull": build.pull,
         "names": build.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
+}
+
+/// A cache by what tells it from others; some attributes open it, and are nobody else's business.
+fn caches(caches: &[Spec]) -> Vec<String> {
+    let name = |cache: &Spec| {
+        let keys = ["ref", "scope", "src", "dest"].iter();
+        let told = keys.filter_map(|key| Some(format!(",{key}={}", cache.get(key)?)));
+        format!("type={}{}", cache.kind(), told.collect::<String>())
+    };
+    caches.iter().map(name).collect()
 }

@@ -110,3 +110,81 @@ fn every_known_input_is_declared() {
     inputs.sort();
     assert_eq!(names, inputs);
 }
+
+/// What the peers can be asked, by their own `action.yml`.
+const PEERS: &[(&str, &str)] = &[
+    (
+        "docker/build-push-action",
+        "add-hosts allow annotations attests build-args build-contexts builder cache-from cache-to call cgroup-parent context file github-token labels load network no-cache no-cache-filters outputs platforms provenance pull push sbom secret-envs secret-files secrets shm-size ssh tags target ulimit",
+    ),
+    (
+        "docker/setup-buildx-action",
+        "append buildkitd-config buildkitd-config-inline buildkitd-flags cache-binary cleanup driver driver-opts endpoint keep-state name platforms use version",
+    ),
+    (
+        "docker/setup-qemu-action",
+        "cache-image image platforms reset",
+    ),
+    (
+        "docker/login-action",
+        "ecr logout password registry registry-auth scope username",
+    ),
+    (
+        "docker/metadata-action",
+        "annotations bake-target context flavor github-token images labels sep-annotations sep-labels sep-tags tags",
+    ),
+];
+
+/// Inputs of the builder, which another part of the program brings.
+const EXPECTED: &[&str] = &[
+    "append",
+    "buildkitd-config",
+    "buildkitd-config-inline",
+    "buildkitd-flags",
+    "builder",
+    "driver",
+    "driver-opts",
+    "endpoint",
+];
+
+#[test]
+fn every_input_of_the_peers_has_its_place_here() {
+    let readme = read("README.md");
+    let table = readme.split_once("<!-- peer inputs -->\n").unwrap().1;
+    let table = table.split_once("<!-- /peer inputs -->").unwrap().0;
+    let rows: Vec<(String, &str)> = table
+        .lines()
+        .skip(2)
+        .map(|row| row.trim_matches(['|', ' ']).rsplit_once(" | ").unwrap())
+        .map(|(input, here)| (input.to_owned(), here))
+        .collect();
+    let listed: Vec<&str> = rows.iter().map(|(input, _)| input.as_str()).collect();
+    let expected: Vec<String> = PEERS
+        .iter()
+        .flat_map(|(peer, inputs)| {
+            inputs
+                .split(' ')
+                .map(move |input| format!("{peer} | `{input}`"))
+        })
+        .collect();
+    assert_eq!(listed, expected);
+    let inputs = declared("inputs");
+    for (input, here) in rows {
+        assert!(
+            here.contains('`') || here.starts_with("not ") || here.starts_with("always"),
+            "{input}"
+        );
+        for name in here
+            .split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|name| *name != "auto")
+        {
+            let is_known = inputs.iter().any(|input| input == name) || EXPECTED.contains(&name);
+            assert!(
+                is_known,
+                "{input} is said to be `{name}`, and there is no such input"
+            );
+        }
+    }
+}

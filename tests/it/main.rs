@@ -2,6 +2,8 @@
 //! feature `real-engine` on the real parts.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod bad_inputs;
+mod build;
 mod builders;
 mod contract;
 mod engine_double;

@@ -148,10 +148,11 @@ fn the_engine_gets_the_request_and_nothing_else() {
     expect![[r#"
         build
         --progress=rawjson
-        --metadata-file=<private>/metadata.json
         --file=Dockerfile
         --platform=linux/amd64
         --build-arg=A=1
+        --no-cache
+        --metadata-file=<private>/metadata.json
         --label=org.opencontainers.image.created=2026-11-20T10:00:00.000Z
         --label=org.opencontainers.image.description=Makes widgets
         --label=org.opencontainers.image.licenses=Apache-2.0
@@ -168,7 +169,6 @@ fn the_engine_gets_the_request_and_nothing_else() {
         --annotation=manifest:org.opencontainers.image.title=Widget
         --annotation=manifest:org.opencontainers.image.url=https://github.com/acme/Widget
         --annotation=manifest:org.opencontainers.image.version=v1.2.3
-        --no-cache
         --tag=<registry>/acme/widget:v1.2.3
         --output=type=image,oci-mediatypes=true,push=true
         --

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use crate::inputs::builder::{BuilderInputs, Recipe};
+use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 
 /// What a request needs that not every builder can do.
@@ -11,10 +12,6 @@ pub(super) struct Needs(Vec<Need>);
 
 /// One thing not every builder can do. What the engine's own builder answers to each is tried out in
 /// `tests/it/real/builders.rs`.
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "no input asks for the others yet")
-)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Need {
     SeveralPlatforms,
@@ -26,7 +23,6 @@ pub(super) enum Need {
     ImageFile,
     /// A graph driver takes the option and ignores it.
     RewrittenTimestamps,
-    PushByDigest,
     /// `allow: security.insecure`
     InsecureEntitlement,
 }
@@ -57,7 +53,27 @@ pub(super) enum BuilderChoice {
 
 impl Needs {
     pub(super) fn of(request: &BuildRequest) -> Self {
-        let needs = [(request.platforms.len() > 1, Need::SeveralPlatforms)];
+        let exports_cache = |cache: &Spec| cache.kind() != "inline";
+        let is_file = |output: &Spec| match output.kind() {
+            "oci" => true,
+            "docker" => output.get("dest").is_some(),
+            _ => false,
+        };
+        let is_insecure = |right: &String| right.starts_with("security.insecure");
+        let needs = [
+            (request.platforms.len() > 1, Need::SeveralPlatforms),
+            (!request.attestations.is_empty(), Need::Attestations),
+            (
+                request.cache_to.iter().any(exports_cache),
+                Need::CacheExport,
+            ),
+            (request.outputs.iter().any(is_file), Need::ImageFile),
+            (request.timestamp.is_some(), Need::RewrittenTimestamps),
+            (
+                request.sandbox.allow.iter().any(is_insecure),
+                Need::InsecureEntitlement,
+            ),
+        ];
         let needs = needs.into_iter().filter(|(needed, _)| *needed);
         Self(needs.map(|(_, need)| need).collect())
     }
@@ -83,7 +99,7 @@ impl Need {
             | Self::CacheExport
             | Self::ImageFile
             | Self::RewrittenTimestamps => store != Store::Containerd,
-            Self::PushByDigest | Self::InsecureEntitlement => true,
+            Self::InsecureEntitlement => true,
         }
     }
 }
@@ -158,7 +174,6 @@ impl fmt::Display for Need {
             Self::CacheExport => "export a cache",
             Self::ImageFile => "write an image to a file",
             Self::RewrittenTimestamps => "rewrite timestamps",
-            Self::PushByDigest => "push by digest",
             Self::InsecureEntitlement => "grant `security.insecure`",
         })
     }
@@ -224,7 +239,7 @@ mod tests {
             );
             check(&automatic, Store::Graph, &needs, &reason);
         }
-        for need in [Need::PushByDigest, Need::InsecureEntitlement] {
+        for need in [Need::InsecureEntitlement] {
             let needs = Needs(vec![need]);
             assert!(!needs.depend_on_store());
             let reason = format!("docker-container: the engine's own builder cannot {need}");

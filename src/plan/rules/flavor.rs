@@ -1,6 +1,6 @@
 //! The `flavor` input: what holds for every tag unless its rule says otherwise.
 
-use super::list::{self, Entry};
+use crate::inputs::list::{self, Entry};
 use crate::plan::flaw::Flaw;
 use crate::plan::template::Template;
 use crate::plan::template::global::Global;

@@ -1,8 +1,8 @@
 //! The `images` input: names, each of which may be switched off.
 
 use super::flavor::boolean;
-use super::list::{self, Entry};
 use crate::image::ImageName;
+use crate::inputs::list::{self, Entry};
 use crate::plan::flaw::Flaw;
 use crate::problem::{Explanation, Problem};
 

@@ -1,0 +1,201 @@
+//! `BuildInputs`: what is asked of the build itself.
+
+use super::cache::{self, CacheKind};
+use super::given::Given;
+use super::list::{self, Entry};
+use super::sandbox::Sandbox;
+use super::secrets::BuildSecret;
+use super::source::{self, Source};
+use super::spec::Spec;
+use super::{attestations, outputs, platform};
+use crate::plan::flaw::Flaw;
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// What is asked of the build; each list in the order it was written.
+#[derive(Debug)]
+pub(crate) struct BuildInputs {
+    pub(crate) context: Option<Source>,
+    /// A path, or the web address of a Dockerfile.
+    pub(crate) file: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) platforms: Vec<String>,
+    pub(crate) build_args: Vec<(String, String)>,
+    /// Other contexts, by name.
+    pub(crate) contexts: Vec<(String, Source)>,
+    pub(crate) secrets: Vec<BuildSecret>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) cache: CacheKind,
+    pub(crate) cache_from: Vec<Spec>,
+    pub(crate) cache_to: Vec<Spec>,
+    pub(crate) no_cache: bool,
+    pub(crate) no_cache_filters: Vec<String>,
+    pub(crate) pull: bool,
+    pub(crate) attestations: Vec<Spec>,
+    pub(crate) outputs: Vec<Spec>,
+    /// Whether the engine keeps the image for `docker run`.
+    pub(crate) load: bool,
+    pub(crate) call: Option<Call>,
+    pub(crate) reproducible: bool,
+}
+
+/// The input `call`: a question about the Dockerfile, in place of a build.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Call {
+    Check,
+    Outline,
+    Targets,
+}
+
+impl Call {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Check => "check",
+            Self::Outline => "outline",
+            Self::Targets => "targets",
+        }
+    }
+}
+
+impl BuildInputs {
+    pub(super) fn read(given: &Given, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
+        let platforms = platform::parse(given.untrimmed("platforms"))?;
+        let load = given.flag("load", false)?;
+        if load && platforms.len() > 1 {
+            return Err(loads_one_platform());
+        }
+        Ok(Self {
+            context: context(given)?,
+            file: file(given)?,
+            target: given.text("target").map(str::to_owned),
+            platforms,
+            build_args: build_args(given)?,
+            contexts: contexts(given)?,
+            secrets,
+            sandbox: Sandbox::read(given)?,
+            cache: given
+                .parsed("cache", cache::kind)?
+                .unwrap_or(CacheKind::None),
+            cache_from: cache::parse("cache-from", given.untrimmed("cache-from"))?,
+            cache_to: cache::parse("cache-to", given.untrimmed("cache-to"))?,
+            no_cache: given.flag("no-cache", false)?,
+            no_cache_filters: texts(given, "no-cache-filters")?,
+            pull: given.flag("pull", false)?,
+            attestations: attestations::read(given)?,
+            outputs: outputs::parse(given.untrimmed("outputs"))?,
+            load,
+            call: given.parsed("call", call)?.flatten(),
+            reproducible: given.flag("reproducible", false)?,
+        })
+    }
+
+    /// Refuses a build argument that carries one of `tokens`: everybody who has the image can read it.
+    pub(super) fn refuse_secret_arguments<'a>(
+        &self,
+        tokens: impl Iterator<Item = &'a Secret>,
+    ) -> Result<(), Problem> {
+        let tokens: Vec<&str> = tokens.map(Secret::expose).collect();
+        let carries = |value: &str| tokens.iter().any(|token| value.contains(token));
+        match self.build_args.iter().find(|(_, value)| carries(value)) {
+            None => Ok(()),
+            Some((name, _)) => Err(Problem::new(
+                format!("the input `build-args` gives `{name}` the token"),
+                format!("pass it as a secret: `secrets: {name}=…`, and `RUN --mount=type=secret,id={name}` in the Dockerfile"),
+            )
+            .because("a build argument can be read in the image's history and in its provenance")),
+        }
+    }
+}
+
+fn loads_one_platform() -> Problem {
+    let host = platform::of_host();
+    Problem::new(
+        "the input `load` is `true`, and `platforms` has more than one",
+        format!("load the image of this machine alone: `platforms: {host}`, in a step of its own when the others are pushed"),
+    )
+    .because("the engine runs one platform, and loads no other")
+}
+
+fn context(given: &Given) -> Result<Option<Source>, Problem> {
+    let Some(text) = given.text("context") else {
+        return Ok(None);
+    };
+    Source::parse(text)
+        .map(Some)
+        .map_err(|flaw| refused("context", text, flaw))
+}
+
+fn file(given: &Given) -> Result<Option<String>, Problem> {
+    let Some(text) = given.text("file") else {
+        return Ok(None);
+    };
+    if text == "-" {
+        let flaw = Flaw::new("there is no standard input to read it from", "name a file");
+        return Err(refused("file", text, flaw));
+    }
+    source::refuse_login(text).map_err(|flaw| refused("file", text, flaw))?;
+    Ok(Some(text.to_owned()))
+}
+
+/// The text is shown unless it holds a login.
+fn refused(input: &str, text: &str, flaw: Flaw) -> Problem {
+    let what = match source::refuse_login(text) {
+        Ok(()) => format!("the input `{input}` is `{text}`"),
+        Err(_) => format!("the input `{input}` is not understood"),
+    };
+    Problem::new(what, flaw.fix).because(flaw.because)
+}
+
+fn build_args(given: &Given) -> Result<Vec<(String, String)>, Problem> {
+    let entries = list::entries("build-args", given.untrimmed("build-args"))?;
+    entries.iter().map(build_arg).collect()
+}
+
+fn build_arg(entry: &Entry) -> Result<(String, String), Problem> {
+    match entry.text().split_once('=') {
+        Some((name, value)) if !name.trim().is_empty() => {
+            Ok((name.trim().to_owned(), value.to_owned()))
+        }
+        _ => Err(Problem::new(
+            format!("the input `build-args` has the line `{}`", entry.text()),
+            "write one `name=value` a line, for example `VERSION=1.2.3`",
+        )),
+    }
+}
+
+fn contexts(given: &Given) -> Result<Vec<(String, Source)>, Problem> {
+    let entries = list::entries("build-contexts", given.untrimmed("build-contexts"))?;
+    let contexts = entries.iter().map(|entry| {
+        let pair = entry.text().split_once('=');
+        let Some((name, text)) = pair.filter(|(name, _)| !name.trim().is_empty()) else {
+            return Err(entry.problem(Flaw::new(
+                "it is no `name=source`",
+                "write for example `docs=./docs` or `alpine=docker-image://alpine:3`",
+            )));
+        };
+        match Source::parse_named(text.trim()) {
+            Ok(source) => Ok((name.trim().to_owned(), source)),
+            Err(flaw) if source::refuse_login(text).is_err() => Err(entry.private_problem(flaw)),
+            Err(flaw) => Err(entry.problem(flaw)),
+        }
+    });
+    contexts.collect()
+}
+
+fn texts(given: &Given, name: &'static str) -> Result<Vec<String>, Problem> {
+    let entries = list::comma_entries(name, given.untrimmed(name))?;
+    Ok(entries
+        .iter()
+        .map(|entry| entry.text().to_owned())
+        .collect())
+}
+
+fn call(text: &str) -> Result<Option<Call>, &'static str> {
+    match text {
+        "build" => Ok(None),
+        "check" | "lint" => Ok(Some(Call::Check)),
+        "outline" => Ok(Some(Call::Outline)),
+        "targets" => Ok(Some(Call::Targets)),
+        _ => Err("write `build`, `check`, `outline` or `targets`"),
+    }
+}

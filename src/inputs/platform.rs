@@ -1,0 +1,163 @@
+//! The names of platforms, as containerd and buildx know them
+//! (<https://github.com/containerd/platforms/blob/v1.0.0-rc.1/platforms.go>).
+
+use super::list::{self, Entry};
+use crate::plan::flaw::Flaw;
+use crate::problem::Problem;
+
+const SYSTEMS: &[&str] = &[
+    "linux",
+    "windows",
+    "darwin",
+    "freebsd",
+    "aix",
+    "android",
+    "dragonfly",
+    "illumos",
+    "ios",
+    "js",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "wasi",
+    "wasip1",
+    "zos",
+];
+
+const ARCHITECTURES: &[&str] = &[
+    "amd64", "arm64", "arm", "386", "ppc64le", "ppc64", "s390x", "riscv64", "loong64", "mips",
+    "mipsle", "mips64", "mips64le", "wasm",
+];
+
+/// The input `platforms`, each in the spelling the engine shows, none twice.
+pub(super) fn parse(text: &str) -> Result<Vec<String>, Problem> {
+    let mut platforms = Vec::new();
+    for entry in list::comma_entries("platforms", text)? {
+        let platform = canonical(entry.text()).map_err(|flaw| unknown(&entry, flaw))?;
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+/// The platform this program was built for, which is the engine's in all but odd cases.
+pub(crate) fn of_host() -> String {
+    format!("linux/{}", architecture(std::env::consts::ARCH, "").0)
+}
+
+fn unknown(entry: &Entry, flaw: Flaw) -> Problem {
+    let what = format!("the input `platforms` has the entry `{}`", entry.text());
+    Problem::new(what, flaw.fix).because(flaw.because)
+}
+
+/// `os[(version)]/architecture[/variant]`, a lone system or architecture, or `local`.
+fn canonical(text: &str) -> Result<String, Flaw> {
+    let lower = text.to_lowercase();
+    let parts: Vec<&str> = lower.split('/').collect();
+    let (system, architecture_name, variant) = match parts.as_slice() {
+        ["local"] => return Ok(lower),
+        [one] if SYSTEMS.contains(&name_of(one)) => (*one, std::env::consts::ARCH, ""),
+        [one] => ("linux", *one, ""),
+        [system, architecture] => (*system, *architecture, ""),
+        [system, architecture, variant] => (*system, *architecture, *variant),
+        _ => {
+            return Err(Flaw::new(
+                "it has more than three parts",
+                "write `os/architecture[/variant]`, for example `linux/arm/v7`",
+            ));
+        }
+    };
+    let name = if name_of(system) == "macos" {
+        "darwin"
+    } else {
+        name_of(system)
+    };
+    if !SYSTEMS.contains(&name) {
+        let because = format!("buildx knows no system `{name}`");
+        return Err(Flaw::not_one_of(because, name, &SYSTEMS[..4]));
+    }
+    let (architecture, variant) = architecture(architecture_name, variant);
+    if !ARCHITECTURES.contains(&architecture) {
+        let because = format!("buildx knows no architecture `{architecture}`");
+        return Err(Flaw::not_one_of(because, architecture, ARCHITECTURES));
+    }
+    let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    if !variant.chars().all(word) {
+        return Err(Flaw::new(
+            format!("`{variant}` is no variant of an architecture"),
+            "write for example `linux/arm/v7`",
+        ));
+    }
+    let version = &system[name_of(system).len()..];
+    let slash = if variant.is_empty() { "" } else { "/" };
+    Ok(format!("{name}{version}/{architecture}{slash}{variant}"))
+}
+
+/// `windows` of `windows(10.0.17763)`.
+fn name_of(system: &str) -> &str {
+    match system.split_once('(') {
+        Some((name, version)) if version.ends_with(')') => name,
+        _ => system,
+    }
+}
+
+/// Other names of an architecture, and the variants that go without saying.
+fn architecture<'a>(name: &'a str, variant: &'a str) -> (&'a str, &'a str) {
+    match (name, variant) {
+        ("i386", _) => ("386", ""),
+        ("x86_64" | "x86-64" | "amd64", "v1" | "") => ("amd64", ""),
+        ("x86_64" | "x86-64", variant) => ("amd64", variant),
+        ("aarch64" | "arm64", "8" | "v8" | "v8.0" | "") => ("arm64", ""),
+        ("aarch64", variant) => ("arm64", variant),
+        ("armhf", _) | ("arm", "7" | "") => ("arm", "v7"),
+        ("armel", _) | ("arm", "6") => ("arm", "v6"),
+        ("arm", "5") => ("arm", "v5"),
+        ("arm", "8") => ("arm", "v8"),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Explanation;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_spelling_becomes_the_engines_own() {
+        check("linux/amd64,linux/arm64", &["linux/amd64", "linux/arm64"]);
+        check(
+            "Linux/x86_64, amd64\nlinux/arm64/v8",
+            &["linux/amd64", "linux/arm64"],
+        );
+        check("linux/arm", &["linux/arm/v7"]);
+        check(
+            "armhf\nlinux/arm/6\n386",
+            &["linux/arm/v7", "linux/arm/v6", "linux/386"],
+        );
+        check("windows(10.0.17763)/amd64", &["windows(10.0.17763)/amd64"]);
+        check("linux/amd64/v2", &["linux/amd64/v2"]);
+        check("local", &["local"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn what_buildx_does_not_know_is_refused_with_the_nearest_name() {
+        let refused = |text: &str| Explanation::of(&parse(text).unwrap_err().into()).to_string();
+        expect_test::expect![[r#"
+            the input `platforms` has the entry `linux/amd46`
+              because: buildx knows no architecture `amd46`
+              fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?"#]]
+        .assert_eq(&refused("linux/amd46"));
+        assert!(refused("linus/amd64").contains("did you mean `linux`?"));
+        assert!(refused("linux/arm/v7/x").contains("more than three parts"));
+        assert!(refused("linux/arm/v7 x").contains("`v7 x` is no variant"));
+        assert!(refused("linux/amd64;linux/arm64").contains("`amd64;linux`"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The inputs `secrets`, `secret-envs` and `secret-files`: what a build may see and nobody else.
+
+use super::given::Given;
+use super::list::{self, Entry};
+use crate::plan::flaw::Flaw;
+use crate::problem::Problem;
+use crate::secret::Secret;
+use crate::vars::Vars;
+
+/// A secret of the build, mounted under its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BuildSecret {
+    pub(crate) id: String,
+    pub(crate) content: SecretContent,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum SecretContent {
+    Value(Secret),
+    /// A file, relative to the workspace or absolute.
+    File(String),
+}
+
+impl BuildSecret {
+    pub(crate) fn value(id: &str, value: Secret) -> Self {
+        Self {
+            id: id.to_owned(),
+            content: SecretContent::Value(value),
+        }
+    }
+}
+
+/// All secrets, and what a person should hear about them. An empty value is no mistake: in a pull
+/// request from a fork every secret is empty.
+pub(super) fn read(given: &Given, vars: &Vars) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
+    let mut secrets = Vec::new();
+    let mut warnings = Vec::new();
+    let mut add = |input: &str, id: &str, value: &str| match Secret::exact(value) {
+        Some(value) => secrets.push(BuildSecret::value(id, value)),
+        None => warnings.push(format!(
+            "the secret `{id}` of the input `{input}` is empty, so the build goes without it"
+        )),
+    };
+    for entry in list::untrimmed_entries("secrets", given.untrimmed("secrets"))? {
+        let (id, value) = pair(&entry).map_err(|flaw| entry.private_problem(flaw))?;
+        add("secrets", id, value);
+    }
+    for entry in list::comma_entries("secret-envs", given.untrimmed("secret-envs"))? {
+        let (id, variable) = pair(&entry).map_err(|flaw| entry.problem(flaw))?;
+        let value = vars
+            .even_empty(variable)
+            .ok_or_else(|| entry.problem(not_set(variable)))?;
+        add("secret-envs", id, value);
+    }
+    for entry in list::entries("secret-files", given.untrimmed("secret-files"))? {
+        let (id, file) = pair(&entry).map_err(|flaw| entry.problem(flaw))?;
+        secrets.push(BuildSecret {
+            id: id.to_owned(),
+            content: SecretContent::File(file.to_owned()),
+        });
+    }
+    Ok((secrets, warnings))
+}
+
+fn pair(entry: &Entry) -> Result<(&str, &str), Flaw> {
+    match entry.text().split_once('=') {
+        Some((id, what)) if !id.trim().is_empty() => Ok((id.trim(), what)),
+        Some(_) => Err(Flaw::new("there is no id before the `=`", example(entry))),
+        None => Err(Flaw::new("it has no `=`", example(entry))),
+    }
+}
+
+fn example(entry: &Entry) -> &'static str {
+    match entry.input() {
+        "secret-envs" => "write `id=VARIABLE`, for example `npm_token=NPM_TOKEN`",
+        "secret-files" => "write `id=path`, for example `npmrc=.npmrc`",
+        _ => {
+            "write `id=value`; a value of several lines stands in quotes that begin before the id: `\"key=…\"`"
+        }
+    }
+}
+
+fn not_set(variable: &str) -> Flaw {
+    Flaw::new(
+        format!("the environment has no variable `{variable}`"),
+        format!(
+            "set it under the step's `env:`, for example `{variable}: ${{{{ secrets.{variable} }}}}`"
+        ),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Explanation;
+
+    fn parse(variables: &[(&str, &str)]) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
+        let vars = Vars::of(variables);
+        read(&Given::collect(&vars, &[]), &vars)
+    }
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], expected: &[(&str, &str)]) {
+        let (secrets, _) = parse(variables).unwrap();
+        let seen: Vec<(&str, &str)> = secrets
+            .iter()
+            .map(|secret| match &secret.content {
+                SecretContent::Value(value) => (secret.id.as_str(), value.expose()),
+                SecretContent::File(path) => (secret.id.as_str(), path.as_str()),
+            })
+            .collect();
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn values_are_taken_as_they_stand() {
+        check(
+            &[(
+                "INPUT_SECRETS",
+                "# note\na= x=y \n\"b=one\n two, \"\"three\"\"\n\"\nc={\"k\":\"v\",\"l\":[\"m\",\"n\"]}",
+            )],
+            &[
+                ("a", " x=y "),
+                ("b", "one\n two, \"three\"\n"),
+                ("c", "{\"k\":\"v\",\"l\":[\"m\",\"n\"]}"),
+            ],
+        );
+        check(
+            &[
+                ("INPUT_SECRET-ENVS", "a=ONE,b=TWO\nc=ONE"),
+                ("ONE", "1 "),
+                ("TWO", "2"),
+            ],
+            &[("a", "1 "), ("b", "2"), ("c", "1 ")],
+        );
+        check(&[("INPUT_SECRET-FILES", "a=x,y.txt")], &[("a", "x,y.txt")]);
+    }
+
+    #[test]
+    fn an_empty_secret_is_left_out_with_a_warning() {
+        let (secrets, warnings) = parse(&[
+            ("INPUT_SECRETS", "a="),
+            ("INPUT_SECRET-ENVS", "b=B"),
+            ("B", ""),
+        ])
+        .unwrap();
+        assert_eq!(secrets, []);
+        assert_eq!(
+            warnings,
+            [
+                "the secret `a` of the input `secrets` is empty, so the build goes without it",
+                "the secret `b` of the input `secret-envs` is empty, so the build goes without it",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_malformed_secret_is_refused_and_not_shown() {
+        let refused =
+            |name, text| Explanation::of(&parse(&[(name, text)]).unwrap_err().into()).to_string();
+        let text = refused("INPUT_SECRETS", "a=1\nhunter2");
+        assert!(
+            text.starts_with("line 2 of the input `secrets` is not understood\n"),
+            "{text}"
+        );
+        assert!(!refused("INPUT_SECRETS", "\"a=hunter2").contains("hunter2"));
+        assert!(!refused("INPUT_SECRETS", "=hunter2").contains("hunter2"));
+        expect_test::expect![[r"
+            line 1 of the input `secret-envs` is not understood: `a=NPM_TOKEN`
+              because: the environment has no variable `NPM_TOKEN`
+              fix: set it under the step's `env:`, for example `NPM_TOKEN: ${{ secrets.NPM_TOKEN }}`"]]
+        .assert_eq(&refused("INPUT_SECRET-ENVS", "a=NPM_TOKEN"));
+        assert!(refused("INPUT_SECRET-FILES", ".npmrc").contains("it has no `=`"));
+    }
+}

@@ -1,0 +1,156 @@
+//! `Spec`: what buildx calls an output, a cache or an attestation: `type=…` and its attributes.
+
+use super::list::Entry;
+use crate::plan::flaw::Flaw;
+use crate::problem::Problem;
+
+/// A type and its attributes in the order they were written, no key twice: of two, buildx would silently
+/// take the last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Spec {
+    kind: String,
+    attributes: Vec<(String, String)>,
+}
+
+impl Spec {
+    pub(crate) fn new(kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            attributes: Vec::new(),
+        }
+    }
+
+    /// Reads `type=…,key=value,…`.
+    pub(super) fn parse(entry: &Entry) -> Result<Self, Problem> {
+        Self::read(entry).map_err(|flaw| entry.problem(flaw))
+    }
+
+    fn read(entry: &Entry) -> Result<Self, Flaw> {
+        let mut spec = Self::from_fields(entry.fields()?)?;
+        let at = spec
+            .attributes
+            .iter()
+            .position(|(key, _)| key.eq_ignore_ascii_case("type"));
+        let Some(at) = at else {
+            return Err(Flaw::new(
+                "it has no `type`",
+                "begin it with `type=`, for example `type=registry,ref=ghcr.io/acme/cache:main`",
+            ));
+        };
+        spec.kind = spec.attributes.remove(at).1;
+        Ok(spec)
+    }
+
+    /// Attributes alone, their type to be known from elsewhere.
+    pub(super) fn from_fields(fields: Vec<String>) -> Result<Self, Flaw> {
+        let mut spec = Self::new("");
+        for field in fields {
+            let (key, value) = match field.split_once('=') {
+                Some((key, value)) if !key.trim().is_empty() => (key.trim(), value),
+                _ => {
+                    return Err(Flaw::new(
+                        format!("`{field}` is no `key=value`"),
+                        "write `key=value` between commas, and quotes around one that holds a comma itself",
+                    ));
+                }
+            };
+            if spec.get(key).is_some() {
+                return Err(Flaw::new(
+                    format!("the key `{key}` stands twice"),
+                    "keep one of the two",
+                ));
+            }
+            spec.attributes.push((key.to_owned(), value.to_owned()));
+        }
+        Ok(spec)
+    }
+
+    pub(super) fn of_kind(self, kind: &str) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            ..self
+        }
+    }
+
+    pub(crate) fn kind(&self) -> &str {
+        &self.kind
+    }
+
+    pub(crate) fn attributes(&self) -> &[(String, String)] {
+        &self.attributes
+    }
+
+    /// Keys are compared without regard to case, as buildx does.
+    pub(crate) fn get(&self, key: &str) -> Option<&str> {
+        let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(key);
+        self.attributes
+            .iter()
+            .find(named)
+            .map(|(_, value)| value.as_str())
+    }
+
+    /// The same with `key` set to `value`.
+    #[must_use]
+    pub(crate) fn with(mut self, key: &str, value: &str) -> Self {
+        self.attributes
+            .retain(|(name, _)| !name.eq_ignore_ascii_case(key));
+        self.attributes.push((key.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same with `key`, which stays where it is, changed to `value`.
+    #[must_use]
+    pub(super) fn replaced(mut self, key: &str, value: &str) -> Self {
+        for (name, old) in &mut self.attributes {
+            if name.eq_ignore_ascii_case(key) {
+                value.clone_into(old);
+            }
+        }
+        self
+    }
+
+    /// The same with `key` set to `value` unless it is set already.
+    #[must_use]
+    pub(crate) fn or_with(self, key: &str, value: &str) -> Self {
+        if self.get(key).is_some() {
+            return self;
+        }
+        self.with(key, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::list;
+
+    fn parse(text: &str) -> Result<Spec, Problem> {
+        Spec::parse(&list::entries("outputs", text).unwrap()[0])
+    }
+
+    #[test]
+    fn the_type_may_stand_anywhere_and_keys_keep_their_order() {
+        let spec = parse("dest=out,TYPE=local,platform-split=false").unwrap();
+        assert_eq!((spec.kind(), spec.get("Dest")), ("local", Some("out")));
+        let expected = Spec::new("local")
+            .with("dest", "out")
+            .with("platform-split", "false");
+        assert_eq!(spec, expected);
+    }
+
+    #[test]
+    fn a_key_that_would_win_silently_is_refused() {
+        for (text, cause) in [
+            (
+                "type=image,push=true,push=false",
+                "the key `push` stands twice",
+            ),
+            ("type=image,Name=a,name=b", "the key `name` stands twice"),
+            ("dest=x,y=z", "it has no `type`"),
+            ("type=local,out", "`out` is no `key=value`"),
+        ] {
+            let explanation = crate::problem::Explanation::of(&parse(text).unwrap_err().into());
+            assert_eq!(explanation.because, [cause]);
+        }
+    }
+}

@@ -1,0 +1,245 @@
+//! Inputs that are refused before anything is done, in the words the user reads.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use expect_test::{Expect, expect};
+
+use crate::support::{Action, TOKEN};
+
+fn action() -> Action {
+    // An engine that is asked would be noticed.
+    Action::new()
+        .event("push_tag")
+        .buildx("exit 1")
+        .input("github-token", TOKEN)
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn refused(action: Action, expected: Expect) {
+    let run = action.run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(run.noted("arguments"), "", "the build was started");
+    assert!(!run.stdout.contains("takes a push"), "{}", run.stdout);
+    let text = run.stable(&run.stderr.replace("%0A", "\n"), "no host");
+    expected.assert_eq(text.trim_start_matches("::error title=ghcr-publish::"));
+    assert!(!run.stderr.contains("hunter2") && !run.summary.contains("hunter2"));
+}
+
+#[test]
+fn a_secret_without_an_equals_sign() {
+    refused(
+        action().input("secrets", "hunter2"),
+        expect![[r#"
+        line 1 of the input `secrets` is not understood
+          because: it has no `=`
+          fix: write `id=value`; a value of several lines stands in quotes that begin before the id: `"key=…"`
+    "#]],
+    );
+}
+
+#[test]
+fn a_secret_of_a_variable_that_is_not_set() {
+    refused(
+        action().input("secret-envs", "npm=NPM_TOKEN"),
+        expect![[r#"
+            line 1 of the input `secret-envs` is not understood: `npm=NPM_TOKEN`
+              because: the environment has no variable `NPM_TOKEN`
+              fix: set it under the step's `env:`, for example `NPM_TOKEN: ${{ secrets.NPM_TOKEN }}`
+        "#]],
+    );
+}
+
+#[test]
+fn a_secret_file_that_is_not_there() {
+    refused(
+        action().input("secret-files", "npmrc=.npmrc"),
+        expect![[r#"
+            the input `secret-files` for `npmrc` is `.npmrc`
+              because: it cannot be read: No such file or directory (os error 2)
+              fix: paths start at the root of the checkout
+        "#]],
+    );
+}
+
+#[test]
+fn a_platform_buildx_does_not_know() {
+    refused(
+        action().input("platforms", "linux/amd64,linux/amr64"),
+        expect![[r#"
+            the input `platforms` has the entry `linux/amr64`
+              because: buildx knows no architecture `amr64`
+              fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?
+        "#]],
+    );
+}
+
+#[test]
+fn a_build_argument_without_a_value() {
+    refused(
+        action().input("build-args", "VERSION"),
+        expect![[r#"
+        the input `build-args` has the line `VERSION`
+          fix: write one `name=value` a line, for example `VERSION=1.2.3`
+    "#]],
+    );
+}
+
+#[test]
+fn a_build_argument_that_is_the_token() {
+    refused(
+        action().input(
+            "build-args",
+            format!("A=1\nURL=https://x:{TOKEN}@github.com"),
+        ),
+        expect![[r#"
+            the input `build-args` gives `URL` the token
+              because: a build argument can be read in the image's history and in its provenance
+              fix: pass it as a secret: `secrets: URL=…`, and `RUN --mount=type=secret,id=URL` in the Dockerfile
+        "#]],
+    );
+}
+
+#[test]
+fn loading_several_platforms() {
+    let action = action().input("platforms", "linux/amd64,linux/arm64");
+    let host = format!(
+        "linux/{}",
+        if cfg!(target_arch = "aarch64") {
+            "arm64"
+        } else {
+            "amd64"
+        }
+    );
+    let run = action.input("load", "true").run();
+    let text = run
+        .stderr
+        .replace("%0A", "\n")
+        .replace(&format!("platforms: {host}"), "platforms: <host>");
+    expect![[r#"
+        ::error title=ghcr-publish::the input `load` is `true`, and `platforms` has more than one
+          because: the engine runs one platform, and loads no other
+          fix: load the image of this machine alone: `platforms: <host>`, in a step of its own when the others are pushed
+    "#]].assert_eq(&text);
+}
+
+#[test]
+fn pushing_files() {
+    let action = action().input("push", "true");
+    refused(
+        action.input("outputs", "type=local,dest=out"),
+        expect![[r#"
+            the input `push` is `true`, and `outputs` has `type=local`
+              because: files are no image, and only an image can be pushed
+              fix: write files in a step of its own with `push: false`, or leave `outputs` out
+        "#]],
+    );
+}
+
+#[test]
+fn a_context_outside_the_workspace() {
+    refused(
+        action().input("context", ".."),
+        expect![[r#"
+        the input `context` is `..`, which leaves the workspace
+          because: it leads to `<folder>`
+          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+    "#]],
+    );
+}
+
+#[test]
+fn a_dockerfile_outside_the_workspace() {
+    refused(
+        action().input("file", "/etc/hostname"),
+        expect![[r#"
+        the input `file` is `/etc/hostname`, which leaves the workspace
+          because: it leads to `/etc/hostname`
+          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+    "#]],
+    );
+}
+
+#[test]
+fn a_link_that_leaves_the_workspace() {
+    let action = action();
+    fs::write(action.path("secret"), "hunter2").unwrap();
+    symlink(action.path("secret"), action.path("workspace/inside")).unwrap();
+    refused(
+        action.input("secret-files", "id=inside"),
+        expect![[r#"
+        the input `secret-files` for `id` is `inside`, which leaves the workspace
+          because: it leads to `<folder>/secret`
+          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+    "#]],
+    );
+}
+
+#[test]
+fn a_named_context_outside_the_workspace() {
+    refused(
+        action().input("build-contexts", "home=../home"),
+        expect![[r#"
+            the input `build-contexts` for `home` is `../home`, which leaves the workspace
+              because: it leads to `<folder>/home`
+              fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+        "#]],
+    );
+}
+
+#[test]
+fn a_context_with_a_login() {
+    refused(
+        action().input("context", "https://joe:hunter2@example.com/x.git"),
+        expect![[r#"
+            the input `context` is not understood
+              because: the address holds a login, which would end in the log and in the provenance
+              fix: take it out, and give the token as `secrets: GIT_AUTH_TOKEN=…`
+        "#]],
+    );
+}
+
+#[test]
+fn an_output_that_renames_the_image() {
+    refused(
+        action().input("outputs", "type=image,name=ghcr.io/joe/other,push=true"),
+        expect![[r#"
+            line 1 of the input `outputs` is not understood: `type=image,name=ghcr.io/joe/other,push=true`
+              because: `name` of an image is not set here
+              fix: name it with `images` and `tags`, and say with `push` whether it is pushed; the line may hold other attributes, for example `type=image,compression=zstd`
+        "#]],
+    );
+}
+
+#[test]
+fn a_folder_of_a_workspace_that_is_empty() {
+    let action = action();
+    fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
+    refused(
+        action.input("context", "app"),
+        expect![[r#"
+        the input `context` is `app`
+          because: it cannot be read: No such file or directory (os error 2)
+          fix: the workspace is empty: put `- uses: actions/checkout@v5` before this step, or let the engine fetch the repository with `context: "{{defaultContext}}:folder"`
+    "#]],
+    );
+}
+
+#[test]
+fn a_reproducible_build_of_a_commit_without_a_time() {
+    let action = action()
+        .event("workflow_dispatch")
+        .input("reproducible", "true");
+    refused(
+        action,
+        expect![[r#"
+        the input `reproducible` is `true`, and the time of the commit is not known
+          because: neither the event nor a checkout says when the commit was made
+          fix: check the repository out before this step: `- uses: actions/checkout@v5`
+    "#]],
+    );
+}

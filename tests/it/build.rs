@@ -1,0 +1,228 @@
+//! What inputs come to in the hands of the engine, against a scripted `buildx`.
+
+use std::fs;
+
+use expect_test::expect;
+
+use crate::support::{Action, Run, TOKEN};
+
+const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+/// A build that is not pushed, so that no registry is asked.
+fn action(script: &str) -> Action {
+    let script =
+        format!("{script}\necho '{{\"containerimage.digest\":\"{DIGEST}\"}}' > \"$metadata\"");
+    Action::new()
+        .event("push_tag")
+        .buildx(&script)
+        .input("github-token", TOKEN)
+        .input("push", "false")
+}
+
+#[track_caller]
+fn succeeded(action: Action) -> Run {
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+/// The arguments that begin with one of `flags`.
+fn arguments(run: &Run, flags: &[&str]) -> String {
+    let arguments = run.noted("arguments");
+    let wanted = arguments
+        .lines()
+        .filter(|line| flags.iter().any(|flag| line.starts_with(flag)));
+    wanted.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn secrets_reach_the_engine_in_files_and_nowhere_else() {
+    let script = "for argument; do case $argument in --secret=*) file=${argument#*src=}; stat -c %a $file; cat $file; echo; echo $file > $HOME/last;; esac; done > $HOME/seen";
+    let action = action(script)
+        .input("secrets", "npm=hunter2 \n\"key=-----BEGIN\nhunter3\n\"")
+        .input("secret-envs", "env=OF_NPM")
+        .env("OF_NPM", "hunter4")
+        .input("secret-files", "file=npmrc");
+    fs::write(action.path("workspace/npmrc"), "hunter5").unwrap();
+    let run = succeeded(action);
+    expect![[r#"
+        600
+        hunter2 
+        600
+        -----BEGIN
+        hunter3
+
+        600
+        hunter4
+        600
+        hunter5
+    "#]]
+    .assert_eq(&run.noted("home/seen"));
+    let last = run.noted("home/last");
+    assert!(
+        !std::path::Path::new(last.trim()).exists(),
+        "{last} is left behind"
+    );
+    let masks: Vec<&str> = run
+        .stdout
+        .lines()
+        .take_while(|line| line.starts_with("::add-mask::"))
+        .collect();
+    for mask in ["hunter2 ", "hunter2", "-----BEGIN%0Ahunter3%0A", "hunter4"] {
+        let command = format!("::add-mask::{mask}");
+        assert!(masks.contains(&command.as_str()), "{masks:?}");
+    }
+    let unmasked: String = run
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("::add-mask::"))
+        .collect();
+    for place in [
+        &unmasked,
+        &run.stderr,
+        &run.summary,
+        &run.noted("arguments"),
+        &run.noted("environment"),
+        &run.outputs.values().cloned().collect::<String>(),
+    ] {
+        assert!(!place.contains("hunter"), "{place}");
+    }
+}
+
+#[test]
+fn without_a_checkout_the_engine_fetches_the_repository() {
+    let action = action("");
+    fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
+    let run = succeeded(action);
+    let arguments = run.noted("arguments");
+    assert!(
+        arguments.ends_with(
+            "--\nhttps://github.com/acme/Widget.git#0123456789abcdef0123456789abcdef01234567\n"
+        ),
+        "{arguments}"
+    );
+    assert!(
+        arguments.contains("--secret=id=GIT_AUTH_TOKEN.github.com,src="),
+        "{arguments}"
+    );
+    assert!(!arguments.contains("--file="), "{arguments}");
+}
+
+#[test]
+fn the_cache_of_actions_gets_its_token_and_other_builds_do_not() {
+    let runner = |action: Action| {
+        action
+            .env("ACTIONS_RUNTIME_TOKEN", "canary")
+            .env("ACTIONS_RESULTS_URL", "https://results.example.com/")
+            .env("ACTIONS_CACHE_URL", "https://cache.example.com/")
+    };
+    let with = succeeded(
+        runner(action(""))
+            .event("push_branch")
+            .input("cache", "gha"),
+    );
+    expect![[r#"
+        --cache-from=type=gha,scope=acme/widget..main
+        --cache-to=type=gha,scope=acme/widget..main,mode=max,ignore-error=true"#]]
+    .assert_eq(&arguments(&with, &["--cache"]));
+    let environment = with.noted("environment");
+    assert!(
+        environment.contains("ACTIONS_CACHE_SERVICE_V2=true\n"),
+        "{environment}"
+    );
+    assert!(
+        environment.contains("ACTIONS_RUNTIME_TOKEN=canary\n"),
+        "{environment}"
+    );
+    let without = succeeded(runner(action("")));
+    assert!(!without.noted("environment").contains("ACTIONS_"));
+}
+
+#[test]
+fn files_alone_are_not_pushed_and_have_no_digest() {
+    let action = Action::new()
+        .event("push_tag")
+        .buildx("echo '{}' > \"$metadata\"")
+        .input("github-token", TOKEN);
+    let run = succeeded(action.input("outputs", "out"));
+    assert_eq!(
+        arguments(&run, &["--output"]),
+        "--output=type=local,dest=out"
+    );
+    assert_eq!((run.output("pushed"), run.output("digest")), ("false", ""));
+}
+
+#[test]
+fn a_check_that_finds_something_fails_where_it_stands() {
+    let script = r#"
+cat <<'END'
+{"warnings":[{"ruleName":"FromAsCasing","description":"x","url":"https://docs.docker.com/go/dockerfile/rule/from-as-casing/","detail":"'as' and 'FROM' keywords' casing do not match","location":{"ranges":[{"start":{"line":1},"end":{"line":1}}]}}],"sources":[]}
+END
+exit 1"#;
+    let run = Action::new()
+        .event("push_tag")
+        .buildx(script)
+        .input("github-token", TOKEN)
+        .input("call", "check")
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(
+        arguments(&run, &["--call", "--output", "--tag"]),
+        "--call=check,format=json"
+    );
+    let warnings: String = run
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("::warning"))
+        .collect();
+    expect!["::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: 'as' and 'FROM' keywords' casing do not match (https://docs.docker.com/go/dockerfile/rule/from-as-casing/)"].assert_eq(&warnings);
+    expect![[r#"
+        ::error title=ghcr-publish::the check of `Dockerfile` gives 1 warning
+          fix: mend what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file
+    "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
+}
+
+#[test]
+fn a_question_is_answered_and_builds_nothing() {
+    let run = succeeded(action("echo 'TARGET   DESCRIPTION'; exit 0").input("call", "targets"));
+    assert!(
+        run.stdout.contains("TARGET   DESCRIPTION"),
+        "{}",
+        run.stdout
+    );
+    assert_eq!((run.output("pushed"), run.output("digest")), ("false", ""));
+    let plain = r#"echo '{"warnings":[],"sources":[]}'"#;
+    let checked = Action::new()
+        .event("push_tag")
+        .buildx(plain)
+        .input("call", "check");
+    let checked = succeeded(checked.input("github-token", TOKEN));
+    assert!(
+        checked
+            .stdout
+            .contains("the check of Dockerfile found nothing"),
+        "{}",
+        checked.stdout
+    );
+}
+
+#[test]
+fn a_reproducible_build_carries_the_time_of_the_commit() {
+    let run = succeeded(
+        action("")
+            .event("push_branch")
+            .input("reproducible", "true"),
+    );
+    expect![[r#"
+        --label=org.opencontainers.image.created=2026-11-20T09:00:00.000Z
+        --output=type=image,oci-mediatypes=true,rewrite-timestamp=true,unpack=false,push=false"#]]
+    .assert_eq(&arguments(
+        &run,
+        &["--output", "--label=org.opencontainers.image.created"],
+    ));
+    let environment = run.noted("environment");
+    let clock = environment
+        .lines()
+        .find(|line| line.starts_with("SOURCE_DATE_EPOCH"));
+    expect!["SOURCE_DATE_EPOCH=1795165200"].assert_eq(clock.unwrap());
+}
