@@ -8,6 +8,7 @@ mod files;
 mod inspection;
 pub(super) mod leftover;
 mod making;
+mod run_name;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -45,8 +46,7 @@ pub(crate) struct Builder {
     api: Option<EngineApi>,
 }
 
-/// What the names of our builders begin with, and those of their containers.
-const PREFIX: &str = "ghcr-publish-";
+/// What buildx puts before the name of a builder when it names its containers and volumes.
 const CONTAINER_PREFIX: &str = "buildx_buildkit_";
 
 /// Booting may pull an image, or wait for a cluster.
@@ -78,7 +78,7 @@ impl Builder {
             BuilderChoice::Made { recipe, reason } => {
                 let stage = Stage::Planned;
                 let making = Making::new(recipe, reason, stage, vars);
-                (Some(new_name(vars)), Some(making))
+                (Some(run_name::new(vars)), Some(making))
             }
         };
         Ok(Self::new(buildx.to_owned(), name, making, config, vars))
@@ -323,17 +323,4 @@ async fn store(api: &EngineApi) -> Store {
         Ok(info) => Store::of(&info.driver_status),
         Err(_no_answer) => Store::Unknown,
     }
-}
-
-/// A name of its own that tells the run to whoever finds it.
-fn new_name(vars: &Vars) -> String {
-    let number = |name| {
-        vars.get(name)
-            .filter(|text| text.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let run = number("GITHUB_RUN_ID").unwrap_or("local");
-    let own: String = std::iter::repeat_with(fastrand::lowercase)
-        .take(8)
-        .collect();
-    format!("{PREFIX}{run}-{own}")
 }

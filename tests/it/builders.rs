@@ -75,7 +75,7 @@ fn stable(run: &Run, text: &str) -> String {
 /// The name of the builder that was made.
 fn name(text: &str) -> Option<&str> {
     let at = text.find("ghcr-publish-42-")?;
-    text.get(at..at + "ghcr-publish-42-".len() + 8)
+    text.get(at..at + "ghcr-publish-42-".len() + 13)
 }
 
 #[expect(
@@ -381,17 +381,18 @@ fn the_post_step_removes_what_a_run_left() {
     const ANSWERS: &[(&str, &str)] = &[
         (
             "GET /containers/json",
-            r#"[{"Names":["/buildx_buildkit_ghcr-publish-42-abcdefgh0"]}]"#,
+            r#"[{"Names":["/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0"]}]"#,
         ),
         (
             "GET /volumes",
-            r#"{"Volumes":[{"Name":"buildx_buildkit_ghcr-publish-42-abcdefgh0_state"},{"Name":"theirs"}]}"#,
+            r#"{"Volumes":[{"Name":"buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0_state"},{"Name":"theirs"}]}"#,
         ),
         ("DELETE ", ""),
     ];
     let run = scripted("")
         .engine(ANSWERS)
-        .env("STATE_builder", "ghcr-publish-42-abcdefgh")
+        .env("STATE_builder", "ghcr-publish-42-abcdef-ghijkl")
+        .env("GITHUB_WORKSPACE", "/")
         .arguments(&["post"])
         .run();
     check(
@@ -402,22 +403,29 @@ fn the_post_step_removes_what_a_run_left() {
     "#]],
     );
     expect![[r#"
-        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdefgh%22%5D%7D
-        DELETE /containers/buildx_buildkit_ghcr-publish-42-abcdefgh0?force=true&v=true
-        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdefgh%22%5D%7D
-        DELETE /volumes/buildx_buildkit_ghcr-publish-42-abcdefgh0_state?force=true&v=true
+        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdef-ghijkl%22%5D%7D
+        DELETE /containers/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0?force=true&v=true
+        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdef-ghijkl%22%5D%7D
+        DELETE /volumes/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0_state?force=true&v=true
+        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-2b7f39-%22%5D%7D
+        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-2b7f39-%22%5D%7D
     "#]].assert_eq(&run.noted("engine-requests"));
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     assert!(run.outputs.is_empty() && run.summary.is_empty());
 }
 
 #[test]
-fn the_post_step_of_a_run_that_cleaned_up_does_nothing() {
+fn the_post_step_of_a_run_that_cleaned_up_only_looks() {
+    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
     for state in ["", "somebody-elses"] {
         let run = scripted("")
+            .engine(ANSWERS)
             .env("STATE_builder", state)
             .arguments(&["post"])
             .run();
         check(&run, expect![[""]]);
+        let asked = run.noted("engine-requests");
+        assert!(asked.lines().all(|request| request.starts_with("GET ")));
+        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     }
 }

@@ -254,6 +254,10 @@ fn peak_memory(process: u32) -> u64 {
 }
 
 impl Run {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// What the scripted `buildx` noted; empty when it was not started.
     pub(crate) fn noted(&self, name: &str) -> String {
         fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()

@@ -7,8 +7,10 @@ use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
-use super::{Builder, PREFIX};
+use super::run_name::{self, PREFIX};
+use super::{Builder, CONTAINER_PREFIX};
 use crate::credentials::Credentials;
+use crate::engine::api::EngineApi;
 use crate::engine::docker_config::PrivateConfig;
 use crate::engine::reach;
 use crate::inputs::Inputs;
@@ -34,15 +36,18 @@ pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
     let name = vars
         .get("STATE_builder")
         .filter(|name| name.starts_with(PREFIX));
-    let Some(name) = name else {
-        return;
-    };
-    match builder(name, vars) {
-        Ok(builder) => builder.remove(console).await,
-        Err(error) => console.warning(
-            None,
-            &format!("could not remove the builder `{name}`: {error:#}"),
-        ),
+    match name.map(|name| builder(name, vars)) {
+        Some(Ok(builder)) => builder.remove(console).await,
+        Some(Err(error)) => {
+            let text = format!("could not remove the builder this run left: {error:#}");
+            console.warning(None, &text);
+        }
+        None => {}
+    }
+    // A run that was killed may not have handed its state over, and act hands none to containers. When the
+    // engine does not answer, there is nothing to say: nobody knows of anything left.
+    if let (Some(api), Some(job)) = (EngineApi::find(vars), run_name::of_job(vars)) {
+        drop(api.remove(&format!("{CONTAINER_PREFIX}{job}")).await);
     }
 }
 

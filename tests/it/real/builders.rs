@@ -268,24 +268,37 @@ fn a_stopped_run_removes_its_builder_itself() {
     assert_eq!(left_by(&number, None), [""; 0]);
 }
 
-#[test]
-fn the_post_step_removes_the_builder_of_a_killed_run() {
-    let (double, number) = (double(), run_number(6));
+/// `state` is what the runner hands over, as a function of what the run wrote.
+fn the_post_step_removes(test: u32, state: fn(&str) -> Option<&str>) {
+    let (double, number) = (double(), run_number(test));
     let (started, _asked) = building(&number, &double);
     let run = started.kill();
     assert_eq!(left_by(&number, None).len(), 2);
-    let state = run.noted("state");
-    let name = state.trim().strip_prefix("builder=").unwrap();
+    let written = run.noted("state");
     for _again in 0..2 {
-        let post = two_platforms(None, &number)
-            .input("driver", "docker-container")
-            .env("STATE_builder", name)
+        let post = two_platforms(None, &number).input("driver", "docker-container");
+        let post = post
+            .env(
+                "GITHUB_WORKSPACE",
+                run.path("workspace").display().to_string(),
+            )
+            .env("STATE_builder", state(&written).unwrap_or_default())
             .arguments(&["post"])
             .run();
         assert!(post.succeeded);
         assert_eq!((post.stdout.as_str(), post.stderr.as_str()), ("", ""));
         assert_eq!(left_by(&number, None), [""; 0]);
     }
+}
+
+#[test]
+fn the_post_step_removes_the_builder_of_a_killed_run() {
+    the_post_step_removes(6, |written| written.trim().strip_prefix("builder="));
+}
+
+#[test]
+fn the_post_step_finds_the_builder_of_a_job_whose_state_is_lost() {
+    the_post_step_removes(8, |_written| None);
 }
 
 #[test]
