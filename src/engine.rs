@@ -22,7 +22,7 @@ use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
 use crate::vars::Vars;
 use crate::workflow::Console;
-use command::Files;
+use command::{Files, Store};
 use docker_config::PrivateConfig;
 use progress::{Failure, Progress};
 
@@ -83,7 +83,11 @@ impl Engine {
             metadata: config.folder().join("metadata.json"),
             secrets: write_secrets(request, &config, vars)?,
         };
-        let arguments = command::build_arguments(request, &files);
+        let store = match vars.get("BUILDX_BUILDER") {
+            Some(_named) => Store::OfBuilder,
+            None => Store::OfEngine,
+        };
+        let arguments = command::build_arguments(request, &files, store);
         let buildx_folder = config.buildx_folder(vars);
         let environment = command::environment(request, vars, config.folder(), buildx_folder);
         let progress = Progress::new(console, request.dockerfile());

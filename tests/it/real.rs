@@ -4,5 +4,6 @@
 
 mod act;
 mod engine;
+mod inputs;
 mod registry;
 mod world;

@@ -184,6 +184,10 @@ impl Run {
         fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// `text` with what differs from run to run replaced: the folder, and the address of the double.
     pub(crate) fn stable(&self, text: &str, host: impl AsRef<str>) -> String {
         let text = text.replace(&self.folder.path().display().to_string(), "<folder>");
