@@ -35,7 +35,7 @@ use crate::vars::Vars;
 use crate::workflow::Console;
 pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
-use command::Files;
+use command::{Files, Store};
 use docker_config::PrivateConfig;
 use messages::Messages;
 use progress::{Failure, Progress};
@@ -113,7 +113,13 @@ impl Engine {
             metadata: config.folder().join("metadata.json"),
             secrets: write_secrets(request, &config, vars)?,
         };
-        let mut arguments = command::build_arguments(request, &files);
+        let own_store = builder.name().is_none() && vars.get("BUILDX_BUILDER").is_none();
+        let store = if own_store {
+            Store::OfEngine
+        } else {
+            Store::OfBuilder
+        };
+        let mut arguments = command::build_arguments(request, &files, store);
         let named = builder.name().map(|name| format!("--builder={name}"));
         arguments.splice(1..1, named);
         let own = builder.buildx_folder();

@@ -20,8 +20,17 @@ pub(super) struct Files {
     pub(super) secrets: Vec<(String, PathBuf)>,
 }
 
+/// Where the builder puts an image that is not pushed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Store {
+    /// The engine of this machine builds, and keeps what it builds.
+    OfEngine,
+    /// A builder apart from it, which hands over what the engine is to keep.
+    OfBuilder,
+}
+
 /// The arguments of `buildx build`: each value in its own `--flag=value`, the context behind `--`.
-pub(super) fn build_arguments(request: &BuildRequest, files: &Files) -> Vec<String> {
+pub(super) fn build_arguments(request: &BuildRequest, files: &Files, store: Store) -> Vec<String> {
     let mut arguments = Arguments::new();
     arguments.sources(request);
     arguments.settings(request);
@@ -29,7 +38,12 @@ pub(super) fn build_arguments(request: &BuildRequest, files: &Files) -> Vec<Stri
     arguments.secrets(&files.secrets);
     match request.call {
         Some(call) => arguments.call(call),
-        None => arguments.result(request, &files.metadata),
+        None => {
+            arguments.result(request, &files.metadata);
+            let handed_over = request.handed_over();
+            let output = handed_over.filter(|_| store == Store::OfBuilder);
+            arguments.specs("output", output.as_slice());
+        }
     }
     arguments
         .0
@@ -201,7 +215,7 @@ mod tests {
                 })
                 .collect(),
         };
-        build_arguments(request, &files).join("\n")
+        build_arguments(request, &files, Store::OfBuilder).join("\n")
     }
 
     /// What differs from the arguments of a request without inputs.

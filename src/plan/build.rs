@@ -39,6 +39,8 @@ pub(crate) struct BuildRequest {
     pub(crate) attestations: Vec<Spec>,
     /// Where the result goes; the image that is named and pushed among them, if there is one.
     pub(crate) outputs: Vec<Spec>,
+    /// Whether the engine of this machine keeps the image.
+    pub(crate) load: bool,
     /// A question in place of a build.
     pub(crate) call: Option<Call>,
     /// The time every file and record carries, instead of the clock's.
@@ -90,6 +92,7 @@ impl BuildRequest {
             pull: build.pull,
             attestations: attestations(&build.attestations, context),
             outputs: outputs::outputs(build, &image),
+            load: outputs::loads(build),
             call: build.call,
             timestamp: image.timestamp,
             annotations: Vec::new(),
@@ -124,6 +127,13 @@ impl BuildRequest {
     pub(crate) fn makes_image(&self) -> bool {
         let is_image = |output: &Spec| matches!(output.kind(), "image" | "docker" | "oci");
         self.call.is_none() && self.outputs.iter().any(is_image)
+    }
+
+    /// How a builder apart from the engine hands it the image to keep; the engine's own builder has it in
+    /// the same store already, and would find the name taken.
+    pub(crate) fn handed_over(&self) -> Option<Spec> {
+        let output = || outputs::with_timestamp(Spec::new("docker"), self.timestamp);
+        self.load.then(output)
     }
 
     /// Whether a cache of the type `kind` is read or written.

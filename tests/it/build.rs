@@ -211,11 +211,12 @@ fn a_reproducible_build_carries_the_time_of_the_commit() {
     let run = succeeded(
         action("")
             .event("push_branch")
+            .input("builder", "mine")
             .input("reproducible", "true"),
     );
     expect![[r#"
         --label=org.opencontainers.image.created=2026-11-20T09:00:00.000Z
-        --output=type=image,oci-mediatypes=true,rewrite-timestamp=true,unpack=false,push=false"#]]
+        --output=type=image,oci-mediatypes=true,rewrite-timestamp=true,push=false"#]]
     .assert_eq(&arguments(
         &run,
         &["--output", "--label=org.opencontainers.image.created"],

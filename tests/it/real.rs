@@ -5,5 +5,6 @@
 mod act;
 mod builders;
 mod engine;
+mod inputs;
 mod registry;
 mod world;

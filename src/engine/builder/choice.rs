@@ -21,7 +21,8 @@ pub(super) enum Need {
     CacheExport,
     /// An image in a file: the outputs of the types `oci` and `docker` with a destination.
     ImageFile,
-    /// A graph driver takes the option and ignores it.
+    /// A graph driver takes the option and ignores it; the containerd store refuses it, since it unpacks
+    /// what it builds.
     RewrittenTimestamps,
     /// `allow: security.insecure`
     InsecureEntitlement,
@@ -94,12 +95,10 @@ impl Need {
     /// Whether the engine's own builder cannot do it.
     fn is_beyond(self, store: Store) -> bool {
         match self {
-            Self::SeveralPlatforms
-            | Self::Attestations
-            | Self::CacheExport
-            | Self::ImageFile
-            | Self::RewrittenTimestamps => store != Store::Containerd,
-            Self::InsecureEntitlement => true,
+            Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
+                store != Store::Containerd
+            }
+            Self::RewrittenTimestamps | Self::InsecureEntitlement => true,
         }
     }
 }
@@ -225,12 +224,7 @@ mod tests {
     #[test]
     fn each_need_is_met_where_it_can_be() {
         let automatic = BuilderInputs::Automatic;
-        for need in [
-            Need::Attestations,
-            Need::CacheExport,
-            Need::ImageFile,
-            Need::RewrittenTimestamps,
-        ] {
+        for need in [Need::Attestations, Need::CacheExport, Need::ImageFile] {
             let needs = Needs(vec![need]);
             assert!(needs.depend_on_store());
             check(&automatic, Store::Containerd, &needs, "current");
@@ -239,7 +233,7 @@ mod tests {
             );
             check(&automatic, Store::Graph, &needs, &reason);
         }
-        for need in [Need::InsecureEntitlement] {
+        for need in [Need::RewrittenTimestamps, Need::InsecureEntitlement] {
             let needs = Needs(vec![need]);
             assert!(!needs.depend_on_store());
             let reason = format!("docker-container: the engine's own builder cannot {need}");

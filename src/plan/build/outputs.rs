@@ -1,22 +1,36 @@
 //! Where the result of a build goes.
 
+use chrono::{DateTime, Utc};
+
 use super::Image;
 use crate::inputs::build::BuildInputs;
 use crate::inputs::outputs::is_image;
 use crate::inputs::spec::Spec;
 
 /// The image, unless only other things are asked for and nothing is pushed; then what else is asked for.
+/// What the engine of this machine keeps is no output: see [`super::BuildRequest::handed_over`].
 pub(super) fn outputs(build: &BuildInputs, image: &Image) -> Vec<Spec> {
-    let (images, others): (Vec<&Spec>, Vec<&Spec>) =
-        build.outputs.iter().partition(|output| is_image(output));
-    let nothing_else = others.is_empty() && !build.load;
-    let has_image = image.push || !images.is_empty() || nothing_else;
+    let others = || {
+        build
+            .outputs
+            .iter()
+            .filter(|output| !is_image(output) && !is_kept(output))
+    };
+    let images: Vec<&Spec> = build
+        .outputs
+        .iter()
+        .filter(|output| is_image(output))
+        .collect();
+    let nothing_else = others().next().is_none();
+    let has_image = image.push || !images.is_empty() || nothing_else || loads(build);
     let own = has_image.then(|| image_output(&images, image));
-    let loads = build.load && !others.iter().any(|output| is_loaded(output));
-    let loaded = loads.then(|| Spec::new("docker"));
-    let others = others.into_iter().cloned().chain(loaded);
-    let dated = others.map(|output| with_timestamp(output, image));
+    let dated = others().map(|output| with_timestamp(output.clone(), image.timestamp));
     own.into_iter().chain(dated).collect()
+}
+
+/// Whether the engine of this machine is to keep the image.
+pub(super) fn loads(build: &BuildInputs) -> bool {
+    build.load || build.outputs.iter().any(is_kept)
 }
 
 /// Annotations belong to OCI manifests only, so the OCI media types are asked for.
@@ -26,35 +40,26 @@ fn image_output(asked: &[&Spec], image: &Image) -> Spec {
         Spec::new("image").with("oci-mediatypes", "true"),
         |output, (key, value)| output.with(key, value),
     );
-    let output = match image.timestamp {
-        // An image that is unpacked here would need its times twice: the engine refuses both at once.
-        Some(_) => output
-            .or_with("rewrite-timestamp", "true")
-            .or_with("unpack", "false"),
-        None => output,
-    };
-    output.with("push", if image.push { "true" } else { "false" })
+    let push = if image.push { "true" } else { "false" };
+    with_timestamp(output, image.timestamp).with("push", push)
 }
 
-/// The other formats of an image take their times from the request as well; folders do so on their own.
-fn with_timestamp(output: Spec, image: &Image) -> Spec {
-    match (image.timestamp, output.kind()) {
-        (Some(_), "oci") => output.or_with("rewrite-timestamp", "true"),
-        (Some(_), "docker") => output
-            .or_with("rewrite-timestamp", "true")
-            .or_with("unpack", "false"),
+/// Without it only the records have the time of the request, and each file the time of its checkout.
+/// Folders take it on their own.
+pub(super) fn with_timestamp(output: Spec, timestamp: Option<DateTime<Utc>>) -> Spec {
+    match (timestamp, output.kind()) {
+        (Some(_), "image" | "oci" | "docker") => output.or_with("rewrite-timestamp", "true"),
         _ => output,
     }
 }
 
-fn is_loaded(output: &Spec) -> bool {
-    output.kind() == "docker" && output.get("dest").is_none()
+/// A bare `type=docker` is what `load: true` is short for.
+fn is_kept(output: &Spec) -> bool {
+    output.kind() == "docker" && output.attributes().is_empty()
 }
 
 #[cfg(test)]
 mod tests {
-    use chrono::DateTime;
-
     use super::*;
     use crate::inputs::Inputs;
     use crate::vars::Vars;
@@ -109,19 +114,18 @@ mod tests {
     }
 
     #[test]
-    fn loading_is_one_more_output() {
+    fn what_the_engine_keeps_is_the_image_too() {
         let load = ("INPUT_LOAD", "true");
-        check(&[load], false, &["docker"]);
+        let image = "image oci-mediatypes=true push=false";
+        check(&[load], false, &[image]);
+        check(&[("INPUT_OUTPUTS", "type=docker")], false, &[image]);
         check(
-            &[load],
-            true,
-            &["image oci-mediatypes=true push=true", "docker"],
-        );
-        check(
-            &[load, ("INPUT_OUTPUTS", "type=docker")],
+            &[load, ("INPUT_OUTPUTS", "type=local,dest=out")],
             false,
-            &["docker"],
+            &[image, "local dest=out"],
         );
+        let tar = "type=docker,dest=x.tar";
+        check(&[("INPUT_OUTPUTS", tar)], false, &["docker dest=x.tar"]);
     }
 
     #[test]
@@ -131,7 +135,7 @@ mod tests {
             &[reproducible, ("INPUT_OUTPUTS", "type=oci,dest=x.tar")],
             true,
             &[
-                "image oci-mediatypes=true rewrite-timestamp=true unpack=false push=true",
+                "image oci-mediatypes=true rewrite-timestamp=true push=true",
                 "oci dest=x.tar rewrite-timestamp=true",
             ],
         );
