@@ -12,7 +12,7 @@ pub(crate) struct Problem {
     because: Option<String>,
     exhibits: Vec<Exhibit>,
     fix: String,
-    place: Option<Place>,
+    place: Option<Box<Place>>,
 }
 
 /// Lines that show what is meant: source, or log.
@@ -58,7 +58,7 @@ impl Problem {
 
     #[must_use]
     pub(crate) fn at(mut self, place: Option<Place>) -> Self {
-        self.place = place;
+        self.place = place.map(Box::new);
         self
     }
 }
@@ -101,7 +101,7 @@ impl Explanation {
             because,
             exhibits: problem.map(|p| p.exhibits.clone()).unwrap_or_default(),
             fix: problem.map(|p| p.fix.clone()),
-            place: problem.and_then(|p| p.place.clone()),
+            place: problem.and_then(|p| p.place.as_deref().cloned()),
         }
     }
 
