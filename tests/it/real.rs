@@ -4,5 +4,6 @@
 
 mod act;
 mod engine;
+mod hostile;
 mod registry;
 mod world;

@@ -67,7 +67,10 @@ fn a_mistake_in_the_dockerfile_is_annotated_where_it_stands() {
     expect![[r#"
         ::error file=Dockerfile,line=2,title=ghcr-publish::the build failed
           because: dockerfile parse error on line 2: unknown instruction: COPPY (did you mean COPY?)
-          fix: mend line 2 of `Dockerfile`; the step's log above says more
+          the source:
+               1 |     FROM scratch
+               2 | >>> COPPY a b
+          fix: mend line 2 of `Dockerfile`
     "#]]
     .assert_eq(&run.stderr.replace("%0A", "\n"));
     assert!(double.tags("acme/widget").is_empty());
