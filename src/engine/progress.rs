@@ -79,7 +79,7 @@ impl Progress {
         if line.first() == Some(&b'{')
             && let Ok(status) = serde_json::from_slice::<Status<'_>>(line)
         {
-            return self.status(status);
+            return self.status(&status);
         }
         let line = &line[..line.len().min(LONGEST_PLAIN_LINE)];
         let line = String::from_utf8_lossy(line);
@@ -100,14 +100,14 @@ impl Progress {
         self.stage.finish(self.now);
         self.tell_warnings();
         let failure = self.failure();
-        let mut timeline = self.stage.timeline;
+        let mut timeline = std::mem::take(&mut self.stage.timeline);
         let total = self.stage.origin.zip(self.now);
         timeline.total = total.map_or(TimeDelta::zero(), |(origin, now)| now - origin);
-        let warnings = self.warnings;
+        let warnings = std::mem::take(&mut self.warnings);
         (Record { timeline, warnings }, failure)
     }
 
-    fn status(&mut self, status: Status<'_>) {
+    fn status(&mut self, status: &Status<'_>) {
         self.now = self.now.max(status.time());
         self.stage.origin = self.stage.origin.or(self.now);
         self.tell_ended(&status.vertexes);

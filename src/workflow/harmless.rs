@@ -49,12 +49,15 @@ fn has_command(line: &str) -> bool {
 }
 
 fn is_plain(line: &str) -> bool {
-    if line.is_ascii() {
-        return line
-            .bytes()
-            .all(|byte| byte >= b' ' && byte != 0x7f || byte == b'\t');
+    if !line.is_ascii() {
+        return !line.contains(is_unprintable);
     }
-    !line.contains(is_unprintable)
+    for byte in line.as_bytes() {
+        if *byte < b' ' && *byte != b'\t' || *byte == 0x7f {
+            return false;
+        }
+    }
+    true
 }
 
 fn is_unprintable(c: char) -> bool {

@@ -86,6 +86,26 @@ fn on_paper_a_person_reads_the_same_without_commands() {
 }
 
 #[test]
+fn a_terminal_shows_colours_and_what_runs_now() {
+    let terminal = || {
+        build(PARALLEL)
+            .without("GITHUB_ACTIONS")
+            .env("TERM", "xterm")
+    };
+    let (bold, live) = ("\u{1b}[1m[a 1/1] RUN make a\u{1b}[0m", "\r\u{1b}[2K");
+    let shows = |action: Action, expected: [bool; 2]| {
+        let run = action.run_on_a_terminal();
+        assert!(run.stdout.contains("RUN make a"), "{:?}", run.stdout);
+        let shown = [bold, live].map(|text| run.stdout.contains(text));
+        assert_eq!(shown, expected, "{:?}", run.stdout);
+    };
+    shows(terminal(), [true, true]);
+    shows(terminal().env("NO_COLOR", "1"), [false, true]);
+    shows(terminal().env("CI", "true"), [false, false]);
+    shows(terminal().env("TERM", "dumb"), [false, false]);
+}
+
+#[test]
 fn what_is_moved_is_measured() {
     let script = r#"{"vertexes":[{"digest":"sha256:1","name":"[internal] load build context","started":"2026-01-01T00:00:00Z"}]}
 {"statuses":[{"id":"transferring context:","vertex":"sha256:1","current":30,"timestamp":"2026-01-01T00:00:00Z"}]}
@@ -115,12 +135,11 @@ fn what_is_moved_is_measured() {
         ```mermaid
         gantt
           dateFormat HH:mm:ss.SSS
-          axisFormat %M:%S
+          axisFormat %S.%L
           1. [1/1] FROM docker.io/library/debian@sha256∶e57b6f28b233 :active, 00:00:00.000, 3000ms
           2. [internal] load build context :active, 00:00:00.000, 500ms
           3. exporting to image :active, 00:00:03.000, 7000ms
-          4. [2/2] RUN make :done, 00:00:03.000, 1ms
-          5. pushing layers :active, 00:00:04.000, 6000ms
+          4. pushing layers :active, 00:00:04.000, 6000ms
         ```
 
         <details><summary>The longest steps</summary>

@@ -5,6 +5,7 @@
 mod act;
 mod builders;
 mod engine;
+mod hostile;
 mod inputs;
 mod registry;
 mod world;

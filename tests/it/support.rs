@@ -144,6 +144,15 @@ impl Action {
         self.ended(output)
     }
 
+    /// Runs on a terminal, as `script` (of Debian's essential package bsdutils) makes one.
+    pub(crate) fn run_on_a_terminal(self) -> Run {
+        let mut command = process("script");
+        let program = env!("CARGO_BIN_EXE_ghcr-publish");
+        command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
+        let command = self.prepared(command).output();
+        self.ended(command.unwrap())
+    }
+
     /// Runs until the scripted `buildx` has started, then asks the program to end.
     pub(crate) fn run_until_building(self) -> Run {
         let started = self.start();
@@ -177,23 +186,22 @@ impl Action {
         let mut child = command.spawn().unwrap();
         let mut log = child.stdout.take().unwrap();
         let (mut piece, mut peak) = (vec![0; 256 * 1024], 0);
-        loop {
-            let length = log.read(&mut piece).unwrap();
+        while let Ok(length @ 1..) = log.read(&mut piece) {
             peak = peak.max(peak_memory(child.id()));
-            if length == 0 {
-                child.wait().unwrap();
-                return peak;
-            }
             each(&piece[..length]);
         }
+        child.wait().unwrap();
+        peak
     }
 
     fn command(&self) -> Command {
         let mut command = process(env!("CARGO_BIN_EXE_ghcr-publish"));
-        command
-            .args(&self.arguments)
-            .env_clear()
-            .envs(&self.variables);
+        command.args(&self.arguments);
+        self.prepared(command)
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
+        command.env_clear().envs(&self.variables);
         command
             .current_dir(self.path("workspace"))
             .stdin(Stdio::null());

@@ -37,6 +37,7 @@ const PATIENCE: TimeDelta = TimeDelta::seconds(5);
 const MOST_WAITING: usize = 256 * 1024;
 /// BuildKit can begin a step again after its end; of the last ones that is remembered.
 const MOST_TOLD: usize = 1000;
+const SHORT_TITLE: usize = 48;
 /// Between two drawings of the last line of a terminal.
 const REFRESH: TimeDelta = TimeDelta::milliseconds(100);
 /// The first sign of life after so many seconds of silence, the next after twice as many.
@@ -312,6 +313,23 @@ impl Stage {
             1 => String::new(),
             _ => format!(", {} more", count - 1),
         };
-        Some(format!("{}{doing} ({}{others})", step.title, spoken(time)))
+        let title = short_title(&step.title);
+        Some(format!("{title}{doing} ({}{others})", spoken(time)))
+    }
+}
+
+/// A build that is stopped leaves neither an open group nor half a line.
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.close();
+        self.wipe();
+    }
+}
+
+/// Short enough to leave room for the rest on a narrow terminal.
+fn short_title(title: &str) -> String {
+    match title.char_indices().nth(SHORT_TITLE) {
+        Some((at, _)) => format!("{}…", title[..at].trim_end_matches('…')),
+        None => title.to_owned(),
     }
 }
