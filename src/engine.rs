@@ -1,25 +1,30 @@
 //! Build request -> buildx -> `Built`.
 
+mod by_digest;
 mod command;
 mod docker_config;
 mod progress;
+mod push_watch;
 mod reach;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
 
 use crate::credentials::Credentials;
-use crate::image::Digest;
+use crate::image::{Digest, ImageName};
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
 use crate::vars::Vars;
 use crate::workflow::Console;
 use docker_config::PrivateConfig;
 use progress::{Failure, Progress};
+use push_watch::{PushWatch, SILENCE};
 
 /// The engine, found and reachable.
 #[derive(Debug)]
@@ -48,15 +53,20 @@ const METADATA_KEYS: &[&str] = &[
 ];
 
 impl Engine {
-    /// Finds buildx and the Dockerfile, and asks whether the engine answers.
-    pub(crate) async fn find(vars: &Vars, request: &BuildRequest) -> anyhow::Result<Self> {
-        reach::dockerfile(request, vars.workspace())?;
+    /// Finds buildx, and asks whether the engine answers.
+    pub(crate) async fn find(vars: &Vars) -> anyhow::Result<Self> {
         let buildx = reach::buildx(vars)?;
         reach::engine(vars).await?;
         Ok(Self { buildx })
     }
 
-    /// Builds, and pushes when the request says so.
+    /// Whether an image can be pushed without a tag. The docker driver cannot: it always names what it
+    /// pushes.
+    pub(crate) fn can_push_by_digest(&self) -> bool {
+        false
+    }
+
+    /// Builds, and pushes when the request says so. A push that fails is a [`PushFailed`].
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
@@ -71,7 +81,10 @@ impl Engine {
             .collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
         let metadata_file = config.folder().join("metadata.json");
-        let arguments = command::build_arguments(request, &metadata_file);
+        let mut arguments = command::build_arguments(request, &metadata_file);
+        if request.push && self.can_push_by_digest() {
+            arguments = by_digest::rewritten(arguments, &request.names);
+        }
         let environment = command::environment(vars, config.folder(), config.buildx_folder(vars));
         let failure = self
             .run(
@@ -82,6 +95,10 @@ impl Engine {
             )
             .await?;
         match failure {
+            Some(failure) if failure.while_pushing => Err(PushFailed {
+                cause: failure.cause,
+            }
+            .into()),
             Some(failure) => Err(explain(&failure, request).into()),
             None => read_metadata(&metadata_file),
         }
@@ -115,13 +132,67 @@ impl Engine {
             .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
         let stderr = child.stderr.take().expect("stderr is piped");
         let mut lines = BufReader::new(stderr).split(b'\n');
-        while let Some(line) = lines.next_segment().await? {
+        let mut watch = PushWatch::default();
+        loop {
+            let Ok(line) = timeout(SILENCE, lines.next_segment()).await else {
+                if watch.is_pushing() {
+                    drop(child);
+                    return Ok(Some(stopped(progress.finish())));
+                }
+                continue;
+            };
+            let Some(line) = line? else { break };
             progress.line(&line);
+            watch.line(&line);
         }
         let status = child.wait().await?;
-        let failure = progress.finish();
+        let mut failure = progress.finish();
+        failure.while_pushing |= watch.has_failed();
         Ok((!status.success()).then_some(failure))
     }
+}
+
+/// The image was built, and a registry did not take it.
+#[derive(Debug)]
+pub(crate) struct PushFailed {
+    /// In the engine's words.
+    pub(crate) cause: String,
+}
+
+impl PushFailed {
+    /// The name that was not taken: the engine pushes one after the other and says which one failed.
+    pub(crate) fn name(&self, request: &BuildRequest) -> ImageName {
+        let names = || request.names.iter().map(|tagged| &tagged.name);
+        let said = names().find(|name| {
+            let (reference, digest) = (format!("{name}:"), format!("{name}@"));
+            self.cause.contains(&reference) || self.cause.contains(&digest)
+        });
+        let name = said.or_else(|| names().next());
+        name.expect("what is pushed has a name").clone()
+    }
+}
+
+impl fmt::Display for PushFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for PushFailed {}
+
+/// A push that went silent is like one that failed.
+fn stopped(failure: Failure) -> Failure {
+    let minutes = SILENCE.as_secs() / 60;
+    Failure {
+        cause: format!("the push said nothing for {minutes} minutes and was stopped"),
+        while_pushing: true,
+        ..failure
+    }
+}
+
+/// Looks for the Dockerfile, before anybody is asked for anything.
+pub(crate) fn require_dockerfile(vars: &Vars, request: &BuildRequest) -> anyhow::Result<()> {
+    Ok(reach::dockerfile(request, vars.workspace())?)
 }
 
 fn explain(failure: &Failure, request: &BuildRequest) -> Problem {
@@ -129,18 +200,8 @@ fn explain(failure: &Failure, request: &BuildRequest) -> Problem {
         step,
         cause,
         line,
-        while_pushing,
+        while_pushing: _,
     } = failure;
-    let names = request
-        .names
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if *while_pushing {
-        return Problem::new(format!("cannot push {names}"), "see whether the registry answers and the token may write this package: `ghcr-publish check` asks it")
-            .because(cause.as_str());
-    }
     let dockerfile = request.dockerfile();
     let place = line.map(|line| Place {
         file: dockerfile.clone(),

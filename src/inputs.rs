@@ -1,5 +1,6 @@
 //! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
 
+pub(crate) mod destination;
 mod list;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use crate::plan::rules::{self, TagRule};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use destination::DestinationInputs;
 
 /// Every input the action has. `action.yml` declares the same; a test compares the two.
 pub(crate) const NAMES: &[&str] = &[
@@ -25,6 +27,7 @@ pub(crate) const NAMES: &[&str] = &[
     "context",
     "file",
     "flavor",
+    "floating-tags",
     "git-context",
     "github-token",
     "images",
@@ -37,6 +40,7 @@ pub(crate) const NAMES: &[&str] = &[
     "push",
     "push-timeout",
     "registry",
+    "registry-auth",
     "sep-annotations",
     "sep-labels",
     "sep-tags",
@@ -75,6 +79,7 @@ pub(crate) struct Inputs {
     pub(crate) push: Push,
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
+    pub(crate) destination: DestinationInputs,
     pub(crate) build: BuildInputs,
     /// What a person should hear about the inputs although it stops nothing.
     pub(crate) warnings: Vec<String>,
@@ -161,6 +166,7 @@ impl Inputs {
                 .parsed("push-timeout", duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
+            destination: DestinationInputs::read(&given)?,
             build: BuildInputs::read(&given)?,
             warnings,
         })
@@ -174,7 +180,9 @@ impl Inputs {
             .github_token
             .iter()
             .filter(|token| self.token.as_ref() != Some(token));
-        self.token.iter().chain(other)
+        let logins = self.destination.registry_auth.iter();
+        let passwords = logins.map(|login| &login.password);
+        self.token.iter().chain(other).chain(passwords)
     }
 }
 

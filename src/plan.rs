@@ -2,6 +2,7 @@
 
 pub(crate) mod build;
 pub(crate) mod decision;
+mod destination;
 pub(crate) mod facts;
 pub(crate) mod flaw;
 pub(crate) mod labels;
@@ -26,7 +27,7 @@ use crate::image::{ImageName, Tag, Tagged};
 use crate::inputs::Inputs;
 use crate::problem::Problem;
 use build::BuildRequest;
-use decision::PushDecision;
+use decision::{Floating, PushDecision};
 use facts::Facts;
 use labels::level::Levels;
 use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
@@ -52,6 +53,7 @@ pub(crate) struct Plan {
     /// Where annotations go; unless somebody says it, that depends on what the build results in.
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
+    pub(crate) floating: Floating,
     pub(crate) build: BuildRequest,
     /// What the reader should know although nothing is wrong.
     pub(crate) notices: Vec<String>,
@@ -66,6 +68,7 @@ impl Plan {
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let images = image_names(inputs, context)?;
+        images.iter().try_for_each(destination::check_host)?;
         let facts = Facts::new(context, now, inputs.short_sha_length);
         let Tags {
             version,
@@ -74,7 +77,9 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
-        let mut notices = Vec::new();
+        let token_registry = token_registry(inputs, context)?;
+        let foreign = |name| destination::foreign_owner(name, &token_registry, inputs, context);
+        let mut notices: Vec<String> = images.iter().filter_map(foreign).collect();
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(&context.commit);
             notices.push(format!(
@@ -112,6 +117,7 @@ impl Plan {
             annotations,
             annotation_levels: inputs.annotation_levels.clone(),
             push,
+            floating: decision::floating(inputs, context),
             build,
             notices,
         })
@@ -126,6 +132,22 @@ impl Plan {
             "no image is enabled",
             "let at least one line of the input `images` be without `enable=false`",
         ))
+    }
+
+    /// The build for when a push turns out not to be allowed: it stays with the engine.
+    pub(crate) fn build_only(&self) -> BuildRequest {
+        let reason = String::new();
+        let names = names_for_engine(
+            &self.images,
+            &self.tags,
+            &self.primary,
+            &PushDecision::BuildOnly { reason },
+        );
+        BuildRequest {
+            names,
+            push: false,
+            ..self.build.clone()
+        }
     }
 
     /// Every image name with every tag of the rules, as `docker/metadata-action` lists them.

@@ -32,6 +32,9 @@ pub(crate) enum Reader {
 pub(crate) enum Stream {
     Stdout,
     Stderr,
+    /// Nobody reads the log of a simulation.
+    #[cfg(test)]
+    Nowhere,
 }
 
 const TITLE: &str = "ghcr-publish";
@@ -116,6 +119,8 @@ fn write(stream: Stream, text: &str) {
             .write_all(text.as_bytes())
             .and_then(|()| io::stdout().flush()),
         Stream::Stderr => io::stderr().lock().write_all(text.as_bytes()),
+        #[cfg(test)]
+        Stream::Nowhere => Ok(()),
     };
     drop(written);
 }

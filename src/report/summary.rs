@@ -25,7 +25,7 @@ fn headline(text: &mut String, report: &Report) {
         .plan()
         .and_then(|plan| plan.images.first())
         .map_or_else(|| "the image".to_owned(), |name| code(&name.to_string()));
-    let _infallible = match (&report.failure, report.plan()) {
+    let _infallible = match (&report.failure, report.not_pushed()) {
         (Some(failure), _) => {
             let verdict = if report.is_pushed() {
                 "is pushed, but not all of it is in place"
@@ -43,12 +43,12 @@ fn headline(text: &mut String, report: &Report) {
                 block("", &format!("{}{details}", failure.what))
             )
         }
-        (None, Some(plan)) if !plan.push.is_push() => writeln!(
+        (None, Some(reason)) => writeln!(
             text,
             "### 🔨 {image} was built, not pushed\n\nBecause {}.\n",
-            escape(plan.push.reason())
+            escape(reason)
         ),
-        (None, _) => writeln!(text, "### 📦 {image} is published\n"),
+        (None, None) => writeln!(text, "### 📦 {image} is published\n"),
     };
 }
 
@@ -71,6 +71,14 @@ fn held_image(text: &mut String, held: &Held) {
         code(&held.name.to_string()),
         code(proof.manifest.digest.as_str())
     );
+    for skipped in &held.skipped {
+        let tag = code(skipped.tag.as_str());
+        let _infallible = writeln!(
+            text,
+            "{tag} stays where it is, since {}.\n",
+            escape(&skipped.reason)
+        );
+    }
     platforms(text, &proof.platforms);
 }
 
@@ -113,9 +121,9 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(text, "{name:<8} {value}");
     };
-    if !plan.push.is_push() {
+    if let Some(reason) = report.not_pushed() {
         row("built", digest.as_str());
-        row("pushed", &format!("no: {}", plan.push.reason()));
+        row("pushed", &format!("no: {reason}"));
         return text;
     }
     for held in report.done.held.iter().filter(|held| held.proof.is_some()) {
@@ -124,6 +132,10 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
         held.tags
             .iter()
             .for_each(|tag| row("tag", &format!("{}:{tag}", held.name)));
+        for skipped in &held.skipped {
+            let (name, tag, reason) = (&held.name, &skipped.tag, &skipped.reason);
+            row("left", &format!("{name}:{tag}, since {reason}"));
+        }
     }
     if let (None, Some(image)) = (&report.failure, plan.images.first()) {
         let _infallible = writeln!(

@@ -6,6 +6,8 @@ mod contract;
 mod events;
 mod failures;
 mod publish;
+mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;
 mod support;
+mod tags;

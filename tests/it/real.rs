@@ -4,5 +4,6 @@
 
 mod act;
 mod engine;
+mod patience;
 mod registry;
 mod world;

@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -124,17 +124,12 @@ impl Action {
         self.ended(output)
     }
 
-    /// Runs until the scripted `buildx` has started, then asks the program to end.
-    pub(crate) fn run_until_building(self) -> Run {
-        let mut command = self.command();
-        let child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
+    /// Runs until `reached`, then asks the program to end.
+    pub(crate) fn run_and_stop_when(self, reached: impl Fn() -> bool) -> Run {
+        let child = self.start();
         let until = Instant::now() + Duration::from_secs(20);
-        while !self.path("docker-config").exists() {
-            assert!(Instant::now() < until, "buildx was not started");
+        while !reached() {
+            assert!(Instant::now() < until, "the run did not come that far");
             sleep(Duration::from_millis(10));
         }
         let stop = process("kill")
@@ -143,6 +138,28 @@ impl Action {
             .unwrap();
         assert!(stop.success());
         self.ended(child.wait_with_output().unwrap())
+    }
+
+    /// Runs until `reached`, then kills the program; true when it ended before.
+    pub(crate) fn run_and_kill_when(self, reached: impl Fn() -> bool) -> bool {
+        let mut child = self.start();
+        loop {
+            if child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            if reached() {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return false;
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn start(&self) -> Child {
+        let mut command = self.command();
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.spawn().unwrap()
     }
 
     fn command(&self) -> Command {
