@@ -277,7 +277,7 @@ fn assert_atomic(double: &Double, old: &str, ours: &str, when: &str) {
         assert!(double.manifest(NAME, tag).is_some(), "{when}: {tag}");
     }
     if new(&"latest") {
-        assert!(floating.iter().all(|tag| new(&tag)), "{when}: {tags:?}");
+        assert!(floating.iter().all(new), "{when}: {tags:?}");
     }
 }
 
