@@ -1,5 +1,5 @@
 # Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
-.PHONY: demo test check bench fuzz
+.PHONY: demo test faults check bench fuzz
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	@testbed/engine
@@ -9,6 +9,9 @@ demo: ## publish examples/hello to a registry that behaves like ghcr.io
 test: ## every test: `cargo test`, then real engine, real registry, act
 	@testbed/up
 	cargo test --workspace --features real-engine
+
+faults: ## every kind of fault at every point of the protocol, as tables
+	cargo test --quiet --lib publish::faults -- --nocapture
 
 check: ## formatting, lints, licences
 	cargo fmt --all --check

@@ -22,6 +22,8 @@ pub(crate) struct Context {
     pub(crate) server_url: String,
     pub(crate) api_url: String,
     pub(crate) repository: RepositoryName,
+    /// Who started the run.
+    pub(crate) actor: Option<String>,
     pub(crate) event_name: String,
     pub(crate) git_ref: GitRef,
     /// Commit id, 40 hex digits.
@@ -89,6 +91,7 @@ impl Context {
             git_ref: GitRef::of_event(&event_name, &full_ref, &event),
             commit_time: commit_time(&event, checkout.as_ref()),
             commit: head_commit_if_asked(vars, &event_name, &event).unwrap_or(commit),
+            actor: vars.get("GITHUB_ACTOR").map(str::to_owned),
             repository,
             event_name,
             event,

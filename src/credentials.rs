@@ -1,4 +1,4 @@
-//! Which login goes to which registry: the token of the inputs, else the person's own docker login.
+//! Which login goes to which registry: the logins of the inputs, else the person's own docker login.
 
 use std::path::PathBuf;
 
@@ -7,6 +7,7 @@ use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde_json::Value;
 
 use crate::inputs::Inputs;
+use crate::inputs::destination::RegistryLogin;
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
@@ -14,8 +15,8 @@ use crate::vars::Vars;
 /// What there is to log in with.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// The login of the inputs, and the only registry host it may be sent to.
-    own: Option<(String, Login)>,
+    /// The logins of the inputs, each with the only registry host it may be sent to; the first counts.
+    own: Vec<(String, Login)>,
     /// The person's docker configuration: its folder and its `config.json`.
     docker: Option<DockerConfig>,
 }
@@ -40,7 +41,19 @@ impl Credentials {
         vars: &Vars,
         token_registry: String,
     ) -> anyhow::Result<Self> {
-        let own = inputs.token.clone().map(|password| {
+        let listed = inputs.destination.registry_auth.iter().map(|login| {
+            let RegistryLogin {
+                registry,
+                username,
+                password,
+            } = login;
+            let login = Login {
+                username: username.clone(),
+                password: password.clone(),
+            };
+            (registry.clone(), login)
+        });
+        let token = inputs.token.clone().map(|password| {
             // GHCR takes any name beside a token; the actor is what its own documentation shows.
             let username = inputs
                 .username
@@ -56,7 +69,7 @@ impl Credentials {
             )
         });
         Ok(Self {
-            own,
+            own: listed.chain(token).collect(),
             docker: DockerConfig::read(vars)?,
         })
     }
@@ -83,8 +96,8 @@ impl Credentials {
     /// The login of the inputs, if it is meant for `registry`.
     pub(crate) fn own_login(&self, registry: &str) -> Option<&Login> {
         self.own
-            .as_ref()
-            .filter(|(host, _)| host == registry)
+            .iter()
+            .find(|(host, _)| host == registry)
             .map(|(_, login)| login)
     }
 
@@ -181,6 +194,18 @@ mod tests {
         );
         assert_eq!(credentials.login("quay.io").unwrap(), None);
         assert!(!credentials.cover("quay.io"));
+    }
+
+    #[test]
+    fn a_listed_login_wins_for_its_host() {
+        let list = "- {registry: quay.io, username: joe, password: q}\n- {registry: ghcr.io, username: ann, password: g}";
+        let credentials = credentials(
+            &[("GITHUB_TOKEN", "t"), ("INPUT_REGISTRY-AUTH", list)],
+            None,
+        );
+        let username = |host| credentials.login(host).unwrap().unwrap().username;
+        assert_eq!([username("quay.io"), username("ghcr.io")], ["joe", "ann"]);
+        assert!(!credentials.cover("docker.io"));
     }
 
     #[test]

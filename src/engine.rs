@@ -3,26 +3,23 @@
 mod answer;
 mod api;
 mod builder;
+mod by_digest;
 mod child;
 mod command;
 mod docker_config;
 mod messages;
 mod progress;
+mod push_watch;
 mod reach;
+mod run;
 mod source;
 mod sources;
 pub(crate) mod timeline;
 
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::time::Duration;
 
 use anyhow::Context as _;
-use chrono::TimeDelta;
 use serde_json::{Map, Value};
-use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::ChildStderr;
-use tokio::time::timeout;
 
 use crate::credentials::Credentials;
 use crate::image::Digest;
@@ -37,9 +34,9 @@ pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
 use command::{Files, Store};
 use docker_config::PrivateConfig;
-use messages::Messages;
 use progress::{Failure, Progress};
 pub(crate) use progress::{Record, Warning};
+pub(crate) use push_watch::PushFailed;
 
 /// The engine, found and reachable.
 #[derive(Debug)]
@@ -67,13 +64,9 @@ const METADATA_KEYS: &[&str] = &[
     "image.name",
 ];
 
-/// The answer to a check names every line it is about, with its file.
-const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
-
 impl Engine {
-    /// Finds buildx and every file the build reads, and asks whether the engine answers if it is to build.
+    /// Finds buildx, and asks whether the engine answers if it is to build.
     pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
-        sources::check(&plan.build, vars.workspace())?;
         let buildx = reach::buildx(vars)?;
         if plan.builder.uses_engine() {
             reach::engine(vars).await?;
@@ -93,7 +86,7 @@ impl Engine {
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
     /// question, or of a build that gives files only. What the build did stands in `record`, also when
-    /// this fails.
+    /// this fails; a push that fails is a [`PushFailed`].
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
@@ -120,6 +113,9 @@ impl Engine {
             Store::OfBuilder
         };
         let mut arguments = command::build_arguments(request, &files, store);
+        if request.push && builder.can_push_by_digest() {
+            arguments = by_digest::rewritten(arguments, &request.names);
+        }
         let named = builder.name().map(|name| format!("--builder={name}"));
         arguments.splice(1..1, named);
         let own = builder.buildx_folder();
@@ -128,9 +124,8 @@ impl Engine {
         environment.extend(command::build_environment(request, vars));
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
-        let ended = self
-            .run(&arguments, environment, vars.workspace(), progress)
-            .await?;
+        let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
+        let ended = run::to_its_end(command, progress).await?;
         *record = ended.record;
         match (ended.failure, request.call) {
             // A check that finds something fails, and says what in its answer.
@@ -142,7 +137,11 @@ impl Engine {
                 builder.show_log(console).await;
                 Err(builder.lost(&failure.cause).into())
             }
-            (Some(failure), _) => Err(explain(failure, request).into()),
+            (Some(failure), _) if failure.while_pushing => {
+                let cause = failure.cause;
+                Err(PushFailed { cause }.into())
+            }
+            (Some(failure), _) => Err(explain(failure).into()),
             (None, Some(_)) => {
                 console.say(&ended.answer);
                 Ok(None)
@@ -151,71 +150,11 @@ impl Engine {
             (None, None) => read_metadata(&files.metadata).map(Some),
         }
     }
-
-    /// Runs buildx to its end.
-    async fn run(
-        &self,
-        arguments: &[String],
-        environment: Vec<(String, String)>,
-        dir: &Path,
-        mut progress: Progress,
-    ) -> anyhow::Result<Ended> {
-        let mut command = child::command(&self.buildx, arguments, environment, dir);
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command
-            .spawn()
-            .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
-        let mut messages = Messages::new(child.stderr.take().expect("stderr is piped"));
-        let stdout = child.stdout.take().expect("stdout is piped");
-        let ((), answer) = tokio::try_join!(
-            read(&mut messages, &mut progress),
-            read_at_most(stdout, LONGEST_ANSWER)
-        )?;
-        let status = child.wait().await?;
-        let (record, failure) = progress.finish();
-        let failure = (!status.success()).then_some(failure);
-        Ok(Ended {
-            record,
-            failure,
-            answer,
-        })
-    }
 }
 
-/// How a run of buildx ended.
-struct Ended {
-    record: Record,
-    failure: Option<Failure>,
-    /// What stood on its standard output: the answer to a question.
-    answer: String,
-}
-
-/// Reads to the end, and lets `progress` know of every second in which nothing came.
-async fn read(messages: &mut Messages<ChildStderr>, progress: &mut Progress) -> anyhow::Result<()> {
-    let second = Duration::from_secs(1);
-    let mut quiet = TimeDelta::zero();
-    loop {
-        match timeout(second, messages.next()).await {
-            Ok(line) => match line? {
-                Some(line) => progress.line(line),
-                None => return Ok(()),
-            },
-            Err(_nothing_came) => {
-                quiet += TimeDelta::seconds(1);
-                progress.idle(quiet);
-                continue;
-            }
-        }
-        quiet = TimeDelta::zero();
-    }
-}
-
-/// The text of `stream`; what is longer than `limit` is read and dropped, so that its writer can end.
-async fn read_at_most(mut stream: impl AsyncRead + Unpin, limit: u64) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    (&mut stream).take(limit).read_to_end(&mut bytes).await?;
-    tokio::io::copy(&mut stream, &mut tokio::io::sink()).await?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+/// Looks for every file the build reads, before anybody is asked for anything.
+pub(crate) fn require_sources(vars: &Vars, request: &BuildRequest) -> anyhow::Result<()> {
+    Ok(sources::check(request, vars.workspace())?)
 }
 
 /// Each secret in a file of its own that only we can read, named by its number: an id is any text.
@@ -235,13 +174,7 @@ fn write_secrets(
     written.collect()
 }
 
-fn explain(failure: Failure, request: &BuildRequest) -> Problem {
-    if failure.while_pushing {
-        let names = request.names.iter().map(|name| format!("`{name}`"));
-        let names = names.collect::<Vec<_>>().join(", ");
-        return Problem::new(format!("cannot push {names}"), "see whether the registry answers and the token may write this package: `ghcr-publish check` asks it")
-            .because(failure.cause);
-    }
+fn explain(failure: Failure) -> Problem {
     let what = match &failure.step {
         Some(step) => format!("the build failed at `{step}`"),
         None => "the build failed".to_owned(),

@@ -4,6 +4,7 @@ mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
+pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
 pub(crate) mod outputs;
@@ -26,6 +27,7 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use build::BuildInputs;
 use builder::BuilderInputs;
+use destination::DestinationInputs;
 use given::Given;
 use secrets::SecretContent;
 
@@ -56,6 +58,7 @@ pub(crate) const NAMES: &[&str] = &[
     "endpoint",
     "file",
     "flavor",
+    "floating-tags",
     "git-context",
     "github-token",
     "images",
@@ -73,6 +76,7 @@ pub(crate) const NAMES: &[&str] = &[
     "push",
     "push-timeout",
     "registry",
+    "registry-auth",
     "reproducible",
     "sbom",
     "secret-envs",
@@ -119,6 +123,7 @@ pub(crate) struct Inputs {
     pub(crate) push: Push,
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
+    pub(crate) destination: DestinationInputs,
     pub(crate) build: BuildInputs,
     pub(crate) builder: BuilderInputs,
     /// What a person should hear about the inputs although it stops nothing.
@@ -199,6 +204,7 @@ impl Inputs {
                 .parsed("push-timeout", duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
+            destination: DestinationInputs::read(&given)?,
             build: BuildInputs::read(&given, secrets)?,
             builder: BuilderInputs::read(&given, vars)?,
             warnings,
@@ -242,7 +248,9 @@ impl Inputs {
             .github_token
             .iter()
             .filter(|token| self.token.as_ref() != Some(token));
-        self.token.iter().chain(other)
+        let logins = self.destination.registry_auth.iter();
+        let passwords = logins.map(|login| &login.password);
+        self.token.iter().chain(other).chain(passwords)
     }
 }
 

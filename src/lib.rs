@@ -61,6 +61,7 @@ struct Decided {
     mode: Mode,
     inputs: Inputs,
     credentials: Credentials,
+    context: Context,
     plan: Plan,
 }
 
@@ -88,10 +89,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut done = Done::default();
     let (decided, outcome) = match decide(request, vars, now, console).await {
         Ok(decided) => {
-            let outcome = tokio::select! {
-                outcome = act(&decided, vars, console, &mut done) => outcome,
-                stopped = stop_signal() => Err(stopped.into()),
-            };
+            let outcome = act_until_stopped(&decided, vars, console, &mut done).await;
             (Some(decided), outcome)
         }
         Err(error) => (None, Err(error)),
@@ -160,8 +158,25 @@ async fn decide(
         mode,
         inputs,
         credentials,
+        context,
         plan,
     })
+}
+
+/// Acts; when somebody wants the program to end, what is under way is dropped, no further tag moves, and
+/// the registries are asked what they hold.
+async fn act_until_stopped(
+    decided: &Decided,
+    vars: &Vars,
+    console: Console,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let stopped = tokio::select! {
+        outcome = act(decided, vars, console, done) => return outcome,
+        stopped = stop_signal() => stopped,
+    };
+    publish::look_again(decided, done, console).await;
+    Err(stopped.into())
 }
 
 async fn act(
@@ -170,18 +185,10 @@ async fn act(
     console: Console,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let Decided {
-        mode,
-        inputs,
-        credentials,
-        plan,
-    } = decided;
-    match mode {
+    match decided.mode {
         Mode::Plan | Mode::Post => Ok(()),
-        Mode::Check => publish::check(plan, credentials, console).await,
-        Mode::Publish => {
-            publish::publish(plan, credentials, inputs.push_timeout, vars, console, done).await
-        }
+        Mode::Check => publish::check(decided, console).await,
+        Mode::Publish => publish::publish(decided, vars, console, done).await,
     }
 }
 

@@ -3,6 +3,7 @@
 pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
+mod destination;
 pub(crate) mod facts;
 pub(crate) mod flaw;
 pub(crate) mod labels;
@@ -27,7 +28,7 @@ use crate::inputs::outputs::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
 use build::{BuildRequest, Image};
-use decision::PushDecision;
+use decision::{Floating, PushDecision};
 use facts::Facts;
 use labels::level::Levels;
 use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
@@ -53,6 +54,7 @@ pub(crate) struct Plan {
     /// Where annotations go; unless somebody says it, that depends on what the build results in.
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
+    pub(crate) floating: Floating,
     pub(crate) build: BuildRequest,
     pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
@@ -68,6 +70,7 @@ impl Plan {
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
         let images = image_names(inputs, context)?;
+        images.iter().try_for_each(destination::check_host)?;
         let facts = Facts::new(context, now, inputs.short_sha_length);
         let Tags {
             version,
@@ -76,7 +79,9 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
-        let mut notices = Vec::new();
+        let token_registry = token_registry(inputs, context)?;
+        let foreign = |name| destination::foreign_owner(name, &token_registry, inputs, context);
+        let mut notices: Vec<String> = images.iter().filter_map(foreign).collect();
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(&context.commit);
             notices.push(format!(
@@ -118,6 +123,7 @@ impl Plan {
             annotations,
             annotation_levels: inputs.annotation_levels.clone(),
             push,
+            floating: decision::floating(inputs, context),
             build,
             builder: inputs.builder.clone(),
             notices,
@@ -133,6 +139,18 @@ impl Plan {
             "no image is enabled",
             "let at least one line of the input `images` be without `enable=false`",
         ))
+    }
+
+    /// The build for when a push turns out not to be allowed: it stays with the engine.
+    pub(crate) fn build_only(&self) -> BuildRequest {
+        let reason = String::new();
+        let names = names_for_engine(
+            &self.images,
+            &self.tags,
+            &self.primary,
+            &PushDecision::BuildOnly { reason },
+        );
+        self.build.unpushed(names)
     }
 
     /// Every image name with every tag of the rules, as `docker/metadata-action` lists them.

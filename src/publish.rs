@@ -1,19 +1,32 @@
 //! The story of a publication: ask, build and push, prove, tag, read back.
 
+mod floating;
+mod preflight;
+mod push;
+mod settle;
+mod truth;
+
+#[cfg(test)]
+mod faults;
+
 use std::collections::BTreeMap;
-use std::time::Duration;
 
-use anyhow::Context as _;
+use futures_util::future::join_all;
 
+use crate::Decided;
 use crate::credentials::Credentials;
-use crate::engine::{Builder, Built, Engine, Record};
+use crate::engine::{self, Builder, Built, Engine, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Plan;
-use crate::plan::tags::Motion;
+use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
-use crate::registry::{Patience, Proof, Registry, STALE_READS, Trouble, refusal};
+use crate::registry::catalogue::OwnerKind;
+use crate::registry::{Pace, Patience, Proof, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
+pub(crate) use preflight::check;
+use settle::{Settling, settle};
+pub(crate) use truth::look_again;
 
 /// What was achieved, kept although a later part may fail.
 #[derive(Debug, Default)]
@@ -23,6 +36,8 @@ pub(crate) struct Done {
     pub(crate) built: Option<Built>,
     /// What the build did, however far it came.
     pub(crate) record: Record,
+    /// Why nothing was pushed although that was the plan.
+    pub(crate) not_pushed: Option<String>,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
 }
@@ -34,182 +49,191 @@ pub(crate) struct Held {
     pub(crate) proof: Option<Proof>,
     /// The tags that point to the image.
     pub(crate) tags: Vec<Tag>,
+    /// The floating tags that were left where they were.
+    pub(crate) skipped: Vec<Skipped>,
 }
 
-/// A question a registry answers at once or not at all: long patience would only hide its absence.
-const PREFLIGHT: Duration = Duration::from_secs(3);
-
-/// Asks each registry whether it would take a push.
-pub(crate) async fn check(
-    plan: &Plan,
-    credentials: &Credentials,
-    console: Console,
-) -> anyhow::Result<()> {
-    let registries = connect(plan, credentials, console)?;
-    preflight(plan, &registries, console).await
+/// A floating tag that does not show the image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Skipped {
+    pub(crate) tag: Tag,
+    /// Completes the sentence "it stays, since ...".
+    pub(crate) reason: String,
+    /// What it shows, if it exists.
+    pub(crate) holds: Option<Digest>,
 }
 
 /// Builds, and pushes if the plan says so. What was achieved stands in `done`, also when this fails.
 pub(crate) async fn publish(
-    plan: &Plan,
-    credentials: &Credentials,
-    push_timeout: Duration,
+    decided: &Decided,
     vars: &Vars,
     console: Console,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let engine = Engine::find(vars, plan).await?;
+    let Decided {
+        plan, credentials, ..
+    } = decided;
+    engine::require_sources(vars, &plan.build)?;
     let registries = if plan.push.is_push() {
-        connect(plan, credentials, console)?
+        connect(plan, credentials, Pace::REAL, console)?
     } else {
         Registries::new()
     };
-    preflight(plan, &registries, console).await?;
+    done.not_pushed = preflight::before_the_build(decided, &registries, console).await?;
+    let engine = Engine::find(vars, plan).await?;
     let builder = engine.builder(plan, vars, credentials).await?;
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
     builder.boot(&plan.build.platforms, console).await?;
-    let built = engine
-        .build(
-            &plan.build,
-            builder,
-            vars,
-            credentials,
-            console,
-            &mut done.record,
-        )
-        .await?;
-    let Some(built) = built else {
-        return Ok(());
+    let workshop = Workshop {
+        engine: &engine,
+        builder,
+        decided,
+        vars,
+        console,
     };
-    let digest = built.digest.clone();
-    done.built = Some(built);
-    let patience = Patience::lasting(push_timeout);
-    for name in plan.images.iter().filter(|_| plan.push.is_push()) {
-        let registry = &registries[name.registry()];
-        done.held.push(Held {
-            name: name.clone(),
+    if !plan.push.is_push() || done.not_pushed.is_some() {
+        let request = plan.build_only();
+        done.built = workshop.build(&request, &mut done.record).await?;
+        return Ok(());
+    }
+    let pushed = push::build_and_push(&workshop, &registries, &mut done.record).await?;
+    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    let image = Pushed {
+        digest: pushed.built.digest.clone(),
+        tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
+    };
+    done.built = Some(pushed.built);
+    done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
+    let settled = settle_all(
+        decided,
+        &registries,
+        &image,
+        patience,
+        console,
+        &mut done.held,
+    );
+    combine(settled.await.chain(pushed.failures).collect())
+}
+
+/// Where the image is built, and with what.
+struct Workshop<'a> {
+    engine: &'a Engine,
+    builder: &'a Builder,
+    decided: &'a Decided,
+    vars: &'a Vars,
+    console: Console,
+}
+
+impl Workshop<'_> {
+    /// See [`Engine::build`].
+    async fn build(
+        &self,
+        request: &BuildRequest,
+        record: &mut Record,
+    ) -> anyhow::Result<Option<Built>> {
+        let Self {
+            engine,
+            builder,
+            decided,
+            vars,
+            console,
+        } = self;
+        let credentials = &decided.credentials;
+        let build = engine.build(request, builder, vars, credentials, *console, record);
+        build.await
+    }
+}
+
+impl Held {
+    fn nothing_yet(name: ImageName) -> Self {
+        Self {
+            name,
             proof: None,
             tags: Vec::new(),
-        });
-        let held = done.held.last_mut().expect("one was just pushed");
-        settle(registry, plan, &digest, patience, held)
-            .await
-            .with_context(|| unsettled(name, &digest))?;
+            skipped: Vec::new(),
+        }
     }
-    Ok(())
+}
+
+/// What the engine pushed: the digest, and the tag it wrote if it cannot do without one.
+struct Pushed<'a> {
+    digest: Digest,
+    tag: Option<&'a Tag>,
+}
+
+/// Settles every image at once; one that fails does not keep the others from their tags.
+async fn settle_all<'a>(
+    decided: &'a Decided,
+    registries: &'a Registries,
+    image: &'a Pushed<'a>,
+    patience: Patience,
+    console: Console,
+    held: &'a mut [Held],
+) -> impl Iterator<Item = anyhow::Error> + use<'a> {
+    let settlings = held.iter_mut().map(|held| async move {
+        let name = held.name.clone();
+        let registry = &registries[name.registry()];
+        let repository = registry.repository(name.repository(), patience);
+        let settling = Settling::new(decided, &name, image.tag, repository, console);
+        settle(&settling, &image.digest, held).await
+    });
+    join_all(settlings)
+        .await
+        .into_iter()
+        .filter_map(Result::err)
+}
+
+/// The only failure as it is, or all of them as one.
+fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
+    if failures.len() < 2 {
+        return failures.pop().map_or(Ok(()), Err);
+    }
+    let texts: Vec<String> = failures
+        .iter()
+        .map(|error| crate::problem::Explanation::of(error).to_string())
+        .collect();
+    Err(Problem::new(
+        format!("{} images are not published as they should be", texts.len()),
+        "mend each of them as it says, and run the job again: the build is cached",
+    )
+    .because(texts.join("\n  "))
+    .into())
 }
 
 type Registries = BTreeMap<String, Registry>;
 
 /// A connection to each registry the plan names.
-fn connect(plan: &Plan, credentials: &Credentials, console: Console) -> anyhow::Result<Registries> {
+fn connect(
+    plan: &Plan,
+    credentials: &Credentials,
+    pace: Pace,
+    console: Console,
+) -> anyhow::Result<Registries> {
     let hosts = plan.images.iter().map(ImageName::registry);
     hosts
         .map(|host| {
-            Ok((
-                host.to_owned(),
-                Registry::new(host, credentials.login(host)?, console)?,
-            ))
+            let login = credentials.login(host)?;
+            Ok((host.to_owned(), Registry::new(host, login, pace, console)?))
         })
         .collect()
 }
 
-async fn preflight(plan: &Plan, registries: &Registries, console: Console) -> anyhow::Result<()> {
-    for name in &plan.images {
-        let Some(registry) = registries.get(name.registry()) else {
-            continue;
-        };
-        match registry
-            .repository(name.repository(), Patience::lasting(PREFLIGHT))
-            .may_push()
-            .await
-        {
-            Ok(()) => console.say(&format!(
-                "{} takes a push of {}",
-                name.registry(),
-                name.repository()
-            )),
-            Err(
-                trouble @ (Trouble::Denied { .. }
-                | Trouble::Unreachable { .. }
-                | Trouble::Broken { .. }),
-            ) => return Err(refusal(name, trouble)),
-            Err(trouble) => console.say(&format!(
-                "whether {name} takes a push is not clear, so the build goes on: {trouble}"
-            )),
-        }
+/// What an explanation of a failure has to know of an image.
+fn subject(decided: &Decided, name: &ImageName) -> Subject {
+    let context = &decided.context;
+    let owner = name.repository().split('/').next().unwrap_or_default();
+    let facts = context.event.repository.as_ref();
+    let own = context.repository.owner.eq_ignore_ascii_case(owner);
+    let is_user = facts.is_some_and(|facts| facts.owner_type.as_deref() == Some("User"));
+    Subject {
+        name: name.clone(),
+        repository: context.repository.to_string(),
+        server_url: context.server_url.clone(),
+        owner: if own && is_user {
+            OwnerKind::User
+        } else {
+            OwnerKind::Organization
+        },
     }
-    Ok(())
-}
-
-/// Proves the digest, lets the tags point to it, the floating ones last, and reads them back.
-async fn settle(
-    registry: &Registry,
-    plan: &Plan,
-    digest: &Digest,
-    patience: Patience,
-    held: &mut Held,
-) -> anyhow::Result<()> {
-    let path = held.name.repository().to_owned();
-    let repository = registry.repository(&path, patience);
-    let proof = repository.prove(digest).await?;
-    let manifest = proof.manifest.clone();
-    held.proof = Some(proof);
-    let mut written = Ok(());
-    for tags in waves(plan) {
-        written = repository.tag(&manifest, &tags).await;
-        if written.is_err() {
-            break;
-        }
-    }
-    let all: Vec<Tag> = plan
-        .tags
-        .iter()
-        .map(|planned| planned.tag.clone())
-        .collect();
-    // What could not be written will not turn up, however long one waits.
-    let lag = if written.is_ok() {
-        STALE_READS
-    } else {
-        Duration::ZERO
-    };
-    held.tags = repository.read_back(digest, &all, lag).await?;
-    written?;
-    let missing: Vec<String> = all
-        .iter()
-        .filter(|tag| !held.tags.contains(tag))
-        .map(|tag| format!("`{tag}`"))
-        .collect();
-    anyhow::ensure!(
-        missing.is_empty(),
-        "after a minute {} still points to another image",
-        missing.join(", ")
-    );
-    Ok(())
-}
-
-/// The tags the engine has not pushed, in the order in which they are written: those that never move,
-/// then the floating ones, `latest` alone at the end.
-fn waves(plan: &Plan) -> Vec<Vec<Tag>> {
-    let wave = |which: fn(Motion, &Tag) -> bool| {
-        let tags = plan
-            .tags
-            .iter()
-            .filter(|planned| planned.tag != plan.primary && which(planned.motion, &planned.tag));
-        tags.map(|planned| planned.tag.clone()).collect::<Vec<_>>()
-    };
-    let waves = [
-        wave(|motion, _| motion == Motion::Fixed),
-        wave(|motion, tag| motion == Motion::Floating && tag.as_str() != "latest"),
-        wave(|motion, tag| motion == Motion::Floating && tag.as_str() == "latest"),
-    ];
-    waves.into_iter().filter(|wave| !wave.is_empty()).collect()
-}
-
-fn unsettled(name: &ImageName, digest: &Digest) -> Problem {
-    Problem::new(
-        format!("`{name}@{digest}` was pushed, but its tags are not all in place"),
-        "run the job again: the build is cached, and the tags move once the registry is well",
-    )
 }

@@ -2,11 +2,16 @@
 //!
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
+mod access;
 mod answer;
 mod call;
+pub(crate) mod catalogue;
 mod manifest;
-mod patience;
+pub(crate) mod order;
+pub(crate) mod patience;
 mod proof;
+mod refusal;
+mod tags;
 mod token;
 
 use std::collections::BTreeMap;
@@ -14,20 +19,19 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::{Method, StatusCode, Url};
-use tokio::time::{Instant, sleep};
+use reqwest::{Method, Url};
 
 use crate::credentials::Login;
-use crate::image::{Digest, ImageName, Tag};
-use crate::problem::Problem;
-use crate::secret::Secret;
+use crate::image::{Digest, Tag};
 use crate::workflow::Console;
-pub(crate) use answer::Trouble;
+use access::Access;
+pub(crate) use answer::{Reach, Trouble};
 use call::{Answer, Call, Missing};
+pub(crate) use catalogue::Subject;
 pub(crate) use manifest::Manifest;
-pub(crate) use patience::Patience;
+pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
+pub(crate) use refusal::{AGAIN, half_way, push_refusal, refusal};
 
 /// A connection to one registry with one login.
 #[derive(Debug)]
@@ -37,23 +41,30 @@ pub(crate) struct Registry {
     /// As the user wrote it, for messages.
     host: String,
     login: Option<Login>,
-    /// The `Authorization` header that works, by repository.
-    authorizations: Mutex<BTreeMap<String, Secret>>,
+    /// What authenticates calls, by repository.
+    accesses: Mutex<BTreeMap<String, Access>>,
+    renewing: tokio::sync::Mutex<()>,
+    pace: Pace,
     console: Console,
 }
 
 /// How many calls are under way at once.
-const PARALLEL: usize = 8;
+pub(crate) const PARALLEL: usize = 8;
 /// How long a registry may go on answering what a tag pointed to before.
 pub(crate) const STALE_READS: Duration = Duration::from_secs(60);
 
 impl Registry {
-    pub(crate) fn new(host: &str, login: Option<Login>, console: Console) -> anyhow::Result<Self> {
+    pub(crate) fn new(
+        host: &str,
+        login: Option<Login>,
+        pace: Pace,
+        console: Console,
+    ) -> anyhow::Result<Self> {
         let base = base_url(host).with_context(|| format!("`{host}` is not a registry host"))?;
         let http = reqwest::Client::builder()
             .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
-            .connect_timeout(Duration::from_secs(10))
-            .read_timeout(Duration::from_secs(60))
+            .connect_timeout(pace.limit(Duration::from_secs(10)))
+            .read_timeout(pace.limit(Duration::from_secs(60)))
             .redirect(reqwest::redirect::Policy::limited(5))
             .build()
             .context("could not set up the HTTP client")?;
@@ -62,9 +73,15 @@ impl Registry {
             base,
             host: host.to_owned(),
             login,
-            authorizations: Mutex::default(),
+            accesses: Mutex::default(),
+            renewing: tokio::sync::Mutex::default(),
+            pace,
             console,
         })
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
     }
 
     /// One repository of this registry, asked with `patience`.
@@ -86,76 +103,43 @@ pub(crate) struct Repository<'a> {
 }
 
 impl Repository<'_> {
+    /// The same repository, asked for at most `time` from now.
+    pub(crate) fn at_most(self, time: Duration) -> Self {
+        Self {
+            patience: self.patience.at_most(time),
+            ..self
+        }
+    }
+
+    /// The same repository with a new patience, whatever is left of the old one.
+    pub(crate) fn afresh(self, time: Duration) -> Self {
+        Self {
+            patience: Patience::lasting(time, self.registry.pace),
+            ..self
+        }
+    }
+
+    /// A tag that was written and still shows something else.
+    pub(crate) fn still_elsewhere(self, tag: &Tag) -> Trouble {
+        self.broken(format!(
+            "still shows another image under `{tag}` after a minute"
+        ))
+    }
+
+    pub(crate) fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    pub(crate) fn pace(&self) -> Pace {
+        self.registry.pace
+    }
+
     /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and answers 202
     /// only to those who may push.
     pub(crate) async fn may_push(self) -> Result<(), Trouble> {
         self.call(Call::new(Method::POST, "blobs/uploads/"))
             .await
             .map(drop)
-    }
-
-    /// Lets each tag point to the manifest, all at once.
-    pub(crate) async fn tag(self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Trouble> {
-        let puts = tags.iter().map(|tag| async move {
-            let call = Call::new(Method::PUT, format!("manifests/{tag}"));
-            self.call(call.body(&manifest.media_type, &manifest.bytes))
-                .await
-                .map(drop)
-        });
-        stream::iter(puts)
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await
-    }
-
-    /// The tags among `tags` that point to `digest`, read from the registry. A tag that does not yet is
-    /// asked again until `lag` is over, since reads may lag behind writes.
-    pub(crate) async fn read_back(
-        self,
-        digest: &Digest,
-        tags: &[Tag],
-        lag: Duration,
-    ) -> Result<Vec<Tag>, Trouble> {
-        let reads = tags.iter().map(|tag| async move {
-            let holds = self.holds(digest, tag, lag).await?;
-            Ok(holds.then(|| tag.clone()))
-        });
-        let held: Vec<Option<Tag>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
-        Ok(held.into_iter().flatten().collect())
-    }
-
-    async fn holds(self, digest: &Digest, tag: &Tag, lag: Duration) -> Result<bool, Trouble> {
-        let until = Instant::now() + lag;
-        let mut delay = Duration::from_millis(250);
-        loop {
-            if self.digest_of(tag).await?.as_ref() == Some(digest) {
-                return Ok(true);
-            }
-            if Instant::now() + delay > until {
-                return Ok(false);
-            }
-            sleep(delay).await;
-            delay = (delay * 2).min(Duration::from_secs(5));
-        }
-    }
-
-    /// What a tag points to. The header is believed when it is a digest; else the bytes are hashed.
-    async fn digest_of(self, tag: &Tag) -> Result<Option<Digest>, Trouble> {
-        let read =
-            |method| Call::new(method, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
-        let answer = match self.call(read(Method::HEAD)).await {
-            Ok(answer) => answer,
-            Err(Trouble::NotFound { .. }) => return Ok(None),
-            Err(trouble) => return Err(trouble),
-        };
-        let said = answer.content_digest.and_then(|text| text.parse().ok());
-        match said {
-            Some(digest) => Ok(Some(digest)),
-            None => self
-                .call(read(Method::GET))
-                .await
-                .map(|answer| Some(Manifest::of(answer).digest)),
-        }
     }
 
     /// The manifest under a digest that was just pushed: it must be there, and be these bytes.
@@ -190,15 +174,14 @@ impl Repository<'_> {
     fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
         match Digest::of(bytes) {
             actual if actual == *digest => Ok(()),
-            actual => Err(self.broken(format!("sent bytes of the digest {actual} for {digest}"))),
+            actual => Err(self
+                .registry
+                .broken(format!("sent bytes of the digest {actual} for {digest}"))),
         }
     }
 
     fn broken(self, what: String) -> Trouble {
-        Trouble::Broken {
-            host: self.registry.host.clone(),
-            what,
-        }
+        self.registry.broken(what)
     }
 }
 
@@ -221,34 +204,6 @@ fn base_url(host: &str) -> anyhow::Result<Url> {
     };
     let scheme = if loopback { "http" } else { "https" };
     Ok(Url::parse(&format!("{scheme}://{host}/v2/"))?)
-}
-
-/// Explains why a push of `name` would not work, when the registry is sure of it.
-pub(crate) fn refusal(name: &ImageName, trouble: Trouble) -> anyhow::Error {
-    let problem = match &trouble {
-        Trouble::Denied {
-            status: StatusCode::UNAUTHORIZED,
-            ..
-        } => Problem::new(
-            format!("cannot push `{name}`"),
-            "give a token the registry knows: `github-token`, or `username` and `password`",
-        ),
-        Trouble::Denied { .. } => Problem::new(
-            format!("cannot push `{name}`"),
-            "add `packages: write` to the job's `permissions:`, and give this repository the role Write on the package's settings page",
-        ),
-        Trouble::Unreachable { host, .. } => Problem::new(
-            format!("cannot reach the registry `{host}`"),
-            "see whether the name in `registry` or `images` is right and the registry is up",
-        ),
-        Trouble::NotFound { .. } | Trouble::Unexpected { .. } | Trouble::Broken { .. } => {
-            Problem::new(
-                format!("cannot push `{name}`"),
-                "see whether the name is right and the registry is well, then run the job again",
-            )
-        }
-    };
-    anyhow::Error::new(trouble).context(problem)
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::Decided;
 use crate::image::Digest;
 use crate::inputs::Mode;
 use crate::plan::Plan;
+use crate::plan::decision::PushDecision;
 use crate::problem::{Explanation, Problem};
 use crate::publish::Done;
 use crate::registry::Proof;
@@ -53,6 +54,15 @@ impl Report {
         self.decided
             .as_ref()
             .is_some_and(|decided| decided.inputs.set_output_env)
+    }
+
+    /// Why the image was only built, if it was.
+    fn not_pushed(&self) -> Option<&str> {
+        let planned = match &self.plan()?.push {
+            PushDecision::BuildOnly { reason } => Some(reason.as_str()),
+            PushDecision::Push { .. } | PushDecision::PushIfAllowed { .. } => None,
+        };
+        self.done.not_pushed.as_deref().or(planned)
     }
 
     fn digest(&self) -> Option<&Digest> {
@@ -96,6 +106,9 @@ pub(crate) fn tell(
         .filter(|_| report.exports_metadata())
     {
         outputs::append_variables(path, &outputs)?;
+    }
+    if let Some(path) = vars.path("GITHUB_ARTIFACTS") {
+        outputs::append_artifacts(path, &report.done)?;
     }
     if let Some(path) = vars
         .path("GITHUB_STEP_SUMMARY")

@@ -43,6 +43,8 @@ pub(crate) struct RepositoryFacts {
     pub(crate) description: String,
     pub(crate) html_url: String,
     pub(crate) default_branch: Option<String>,
+    /// `User` or `Organization`.
+    pub(crate) owner_type: Option<String>,
     /// SPDX identifier, empty when GitHub knows no licence.
     pub(crate) license: String,
 }
@@ -106,6 +108,7 @@ impl RepositoryFacts {
             description: text("/description").unwrap_or_default(),
             html_url: text("/html_url").unwrap_or_default(),
             default_branch: text("/default_branch"),
+            owner_type: text("/owner/type"),
             license: text("/license/spdx_id").unwrap_or_default(),
         })
     }

@@ -123,6 +123,12 @@ impl Builder {
         self.name.as_deref()
     }
 
+    /// Whether an image can be pushed without a tag. The engine's own builder cannot: it always names what
+    /// it pushes. What somebody else made may be one of those.
+    pub(crate) fn can_push_by_digest(&self) -> bool {
+        self.making.is_some()
+    }
+
     /// Where buildx finds the record of a builder of ours.
     pub(super) fn buildx_folder(&self) -> Option<PathBuf> {
         let made = self.making.as_ref();

@@ -107,6 +107,20 @@ impl BuildRequest {
         }
     }
 
+    /// The same for an image that stays here, under `names`.
+    pub(super) fn unpushed(&self, names: Vec<Tagged>) -> Self {
+        let stays = |output: &Spec| match output.kind() {
+            "image" => output.clone().with("push", "false"),
+            _ => output.clone(),
+        };
+        Self {
+            names,
+            push: false,
+            outputs: self.outputs.iter().map(stays).collect(),
+            ..self.clone()
+        }
+    }
+
     /// The Dockerfile's path in the repository, as it is shown.
     pub(crate) fn dockerfile(&self) -> String {
         match (&self.file, &self.context) {

@@ -90,6 +90,11 @@ impl Version {
         Some(Self { raw, parsed })
     }
 
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.raw
+    }
+
     /// Neither a pre-release nor, by PEP 440, a post or development release: what `latest` may show.
     pub(crate) fn is_final(&self) -> bool {
         match &self.parsed {

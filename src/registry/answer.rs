@@ -1,9 +1,13 @@
 //! Status and body of a registry's answer -> success, another try, or a failure with its reason.
 
-use std::fmt;
+use std::error::Error as _;
+use std::time::Duration;
+use std::{fmt, io};
 
 use reqwest::StatusCode;
 use serde::Deserialize;
+
+use super::catalogue;
 
 /// Why a call did not succeed.
 #[derive(Debug)]
@@ -13,6 +17,8 @@ pub(crate) enum Trouble {
         host: String,
         status: StatusCode,
         said: String,
+        /// How long the registry wants us to wait.
+        asked: Option<Duration>,
     },
     /// Nothing is there under this name.
     NotFound { host: String, said: String },
@@ -21,21 +27,59 @@ pub(crate) enum Trouble {
         host: String,
         status: StatusCode,
         said: String,
+        asked: Option<Duration>,
     },
     /// No answer at all.
-    Unreachable { host: String, source: anyhow::Error },
+    Unreachable {
+        host: String,
+        reach: Reach,
+        source: anyhow::Error,
+    },
     /// The answer is not what it should be, for example bytes of another digest.
     Broken { host: String, what: String },
+}
+
+/// How far a request came that was not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reach {
+    /// Nobody is there: no such host, or nothing listens.
+    Nobody,
+    /// There is somebody, but the connection broke or took too long.
+    Interrupted,
+}
+
+impl Reach {
+    pub(super) fn of(error: &reqwest::Error) -> Self {
+        let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
+        let nobody = causes.any(|cause| {
+            let refused = cause
+                .downcast_ref::<io::Error>()
+                .is_some_and(|io| io.kind() == io::ErrorKind::ConnectionRefused);
+            refused || cause.to_string().starts_with("failed to lookup address")
+        });
+        if error.is_connect() && (nobody || error.is_timeout()) {
+            Self::Nobody
+        } else {
+            Self::Interrupted
+        }
+    }
 }
 
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied { host, status, said } | Self::Unexpected { host, status, said } => {
+            Self::Denied {
+                host, status, said, ..
+            }
+            | Self::Unexpected {
+                host, status, said, ..
+            } => {
                 write!(f, "{host} answered {} {said}", status.as_u16())
             }
             Self::NotFound { host, said } => write!(f, "{host} answered 404 {said}"),
-            Self::Unreachable { host, source } => write!(f, "{host} does not answer: {source:#}"),
+            Self::Unreachable { host, source, .. } => {
+                write!(f, "{host} does not answer: {source:#}")
+            }
             Self::Broken { host, what } => write!(f, "{host} {what}"),
         }
     }
@@ -84,6 +128,7 @@ const TRANSIENT_CODES: &[&str] = &[
     "BLOB_UNKNOWN",
     "MANIFEST_BLOB_UNKNOWN",
     "BLOB_UPLOAD_INVALID",
+    "DIGEST_INVALID",
 ];
 
 /// Whether the same call may succeed a little later.
@@ -91,19 +136,64 @@ pub(super) fn is_transient(status: StatusCode, said: &str) -> bool {
     match status.as_u16() {
         408 | 425 | 429 | 499 | 500..=599 => true,
         // GitHub's secondary limit comes in the clothes of a denial.
-        403 => said.contains("rate limit"),
+        403 => catalogue::is_passing(said),
         400 | 404 => TRANSIENT_CODES.iter().any(|code| said.starts_with(code)),
         _ => false,
     }
 }
 
 impl Trouble {
-    pub(super) fn of(host: &str, status: StatusCode, said: String) -> Self {
+    /// The registry's words, when it answered.
+    pub(crate) fn said(&self) -> &str {
+        match self {
+            Self::Denied { said, .. }
+            | Self::NotFound { said, .. }
+            | Self::Unexpected { said, .. } => said,
+            Self::Unreachable { .. } | Self::Broken { .. } => "",
+        }
+    }
+
+    /// Whether the same call may succeed a little later.
+    pub(crate) fn is_passing(&self) -> bool {
+        match self {
+            Self::Denied { status, said, .. } | Self::Unexpected { status, said, .. } => {
+                is_transient(*status, said)
+            }
+            Self::NotFound { said, .. } => is_transient(StatusCode::NOT_FOUND, said),
+            Self::Unreachable { .. } => true,
+            Self::Broken { .. } => false,
+        }
+    }
+
+    /// How long the registry wants us to wait, if it says so.
+    pub(crate) fn asked(&self) -> Option<Duration> {
+        match self {
+            Self::Denied { asked, .. } | Self::Unexpected { asked, .. } => *asked,
+            Self::NotFound { .. } | Self::Unreachable { .. } | Self::Broken { .. } => None,
+        }
+    }
+
+    pub(super) fn of(
+        host: &str,
+        status: StatusCode,
+        said: String,
+        asked: Option<Duration>,
+    ) -> Self {
         let host = host.to_owned();
         match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied { host, status, said },
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied {
+                host,
+                status,
+                said,
+                asked,
+            },
             StatusCode::NOT_FOUND => Self::NotFound { host, said },
-            _ => Self::Unexpected { host, status, said },
+            _ => Self::Unexpected {
+                host,
+                status,
+                said,
+                asked,
+            },
         }
     }
 }

@@ -2,20 +2,15 @@
 
 use std::time::Duration;
 
-use anyhow::anyhow;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, RETRY_AFTER,
-    WWW_AUTHENTICATE,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER,
 };
-use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
-use tokio::time::{Instant, timeout};
+use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use tokio::time::Instant;
 
-use super::answer::{self, Trouble};
-use super::patience::{Patience, retry_after};
-use super::token::{self, Challenge, Granted};
-use super::{Registry, STALE_READS};
+use super::answer::{self, Reach, Trouble};
+use super::patience::{self, Patience, retry_after};
+use super::{Registry, STALE_READS, catalogue};
 use crate::secret::Secret;
 
 /// A request as a value, so that it can be sent again.
@@ -43,20 +38,33 @@ pub(super) enum Missing {
 pub(super) struct Answer {
     pub(super) content_type: String,
     pub(super) content_digest: Option<String>,
+    /// The header that leads to the next page.
+    pub(super) link: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
 /// An answer of any status.
-struct Reply {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Vec<u8>,
+pub(super) struct Reply {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Vec<u8>,
+    pub(super) origin: Origin,
+}
+
+/// Who gave an answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Origin {
+    Registry,
+    TokenEndpoint,
 }
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// The usual limit of registries for a manifest.
 const LARGEST_BODY: usize = 4 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
+/// What GitHub's secondary limit asks for when it names no time
+/// (<https://docs.github.com/en/rest/using-the-rest-api/best-practices-for-using-the-rest-api#handle-rate-limit-errors-appropriately>).
+const SECONDARY_LIMIT: Duration = Duration::from_secs(60);
 
 impl<'a> Call<'a> {
     pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
@@ -100,57 +108,63 @@ impl Registry {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (trouble, asked) = match self.attempt(repository, call).await {
+            let trouble = match self.attempt(repository, call).await {
                 Ok(reply) if reply.status.is_success() => return Ok(reply.into_answer()),
-                Ok(reply) => {
-                    let said = answer::said(reply.status, &reply.body);
-                    let lagging = reply.status == StatusCode::NOT_FOUND
-                        && call.missing == Missing::MayTurnUp
-                        && started.elapsed() < STALE_READS;
-                    let transient = lagging || answer::is_transient(reply.status, &said);
-                    let trouble = Trouble::of(&self.host, reply.status, said);
-                    if !transient {
-                        return Err(trouble);
-                    }
-                    (trouble, reply.retry_after())
-                }
-                Err(trouble @ Trouble::Unreachable { .. }) => (trouble, None),
+                Ok(reply) => self.judge(&reply, call, started)?,
+                Err(trouble @ Trouble::Unreachable { .. }) => trouble,
                 Err(trouble) => return Err(trouble),
             };
-            if !patience.wait(tries, asked).await {
+            if !patience.wait(tries, trouble.asked()).await {
                 return Err(trouble);
             }
             self.console.say(&format!("{trouble}; trying again"));
         }
     }
 
+    /// What is wrong; an error when another try does not help.
+    fn judge(&self, reply: &Reply, call: &Call<'_>, started: Instant) -> Result<Trouble, Trouble> {
+        let said = reply.said();
+        let lagging = reply.origin == Origin::Registry
+            && reply.status == StatusCode::NOT_FOUND
+            && call.missing == Missing::MayTurnUp
+            && self.pace.since(started) < STALE_READS;
+        let transient = lagging || answer::is_transient(reply.status, &said);
+        let asked = reply.retry_after().or_else(|| {
+            let limited = catalogue::is_secondary_limit(&said).then_some(SECONDARY_LIMIT);
+            limited.or_else(|| patience::hint(&said))
+        });
+        let trouble = Trouble::of(&self.host, reply.status, said, asked);
+        if transient { Ok(trouble) } else { Err(trouble) }
+    }
+
     /// Sends once, and once more when the registry wants to know who we are.
     async fn attempt(&self, repository: &str, call: &Call<'_>) -> Result<Reply, Trouble> {
-        let reply = self.send_call(repository, call).await?;
-        let challenges = reply.headers.get_all(WWW_AUTHENTICATE).iter();
-        let challenge = challenges
-            .filter_map(|header| Challenge::parse(header.to_str().ok()?))
-            .next();
-        match challenge {
-            Some(challenge) if reply.status == StatusCode::UNAUTHORIZED => {
-                let Some(authorization) = self.authorize(repository, &challenge).await? else {
-                    return Ok(reply);
-                };
-                self.authorizations
-                    .lock()
-                    .expect("no holder panics")
-                    .insert(repository.to_owned(), authorization);
-                self.send_call(repository, call).await
-            }
-            _ => Ok(reply),
+        let access = self.access(repository).await?;
+        let header = access.as_ref().map(|access| &access.header);
+        let reply = self.send_call(repository, call, header).await?;
+        let challenge = reply.challenge();
+        let Some(challenge) = challenge.filter(|_| reply.status == StatusCode::UNAUTHORIZED) else {
+            return Ok(reply);
+        };
+        match self.renew(repository, &challenge, access.as_ref()).await? {
+            Ok(Some(fresh)) => self.send_call(repository, call, Some(&fresh.header)).await,
+            Ok(None) => Ok(reply),
+            Err(refusal) => Ok(refusal),
         }
     }
 
-    async fn send_call(&self, repository: &str, call: &Call<'_>) -> Result<Reply, Trouble> {
+    async fn send_call(
+        &self,
+        repository: &str,
+        call: &Call<'_>,
+        authorization: Option<&Secret>,
+    ) -> Result<Reply, Trouble> {
         let url = self
             .base
             .join(&format!("{repository}/{}", call.path))
-            .map_err(|error| self.unreachable(error.into()))?;
+            .map_err(|error| {
+                self.broken(format!("cannot be asked for `{}`: {error}", call.path))
+            })?;
         let mut request = self.http.request(call.method.clone(), url);
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
@@ -162,29 +176,33 @@ impl Registry {
             None if call.method == Method::POST => request.body(Vec::new()),
             None => request,
         };
-        let authorization = self
-            .authorizations
-            .lock()
-            .expect("no holder panics")
-            .get(repository)
-            .cloned();
-        self.send(request, authorization.as_ref()).await
+        self.send(request, authorization).await
     }
 
-    async fn send(
+    pub(super) async fn send(
         &self,
         mut request: RequestBuilder,
         authorization: Option<&Secret>,
     ) -> Result<Reply, Trouble> {
         if let Some(authorization) = authorization {
-            let mut value = HeaderValue::from_str(authorization.expose())
-                .map_err(|error| self.unreachable(error.into()))?;
+            let value = HeaderValue::from_str(authorization.expose());
+            let mut value = value.map_err(|_unprintable| {
+                self.broken(
+                    "cannot be sent a token with characters that no header holds".to_owned(),
+                )
+            })?;
             value.set_sensitive(true);
             request = request.header(AUTHORIZATION, value);
         }
-        let response = match timeout(HEADERS_WITHIN, request.send()).await {
-            Ok(sent) => sent.map_err(|error| self.unreachable(error.without_url().into()))?,
-            Err(elapsed) => return Err(self.unreachable(elapsed.into())),
+        let response = match self.pace.timeout(HEADERS_WITHIN, request.send()).await {
+            Ok(sent) => sent.map_err(|error| self.unreachable(error))?,
+            Err(elapsed) => {
+                return Err(Trouble::Unreachable {
+                    host: self.host.clone(),
+                    reach: Reach::Interrupted,
+                    source: elapsed.into(),
+                });
+            }
         };
         let status = response.status();
         let headers = response.headers().clone();
@@ -198,6 +216,7 @@ impl Registry {
             status,
             headers,
             body,
+            origin: Origin::Registry,
         })
     }
 
@@ -208,15 +227,12 @@ impl Registry {
         while let Some(chunk) = response
             .chunk()
             .await
-            .map_err(|error| self.unreachable(error.without_url().into()))?
+            .map_err(|error| self.unreachable(error))?
         {
             body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
             if body.len() == limit {
                 if success {
-                    return Err(Trouble::Broken {
-                        host: self.host.clone(),
-                        what: format!("sent more than {limit} bytes"),
-                    });
+                    return Err(self.broken(format!("sent more than {limit} bytes")));
                 }
                 break;
             }
@@ -224,78 +240,15 @@ impl Registry {
         Ok(body)
     }
 
-    /// The `Authorization` header that answers `challenge`; nothing when we have no login for Basic.
-    async fn authorize(
-        &self,
-        repository: &str,
-        challenge: &Challenge,
-    ) -> Result<Option<Secret>, Trouble> {
-        match challenge {
-            Challenge::Basic => Ok(self.basic()),
-            Challenge::Bearer { realm, service } => self
-                .bearer(repository, realm, service.as_deref())
-                .await
-                .map(Some),
-        }
-    }
-
-    fn basic(&self) -> Option<Secret> {
-        let login = self.login.as_ref()?;
-        let encoded = Secret::new(&STANDARD.encode(format!(
-            "{}:{}",
-            login.username,
-            login.password.expose()
-        )))?;
-        self.console.mask(&encoded);
-        Secret::new(&format!("Basic {}", encoded.expose()))
-    }
-
-    async fn bearer(
-        &self,
-        repository: &str,
-        realm: &str,
-        service: Option<&str>,
-    ) -> Result<Secret, Trouble> {
-        let url = Url::parse(realm)
-            .ok()
-            .filter(|url| token::is_trusted(url, &self.base));
-        let mut url = url.ok_or_else(|| {
-            self.broken(format!(
-                "sends its users to `{realm}` for a token, which is not its own host"
-            ))
-        })?;
-        let scope = format!("repository:{repository}:pull,push");
-        url.query_pairs_mut()
-            .extend_pairs(service.map(|service| ("service", service)))
-            .append_pair("scope", &scope);
-        let reply = self.send(self.http.get(url), self.basic().as_ref()).await?;
-        if !reply.status.is_success() {
-            let said = answer::said(reply.status, &reply.body);
-            return Err(match answer::is_transient(reply.status, &said) {
-                true => self.unreachable(anyhow!(
-                    "its token endpoint answered {} {said}",
-                    reply.status.as_u16()
-                )),
-                false => Trouble::of(&self.host, reply.status, said),
-            });
-        }
-        let granted = serde_json::from_slice::<Granted>(&reply.body)
-            .ok()
-            .and_then(Granted::token);
-        let bearer = granted.ok_or_else(|| self.broken("granted no token".to_owned()))?;
-        self.console.mask(&bearer);
-        Secret::new(&format!("Bearer {}", bearer.expose()))
-            .ok_or_else(|| self.broken("granted no token".to_owned()))
-    }
-
-    fn unreachable(&self, source: anyhow::Error) -> Trouble {
+    fn unreachable(&self, error: reqwest::Error) -> Trouble {
         Trouble::Unreachable {
             host: self.host.clone(),
-            source,
+            reach: Reach::of(&error),
+            source: error.without_url().into(),
         }
     }
 
-    fn broken(&self, what: String) -> Trouble {
+    pub(super) fn broken(&self, what: String) -> Trouble {
         Trouble::Broken {
             host: self.host.clone(),
             what,
@@ -306,6 +259,14 @@ impl Registry {
 impl Reply {
     fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
+    }
+
+    fn said(&self) -> String {
+        let said = answer::said(self.status, &self.body);
+        match self.origin {
+            Origin::Registry => said,
+            Origin::TokenEndpoint => format!("{said} (at its token endpoint)"),
+        }
     }
 
     fn retry_after(&self) -> Option<Duration> {
@@ -324,6 +285,7 @@ impl Reply {
         Answer {
             content_type,
             content_digest: self.header("docker-content-digest").map(str::to_owned),
+            link: self.header(LINK).map(str::to_owned),
             body: self.body,
         }
     }

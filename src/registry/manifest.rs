@@ -1,6 +1,8 @@
 //! What a manifest or index names: children, blobs, platforms
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>).
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::call::Answer;
@@ -28,6 +30,15 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// What the manifest says of itself; labels of an image config, which it may have inherited from a
+    /// base image, are never looked at.
+    pub(crate) fn annotation(&self, key: &str) -> Option<String> {
+        let content: Content = serde_json::from_slice(&self.bytes).ok()?;
+        content.annotations.get(key).cloned()
+    }
+}
+
 /// The fields of a manifest or an index that matter here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -35,6 +46,7 @@ pub(super) struct Content {
     pub(super) config: Option<Descriptor>,
     pub(super) layers: Vec<Descriptor>,
     pub(super) manifests: Vec<Descriptor>,
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Deserialize)]

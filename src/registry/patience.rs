@@ -1,34 +1,84 @@
 //! How long and how often a call is tried again: until a deadline, not a count.
 
+use std::future::Future;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
+use tokio::time::error::Elapsed;
+
+/// How fast time passes for everything that waits: in tests a minute takes a fraction of a second.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace(u32);
+
+impl Pace {
+    pub(crate) const REAL: Self = Self(1);
+
+    /// A second takes only `1 / times` of one.
+    #[cfg(test)]
+    pub(crate) fn times(times: u32) -> Self {
+        Self(times)
+    }
+
+    pub(crate) async fn sleep(self, time: Duration) {
+        tokio::time::sleep(time / self.0).await;
+    }
+
+    pub(crate) async fn timeout<F: Future>(
+        self,
+        time: Duration,
+        future: F,
+    ) -> Result<F::Output, Elapsed> {
+        tokio::time::timeout(time / self.0, future).await
+    }
+
+    /// A limit for what knows real time only.
+    pub(super) fn limit(self, time: Duration) -> Duration {
+        time / self.0
+    }
+
+    pub(crate) fn since(self, start: Instant) -> Duration {
+        start.elapsed() * self.0
+    }
+}
 
 /// Waits between tries: 1 s, doubled each time up to 30 s, each shortened at random by up to the whole
 /// (full jitter), so that many publishers do not come back at once.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Patience {
-    deadline: Instant,
+    start: Instant,
+    time: Duration,
+    pace: Pace,
 }
 
 const FIRST: Duration = Duration::from_secs(1);
 const LONGEST: Duration = Duration::from_secs(30);
 
 impl Patience {
-    pub(crate) fn lasting(time: Duration) -> Self {
+    pub(crate) fn lasting(time: Duration, pace: Pace) -> Self {
         Self {
-            deadline: Instant::now() + time,
+            start: Instant::now(),
+            time,
+            pace,
         }
+    }
+
+    /// The same, but for at most `time` from now.
+    pub(crate) fn at_most(&self, time: Duration) -> Self {
+        Self::lasting(self.left().min(time), self.pace)
+    }
+
+    fn left(&self) -> Duration {
+        self.time.saturating_sub(self.pace.since(self.start))
     }
 
     /// Waits before try number `tries` + 1, at least as long as the server asked; false when the
     /// deadline would pass.
-    pub(super) async fn wait(&self, tries: u32, asked: Option<Duration>) -> bool {
+    pub(crate) async fn wait(&self, tries: u32, asked: Option<Duration>) -> bool {
         let delay = jittered(longest_wait(tries)).max(asked.unwrap_or_default());
-        if Instant::now() + delay > self.deadline {
+        if delay > self.left() {
             return false;
         }
-        sleep(delay).await;
+        self.pace.sleep(delay).await;
         true
     }
 }
@@ -51,6 +101,29 @@ pub(super) fn retry_after(value: &str, server_date: Option<&str>) -> Option<Dura
     }
     let parse = |text: &str| chrono::DateTime::parse_from_rfc2822(text.trim()).ok();
     (parse(value)? - parse(server_date?)?).to_std().ok()
+}
+
+/// The hint in a message such as `retry-after: 1.16676ms, allowed: 44000/minute`, which GHCR gives
+/// instead of the header.
+pub(crate) fn hint(said: &str) -> Option<Duration> {
+    let said = said.to_lowercase();
+    let (_, rest) = said.split_once("retry-after:")?;
+    let rest = rest.trim_start();
+    let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+    let (number, unit) = rest.split_at(digits);
+    let number: f64 = number.parse().ok()?;
+    let end = unit
+        .find(|c: char| !c.is_alphabetic())
+        .unwrap_or(unit.len());
+    let seconds = match &unit[..end] {
+        "ns" => number / 1e9,
+        "us" | "µs" => number / 1e6,
+        "ms" => number / 1e3,
+        "s" => number,
+        "m" => number * 60.0,
+        _ => return None,
+    };
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 #[cfg(test)]
@@ -77,9 +150,20 @@ mod tests {
         assert_eq!(retry_after("soon", date), None);
     }
 
+    #[test]
+    fn the_hint_in_a_message_is_read() {
+        let check = |said, expected| assert_eq!(hint(said), expected);
+        let ghcr = "toomanyrequests: retry-after: 1.16676ms, allowed: 44000/minute";
+        check(ghcr, Some(Duration::from_nanos(1_166_760)));
+        check("Retry-After: 2s", Some(Duration::from_secs(2)));
+        check("retry-after: 1.5m", Some(Duration::from_secs(90)));
+        check("retry-after: soon", None);
+        check("slow down", None);
+    }
+
     #[tokio::test]
     async fn nothing_is_awaited_past_the_deadline() {
-        let patience = Patience::lasting(Duration::from_secs(5));
+        let patience = Patience::lasting(Duration::from_secs(5), Pace::REAL);
         assert!(!patience.wait(1, Some(Duration::from_secs(6))).await);
     }
 }

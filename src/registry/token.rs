@@ -3,6 +3,8 @@
 //! <https://distribution.github.io/distribution/spec/auth/token/>. Only realm and service are taken
 //! from the challenge: the scope is our own, since GHCR names a placeholder there.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::secret::Secret;
@@ -89,9 +91,15 @@ fn last_labels(host: &str) -> (Option<&str>, Option<&str>) {
 pub(super) struct Granted {
     token: Option<String>,
     access_token: Option<String>,
+    expires_in: Option<u64>,
 }
 
 impl Granted {
+    /// How long it is good for, when the answer says so.
+    pub(super) fn life(&self) -> Option<Duration> {
+        self.expires_in.map(Duration::from_secs)
+    }
+
     pub(super) fn token(self) -> Option<Secret> {
         Secret::new(&self.token.or(self.access_token)?)
     }

@@ -10,9 +10,11 @@ use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
 use super::Report;
+use crate::image::Digest;
 use crate::image::digest::hex;
 use crate::plan::metadata;
 use crate::problem::Problem;
+use crate::publish::Done;
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -26,6 +28,7 @@ pub(crate) const NAMES: &[&str] = &[
     "imageid",
     "pushed",
     "tags",
+    "skipped-tags",
     "tag-names",
     "version",
     "labels",
@@ -67,6 +70,7 @@ pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
         "image" => image.clone(),
         "pushed" => report.is_pushed().to_string(),
         "tags" if report.is_publication() => held_tags(report),
+        "skipped-tags" => skipped_tags(report),
         "subjects" => subjects(report),
         "platform-digests" => platform_digests(report),
         "digests" => digests(report),
@@ -94,6 +98,22 @@ fn held_tags(report: &Report) -> String {
     references.collect::<Vec<_>>().join(separator)
 }
 
+fn skipped_tags(report: &Report) -> String {
+    let held = report.done.held.iter();
+    let skipped = held.flat_map(|held| held.skipped.iter().map(move |skipped| (held, skipped)));
+    let entries: Vec<Value> = skipped
+        .map(|(held, skipped)| {
+            json!({
+                "name": held.name.to_string(),
+                "tag": skipped.tag.as_str(),
+                "reason": skipped.reason,
+                "holds": skipped.holds.as_ref().map(Digest::as_str),
+            })
+        })
+        .collect();
+    Value::from(entries).to_string()
+}
+
 fn subjects(report: &Report) -> String {
     let proven = report
         .done
@@ -116,18 +136,20 @@ fn platform_digests(report: &Report) -> String {
     Value::from(map).to_string()
 }
 
+/// Every manifest of every image name, none twice.
 fn digests(report: &Report) -> String {
-    let digests = report
-        .proof()
-        .map(|proof| proof.digests.as_slice())
-        .unwrap_or_default();
-    json!(
-        digests
-            .iter()
-            .map(|digest| digest.as_str())
-            .collect::<Vec<_>>()
-    )
-    .to_string()
+    let proofs = report
+        .done
+        .held
+        .iter()
+        .filter_map(|held| held.proof.as_ref());
+    let mut digests: Vec<&str> = Vec::new();
+    for digest in proofs.flat_map(|proof| &proof.digests) {
+        if !digests.contains(&digest.as_str()) {
+            digests.push(digest.as_str());
+        }
+    }
+    json!(digests).to_string()
 }
 
 fn image_id(report: &Report) -> String {
@@ -166,6 +188,27 @@ pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
         Problem::new(
             format!("cannot write the outputs to `{}`", path.display()),
             "let `GITHUB_OUTPUT` name a writable file, or unset it",
+        )
+    })
+}
+
+/// Tells actions/attest what there is to attest: one line per image name
+/// (<https://github.com/actions/attest#github_artifacts>).
+pub(super) fn append_artifacts(path: &Path, done: &Done) -> anyhow::Result<()> {
+    let proven = done
+        .held
+        .iter()
+        .filter_map(|held| Some((&held.name, held.proof.as_ref()?)));
+    let lines: String = proven
+        .map(|(name, proof)| format!("oci://{name}@{}\n", proof.manifest.digest))
+        .collect();
+    if lines.is_empty() {
+        return Ok(());
+    }
+    append_text(path, &lines).with_context(|| {
+        Problem::new(
+            format!("cannot write the artifacts to `{}`", path.display()),
+            "let `GITHUB_ARTIFACTS` name a writable file, or unset it",
         )
     })
 }
@@ -257,6 +300,7 @@ mod tests {
             ("platform-digests", "{}"),
             ("digests", "[]"),
             ("pushed", "false"),
+            ("skipped-tags", "[]"),
         ];
         assert_eq!(
             known,

@@ -55,7 +55,7 @@ fn headline(report: &Report) -> String {
         .plan()
         .and_then(|plan| plan.images.first())
         .map_or_else(|| "the image".to_owned(), |name| code(&name.to_string()));
-    match (&report.failure, report.plan()) {
+    match (&report.failure, report.not_pushed()) {
         (Some(failure), _) => {
             let verdict = if report.is_pushed() {
                 "is pushed, but not all of it is in place"
@@ -66,11 +66,11 @@ fn headline(report: &Report) -> String {
             let text = &text[..text.floor_char_boundary(MOST_OF_A_FAILURE)];
             format!("### ❌ {image} {verdict}\n\n{}\n", block("", text))
         }
-        (None, Some(plan)) if !plan.push.is_push() => format!(
+        (None, Some(reason)) => format!(
             "### 🔨 {image} was built, not pushed\n\nBecause {}.\n\n",
-            escape(plan.push.reason())
+            escape(reason)
         ),
-        (None, _) => format!("### 📦 {image} is published\n\n"),
+        (None, None) => format!("### 📦 {image} is published\n\n"),
     }
 }
 
@@ -87,12 +87,20 @@ fn held_image(held: &Held, report: &Report) -> String {
     let planned = report.plan().into_iter().flat_map(|plan| &plan.tags);
     let missing: Vec<&Tag> = planned
         .map(|planned| &planned.tag)
-        .filter(|tag| !held.tags.contains(tag))
+        .filter(|tag| {
+            !held.tags.contains(tag) && !held.skipped.iter().any(|skipped| skipped.tag == **tag)
+        })
         .collect();
     if !missing.is_empty() {
         let _infallible = writeln!(text, "| Not moved | {} |", tags(missing.into_iter()));
     }
-    text + "\n" + &platforms(&proof.platforms)
+    text.push('\n');
+    for skipped in &held.skipped {
+        let tag = code(skipped.tag.as_str());
+        let reason = escape(&skipped.reason);
+        let _infallible = writeln!(text, "{tag} stays where it is, since {reason}.\n");
+    }
+    text + &platforms(&proof.platforms)
 }
 
 fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
@@ -132,9 +140,9 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(text, "{name:<8} {value}");
     };
-    if !plan.push.is_push() {
+    if let Some(reason) = report.not_pushed() {
         row("built", digest.as_str());
-        row("pushed", &format!("no: {}", plan.push.reason()));
+        row("pushed", &format!("no: {reason}"));
         return text;
     }
     for held in report.done.held.iter().filter(|held| held.proof.is_some()) {
@@ -143,6 +151,10 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
         held.tags
             .iter()
             .for_each(|tag| row("tag", &format!("{}:{tag}", held.name)));
+        for skipped in &held.skipped {
+            let (name, tag, reason) = (&held.name, &skipped.tag, &skipped.reason);
+            row("left", &format!("{name}:{tag}, since {reason}"));
+        }
     }
     if let (None, Some(image)) = (&report.failure, plan.images.first()) {
         let _infallible = writeln!(

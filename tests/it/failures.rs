@@ -1,6 +1,7 @@
 //! What goes wrong, in the words the user reads: nothing pushed, exit status 1, every output written.
 
 use std::fs;
+use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
 use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package};
@@ -78,7 +79,12 @@ fn a_context_without_a_dockerfile_is_named() {
 
 #[test]
 fn an_engine_that_does_not_answer_is_named() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start()
+        .unwrap();
     let action = tag_push()
+        .input("registry", double.host())
         .buildx("exit 1")
         .env("DOCKER_HOST", "unix:///nowhere/docker.sock");
     check(
@@ -102,10 +108,10 @@ fn a_registry_that_does_not_answer_is_named() {
     check(
         run,
         expect![[r#"
-        ::error title=ghcr-publish::cannot reach the registry `127.0.0.1:9`
-          because: 127.0.0.1:9 does not answer: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-          fix: see whether the name in `registry` or `images` is right and the registry is up
-    "#]],
+            ::error title=ghcr-publish::cannot reach the registry `127.0.0.1:9`
+              because: nobody answers at `127.0.0.1:9`: 127.0.0.1:9 does not answer: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+              fix: see whether the host in `registry` or `images` is right and the registry is up
+        "#]],
     );
 }
 
@@ -116,10 +122,13 @@ fn a_denied_push_is_known_before_the_build() {
         .package("acme/widget", Package::unlinked())
         .start()
         .unwrap();
+    let started = Instant::now();
     let run = tag_push()
         .buildx("exit 1")
+        .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
         .input("registry", double.host())
         .run();
+    assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(run.noted("arguments"), "", "the build was started");
     assert!(double.requests().len() <= 3, "{:?}", double.requests());
     let text = run
@@ -127,9 +136,9 @@ fn a_denied_push_is_known_before_the_build() {
         .replace(&double.host(), "<registry>")
         .replace("%0A", "\n");
     expect![[r#"
-        ::error title=ghcr-publish::cannot push `<registry>/acme/widget`
-          because: <registry> answered 403 DENIED: permission_denied: write_package
-          fix: add `packages: write` to the job's `permissions:`, and give this repository the role Write on the package's settings page
+        ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: <registry> answered 403 DENIED: permission_denied: write_package
+          because: the package exists and does not give this repository write access
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
     "#]].assert_eq(&text);
     assert!(!run.succeeded);
 }
@@ -222,8 +231,8 @@ fn what_a_registry_holds_is_reported_although_a_tag_was_refused() {
         .replace("%0A", "\n");
     expect![[r#"
         ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but its tags are not all in place
-          because: <registry> answered 403 DENIED: permission_denied: write_package
-          fix: run the job again: the build is cached, and the tags move once the registry is well
+          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists and does not give this repository write access
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again: the build is cached, and the tags move once the registry is well
     "#]].assert_eq(&text);
 }
 

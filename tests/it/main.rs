@@ -13,7 +13,9 @@ mod hostile;
 mod judge;
 mod progress;
 mod publish;
+mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;
 mod support;
+mod tags;
 mod vectors;

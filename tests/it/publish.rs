@@ -84,6 +84,7 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
         platform-digests={"linux/amd64":"<digest>"}
         pushed=true
         ref=<registry>/acme/widget@<digest>
+        skipped-tags=[]
         subjects=[{"name":"<registry>/acme/widget","digest":"<digest>"}]
         tag-names=v1.2.3
         latest

@@ -7,5 +7,6 @@ mod builders;
 mod engine;
 mod hostile;
 mod inputs;
+mod patience;
 mod registry;
 mod world;

@@ -155,10 +155,16 @@ impl Action {
 
     /// Runs until the scripted `buildx` has started, then asks the program to end.
     pub(crate) fn run_until_building(self) -> Run {
+        let started = self.path("docker-config");
+        self.run_and_stop_when(|| started.exists())
+    }
+
+    /// Runs until `reached`, then asks the program to end.
+    pub(crate) fn run_and_stop_when(self, reached: impl Fn() -> bool) -> Run {
         let started = self.start();
         let until = Instant::now() + Duration::from_secs(20);
-        while !started.action.path("docker-config").exists() {
-            assert!(Instant::now() < until, "buildx was not started");
+        while !reached() {
+            assert!(Instant::now() < until, "the run did not come that far");
             sleep(Duration::from_millis(10));
         }
         started.stop()
@@ -192,6 +198,22 @@ impl Action {
         }
         child.wait().unwrap();
         peak
+    }
+
+    /// Runs until `reached`, then kills the program; true when it ended before.
+    pub(crate) fn run_and_kill_when(self, reached: impl Fn() -> bool) -> bool {
+        let mut started = self.start();
+        loop {
+            if started.child.try_wait().unwrap().is_some() {
+                return true;
+            }
+            if reached() {
+                started.child.kill().unwrap();
+                started.child.wait().unwrap();
+                return false;
+            }
+            sleep(Duration::from_millis(5));
+        }
     }
 
     fn command(&self) -> Command {

@@ -72,11 +72,7 @@ impl VersionLine {
         &self.version
     }
 
-    pub(crate) fn level(&self) -> Level {
-        self.level
-    }
-
-    /// The version that `tag` shows in full, when it is final and in this line.
+    /// The version that `tag` shows in full, when it is in this line, and final unless ours is not either.
     pub(crate) fn version_of(&self, tag: &str) -> Option<Version> {
         let text = tag.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
         let version = Version::parse(text, self.version.scheme())?;
@@ -88,7 +84,8 @@ impl VersionLine {
             Level::Minor => same_minor,
             Level::Exact => version.compare(&self.version) == Some(Ordering::Equal),
         };
-        (inside && version.is_final() && version.is_full()).then_some(version)
+        let counts = version.is_final() || !self.version.is_final();
+        (inside && counts && version.is_full()).then_some(version)
     }
 }
 

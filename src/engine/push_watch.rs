@@ -1,0 +1,154 @@
+//! Whether the engine is pushing, from its rawjson progress: a push that is silent for too long is
+//! stopped, and a failure while pushing is another kind of failure than one of the build.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::image::ImageName;
+use crate::plan::build::BuildRequest;
+
+/// How long a push may say nothing.
+pub(super) const SILENCE: Duration = Duration::from_secs(5 * 60);
+
+#[derive(Deserialize, Default)]
+#[serde(default)]
+struct Status {
+    vertexes: Vec<Vertex>,
+    statuses: Vec<Part>,
+}
+
+#[derive(Deserialize)]
+struct Vertex {
+    digest: String,
+    #[serde(default)]
+    name: String,
+    started: Option<serde::de::IgnoredAny>,
+    completed: Option<serde::de::IgnoredAny>,
+    #[serde(default)]
+    error: String,
+}
+
+#[derive(Deserialize)]
+struct Part {
+    id: String,
+    vertex: String,
+}
+
+/// Reads along.
+#[derive(Debug, Default)]
+pub(super) struct PushWatch {
+    /// The steps in which something is pushed, and that have not ended.
+    pushing: BTreeSet<String>,
+    failed: bool,
+}
+
+impl PushWatch {
+    pub(super) fn line(&mut self, line: &[u8]) {
+        // Log lines are most of what there is, and say nothing of a push.
+        if line.starts_with(br#"{"logs":"#) {
+            return;
+        }
+        let Ok(status) = serde_json::from_slice::<Status>(line) else {
+            return;
+        };
+        for part in status.statuses {
+            if part.id.starts_with("pushing ") {
+                self.pushing.insert(part.vertex);
+            }
+        }
+        for vertex in status.vertexes {
+            self.vertex(&vertex);
+        }
+    }
+
+    /// The docker driver with a graph driver pushes in a step of its own, "pushing … with docker".
+    fn vertex(&mut self, vertex: &Vertex) {
+        if vertex.started.is_some() && vertex.name.starts_with("pushing ") {
+            self.pushing.insert(vertex.digest.clone());
+        }
+        if vertex.completed.is_some() {
+            let was_pushing = self.pushing.remove(&vertex.digest);
+            self.failed |= was_pushing && !vertex.error.is_empty();
+        }
+    }
+
+    pub(super) fn is_pushing(&self) -> bool {
+        !self.pushing.is_empty()
+    }
+
+    /// Whether it was a push that failed.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed
+    }
+}
+
+/// The image was built, and a registry did not take it.
+#[derive(Debug)]
+pub(crate) struct PushFailed {
+    /// In the engine's words.
+    pub(crate) cause: String,
+}
+
+impl PushFailed {
+    /// The name that was not taken: the engine pushes one after the other and says which one failed.
+    pub(crate) fn name(&self, request: &BuildRequest) -> ImageName {
+        let names = || request.names.iter().map(|tagged| &tagged.name);
+        let said = names().find(|name| {
+            let (reference, digest) = (format!("{name}:"), format!("{name}@"));
+            self.cause.contains(&reference) || self.cause.contains(&digest)
+        });
+        let name = said.or_else(|| names().next());
+        name.expect("what is pushed has a name").clone()
+    }
+}
+
+impl fmt::Display for PushFailed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.cause)
+    }
+}
+
+impl std::error::Error for PushFailed {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(lines: &[&str], pushing: bool, failed: bool) {
+        let mut watch = PushWatch::default();
+        lines.iter().for_each(|line| watch.line(line.as_bytes()));
+        assert_eq!((watch.is_pushing(), watch.has_failed()), (pushing, failed));
+    }
+
+    const STARTED: &str = r#"{"vertexes":[{"digest":"d","name":"exporting to image","started":"2026-01-01T00:00:00Z"}]}"#;
+    const PUSHES: &str =
+        r#"{"statuses":[{"id":"pushing layers","vertex":"d","started":"2026-01-01T00:00:00Z"}]}"#;
+    const FAILED: &str = r#"{"vertexes":[{"digest":"d","name":"exporting to image","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"failed to push x"}]}"#;
+
+    #[test]
+    fn an_export_becomes_a_push_when_layers_are_pushed() {
+        check(&[STARTED], false, false);
+        check(&[STARTED, PUSHES], true, false);
+        check(&[STARTED, PUSHES, FAILED], false, true);
+        check(&[STARTED, FAILED], false, false);
+        check(&["ERROR: failed to build"], false, false);
+    }
+
+    #[test]
+    fn a_graph_driver_pushes_in_a_step_of_its_own() {
+        let step = |rest: &str| {
+            format!(
+                r#"{{"vertexes":[{{"digest":"p","name":"pushing ghcr.io/a/b:1 with docker","started":"2026-01-01T00:00:00Z"{rest}}}]}}"#
+            )
+        };
+        check(&[&step("")], true, false);
+        let refused = step(r#","completed":"2026-01-01T00:00:01Z","error":"denied: denied""#);
+        check(&[&step(""), &refused], false, true);
+        let pushed = step(r#","completed":"2026-01-01T00:00:01Z""#);
+        check(&[&step(""), &pushed], false, false);
+    }
+}

@@ -1,0 +1,172 @@
+//! The inputs on where an image goes and who logs in there: `floating-tags`, `registry-auth`.
+
+use serde::Deserialize;
+
+use super::Given;
+use crate::problem::Problem;
+use crate::secret::Secret;
+
+/// What is asked of the registries.
+#[derive(Debug)]
+pub(crate) struct DestinationInputs {
+    pub(crate) floating_tags: FloatingTags,
+    pub(crate) registry_auth: Vec<RegistryLogin>,
+}
+
+/// The input `floating-tags`: which way a tag such as `latest`, `1.2` or a branch may move.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FloatingTags {
+    /// Only to a newer version or commit.
+    Forward,
+    /// To what was just built, whatever it shows now.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// One entry of the input `registry-auth`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct RegistryLogin {
+    /// The host, lowercase.
+    pub(crate) registry: String,
+    pub(crate) username: String,
+    pub(crate) password: Secret,
+}
+
+/// An entry as it is written, after docker/login-action.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Entry {
+    registry: Option<String>,
+    username: String,
+    password: String,
+}
+
+const EXAMPLE: &str = "write a YAML list whose entries have `registry`, `username` and `password`, for example `- {registry: quay.io, username: acme+bot, password: \"${{ secrets.QUAY }}\"}`";
+
+impl DestinationInputs {
+    pub(super) fn read(given: &Given) -> Result<Self, Problem> {
+        let floating_tags = given.parsed("floating-tags", floating_tags)?;
+        Ok(Self {
+            floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
+            registry_auth: registry_auth(given.text("registry-auth").unwrap_or_default())?,
+        })
+    }
+}
+
+fn floating_tags(text: &str) -> Result<FloatingTags, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "forward" => Ok(FloatingTags::Forward),
+        "always" => Ok(FloatingTags::Always),
+        "never" => Ok(FloatingTags::Never),
+        _ => Err("write `forward`, `always` or `never`"),
+    }
+}
+
+/// The text itself is never shown: it holds passwords.
+fn registry_auth(text: &str) -> Result<Vec<RegistryLogin>, Problem> {
+    if text.is_empty() {
+        return Ok(Vec::new());
+    }
+    let malformed = |because: String| {
+        Problem::new("the input `registry-auth` is no list of logins", EXAMPLE).because(because)
+    };
+    // What the parser says may quote the line it stopped at, so only the place is passed on.
+    let entries: Vec<Entry> = serde_saphyr::from_str(text).map_err(|error| {
+        let line = error.location().map(|place| place.line());
+        malformed(line.map_or_else(
+            || "it cannot be read".to_owned(),
+            |line| format!("it cannot be read from line {line} on"),
+        ))
+    })?;
+    let numbered = entries.into_iter().enumerate();
+    numbered
+        .map(|(index, entry)| {
+            login(&entry).ok_or_else(|| {
+                malformed(format!(
+                    "entry {} has an empty username or password; is the secret passed on?",
+                    index + 1
+                ))
+            })
+        })
+        .collect()
+}
+
+fn login(entry: &Entry) -> Option<RegistryLogin> {
+    let username = Some(entry.username.trim().to_owned()).filter(|name| !name.is_empty())?;
+    Some(RegistryLogin {
+        registry: host(entry.registry.as_deref().unwrap_or("docker.io")),
+        username,
+        password: Secret::new(&entry.password)?,
+    })
+}
+
+/// The host in what people write for a registry; Docker Hub has several addresses.
+fn host(registry: &str) -> String {
+    let registry = registry.trim().to_lowercase();
+    let bare = registry.trim_start_matches("https://");
+    let host = bare.split('/').next().unwrap_or_default();
+    match host {
+        "" | "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
+        host => host.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Explanation;
+    use expect_test::{Expect, expect};
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    #[track_caller]
+    fn refused(text: &str, expected: Expect) {
+        let explanation = Explanation::of(&registry_auth(text).unwrap_err().into());
+        assert!(!explanation.to_string().contains("hunter2"));
+        expected.assert_eq(&explanation.because.join("\n"));
+    }
+
+    #[test]
+    fn each_entry_is_a_login_for_one_host() {
+        let text = "- registry: https://Quay.io/\n  username: acme+bot\n  password: hunter2\n- username: joe\n  password: 'p: q'\n";
+        let logins = registry_auth(text).unwrap();
+        let shown: Vec<_> = logins
+            .iter()
+            .map(|l| {
+                (
+                    l.registry.as_str(),
+                    l.username.as_str(),
+                    l.password.expose(),
+                )
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ("quay.io", "acme+bot", "hunter2"),
+                ("docker.io", "joe", "p: q")
+            ]
+        );
+        assert_eq!(registry_auth("").unwrap(), []);
+    }
+
+    #[test]
+    fn what_is_no_login_is_refused_without_showing_it() {
+        refused("hunter2", expect!["it cannot be read from line 1 on"]);
+        refused(
+            "- {registry: quay.io, username: a, pasword: hunter2}",
+            expect!["it cannot be read from line 1 on"],
+        );
+        refused(
+            "- {username: a, password: \"\"}",
+            expect!["entry 1 has an empty username or password; is the secret passed on?"],
+        );
+        refused(
+            "- registry: [hunter2",
+            expect!["it cannot be read from line 1 on"],
+        );
+    }
+}

@@ -1,0 +1,186 @@
+//! Every kind of event with every kind of token: what is decided, and why.
+
+use std::fmt::Write as _;
+
+use expect_test::expect;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::context::event::Event;
+use crate::vars::Vars;
+
+/// An event as far as the decision looks at it.
+struct Case {
+    name: &'static str,
+    event: &'static str,
+    actor: &'static str,
+    payload: Value,
+}
+
+fn case(name: &'static str, event: &'static str, payload: Value) -> Case {
+    Case {
+        name,
+        event,
+        actor: "octocat",
+        payload,
+    }
+}
+
+fn head(repository: &Value) -> Value {
+    json!({"number": 2, "pull_request": {"head": {"repo": repository}}})
+}
+
+fn run_of(repository: &str) -> Value {
+    json!({"workflow_run": {"head_repository": {"full_name": repository}}})
+}
+
+fn cases() -> Vec<Case> {
+    let own = || head(&json!({"full_name": "Acme/Widget"}));
+    let fork = || head(&json!({"full_name": "joe/widget"}));
+    let dependabot = |case: Case| Case {
+        actor: "dependabot[bot]",
+        ..case
+    };
+    vec![
+        case("push", "push", json!({})),
+        case("schedule", "schedule", json!({})),
+        case("release", "release", json!({})),
+        case("merge_group", "merge_group", json!({})),
+        case("pull request, own", "pull_request", own()),
+        case("pull request, fork", "pull_request", fork()),
+        case(
+            "pull request, fork gone",
+            "pull_request",
+            head(&Value::Null),
+        ),
+        case("review, fork", "pull_request_review", fork()),
+        case("target, own", "pull_request_target", own()),
+        case("target, fork", "pull_request_target", fork()),
+        case("workflow_run, own", "workflow_run", run_of("acme/widget")),
+        case("workflow_run, fork", "workflow_run", run_of("joe/widget")),
+        dependabot(case("Dependabot, push", "push", json!({}))),
+        dependabot(case("Dependabot, pull", "pull_request", own())),
+    ]
+}
+
+fn context(case: &Case) -> Context {
+    let variables = [
+        ("GITHUB_REPOSITORY", "acme/Widget"),
+        ("GITHUB_REF", "refs/heads/main"),
+        ("GITHUB_SHA", "0123456789"),
+        ("GITHUB_ACTOR", case.actor),
+        ("GITHUB_EVENT_NAME", case.event),
+    ];
+    Context {
+        event: Event::from_payload(&case.payload),
+        ..Context::from_vars(&Vars::of(&variables)).unwrap()
+    }
+}
+
+fn line(case: &Case, variables: &[(&str, &str)]) -> String {
+    let inputs = Inputs::from_vars(&Vars::of(variables), &[]).unwrap();
+    let context = context(case);
+    let floating = match floating(&inputs, &context) {
+        Floating::Forward => "forward",
+        Floating::Always => "always",
+        Floating::Never { .. } => "never",
+    };
+    match decide(&inputs, &context, inputs.token.is_some()) {
+        Ok(PushDecision::Push { reason }) => format!("push, {floating}: {reason}"),
+        Ok(PushDecision::PushIfAllowed { reason }) => format!("ask, {floating}: {reason}"),
+        Ok(PushDecision::BuildOnly { reason }) => format!("build: {reason}"),
+        Err(problem) => format!("refuse: {problem}"),
+    }
+}
+
+fn table(variables: &[(&str, &str)]) -> String {
+    let mut table = String::new();
+    for case in cases() {
+        writeln!(table, "{:<24}{}", case.name, line(&case, variables)).unwrap();
+    }
+    table
+}
+
+const TOKEN: (&str, &str) = ("INPUT_GITHUB-TOKEN", "t");
+
+#[test]
+fn with_a_token_everything_trusted_is_pushed() {
+    expect![[r#"
+        push                    push, forward: there is a token, and the event is trusted
+        schedule                push, forward: there is a token, and the event is trusted
+        release                 push, forward: there is a token, and the event is trusted
+        merge_group             push, forward: there is a token, and the event is trusted
+        pull request, own       push, forward: there is a token, and the event is trusted
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        target, own             push, forward: there is a token, and the event is trusted
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+        workflow_run, own       push, forward: there is a token, and the event is trusted
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        Dependabot, push        ask, forward: there is a token, which for Dependabot may be read-only
+        Dependabot, pull        ask, forward: there is a token, which for Dependabot may be read-only
+    "#]].assert_eq(&table(&[TOKEN]));
+}
+
+#[test]
+fn without_a_token_everything_is_only_built() {
+    expect![[r#"
+        push                    build: there is no token to log in with
+        schedule                build: there is no token to log in with
+        release                 build: there is no token to log in with
+        merge_group             build: there is no token to log in with
+        pull request, own       build: there is no token to log in with
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        target, own             build: there is no token to log in with
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+        workflow_run, own       build: there is no token to log in with
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        Dependabot, push        build: there is no token to log in with
+        Dependabot, pull        build: there is no token to log in with
+    "#]].assert_eq(&table(&[]));
+}
+
+#[test]
+fn untrusted_code_may_be_pushed_on_request_but_takes_no_floating_tag() {
+    let allowed = ("INPUT_ALLOW-UNTRUSTED-PULL-REQUEST", "true");
+    let always = ("INPUT_FLOATING-TAGS", "always");
+    expect![[r#"
+        push                    push, always: there is a token, and the event is trusted
+        schedule                push, always: there is a token, and the event is trusted
+        release                 push, always: there is a token, and the event is trusted
+        merge_group             push, always: there is a token, and the event is trusted
+        pull request, own       push, always: there is a token, and the event is trusted
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
+        target, own             push, always: there is a token, and the event is trusted
+        target, fork            push, never: there is a token, and `allow-untrusted-pull-request` is `true`
+        workflow_run, own       push, always: there is a token, and the event is trusted
+        workflow_run, fork      push, never: there is a token, and `allow-untrusted-pull-request` is `true`
+        Dependabot, push        ask, always: there is a token, which for Dependabot may be read-only
+        Dependabot, pull        ask, always: there is a token, which for Dependabot may be read-only
+    "#]].assert_eq(&table(&[TOKEN, allowed, always]));
+}
+
+#[test]
+fn whoever_says_push_is_believed() {
+    expect![[r#"
+        push                    push, forward: the input `push` is `true`
+        schedule                push, forward: the input `push` is `true`
+        release                 push, forward: the input `push` is `true`
+        merge_group             push, forward: the input `push` is `true`
+        pull request, own       push, forward: the input `push` is `true`
+        pull request, fork      push, never: the input `push` is `true`
+        pull request, fork gone push, never: the input `push` is `true`
+        review, fork            push, never: the input `push` is `true`
+        target, own             push, forward: the input `push` is `true`
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+        workflow_run, own       push, forward: the input `push` is `true`
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        Dependabot, push        push, forward: the input `push` is `true`
+        Dependabot, pull        push, forward: the input `push` is `true`
+    "#]].assert_eq(&table(&[TOKEN, ("INPUT_PUSH", "true")]));
+}

@@ -1,0 +1,80 @@
+//! What can be told of a destination without asking anybody: hosts that are mistyped or closed, and
+//! owners the token is not good for.
+
+use crate::context::Context;
+use crate::image::ImageName;
+use crate::inputs::Inputs;
+use crate::problem::Problem;
+
+/// Hosts that differ from `ghcr.io` by a slip and are somebody's.
+const REAL: &[&str] = &["gcr.io"];
+/// Slips that are further away than one character.
+const SLIPS: &[&str] = &[
+    "ghcr.com", "ghcr.dev", "ghcr.org", "ghcr.net", "gchr.io", "gcrh.io",
+];
+
+/// Refuses hosts that cannot be meant: a token sent to a mistyped host is a token given away.
+pub(super) fn check_host(name: &ImageName) -> Result<(), Problem> {
+    let (host, path) = (name.registry(), name.repository());
+    if host == "docker.pkg.github.com" {
+        return Err(Problem::new(
+            "docker.pkg.github.com was closed in 2025",
+            format!("publish to `ghcr.io/{path}`, where GitHub has moved the images"),
+        ));
+    }
+    let slip = strsim::damerau_levenshtein(host, "ghcr.io") == 1 || SLIPS.contains(&host);
+    if slip && !REAL.contains(&host) {
+        return Err(Problem::new(
+            format!("`{host}` is not a registry of GitHub; did you mean `ghcr.io`?"),
+            format!("write `ghcr.io/{path}`"),
+        )
+        .because("a token that is sent to a mistyped host is given away"));
+    }
+    Ok(())
+}
+
+/// What the reader should know of the owner of `name`: the token of a workflow is good for its own only.
+pub(super) fn foreign_owner(
+    name: &ImageName,
+    token_registry: &str,
+    inputs: &Inputs,
+    context: &Context,
+) -> Option<String> {
+    let github = token_registry == "ghcr.io" || token_registry.ends_with(".ghe.com");
+    let workflow_token = inputs.token.is_some() && inputs.token == inputs.github_token;
+    let (owner, _) = name.repository().split_once('/')?;
+    let own = context.repository.owner.to_lowercase();
+    let applies = github && workflow_token && name.registry() == token_registry && owner != own;
+    applies.then(|| {
+        format!(
+            "`{name}` belongs to `{owner}`, and the token of a workflow in `{}` is good for packages of `{own}` only; \
+             for another owner give a classic personal token as `password`",
+            context.repository
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, refused: Option<&str>) {
+        let name = ImageName::parse(name, "ghcr.io").unwrap();
+        let problem = check_host(&name).err().map(|problem| problem.to_string());
+        assert_eq!(problem.as_deref(), refused);
+    }
+
+    #[test]
+    fn a_slip_is_refused_and_a_neighbour_is_not() {
+        let slip = "`ghrc.io` is not a registry of GitHub; did you mean `ghcr.io`?";
+        check("ghrc.io/acme/app", Some(slip));
+        let slip = "`ghcr.com` is not a registry of GitHub; did you mean `ghcr.io`?";
+        check("ghcr.com/acme/app", Some(slip));
+        check("gcr.io/acme/app", None);
+        check("ghcr.io/acme/app", None);
+        check("quay.io/acme/app", None);
+        let closed = "docker.pkg.github.com was closed in 2025";
+        check("docker.pkg.github.com/acme/repo/app", Some(closed));
+    }
+}

@@ -1,0 +1,206 @@
+//! A world to publish into: a registry in which every tag shows the previous release, and ours pushed.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ghcr_double::{Account, Double, Fault, Package, Repository};
+use serde_json::Map;
+
+use super::super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::Decided;
+use crate::context::Context;
+use crate::credentials::Credentials;
+use crate::engine::Built;
+use crate::inputs::{Inputs, Mode};
+use crate::plan::Plan;
+use crate::problem::Explanation;
+use crate::registry::{Pace, Patience};
+use crate::vars::Vars;
+use crate::workflow::{Console, Reader, Screen, Stream};
+
+pub(super) const SPEED: u32 = 100;
+
+const NAME: &str = "acme/widget";
+const TOKEN: &str = "ghs_of-the-faults";
+const OLD: &str = "1111111111111111111111111111111111111111";
+const NEW: &str = "2222222222222222222222222222222222222222";
+/// Two that never move, and five that do.
+const TAGS: &str = "type=semver,pattern={{version}}\ntype=sha\ntype=semver,pattern={{major}}.{{minor}}\n\
+                    type=semver,pattern={{major}}\nstable\nedge";
+const FIXED: [&str; 2] = ["1.2.3", "sha-2222222"];
+const FLOATING: [&str; 5] = ["1.2", "1", "stable", "edge", "latest"];
+
+const CONSOLE: Console = Console {
+    reader: Reader::Person(Screen::Paper),
+    stream: Stream::Nowhere,
+};
+
+pub(super) struct World {
+    double: Double,
+    decided: Decided,
+    old: String,
+    new: String,
+}
+
+/// How a publication ended, and what the registry holds.
+#[derive(Debug)]
+pub(super) struct Outcome {
+    pub(super) error: Option<Explanation>,
+    reported: Vec<String>,
+    tags: BTreeMap<String, String>,
+    old: String,
+    new: String,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let repository = Repository::new("acme/Widget")
+            .commit(OLD, &[], "2026-11-19T10:00:00Z")
+            .commit(NEW, &[OLD], "2026-11-20T10:00:00Z");
+        let double = Double::builder()
+            .token(TOKEN, Account::workflow("acme/Widget"))
+            .package(NAME, Package::of("acme/Widget"))
+            .repository(repository)
+            .start()
+            .unwrap();
+        let image = |tag: &str, commit: &str| {
+            let annotations = [
+                (
+                    "org.opencontainers.image.source",
+                    "https://github.com/acme/Widget",
+                ),
+                ("org.opencontainers.image.revision", commit),
+            ];
+            double.put_image(NAME, tag, &annotations)
+        };
+        let old = image("1.2.2", OLD);
+        let (media_type, bytes) = double.manifest(NAME, &old).unwrap();
+        for tag in FLOATING {
+            double.put_manifest(NAME, tag, &media_type, bytes.clone());
+        }
+        let new = image("1.2.3", NEW);
+        let decided = decided(&double);
+        Self {
+            double,
+            decided,
+            old,
+            new,
+        }
+    }
+
+    pub(super) fn script(&self, fault: Fault) {
+        self.double.script(fault);
+    }
+
+    pub(super) fn requests(&self) -> usize {
+        self.double.requests().len()
+    }
+
+    /// All of a publication but the build.
+    pub(super) async fn publish(&self) -> Outcome {
+        let mut done = Done::default();
+        let ended = self.settled(&mut done).await;
+        let held = done.held.iter().flat_map(|held| &held.tags);
+        let mut reported: Vec<String> = held.map(ToString::to_string).collect();
+        reported.sort();
+        Outcome {
+            error: ended.err().map(|error| Explanation::of(&error)),
+            reported,
+            tags: self.double.tags(NAME),
+            old: self.old.clone(),
+            new: self.new.clone(),
+        }
+    }
+
+    async fn settled(&self, done: &mut Done) -> anyhow::Result<()> {
+        let Self { decided, .. } = self;
+        let Decided {
+            plan, credentials, ..
+        } = decided;
+        let pace = Pace::times(SPEED);
+        let registries = connect(plan, credentials, pace, CONSOLE)?;
+        preflight::before_the_build(decided, &registries, CONSOLE).await?;
+        let digest: crate::image::Digest = self.new.parse()?;
+        done.built = Some(Built {
+            digest: digest.clone(),
+            config_digest: None,
+            metadata: Map::new(),
+        });
+        done.held = plan.images.iter().cloned().map(Held::nothing_yet).collect();
+        let image = Pushed {
+            digest,
+            tag: Some(&plan.primary),
+        };
+        let patience = Patience::lasting(Duration::from_secs(15 * 60), pace);
+        let failures = settle_all(
+            decided,
+            &registries,
+            &image,
+            patience,
+            CONSOLE,
+            &mut done.held,
+        );
+        combine(failures.await.collect())
+    }
+}
+
+fn decided(double: &Double) -> Decided {
+    let (host, api) = (double.host(), double.api_url());
+    let vars = Vars::of(&[
+        ("GITHUB_ACTIONS", "true"),
+        ("GITHUB_API_URL", &api),
+        ("GITHUB_EVENT_NAME", "push"),
+        ("GITHUB_REF", "refs/tags/v1.2.3"),
+        ("GITHUB_REPOSITORY", "acme/Widget"),
+        ("GITHUB_SHA", NEW),
+        ("GITHUB_TOKEN", TOKEN),
+        ("INPUT_REGISTRY", &host),
+        ("INPUT_TAGS", TAGS),
+    ]);
+    let inputs = Inputs::from_vars(&vars, &[]).unwrap();
+    let context = Context::from_vars(&vars).unwrap();
+    let credentials = Credentials::new(&inputs, &vars, host.clone()).unwrap();
+    let now = "2026-11-20T10:00:00Z".parse().unwrap();
+    let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
+    let mode = Mode::Publish;
+    Decided {
+        mode,
+        inputs,
+        credentials,
+        context,
+        plan,
+    }
+}
+
+impl Outcome {
+    fn shows(&self, tag: &str, digest: &str) -> bool {
+        self.tags.get(tag).map(String::as_str) == Some(digest)
+    }
+
+    /// Every tag shows ours.
+    pub(super) fn is_complete(&self) -> bool {
+        let mut tags = FIXED.iter().chain(&FLOATING);
+        tags.all(|tag| self.shows(tag, &self.new))
+    }
+
+    /// The tags that are reported are those that show ours.
+    pub(super) fn report_is_true(&self) -> bool {
+        let mut held: Vec<&str> = FIXED.iter().chain(&FLOATING).copied().collect();
+        held.retain(|tag| self.shows(tag, &self.new));
+        held.sort_unstable();
+        // When the preflight refuses, nothing of this run is there to report.
+        self.reported == held || (self.reported.is_empty() && self.is_rolled_back())
+    }
+
+    /// Each floating tag shows old or new, and `latest` the new one only when all others do.
+    pub(super) fn is_atomic(&self) -> bool {
+        let either = |tag: &str| self.shows(tag, &self.old) || self.shows(tag, &self.new);
+        let latest_is_last = !self.shows("latest", &self.new) || self.is_complete();
+        FLOATING.iter().all(|tag| either(tag)) && latest_is_last
+    }
+
+    pub(super) fn is_rolled_back(&self) -> bool {
+        FLOATING.iter().all(|tag| self.shows(tag, &self.old))
+    }
+}

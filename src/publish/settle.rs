@@ -1,0 +1,210 @@
+//! One image in one registry: prove it, let the tags point to it, read them back, undo what fails half-way.
+
+use std::cell::{Cell, RefCell};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::floating::Moved;
+use super::{Held, Skipped, subject};
+use crate::Decided;
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::decision::Floating;
+use crate::plan::tags::{Motion, Outcome, PlannedTag};
+use crate::problem::Problem;
+use crate::registry::{
+    AGAIN, Manifest, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
+};
+use crate::workflow::Console;
+
+/// What settling an image needs to know, and what it has moved so far.
+pub(super) struct Settling<'a> {
+    pub(super) decided: &'a Decided,
+    pub(super) subject: Subject,
+    /// The tag that the engine wrote with the image; none, when it pushed by digest.
+    pushed: Option<&'a Tag>,
+    pub(super) repository: Repository<'a>,
+    pub(super) console: Console,
+    /// Floating tags that were, or may have been, moved, in the order of the attempts.
+    pub(super) moved: RefCell<Vec<Moved>>,
+    /// The longest time between a question and the write it led to.
+    pub(super) gap: Cell<Duration>,
+    pub(super) last_write: Cell<Instant>,
+}
+
+/// How long the truth is looked for after a failure, and tags are put back.
+const AFTERWARDS: Duration = Duration::from_secs(60);
+
+/// Proves the digest, lets the tags point to it, the floating ones last, and reads them back.
+pub(super) async fn settle(
+    settling: &Settling<'_>,
+    digest: &Digest,
+    held: &mut Held,
+) -> anyhow::Result<()> {
+    let proof = settling.repository.prove(digest).await;
+    let proof = proof.map_err(|trouble| settling.unproven(digest, &trouble))?;
+    let manifest = proof.manifest.clone();
+    held.proof = Some(proof);
+    let outcome = settling.write_tags(&manifest, held).await;
+    if outcome.is_err() {
+        settling.put_back(digest).await;
+        held.tags = settling.truth(digest).await;
+    }
+    outcome
+}
+
+impl<'a> Settling<'a> {
+    pub(super) fn new(
+        decided: &'a Decided,
+        name: &ImageName,
+        pushed: Option<&'a Tag>,
+        repository: Repository<'a>,
+        console: Console,
+    ) -> Self {
+        Self {
+            decided,
+            subject: subject(decided, name),
+            pushed,
+            repository,
+            console,
+            moved: RefCell::default(),
+            gap: Cell::default(),
+            last_write: Cell::new(Instant::now()),
+        }
+    }
+
+    async fn write_tags(&self, manifest: &Manifest, held: &mut Held) -> anyhow::Result<()> {
+        let digest = &manifest.digest;
+        let unsettled = |trouble: Trouble| self.unsettled(digest, &trouble);
+        let fixed = self.tags(Motion::Fixed);
+        let unpushed = self.unpushed(&fixed);
+        let put = self.repository.put_all(manifest, &unpushed).await;
+        put.map_err(unsettled)?;
+        held.skipped = self.float(manifest).await.map_err(unsettled)?;
+        let read = self.repository.read_back(digest, &fixed, STALE_READS).await;
+        self.require_all(digest, &fixed, &read.map_err(unsettled)?)?;
+        let overtaken = self.look_again(manifest).await.map_err(unsettled)?;
+        held.skipped.extend(overtaken);
+        let shows_ours = |tag: &Tag| held.skipped.iter().all(|skipped| skipped.tag != *tag);
+        let planned = self.decided.plan.tags.iter().map(|planned| &planned.tag);
+        held.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
+        Ok(())
+    }
+
+    fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
+        let unpushed = tags.iter().filter(|tag| Some(*tag) != self.pushed);
+        unpushed.cloned().collect()
+    }
+
+    fn require_all(&self, digest: &Digest, wanted: &[Tag], held: &[Tag]) -> Result<(), Problem> {
+        let missing = wanted.iter().filter(|tag| !held.contains(tag));
+        let missing: Vec<String> = missing.map(|tag| format!("`{tag}`")).collect();
+        if missing.is_empty() {
+            return Ok(());
+        }
+        let because = format!(
+            "after a minute {} still shows another image",
+            missing.join(", ")
+        );
+        Err(Problem::new(self.pushed_only(digest), AGAIN).because(because))
+    }
+
+    /// Moves the floating tags that may move, `latest` after all others.
+    async fn float(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
+        let planned = self.decided.plan.tags.iter();
+        let floating: Vec<&PlannedTag> = planned
+            .filter(|planned| planned.motion == Motion::Floating)
+            .collect();
+        if floating.is_empty() {
+            return Ok(Vec::new());
+        }
+        if let Floating::Never { reason } = &self.decided.plan.floating {
+            return self.leave_all(&floating, reason).await;
+        }
+        let present = self.present_tags(&floating).await;
+        let (last, first): (Vec<_>, Vec<_>) = floating
+            .into_iter()
+            .partition(|planned| self.is_latest(&planned.tag));
+        let mut skipped = self.advance_all(manifest, &first, present.as_ref()).await?;
+        skipped.extend(self.advance_all(manifest, &last, present.as_ref()).await?);
+        Ok(skipped)
+    }
+
+    /// Lets each tag we moved show again what it showed before, the last one first, as long as it still
+    /// shows ours.
+    async fn put_back(&self, ours: &Digest) {
+        let repository = self.repository_afterwards();
+        let moved = self.moved.take();
+        for Moved { tag, before } in moved.into_iter().rev() {
+            let Some(before) = before else { continue };
+            match repository.digest_of(&tag, ours).await {
+                Ok(Some(now)) if now == *ours => {}
+                Ok(_) => continue,
+                Err(trouble) => {
+                    self.console
+                        .say(&format!("`{tag}` may show the new image: {trouble}"));
+                    continue;
+                }
+            }
+            let digest = before.digest.clone();
+            match repository.put(&before, &tag).await {
+                Ok(()) => self
+                    .console
+                    .say(&format!("`{tag}` shows {digest} again, as before")),
+                Err(trouble) => self
+                    .console
+                    .say(&format!("`{tag}` still shows the new image: {trouble}")),
+            }
+        }
+    }
+
+    /// The tags that show the image now; those that cannot be read are not among them.
+    async fn truth(&self, digest: &Digest) -> Vec<Tag> {
+        let repository = self.repository_afterwards();
+        let mut tags = Vec::new();
+        for planned in &self.decided.plan.tags {
+            match repository.digest_of(&planned.tag, digest).await {
+                Ok(Some(now)) if now == *digest => tags.push(planned.tag.clone()),
+                Ok(_) => {}
+                Err(trouble) => {
+                    let tag = &planned.tag;
+                    self.console
+                        .say(&format!("what `{tag}` shows is not known: {trouble}"));
+                }
+            }
+        }
+        tags
+    }
+
+    /// A patience of its own: the one for the push may be over.
+    fn repository_afterwards(&self) -> Repository<'a> {
+        self.repository.afresh(AFTERWARDS)
+    }
+
+    fn tags(&self, motion: Motion) -> Vec<Tag> {
+        let planned = self.decided.plan.tags.iter();
+        planned
+            .filter(|planned| planned.motion == motion)
+            .map(|planned| planned.tag.clone())
+            .collect()
+    }
+
+    /// `latest`, also when the flavor puts something around it.
+    fn is_latest(&self, tag: &Tag) -> bool {
+        tag.as_str() == "latest" || self.decided.plan.latest == Outcome::Tag(tag.clone())
+    }
+
+    fn unproven(&self, digest: &Digest, trouble: &Trouble) -> Problem {
+        let what = format!("cannot prove `{}@{digest}`", self.subject.name);
+        refusal(&what, &self.subject, trouble)
+    }
+
+    fn unsettled(&self, digest: &Digest, trouble: &Trouble) -> anyhow::Error {
+        half_way(&self.pushed_only(digest), &self.subject, trouble).into()
+    }
+
+    fn pushed_only(&self, digest: &Digest) -> String {
+        let name = &self.subject.name;
+        format!("`{name}@{digest}` was pushed, but its tags are not all in place")
+    }
+}

@@ -1,0 +1,52 @@
+//! What the registries hold after a run was stopped half-way, read in the little time that is left.
+
+use std::time::Duration;
+
+use futures_util::future::join_all;
+
+use super::{Done, Held, connect};
+use crate::Decided;
+use crate::registry::{Pace, Patience, Registry};
+use crate::workflow::Console;
+
+/// A runner kills a step ten seconds after it asked it to stop.
+const LIMIT: Duration = Duration::from_secs(5);
+
+/// Reads back which tags show the image; writes nothing.
+pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Console) {
+    let Some(built) = &done.built else { return };
+    let digest = &built.digest;
+    let Ok(registries) = connect(&decided.plan, &decided.credentials, Pace::REAL, console) else {
+        return;
+    };
+    let looks = done.held.iter_mut().map(|held| {
+        let registry = &registries[held.name.registry()];
+        look(decided, registry, digest, held)
+    });
+    let looked = tokio::time::timeout(LIMIT, join_all(looks)).await;
+    if looked.is_err() {
+        console.say("the registry does not say in time what the tags show");
+    }
+}
+
+async fn look(
+    decided: &Decided,
+    registry: &Registry,
+    digest: &crate::image::Digest,
+    held: &mut Held,
+) {
+    let tags: Vec<_> = decided
+        .plan
+        .tags
+        .iter()
+        .map(|planned| planned.tag.clone())
+        .collect();
+    let path = held.name.repository().to_owned();
+    let repository = registry.repository(&path, Patience::lasting(LIMIT, Pace::REAL));
+    if held.proof.is_none() {
+        held.proof = repository.prove(digest).await.ok();
+    }
+    if let Ok(tags) = repository.read_back(digest, &tags, Duration::ZERO).await {
+        held.tags = tags;
+    }
+}

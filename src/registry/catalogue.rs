@@ -1,0 +1,104 @@
+//! What registries and engines say when something fails -> what it means and what to do about it.
+//!
+//! The texts were collected from public reports; [`entries`] holds them as data.
+
+mod entries;
+
+use crate::image::ImageName;
+use entries::{ENTRIES, Entry};
+
+/// What a known text means.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Diagnosis {
+    pub(crate) prospect: Prospect,
+    pub(crate) because: String,
+    pub(crate) fix: String,
+}
+
+/// Whether the same request may succeed later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Prospect {
+    /// It passes by itself.
+    Passing,
+    /// Somebody has to change something.
+    Final,
+    /// The text does not tell; asking the registry does.
+    Unclear,
+}
+
+/// The package a failure is about, and the repository that wants to publish it.
+#[derive(Clone, Debug)]
+pub(crate) struct Subject {
+    pub(crate) name: ImageName,
+    /// `owner/name`, in GitHub's spelling.
+    pub(crate) repository: String,
+    /// For example `https://github.com`.
+    pub(crate) server_url: String,
+    pub(crate) owner: OwnerKind,
+}
+
+/// Whose packages they are: the settings live at another address for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerKind {
+    User,
+    /// Also when nothing is known.
+    Organization,
+}
+
+/// The meaning of what was said, when it is known.
+pub(crate) fn diagnose(said: &str, subject: &Subject) -> Option<Diagnosis> {
+    let entry = find(said)?;
+    Some(Diagnosis {
+        prospect: entry.prospect,
+        because: subject.fill(entry.because),
+        fix: subject.fill(entry.fix),
+    })
+}
+
+/// Whether what was said passes by itself although it may look like a denial.
+pub(super) fn is_passing(said: &str) -> bool {
+    find(said).is_some_and(|entry| entry.prospect == Prospect::Passing)
+}
+
+/// GitHub's secondary limit lasts for minutes and names no time.
+pub(super) fn is_secondary_limit(said: &str) -> bool {
+    said.to_lowercase().contains("secondary rate limit")
+}
+
+fn find(said: &str) -> Option<&'static Entry> {
+    let said = said.to_lowercase();
+    ENTRIES
+        .iter()
+        .find(|entry| entry.says.iter().all(|part| said.contains(part)))
+}
+
+impl Subject {
+    /// The page on which access to the package is given. There is no API for it.
+    pub(crate) fn settings(&self) -> String {
+        let kind = match self.owner {
+            OwnerKind::User => "users",
+            OwnerKind::Organization => "orgs",
+        };
+        let (owner, package) = self.owner_and_package();
+        let package = package.replace('/', "%2F");
+        let server = &self.server_url;
+        format!("{server}/{kind}/{owner}/packages/container/{package}/settings")
+    }
+
+    fn owner_and_package(&self) -> (&str, &str) {
+        let path = self.name.repository();
+        path.split_once('/').unwrap_or((path, path))
+    }
+
+    fn fill(&self, text: &str) -> String {
+        let (owner, package) = self.owner_and_package();
+        text.replace("{settings}", &self.settings())
+            .replace("{repository}", &self.repository)
+            .replace("{registry}", self.name.registry())
+            .replace("{package}", package)
+            .replace("{owner}", owner)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,106 @@
+//! A refusal in the words a person needs: what was asked, what the registry said, why, and the way out.
+
+use reqwest::StatusCode;
+
+use super::catalogue::{self, Diagnosis, Prospect, Subject};
+use super::{Reach, Trouble};
+use crate::problem::Problem;
+
+/// Explains why `what` was not done, for example "cannot push `ghcr.io/acme/app`".
+pub(crate) fn refusal(what: &str, subject: &Subject, trouble: &Trouble) -> Problem {
+    let Diagnosis { because, fix, .. } = diagnosis(subject, trouble);
+    match trouble {
+        Trouble::Unreachable { .. } => {
+            Problem::new(what, fix).because(format!("{because}: {trouble}"))
+        }
+        _ => Problem::new(format!("{what}: {trouble}"), fix).because(because),
+    }
+}
+
+/// Explains why something was left half-way: the cause is the registry's, and the way out is to run
+/// again unless somebody has to change something first.
+pub(crate) fn half_way(what: &str, subject: &Subject, trouble: &Trouble) -> Problem {
+    match trouble {
+        Trouble::Denied { .. } if !trouble.is_passing() => {
+            let Diagnosis { because, fix, .. } = diagnosis(subject, trouble);
+            Problem::new(what, format!("{fix}; then {AGAIN}"))
+                .because(format!("{trouble}: {because}"))
+        }
+        _ => Problem::new(what, AGAIN).because(trouble.to_string()),
+    }
+}
+
+/// The way out of what passes by itself.
+pub(crate) const AGAIN: &str =
+    "run the job again: the build is cached, and the tags move once the registry is well";
+
+fn diagnosis(subject: &Subject, trouble: &Trouble) -> Diagnosis {
+    catalogue::diagnose(trouble.said(), subject).unwrap_or_else(|| by_kind(subject, trouble))
+}
+
+/// Explains why the engine could not push, from the text it gave.
+pub(crate) fn push_refusal(subject: &Subject, cause: &str) -> Problem {
+    let problem = |diagnosis: Diagnosis| {
+        Problem::new(
+            format!("cannot push `{}`: {cause}", subject.name),
+            diagnosis.fix,
+        )
+        .because(diagnosis.because)
+    };
+    catalogue::diagnose(cause, subject).map_or_else(
+        || {
+            Problem::new(
+                format!("cannot push `{}`", subject.name),
+                "see whether the registry is well, then run the job again: the build is cached",
+            )
+            .because(cause)
+        },
+        problem,
+    )
+}
+
+/// What can be said when only the kind of failure is known.
+fn by_kind(subject: &Subject, trouble: &Trouble) -> Diagnosis {
+    let registry = subject.name.registry();
+    let (because, fix) = match trouble {
+        Trouble::Denied {
+            status: StatusCode::UNAUTHORIZED,
+            ..
+        } => (
+            "the registry does not know the login, or got none".to_owned(),
+            format!(
+                "give a login for `{registry}`: `github-token`, `username` and `password`, or `registry-auth`"
+            ),
+        ),
+        Trouble::Denied { .. } => (
+            "the login may not write there".to_owned(),
+            format!(
+                "add `packages: write` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Write; for another registry give a login that may write",
+                subject.settings(),
+                subject.repository
+            ),
+        ),
+        Trouble::Unreachable {
+            reach: Reach::Nobody,
+            ..
+        } => (
+            format!("nobody answers at `{registry}`"),
+            "see whether the host in `registry` or `images` is right and the registry is up"
+                .to_owned(),
+        ),
+        Trouble::Unreachable { .. } => (
+            "the connection broke or took too long, time and again".to_owned(),
+            "run the job again once the registry is well; the build is cached".to_owned(),
+        ),
+        Trouble::NotFound { .. } | Trouble::Unexpected { .. } | Trouble::Broken { .. } => (
+            "the registry does not answer as registries do".to_owned(),
+            "see whether the name is right and the registry is well, then run the job again"
+                .to_owned(),
+        ),
+    };
+    Diagnosis {
+        prospect: Prospect::Final,
+        because,
+        fix,
+    }
+}

@@ -1,0 +1,149 @@
+//! Tags: listed, read, moved, read back.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+use serde::Deserialize;
+use tokio::time::Instant;
+
+use super::call::{Call, Missing};
+use super::{Manifest, PARALLEL, Repository, Trouble, manifest};
+use crate::image::{Digest, Tag};
+
+/// A page of `GET …/tags/list`.
+#[derive(Deserialize)]
+struct Page {
+    #[serde(default)]
+    tags: Option<Vec<String>>,
+}
+
+/// 100,000 tags: a registry that leads in circles comes to an end.
+const MOST_PAGES: usize = 100;
+
+impl Repository<'_> {
+    /// Every tag of the repository; none when it does not exist yet.
+    pub(crate) async fn tags(self) -> Result<Vec<String>, Trouble> {
+        let mut tags = Vec::new();
+        let mut query = "n=1000".to_owned();
+        for _page in 0..MOST_PAGES {
+            let call = Call::new(Method::GET, format!("tags/list?{query}"));
+            let answer = match self.call(call).await {
+                Ok(answer) => answer,
+                Err(Trouble::NotFound { .. }) => break,
+                Err(trouble) => return Err(trouble),
+            };
+            let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
+                self.broken(format!("sent a list of tags that cannot be read: {error}"))
+            })?;
+            tags.extend(page.tags.unwrap_or_default());
+            match answer.link.as_deref().and_then(next_page) {
+                Some(next) => query = next.to_owned(),
+                None => break,
+            }
+        }
+        Ok(tags)
+    }
+
+    /// The manifest a tag points to now, if there is such a tag.
+    pub(crate) async fn manifest_of(self, tag: &Tag) -> Result<Option<Manifest>, Trouble> {
+        let call = Call::new(Method::GET, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
+        match self.call(call).await {
+            Ok(answer) => Ok(Some(Manifest::of(answer))),
+            Err(Trouble::NotFound { .. }) => Ok(None),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// Lets the tag point to a manifest whose parts are all there.
+    pub(crate) async fn put(self, manifest: &Manifest, tag: &Tag) -> Result<(), Trouble> {
+        let call = Call::new(Method::PUT, format!("manifests/{tag}"))
+            .body(&manifest.media_type, &manifest.bytes)
+            .missing(Missing::MayTurnUp);
+        self.call(call).await.map(drop)
+    }
+
+    /// Lets each tag point to the manifest, all at once.
+    pub(crate) async fn put_all(self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Trouble> {
+        let puts = tags.iter().map(|tag| self.put(manifest, tag));
+        stream::iter(puts)
+            .buffer_unordered(PARALLEL)
+            .try_collect()
+            .await
+    }
+
+    /// The tags among `tags` that point to `digest`, read from the registry. A tag that does not yet is
+    /// asked again until `lag` is over, since reads may lag behind writes.
+    pub(crate) async fn read_back(
+        self,
+        digest: &Digest,
+        tags: &[Tag],
+        lag: Duration,
+    ) -> Result<Vec<Tag>, Trouble> {
+        let reads = tags.iter().map(|tag| async move {
+            let holds = self.holds(digest, tag, lag).await?;
+            Ok(holds.then(|| tag.clone()))
+        });
+        let held: Vec<Option<Tag>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+        Ok(held.into_iter().flatten().collect())
+    }
+
+    async fn holds(self, digest: &Digest, tag: &Tag, lag: Duration) -> Result<bool, Trouble> {
+        let start = Instant::now();
+        let mut delay = Duration::from_millis(250);
+        loop {
+            if self.digest_of(tag, digest).await?.as_ref() == Some(digest) {
+                return Ok(true);
+            }
+            if self.pace().since(start) >= lag {
+                return Ok(false);
+            }
+            self.pace().sleep(delay).await;
+            delay = (delay * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// What a tag points to. The header is believed when it is what we hope for; any other time the
+    /// bytes are hashed.
+    pub(crate) async fn digest_of(
+        self,
+        tag: &Tag,
+        hoped: &Digest,
+    ) -> Result<Option<Digest>, Trouble> {
+        let call = Call::new(Method::HEAD, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
+        let answer = match self.call(call).await {
+            Ok(answer) => answer,
+            Err(Trouble::NotFound { .. }) => return Ok(None),
+            Err(trouble) => return Err(trouble),
+        };
+        let said = answer.content_digest.and_then(|text| text.parse().ok());
+        if said.as_ref() == Some(hoped) {
+            return Ok(said);
+        }
+        let held = self.manifest_of(tag).await?;
+        Ok(held.map(|manifest| manifest.digest))
+    }
+}
+
+/// The query of the next page in `</v2/…/tags/list?last=b&n=1000>; rel="next"`. Host and path are not
+/// followed: the next page is in the same repository.
+fn next_page(link: &str) -> Option<&str> {
+    let (target, parameters) = link.split_once('>')?;
+    let (_path, query) = target.trim_start().strip_prefix('<')?.split_once('?')?;
+    parameters.contains("rel=\"next\"").then_some(query)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_next_page_is_in_the_same_repository() {
+        let link = r#"</v2/acme/widget/tags/list?last=b&n=2>; rel="next""#;
+        assert_eq!(next_page(link), Some("last=b&n=2"));
+        let elsewhere = r#"<https://evil.example/x?last=b>; rel="next""#;
+        assert_eq!(next_page(elsewhere), Some("last=b"));
+        assert_eq!(next_page("</v2/x/tags/list>; rel=\"next\""), None);
+        assert_eq!(next_page("nonsense"), None);
+    }
+}

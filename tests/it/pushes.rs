@@ -1,0 +1,322 @@
+//! Pushes: asked for first, tried again while that helps, and to several registries.
+
+use std::fs;
+use std::time::Duration;
+
+use expect_test::expect;
+use ghcr_double::{Access, Account, Denial, Double, Endpoint, Fault, Package};
+
+use crate::support::{Action, Run, TOKEN};
+
+fn double() -> (Double, String) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .token("quay-password", Account::classic("acme"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    (double, digest)
+}
+
+fn publication(double: &Double) -> Action {
+    Action::new()
+        .event("push_tag")
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+}
+
+/// A `buildx` whose first pushes fail with these words, and that then pushes.
+fn failing_at_first(digest: &str, causes: &[&str]) -> String {
+    let mut script = "tries=$(cat \"$HOME/tries\" 2>/dev/null || echo 0)\necho $((tries + 1)) > \"$HOME/tries\"\ncp ../arguments \"$HOME/arguments-$tries\"\n".to_owned();
+    for (number, cause) in causes.iter().enumerate() {
+        let cause = cause.replace('"', "\\\\\"");
+        let vertex =
+            r#""digest":"sha256:1","name":"exporting to image","started":"2026-01-01T00:00:00Z""#;
+        script += &format!(
+            "if [ \"$tries\" = {number} ]; then cat >&2 <<'END'\n\
+             {{\"vertexes\":[{{{vertex}}}]}}\n\
+             {{\"statuses\":[{{\"id\":\"pushing layers\",\"vertex\":\"sha256:1\"}}]}}\n\
+             {{\"vertexes\":[{{{vertex},\"completed\":\"2026-01-01T00:00:01Z\",\"error\":\"{cause}\"}}]}}\n\
+             ERROR: failed to build: failed to solve: {cause}\nEND\nexit 1; fi\n"
+        );
+    }
+    script + &format!("echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"")
+}
+
+fn stable(run: &Run, double: &Double, text: &str) -> String {
+    run.stable(text, double.host()).replace("%0A", "\n")
+}
+
+#[test]
+fn a_push_that_fails_is_tried_again_from_the_cache() {
+    let (double, digest) = double();
+    let name = format!("{}/acme/widget", double.host());
+    let causes = [
+        format!(
+            "failed to push {name}:v1.2.3: unexpected status from PUT request to http://{name}/manifests/v1.2.3: 502 Bad Gateway"
+        ),
+        format!(
+            "failed to push {name}:v1.2.3: failed to do request: write: connection reset by peer"
+        ),
+    ];
+    let script = failing_at_first(&digest, &causes.each_ref().map(String::as_str));
+    let action = publication(&double)
+        .buildx(&script)
+        .input("no-cache", "true")
+        .input("pull", "true");
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.noted("home/tries"), "3\n");
+    let asks = |number: u32| {
+        let arguments = run.noted(&format!("home/arguments-{number}"));
+        (
+            arguments.contains("--no-cache\n"),
+            arguments.contains("--pull\n"),
+        )
+    };
+    assert_eq!([asks(0), asks(1)], [(true, true), (false, false)]);
+    assert!(
+        run.stdout
+            .contains("502 Bad Gateway; pushing again, the build is cached")
+    );
+}
+
+#[test]
+fn a_refused_push_is_not_tried_again_and_says_what_to_do() {
+    let (double, digest) = double();
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: denied: permission_denied: write_package",
+        double.host()
+    );
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &[&cause]))
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(run.noted("home/tries"), "1\n");
+    expect![[r#"
+        ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: failed to push <registry>/acme/widget:v1.2.3: denied: permission_denied: write_package
+          because: the package exists and does not give this repository write access
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
+    "#]].assert_eq(&stable(&run, &double, &run.stderr));
+}
+
+#[test]
+fn a_refusal_without_a_reason_is_put_to_the_registry_once_more() {
+    let (double, digest) = double();
+    let name = format!("{}/acme/widget", double.host());
+    let cause = format!(
+        "failed to push {name}:v1.2.3: unexpected status from HEAD request to http://{name}/blobs/x: 403 Forbidden"
+    );
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &[&cause]))
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    // The challenge, the preflight, and the question after the refusal.
+    assert_eq!(double.count(Endpoint::BlobPost), 3);
+    let probe = Fault::on(Endpoint::BlobPost).after(2);
+    double.script(probe.deny(&Denial::WritePackage));
+    double.clear_requests();
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &[&cause]))
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(run.noted("home/tries"), "1\n");
+}
+
+#[test]
+fn a_push_that_never_works_ends_with_the_timeout() {
+    let (double, digest) = double();
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: 503 Service Unavailable",
+        double.host()
+    );
+    let causes = [cause.as_str(); 40];
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &causes))
+        .input("push-timeout", "1s")
+        .run();
+    assert!(!run.succeeded);
+    let text = stable(&run, &double, &run.stderr);
+    assert!(
+        text.contains("cannot push `<registry>/acme/widget`"),
+        "{text}"
+    );
+    assert!(text.contains("503 Service Unavailable"), "{text}");
+}
+
+/// One image at two registries, each with its own login.
+fn two_registries(first: &Double, second: &Double) -> Action {
+    let images = format!(
+        "{}/acme/widget\n{}/acme/widget",
+        first.host(),
+        second.host()
+    );
+    let logins = format!(
+        "- registry: {}\n  username: bot\n  password: quay-password\n",
+        second.host()
+    );
+    publication(first)
+        .input("images", images)
+        .input("registry-auth", logins)
+}
+
+#[test]
+fn each_registry_gets_its_own_login_and_is_reported() {
+    let (first, digest) = double();
+    let (second, _) = double();
+    let artifacts = tempfile::NamedTempFile::new().unwrap();
+    let run = two_registries(&first, &second)
+        .buildx_pushes(&digest)
+        .env("GITHUB_ARTIFACTS", artifacts.path().display().to_string())
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    for double in [&first, &second] {
+        assert_eq!(double.tags("acme/widget")["latest"], digest);
+    }
+    assert_eq!(run.output("tags").lines().count(), 4);
+    let expected = format!(
+        "oci://{}/acme/widget@{digest}\noci://{}/acme/widget@{digest}\n",
+        first.host(),
+        second.host()
+    );
+    assert_eq!(fs::read_to_string(artifacts.path()).unwrap(), expected);
+    let unmasked = run
+        .stdout
+        .lines()
+        .filter(|line| !line.starts_with("::add-mask::"));
+    assert!(!unmasked.collect::<String>().contains("quay-password"));
+}
+
+#[test]
+fn one_registry_that_fails_does_not_keep_the_other_from_its_tags() {
+    let (first, digest) = double();
+    let (second, _) = double();
+    first.script(
+        Fault::on(Endpoint::TagPut)
+            .always()
+            .deny(&Denial::WritePackage),
+    );
+    let run = two_registries(&first, &second).buildx_pushes(&digest).run();
+    assert!(!run.succeeded);
+    let (one, other) = (first.host(), second.host());
+    let expected =
+        format!("{one}/acme/widget:v1.2.3\n{other}/acme/widget:v1.2.3\n{other}/acme/widget:latest");
+    assert_eq!(run.output("tags"), expected);
+    assert!(
+        run.stderr
+            .contains(&format!("`{one}/acme/widget@{digest}` was pushed, but"))
+    );
+}
+
+#[test]
+fn a_name_that_is_refused_by_the_engine_is_left_out() {
+    let (first, digest) = double();
+    let (second, _) = double();
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: denied: permission_denied: write_package",
+        second.host()
+    );
+    let run = two_registries(&first, &second)
+        .buildx(&failing_at_first(&digest, &[&cause]))
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(first.tags("acme/widget")["latest"], digest);
+    assert!(!second.tags("acme/widget").contains_key("latest"));
+    assert!(
+        run.output("tags")
+            .lines()
+            .all(|tag| tag.starts_with(&first.host()))
+    );
+    assert!(
+        run.stderr
+            .contains(&format!("cannot push `{}/acme/widget`", second.host()))
+    );
+}
+
+#[test]
+fn dependabots_token_builds_only_when_it_may_not_write() {
+    let double = Double::builder()
+        .token(
+            TOKEN,
+            Account::workflow("acme/Widget").packages(Access::Read),
+        )
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = format!("sha256:{}", "0".repeat(64));
+    let run = publication(&double)
+        .env("GITHUB_ACTOR", "dependabot[bot]")
+        .buildx_pushes(&digest)
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(
+        (run.output("pushed"), run.output("digest")),
+        ("false", digest.as_str())
+    );
+    assert!(run.noted("arguments").contains("push=false"));
+    assert!(run.noted("arguments").contains("/acme/widget:latest\n"));
+    let notice = "::notice title=ghcr-publish::the image is built and not pushed, because Dependabot's token may not write packages";
+    assert!(run.stdout.contains(notice), "{}", run.stdout);
+    assert!(run.summary.starts_with("### 🔨 "), "{}", run.summary);
+}
+
+#[test]
+fn check_says_it_for_every_name() {
+    let (double, _) = double();
+    let names = format!(
+        "{0}/acme/widget\n{0}/acme/new\n{0}/joe/other",
+        double.host()
+    );
+    let run = publication(&double)
+        .input("images", names)
+        .arguments(&["check"])
+        .run();
+    assert!(!run.succeeded);
+    for name in ["acme/widget", "acme/new"] {
+        assert!(
+            run.stdout.contains(&format!("takes a push of {name}\n")),
+            "{}",
+            run.stdout
+        );
+    }
+    expect![[r#"
+        ::error title=ghcr-publish::cannot push `<registry>/joe/other`: <registry> answered 404 DENIED: not_found: owner not found
+          because: there is no user or organisation `joe`
+          fix: mend the owner in `images`; after a rename the old name is gone
+    "#]].assert_eq(&stable(&run, &double, &run.stderr));
+    assert!(double.requests().len() <= 9, "{:?}", double.requests());
+}
+
+#[test]
+fn a_preflight_that_cannot_tell_does_not_stop_the_build() {
+    let (double, digest) = double();
+    double.script(
+        Fault::on(Endpoint::BlobPost)
+            .always()
+            .deny(&Denial::SecondaryRateLimit),
+    );
+    let run = publication(&double).buildx_pushes(&digest).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains("is not clear, so the build goes on"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_bearer_is_renewed_when_it_ages() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .bearer_life(Duration::from_millis(300))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let slow =
+        format!("sleep 0.5; echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"");
+    let run = publication(&double).buildx(&slow).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert!(double.count(Endpoint::Token) >= 2);
+}

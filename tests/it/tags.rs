@@ -1,0 +1,343 @@
+//! Tags that move: only forward, `latest` last, and as if nothing had happened when something fails.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use expect_test::expect;
+use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package, Repository};
+use serde_json::{Value, json};
+
+use crate::support::{Action, Run, TOKEN};
+
+const NAME: &str = "acme/widget";
+const PAST: &str = "1111111111111111111111111111111111111111";
+const OURS: &str = "0123456789abcdef0123456789abcdef01234567";
+const FUTURE: &str = "3333333333333333333333333333333333333333";
+const ASIDE: &str = "4444444444444444444444444444444444444444";
+
+/// PAST - OURS - FUTURE, and ASIDE, which branches off PAST.
+fn double() -> Double {
+    let date = "2026-11-20T10:00:00Z";
+    let repository = Repository::new("acme/Widget")
+        .commit(PAST, &[], date)
+        .commit(OURS, &[PAST], date)
+        .commit(FUTURE, &[OURS], date)
+        .commit(ASIDE, &[PAST], date);
+    Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package(NAME, Package::of("acme/Widget"))
+        .repository(repository)
+        .start()
+        .unwrap()
+}
+
+/// Stores an image of a commit of this repository under a tag.
+fn image(double: &Double, tag: &str, commit: &str) -> String {
+    let annotations = [
+        (
+            "org.opencontainers.image.source",
+            "https://github.com/acme/Widget",
+        ),
+        ("org.opencontainers.image.revision", commit),
+    ];
+    double.put_image(NAME, tag, &annotations)
+}
+
+fn publication(event: &str, double: &Double, digest: &str) -> Action {
+    let action = Action::new().event(event).buildx_pushes(digest);
+    action
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+        .env("GITHUB_API_URL", double.api_url())
+}
+
+/// A push to `main`, while `main` shows another commit, or what somebody else put there.
+fn push_to_main(double: &Double, inputs: &[(&str, &str)]) -> Run {
+    let ours = image(double, &format!("sha-{OURS}"), OURS);
+    let action = publication("push_branch", double, &ours);
+    let action = inputs
+        .iter()
+        .fold(action, |action, (name, value)| action.input(name, value));
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+fn skipped(run: &Run) -> Value {
+    serde_json::from_str(run.output("skipped-tags")).unwrap()
+}
+
+#[test]
+fn a_branch_follows_its_own_commits_forward() {
+    let double = double();
+    image(&double, "main", PAST);
+    let run = push_to_main(&double, &[]);
+    assert_eq!(double.tags(NAME)["main"], run.output("digest"));
+    assert_eq!(skipped(&run), json!([]));
+}
+
+#[test]
+fn a_run_of_an_old_commit_moves_nothing_and_says_so() {
+    let double = double();
+    let newer = image(&double, "main", FUTURE);
+    let run = push_to_main(&double, &[]);
+    assert_eq!(double.tags(NAME)["main"], newer);
+    assert_eq!((run.output("tags"), run.output("pushed")), ("", "true"));
+    let reason = "it shows the commit `3333333`, which is newer";
+    let name = format!("{}/{NAME}", double.host());
+    let expected = json!([{"name": name, "tag": "main", "reason": reason, "holds": newer}]);
+    assert_eq!(skipped(&run), expected);
+    let line = format!("left     {name}:main, since {reason}\n");
+    assert!(run.stdout.contains(&line), "{}", run.stdout);
+    let line = "`main` stays where it is, since it shows the commit";
+    assert!(run.summary.contains(line), "{}", run.summary);
+}
+
+#[test]
+fn what_is_not_known_does_not_hold_a_branch_back() {
+    let check = |prepare: fn(&Double), remark: &str| {
+        let double = double();
+        prepare(&double);
+        let run = push_to_main(&double, &[]);
+        assert_eq!(double.tags(NAME)["main"], run.output("digest"));
+        let line = format!("`main` moves although {remark}");
+        assert!(run.stdout.contains(&line), "{}", run.stdout);
+    };
+    check(
+        |double| drop(image(double, "main", ASIDE)),
+        "it shows the commit `4444444` of another line of history",
+    );
+    check(
+        |double| drop(double.put_image(NAME, "main", &[])),
+        "it does not say which commit it shows",
+    );
+    let elsewhere = |double: &Double| {
+        let annotations = [
+            (
+                "org.opencontainers.image.source",
+                "https://github.com/debian/base",
+            ),
+            ("org.opencontainers.image.revision", FUTURE),
+        ];
+        double.put_image(NAME, "main", &annotations);
+    };
+    check(
+        elsewhere,
+        "what it shows comes from `https://github.com/debian/base`",
+    );
+    check(
+        |double| drop(image(double, "main", &"5".repeat(40))),
+        "GitHub does not compare it with the commit `5555555`",
+    );
+}
+
+#[test]
+fn whoever_wants_a_tag_to_go_back_or_to_stay_says_so() {
+    let double = double();
+    let newer = image(&double, "main", FUTURE);
+    let run = push_to_main(&double, &[("floating-tags", "always")]);
+    assert_eq!(double.tags(NAME)["main"], run.output("digest"));
+    let older = image(&double, "main", PAST);
+    let run = push_to_main(&double, &[("floating-tags", "never")]);
+    assert_eq!(double.tags(NAME)["main"], older);
+    let reason = "the input `floating-tags` is `never`";
+    assert_eq!(skipped(&run)[0]["reason"], reason);
+    assert_ne!(older, newer);
+}
+
+const VERSIONS: &str = "type=semver,pattern=v{{version}}\ntype=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}";
+
+/// A push of the tag v1.2.3, while the registry has other versions.
+fn push_of_version(double: &Double) -> Run {
+    let ours = image(double, "v1.2.3", OURS);
+    let action = publication("push_tag", double, &ours).input("tags", VERSIONS);
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+#[test]
+fn a_backport_leaves_latest_and_moves_its_own_line() {
+    let double = double();
+    let newer = image(&double, "v2.0.0", FUTURE);
+    image(&double, "latest", FUTURE);
+    image(&double, "1.2", PAST);
+    let run = push_of_version(&double);
+    let tags = double.tags(NAME);
+    assert_eq!(tags["latest"], newer);
+    assert_eq!([&tags["1.2"], &tags["1"]], [run.output("digest"); 2]);
+    assert_eq!(skipped(&run)[0]["tag"], "latest");
+    assert_eq!(
+        skipped(&run)[0]["reason"],
+        "`v2.0.0` is newer than `v1.2.3`"
+    );
+}
+
+#[test]
+fn versions_are_found_on_every_page_of_the_list() {
+    let double = double();
+    let old = image(&double, "a0", PAST);
+    let (media_type, bytes) = double.manifest(NAME, &old).unwrap();
+    for number in 0..1_200 {
+        let tag = format!("b{number}");
+        double.put_manifest(NAME, &tag, &media_type, bytes.clone());
+    }
+    image(&double, "v10.0.0", FUTURE);
+    image(&double, "latest", FUTURE);
+    let run = push_of_version(&double);
+    assert_eq!(double.count(Endpoint::TagList), 2);
+    assert_eq!(
+        skipped(&run)[0]["reason"],
+        "`v10.0.0` is newer than `v1.2.3`"
+    );
+}
+
+#[test]
+fn somebody_elses_older_image_is_replaced_and_a_newer_one_stays() {
+    // The double moves the tag itself, between our write and our second look.
+    let race = |commit: &'static str| {
+        let double = double();
+        image(&double, "main", PAST);
+        let annotations = [
+            (
+                "org.opencontainers.image.source",
+                "https://github.com/acme/Widget",
+            ),
+            ("org.opencontainers.image.revision", commit),
+            ("org.opencontainers.image.title", "other"),
+        ];
+        let other = double.put_image(NAME, "other", &annotations);
+        let ours = image(&double, &format!("sha-{OURS}"), OURS);
+        let script = format!("echo '{{\"containerimage.digest\":\"{ours}\"}}' > \"$metadata\"");
+        let action = publication("push_branch", &double, &ours).buildx(&script);
+        let run = std::thread::scope(|scope| {
+            let running = scope.spawn(|| action.run());
+            while double.tags(NAME)["main"] != ours {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+            let (media_type, bytes) = double.manifest(NAME, &other).unwrap();
+            double.put_manifest(NAME, "main", &media_type, bytes);
+            running.join().unwrap()
+        });
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        let shows_ours = double.tags(NAME)["main"] == ours;
+        (shows_ours, skipped(&run)[0]["reason"].clone())
+    };
+    assert_eq!(
+        race(ASIDE),
+        (false, json!("another run moved it meanwhile"))
+    );
+    assert_eq!(race(PAST), (true, Value::Null));
+    let newer = json!("it shows the commit `3333333`, which is newer");
+    assert_eq!(race(FUTURE), (false, newer));
+}
+
+#[test]
+fn a_failure_half_way_puts_the_moved_tags_back() {
+    let double = double();
+    let old = image(&double, "1.2", PAST);
+    for tag in ["1", "latest"] {
+        image(&double, tag, PAST);
+    }
+    let ours = image(&double, "v1.2.3", OURS);
+    let refused = Fault::on(Endpoint::TagPut).path("/latest").always();
+    double.script(refused.deny(&Denial::WritePackage));
+    let action = publication("push_tag", &double, &ours).input("tags", VERSIONS);
+    let run = action.run();
+    assert!(!run.succeeded);
+    let tags = double.tags(NAME);
+    assert_eq!([&tags["1.2"], &tags["1"], &tags["latest"]], [&old; 3]);
+    assert_eq!(
+        run.output("tags"),
+        format!("{}/{NAME}:v1.2.3", double.host())
+    );
+    expect![[r#"
+        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but its tags are not all in place
+          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists and does not give this repository write access
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again: the build is cached, and the tags move once the registry is well
+    "#]].assert_eq(
+        &run.stable(&run.stderr, double.host())
+            .replace(&ours, "<digest>")
+            .replace("%0A", "\n"),
+    );
+}
+
+/// Each floating tag shows old or new, `latest` the new one only when all others do, and what a tag
+/// shows is there.
+fn assert_atomic(double: &Double, old: &str, ours: &str, when: &str) {
+    let tags: BTreeMap<String, String> = double.tags(NAME);
+    let floating = ["1.2", "1", "stable", "edge", "latest"];
+    let new = |tag: &&str| tags[*tag] == ours;
+    for tag in floating {
+        assert!(
+            new(&tag) || tags[tag] == old,
+            "{when}: {tag} shows {}",
+            tags[tag]
+        );
+        assert!(double.manifest(NAME, tag).is_some(), "{when}: {tag}");
+    }
+    if new(&"latest") {
+        assert!(floating.iter().all(new), "{when}: {tags:?}");
+    }
+}
+
+#[test]
+fn a_run_that_is_killed_leaves_each_tag_old_or_new() {
+    let rules = format!("{VERSIONS}\nstable\nedge");
+    let mut killed = 0;
+    for request in 0.. {
+        let double = double();
+        let old = image(&double, "v1.2.2", PAST);
+        for tag in ["1.2", "1", "stable", "edge", "latest"] {
+            image(&double, tag, PAST);
+        }
+        let ours = image(&double, "v1.2.3", OURS);
+        // Every other time what was asked for is done, and only the answer is missing.
+        let hang = Fault::on(Endpoint::Any)
+            .after(request)
+            .hang(Duration::from_millis(400));
+        double.script(if request % 2 == 0 { hang.close() } else { hang });
+        let action = publication("push_tag", &double, &ours).input("tags", &rules);
+        let reached = || double.requests().len() > request as usize;
+        let ended = action.run_and_kill_when(reached);
+        assert_atomic(
+            &double,
+            &old,
+            &ours,
+            &format!("killed at request {request}"),
+        );
+        if ended {
+            break;
+        }
+        killed += 1;
+    }
+    assert!(killed > 20, "{killed}");
+}
+
+#[test]
+fn a_run_that_is_stopped_moves_no_further_tag_and_reports_what_is_there() {
+    let double = double();
+    let old = image(&double, "latest", PAST);
+    let ours = image(&double, "v1.2.3", OURS);
+    let hang = Fault::on(Endpoint::TagPut).path("/latest");
+    double.script(hang.hang(Duration::from_secs(30)).close());
+    let action = publication("push_tag", &double, &ours).input("tags", VERSIONS);
+    let waiting = || {
+        double
+            .requests()
+            .iter()
+            .any(|seen| seen.path.ends_with("/latest") && seen.method == "PUT")
+    };
+    let started = std::time::Instant::now();
+    let run = action.run_and_stop_when(waiting);
+    assert!(started.elapsed() < Duration::from_secs(10));
+    assert!(!run.succeeded);
+    assert_eq!(double.tags(NAME)["latest"], old);
+    let name = format!("{}/{NAME}", double.host());
+    let expected = format!("{name}:v1.2.3\n{name}:1.2\n{name}:1");
+    assert_eq!(
+        (run.output("tags"), run.output("pushed")),
+        (expected.as_str(), "true")
+    );
+    assert!(run.stderr.contains("the run was stopped"), "{}", run.stderr);
+}
