@@ -10,6 +10,7 @@ mod reach;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
@@ -30,6 +31,8 @@ use push_watch::{PushWatch, SILENCE};
 #[derive(Debug)]
 pub(crate) struct Engine {
     buildx: PathBuf,
+    /// How long a push may say nothing.
+    silence: Duration,
 }
 
 /// What the engine says it made.
@@ -57,7 +60,10 @@ impl Engine {
     pub(crate) async fn find(vars: &Vars) -> anyhow::Result<Self> {
         let buildx = reach::buildx(vars)?;
         reach::engine(vars).await?;
-        Ok(Self { buildx })
+        Ok(Self {
+            buildx,
+            silence: SILENCE,
+        })
     }
 
     /// Whether an image can be pushed without a tag. The docker driver cannot: it always names what it
@@ -134,10 +140,10 @@ impl Engine {
         let mut lines = BufReader::new(stderr).split(b'\n');
         let mut watch = PushWatch::default();
         loop {
-            let Ok(line) = timeout(SILENCE, lines.next_segment()).await else {
+            let Ok(line) = timeout(self.silence, lines.next_segment()).await else {
                 if watch.is_pushing() {
                     drop(child);
-                    return Ok(Some(stopped(progress.finish())));
+                    return Ok(Some(self.stopped(progress.finish())));
                 }
                 continue;
             };
@@ -149,6 +155,18 @@ impl Engine {
         let mut failure = progress.finish();
         failure.while_pushing |= watch.has_failed();
         Ok((!status.success()).then_some(failure))
+    }
+}
+
+impl Engine {
+    /// A push that went silent is like one that failed.
+    fn stopped(&self, failure: Failure) -> Failure {
+        let seconds = self.silence.as_secs();
+        Failure {
+            cause: format!("the push said nothing for {seconds} seconds and was stopped"),
+            while_pushing: true,
+            ..failure
+        }
     }
 }
 
@@ -179,16 +197,6 @@ impl fmt::Display for PushFailed {
 }
 
 impl std::error::Error for PushFailed {}
-
-/// A push that went silent is like one that failed.
-fn stopped(failure: Failure) -> Failure {
-    let minutes = SILENCE.as_secs() / 60;
-    Failure {
-        cause: format!("the push said nothing for {minutes} minutes and was stopped"),
-        while_pushing: true,
-        ..failure
-    }
-}
 
 /// Looks for the Dockerfile, before anybody is asked for anything.
 pub(crate) fn require_dockerfile(vars: &Vars, request: &BuildRequest) -> anyhow::Result<()> {
@@ -238,4 +246,44 @@ fn read_metadata(path: &Path) -> anyhow::Result<Built> {
         config_digest: digest("containerimage.config.digest")?,
         metadata,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::workflow::{Reader, Stream};
+    use std::os::unix::fs::PermissionsExt;
+
+    /// What becomes of an engine that says this and then nothing for ten seconds.
+    async fn silent_after(progress: &str) -> Option<Failure> {
+        let folder = tempfile::tempdir().unwrap();
+        let buildx = folder.path().join("buildx");
+        let script = format!("#!/bin/sh\necho '{progress}' >&2\nexec sleep 10\n");
+        std::fs::write(&buildx, script).unwrap();
+        std::fs::set_permissions(&buildx, std::fs::Permissions::from_mode(0o755)).unwrap();
+        let silence = Duration::from_millis(200);
+        let engine = Engine { buildx, silence };
+        let console = Console {
+            reader: Reader::Person,
+            stream: Stream::Nowhere,
+        };
+        let progress = Progress::new(console, "Dockerfile".to_owned());
+        let path = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
+        let run = engine.run(&[], path, folder.path(), progress);
+        let ended = timeout(Duration::from_secs(2), run).await;
+        ended.ok().and_then(|outcome| outcome.unwrap())
+    }
+
+    #[tokio::test]
+    async fn a_silent_push_is_stopped_and_a_silent_build_is_not() {
+        let pushing = r#"{"statuses":[{"id":"pushing layers","vertex":"d"}]}"#;
+        let failure = silent_after(pushing).await.unwrap();
+        assert!(failure.while_pushing);
+        assert_eq!(
+            failure.cause,
+            "the push said nothing for 0 seconds and was stopped"
+        );
+        let building = r#"{"statuses":[{"id":"extracting","vertex":"d"}]}"#;
+        assert_eq!(silent_after(building).await, None);
+    }
 }
