@@ -37,6 +37,7 @@ use docker_config::PrivateConfig;
 use progress::{Failure, Progress};
 pub(crate) use progress::{Record, Warning};
 pub(crate) use push_watch::PushFailed;
+use push_watch::SILENCE;
 
 /// The engine, found and reachable.
 #[derive(Debug)]
@@ -125,7 +126,7 @@ impl Engine {
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
-        let ended = run::to_its_end(command, progress).await?;
+        let ended = run::to_its_end(command, progress, SILENCE).await?;
         *record = ended.record;
         match (ended.failure, request.call) {
             // A check that finds something fails, and says what in its answer.

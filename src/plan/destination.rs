@@ -57,12 +57,35 @@ pub(super) fn foreign_owner(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vars::Vars;
 
     #[track_caller]
     fn check(name: &str, refused: Option<&str>) {
         let name = ImageName::parse(name, "ghcr.io").unwrap();
         let problem = check_host(&name).err().map(|problem| problem.to_string());
         assert_eq!(problem.as_deref(), refused);
+    }
+
+    #[test]
+    fn a_workflows_token_is_good_for_its_own_owner() {
+        let vars = |token| {
+            Vars::of(&[
+                ("GITHUB_REPOSITORY", "Acme/App"),
+                ("GITHUB_REF", "refs/heads/main"),
+                ("GITHUB_SHA", "0123456789"),
+                (token, "t"),
+            ])
+        };
+        let told = |name: &str, token| {
+            let inputs = Inputs::from_vars(&vars(token), &[]).unwrap();
+            let context = Context::from_vars(&vars(token)).unwrap();
+            let name = ImageName::parse(name, "ghcr.io").unwrap();
+            foreign_owner(&name, "ghcr.io", &inputs, &context).is_some()
+        };
+        assert!(told("other/app", "GITHUB_TOKEN"));
+        assert!(!told("acme/app", "GITHUB_TOKEN"));
+        assert!(!told("quay.io/other/app", "GITHUB_TOKEN"));
+        assert!(!told("other/app", "INPUT_PASSWORD"));
     }
 
     #[test]

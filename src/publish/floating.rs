@@ -1,5 +1,7 @@
 //! Floating tags: moved only forward, looked at again, and put back when a race left an older image there.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -12,12 +14,18 @@ use crate::plan::tags::PlannedTag;
 use crate::registry::order::{Answer, MOST_ROUNDS, Standing, second_look, shown_commit};
 use crate::registry::{Manifest, PARALLEL, STALE_READS, Trouble};
 
-use std::time::Duration;
-
 /// A floating tag that points to our image, or may, and what it pointed to before.
 pub(super) struct Moved {
     pub(super) tag: Tag,
     pub(super) before: Option<Manifest>,
+}
+
+/// The tags a registry has, asked for when a version has to be compared with them.
+#[derive(Clone)]
+pub(super) enum Present {
+    NotAsked,
+    Tags(Vec<String>),
+    Unknown(String),
 }
 
 /// What a tag we moved shows.
@@ -33,17 +41,18 @@ const FRESH: Duration = Duration::from_secs(5);
 
 impl Settling<'_> {
     /// The tags the registry has, when a version has to be compared with them.
-    pub(super) async fn present_tags(
-        &self,
-        floating: &[&PlannedTag],
-    ) -> Option<Result<Vec<String>, String>> {
+    pub(super) async fn present_tags(&self, floating: &[&PlannedTag]) -> Present {
         let asks = self.decided.plan.floating == Floating::Forward
             && floating.iter().any(|planned| planned.line.is_some());
         if !asks {
-            return None;
+            return Present::NotAsked;
         }
-        let present = self.repository.at_most(FRESH).tags().await;
-        Some(present.map_err(|trouble| format!("the tags that are there are not known: {trouble}")))
+        match self.repository.at_most(FRESH).tags().await {
+            Ok(tags) => Present::Tags(tags),
+            Err(trouble) => {
+                Present::Unknown(format!("the tags that are there are not known: {trouble}"))
+            }
+        }
     }
 
     /// Moves each of the tags unless it shows something newer.
@@ -51,7 +60,7 @@ impl Settling<'_> {
         &self,
         manifest: &Manifest,
         floating: &[&PlannedTag],
-        present: Option<&Result<Vec<String>, String>>,
+        present: &Present,
     ) -> Result<Vec<Skipped>, Trouble> {
         let steps = floating
             .iter()
@@ -68,13 +77,13 @@ impl Settling<'_> {
         &self,
         manifest: &Manifest,
         planned: &PlannedTag,
-        present: Option<&Result<Vec<String>, String>>,
+        present: &Present,
     ) -> Result<Option<Skipped>, Trouble> {
-        let mut present = present.cloned();
+        let mut present = present.clone();
         let mut tries = 0;
         loop {
             let asked = Instant::now();
-            let before = self.shown(planned, present.as_ref()).await?;
+            let before = self.shown(planned, &present).await?;
             if before
                 .as_ref()
                 .is_some_and(|shown| shown.digest == manifest.digest)
@@ -82,10 +91,7 @@ impl Settling<'_> {
                 self.note_write(asked);
                 return Ok(None);
             }
-            if let Some(skipped) = self
-                .leaves(planned, before.as_ref(), present.as_ref())
-                .await
-            {
+            if let Some(skipped) = self.leaves(planned, before.as_ref(), &present).await {
                 return Ok(Some(skipped));
             }
             self.note_attempt(&planned.tag, before);
@@ -118,10 +124,10 @@ impl Settling<'_> {
     async fn shown(
         &self,
         planned: &PlannedTag,
-        present: Option<&Result<Vec<String>, String>>,
+        present: &Present,
     ) -> Result<Option<Manifest>, Trouble> {
         match present {
-            Some(Ok(tags)) if tags.iter().all(|tag| tag != planned.tag.as_str()) => Ok(None),
+            Present::Tags(tags) if tags.iter().all(|tag| tag != planned.tag.as_str()) => Ok(None),
             _ => self.repository.manifest_of(&planned.tag).await,
         }
     }
@@ -131,7 +137,7 @@ impl Settling<'_> {
         &self,
         planned: &PlannedTag,
         shown: Option<&Manifest>,
-        present: Option<&Result<Vec<String>, String>>,
+        present: &Present,
     ) -> Option<Skipped> {
         if self.decided.plan.floating == Floating::Always {
             return None;
@@ -160,11 +166,11 @@ impl Settling<'_> {
         &self,
         planned: &PlannedTag,
         shown: Option<&Manifest>,
-        present: Option<&Result<Vec<String>, String>>,
+        present: &Present,
     ) -> Standing {
         match (&planned.line, present, shown) {
-            (Some(line), Some(Ok(present)), _) => Standing::by_version(line, present),
-            (Some(_), Some(Err(why)), _) => Standing::Unknown(why.clone()),
+            (Some(line), Present::Tags(present), _) => Standing::by_version(line, present),
+            (Some(_), Present::Unknown(why), _) => Standing::Unknown(why.clone()),
             (_, _, None) => Standing::Newer,
             (_, _, Some(shown)) => self.ancestry(shown).await,
         }
@@ -266,7 +272,7 @@ impl Settling<'_> {
             Floating::Always => Standing::Unknown(String::new()),
             _ => match self.ancestry_if_same(other).await {
                 Some(same) => same,
-                None => self.standing(planned, Some(other), present.as_ref()).await,
+                None => self.standing(planned, Some(other), &present).await,
             },
         };
         match standing.after_a_race() {

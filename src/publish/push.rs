@@ -63,6 +63,7 @@ pub(super) async fn build_and_push(
         }
         // What was built is in the cache, and asking for it again would be a build from scratch.
         request.no_cache = false;
+        request.no_cache_filters.clear();
         request.pull = false;
     }
 }

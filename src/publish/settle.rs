@@ -125,8 +125,8 @@ impl<'a> Settling<'a> {
         let (last, first): (Vec<_>, Vec<_>) = floating
             .into_iter()
             .partition(|planned| self.is_latest(&planned.tag));
-        let mut skipped = self.advance_all(manifest, &first, present.as_ref()).await?;
-        skipped.extend(self.advance_all(manifest, &last, present.as_ref()).await?);
+        let mut skipped = self.advance_all(manifest, &first, &present).await?;
+        skipped.extend(self.advance_all(manifest, &last, &present).await?);
         Ok(skipped)
     }
 

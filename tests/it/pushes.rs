@@ -289,6 +289,22 @@ fn check_says_it_for_every_name() {
 }
 
 #[test]
+fn the_settings_of_a_users_package_are_the_users() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::unlinked())
+        .start()
+        .unwrap();
+    let action = publication(&double);
+    let payload = r#"{"repository": {"name": "Widget", "owner": {"type": "User"}}}"#;
+    fs::write(action.path("event"), payload).unwrap();
+    let path = action.path("event").display().to_string();
+    let run = action.env("GITHUB_EVENT_PATH", path).run();
+    let page = "https://github.com/users/acme/packages/container/widget/settings";
+    assert!(run.stderr.contains(page), "{}", run.stderr);
+}
+
+#[test]
 fn a_preflight_that_cannot_tell_does_not_stop_the_build() {
     let (double, digest) = double();
     double.script(
