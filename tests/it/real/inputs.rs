@@ -194,13 +194,40 @@ fn a_second_build_finds_everything_in_the_cache() {
     }
 }
 
+/// A generator of the engine's own, as BuildKit asks for one: it writes a statement into the folder it is
+/// given (<https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/sbom-protocol.md>). The usual one
+/// lies in a registry that is not here.
+fn sbom_generator() -> &'static str {
+    let name = "testbed/sbom-generator:1";
+    let folder = tempfile::tempdir().unwrap();
+    let statement = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","subject":[],"predicate":{"spdxVersion":"SPDX-2.3","name":"of the generator"}}"#;
+    fs::write(folder.path().join("statement.json"), statement).unwrap();
+    let text = "FROM testbed/debian:trixie\nCOPY statement.json /\n\
+                ENTRYPOINT [\"/bin/sh\", \"-c\", \"cp /statement.json $BUILDKIT_SCAN_DESTINATION/sbom.spdx.json\"]\n";
+    fs::write(folder.path().join("Dockerfile"), text).unwrap();
+    let mut build = process("docker");
+    output_of(
+        build
+            .args(["build", "--quiet", "--tag", name])
+            .arg(folder.path()),
+    );
+    name
+}
+
+/// The statement in layer number `at` of an attestation manifest.
+fn statement(crane: &Crane, image: &str, attestation: &Value, at: usize) -> String {
+    let layer = attestation["layers"][at]["digest"].as_str().unwrap();
+    crane.run(&["blob", &format!("{image}@{layer}")])
+}
+
 #[test]
-fn platforms_with_provenance_match_what_crane_reads() {
+fn platforms_with_provenance_and_sbom_match_what_crane_reads() {
     let registry = DebianRegistry::start();
     let run = succeeded(
         published(&registry)
             .input("platforms", "linux/amd64,linux/arm64")
             .input("provenance", "max")
+            .input("sbom", format!("generator={}", sbom_generator()))
             .env("GITHUB_RUN_ID", "17"),
     );
     let crane = Crane::new(&registry.host());
@@ -222,11 +249,13 @@ fn platforms_with_provenance_match_what_crane_reads() {
     let attested = manifests[2]["digest"].as_str().unwrap();
     assert!(digests.contains(&attested.to_owned()), "{digests:?}");
     let attestation = crane.manifest(&format!("{}@{attested}", run.output("image")));
-    let statement = attestation["layers"][0]["digest"].as_str().unwrap();
-    let statement = crane.run(&["blob", &format!("{}@{statement}", run.output("image"))]);
+    assert_eq!(attestation["layers"].as_array().unwrap().len(), 2);
+    let read = |at| statement(&crane, run.output("image"), &attestation, at);
+    let statements = [0, 1].map(read).join("\n");
+    assert!(statements.contains("of the generator"), "{statements}");
     assert!(
-        statement.contains("https://github.com/acme/Widget/actions/runs/17/attempts/1"),
-        "{statement}"
+        statements.contains("https://github.com/acme/Widget/actions/runs/17/attempts/1"),
+        "{statements}"
     );
     assert_eq!(
         index["annotations"]["org.opencontainers.image.description"],
