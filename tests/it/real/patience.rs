@@ -80,9 +80,15 @@ fn a_spoiled_upload_of_a_blob_is_survived() {
 }
 
 #[test]
-fn an_outage_longer_than_buildkits_patience_is_survived() {
-    let outage = |fault: Fault| fault.answer(503).lasting(Duration::from_secs(12));
-    survives("503 for 12 s", fresh, outage, Endpoint::BlobPut);
+fn a_minute_without_uploads_is_survived() {
+    let outage = |fault: Fault| fault.answer(503).lasting(Duration::from_secs(60));
+    survives("503 for 60 s", fresh, outage, Endpoint::BlobPut);
+}
+
+#[test]
+fn a_minute_without_manifests_is_survived() {
+    let outage = |fault: Fault| fault.answer(503).lasting(Duration::from_secs(60));
+    survives("503 for 60 s", fresh, outage, Endpoint::TagPut);
 }
 
 #[test]
