@@ -50,8 +50,9 @@ pub(crate) struct Registry {
 
 /// How many calls are under way at once.
 pub(crate) const PARALLEL: usize = 8;
-/// How long a registry may go on answering what a tag pointed to before.
-pub(crate) const STALE_READS: Duration = Duration::from_secs(60);
+/// How long a registry may go on answering what a tag pointed to before: a minute, counted from its
+/// first stale answer, which may come long after the first question when other things are slow too.
+pub(crate) const STALE_READS: Duration = Duration::from_secs(90);
 
 impl Registry {
     pub(crate) fn new(
@@ -122,7 +123,7 @@ impl Repository<'_> {
     /// A tag that was written and still shows something else.
     pub(crate) fn still_elsewhere(self, tag: &Tag) -> Trouble {
         self.broken(format!(
-            "still shows another image under `{tag}` after a minute"
+            "still shows another image under `{tag}` after 90 seconds"
         ))
     }
 

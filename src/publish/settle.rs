@@ -103,7 +103,7 @@ impl<'a> Settling<'a> {
             return Ok(());
         }
         let because = format!(
-            "after a minute {} still shows another image",
+            "after 90 seconds {} still shows another image",
             missing.join(", ")
         );
         Err(Problem::new(self.pushed_only(digest), AGAIN).because(because))
