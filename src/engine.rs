@@ -28,6 +28,7 @@ use crate::inputs::secrets::{BuildSecret, SecretContent};
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
+use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::Console;
 pub(crate) use builder::Builder;
@@ -81,8 +82,9 @@ impl Engine {
         plan: &Plan,
         vars: &Vars,
         credentials: &Credentials,
+        trust: &Trust,
     ) -> anyhow::Result<Builder> {
-        Builder::choose(&self.buildx, plan, vars, credentials).await
+        Builder::choose(&self.buildx, plan, vars, credentials, trust).await
     }
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a

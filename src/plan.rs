@@ -4,14 +4,15 @@ pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
 mod destination;
+mod docker;
 pub(crate) mod facts;
 pub(crate) mod flaw;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod moment;
+mod names;
 #[cfg(test)]
 mod properties;
-mod registry;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tag_table;
@@ -31,6 +32,7 @@ use build::{BuildRequest, Image};
 use decision::{Floating, PushDecision};
 use facts::Facts;
 use labels::level::Levels;
+pub(crate) use names::needs_registry;
 use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 
 /// Everything that was decided before anything is done.
@@ -69,8 +71,11 @@ impl Plan {
         has_credentials: impl Fn(&str) -> bool,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let images = image_names(inputs, context)?;
-        images.iter().try_for_each(destination::check_host)?;
+        let names::Names {
+            images,
+            mut notices,
+        } = names::names(inputs, context)?;
+        docker::check_build(&images, inputs, context)?;
         let facts = Facts::new(context, now, inputs.short_sha_length);
         let Tags {
             version,
@@ -79,9 +84,8 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
-        let token_registry = token_registry(inputs, context)?;
-        let foreign = |name| destination::foreign_owner(name, &token_registry, inputs, context);
-        let mut notices: Vec<String> = images.iter().filter_map(foreign).collect();
+        let foreign = |name| destination::foreign_owner(name, inputs, context);
+        notices.extend(images.iter().filter_map(foreign));
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(&context.commit);
             notices.push(format!(
@@ -91,11 +95,9 @@ impl Plan {
             tags.push(fallback);
         }
         let primary = primary_tag(&tags, &context.commit);
-        let push = decision::decide(
-            inputs,
-            context,
-            images.iter().all(|image| has_credentials(image.registry())),
-        )?;
+        let registries = images.iter().map(ImageName::registry);
+        let mut unknown = registries.filter(|registry| !has_credentials(registry));
+        let push = decision::decide(inputs, context, unknown.next())?;
         let push = unless_no_image(push, inputs);
         let timestamp = timestamp(inputs, context)?;
         let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
@@ -162,28 +164,6 @@ impl Plan {
             })
         })
     }
-}
-
-/// The registry host the token of the inputs is meant for.
-pub(crate) fn token_registry(inputs: &Inputs, context: &Context) -> Result<String, Problem> {
-    registry::default_registry(inputs.registry.as_deref(), &context.server_url)
-}
-
-fn image_names(inputs: &Inputs, context: &Context) -> Result<Vec<ImageName>, Problem> {
-    let default_registry =
-        registry::default_registry(inputs.registry.as_deref(), &context.server_url)?;
-    if inputs.images.is_empty() {
-        return Ok(vec![ImageName::parse(
-            &format!("{default_registry}/{}", context.repository),
-            &default_registry,
-        )?]);
-    }
-    // A name that is switched off must be right as well: it may be switched on by an expression.
-    let names = inputs.images.iter().map(|image| {
-        let name = image.image_name(&default_registry)?;
-        Ok(image.enabled.then_some(name))
-    });
-    names.filter_map(Result::transpose).collect()
 }
 
 /// Nothing is pushed where nothing but files, or an answer, is asked for.

@@ -5,6 +5,7 @@ mod preflight;
 mod push;
 mod settle;
 mod truth;
+mod visibility;
 
 #[cfg(test)]
 mod faults;
@@ -14,10 +15,8 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use crate::Decided;
-use crate::credentials::Credentials;
 use crate::engine::{self, Builder, Built, Engine, Record};
 use crate::image::{Digest, ImageName, Tag};
-use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::registry::catalogue::OwnerKind;
@@ -75,13 +74,18 @@ pub(crate) async fn publish(
     } = decided;
     engine::require_sources(vars, &plan.build)?;
     let registries = if plan.push.is_push() {
-        connect(plan, credentials, Pace::REAL, console)?
+        connect(decided, Pace::REAL, console)?
     } else {
         Registries::new()
     };
     done.not_pushed = preflight::before_the_build(decided, &registries, console).await?;
     let engine = Engine::find(vars, plan).await?;
-    let builder = engine.builder(plan, vars, credentials).await?;
+    let builder = engine
+        .builder(plan, vars, credentials, &decided.trust)
+        .await?;
+    if decided.trust.pem().is_some() && !builder.can_be_told_authorities() {
+        console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
+    }
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
     builder.boot(&plan.build.platforms, console).await?;
@@ -176,7 +180,9 @@ async fn settle_all<'a>(
         let registry = &registries[name.registry()];
         let repository = registry.repository(name.repository(), patience);
         let settling = Settling::new(decided, &name, image.tag, repository, console);
-        settle(&settling, &image.digest, held).await
+        settle(&settling, &image.digest, held).await?;
+        visibility::remark(decided, registry, held, console).await;
+        anyhow::Ok(())
     });
     join_all(settlings)
         .await
@@ -204,19 +210,25 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 type Registries = BTreeMap<String, Registry>;
 
 /// A connection to each registry the plan names.
-fn connect(
-    plan: &Plan,
-    credentials: &Credentials,
-    pace: Pace,
-    console: Console,
-) -> anyhow::Result<Registries> {
-    let hosts = plan.images.iter().map(ImageName::registry);
+fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
+    let hosts = decided.plan.images.iter().map(ImageName::registry);
     hosts
         .map(|host| {
-            let login = credentials.login(host)?;
-            Ok((host.to_owned(), Registry::new(host, login, pace, console)?))
+            let registry = connection(decided, host, pace, console)?;
+            Ok((host.to_owned(), registry))
         })
         .collect()
+}
+
+fn connection(
+    decided: &Decided,
+    host: &str,
+    pace: Pace,
+    console: Console,
+) -> anyhow::Result<Registry> {
+    let login = decided.credentials.login(host)?;
+    let kind = decided.context.server.kind(host);
+    Registry::new(host, kind, login, &decided.trust, pace, console)
 }
 
 /// What an explanation of a failure has to know of an image.

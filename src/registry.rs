@@ -6,6 +6,7 @@ mod access;
 mod answer;
 mod call;
 pub(crate) mod catalogue;
+mod find;
 mod manifest;
 pub(crate) mod order;
 pub(crate) mod patience;
@@ -23,11 +24,14 @@ use reqwest::{Method, Url};
 
 use crate::credentials::Login;
 use crate::image::{Digest, Tag};
+use crate::server::{Kind, is_loopback};
+use crate::trust::Trust;
 use crate::workflow::Console;
 use access::Access;
 pub(crate) use answer::{Reach, Trouble};
 use call::{Answer, Call, Missing};
 pub(crate) use catalogue::Subject;
+pub(crate) use find::first_of;
 pub(crate) use manifest::Manifest;
 pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
@@ -40,6 +44,7 @@ pub(crate) struct Registry {
     base: Url,
     /// As the user wrote it, for messages.
     host: String,
+    kind: Kind,
     login: Option<Login>,
     /// What authenticates calls, by repository.
     accesses: Mutex<BTreeMap<String, Access>>,
@@ -57,13 +62,15 @@ pub(crate) const STALE_READS: Duration = Duration::from_secs(90);
 impl Registry {
     pub(crate) fn new(
         host: &str,
+        kind: Kind,
         login: Option<Login>,
+        trust: &Trust,
         pace: Pace,
         console: Console,
     ) -> anyhow::Result<Self> {
         let base = base_url(host).with_context(|| format!("`{host}` is not a registry host"))?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
+        let http = trust
+            .client()
             .connect_timeout(pace.limit(Duration::from_secs(10)))
             .read_timeout(pace.limit(Duration::from_secs(60)))
             .redirect(reqwest::redirect::Policy::limited(5))
@@ -73,6 +80,7 @@ impl Registry {
             http,
             base,
             host: host.to_owned(),
+            kind,
             login,
             accesses: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
@@ -127,6 +135,11 @@ impl Repository<'_> {
         ))
     }
 
+    /// The registry's kind.
+    fn kind(&self) -> Kind {
+        self.registry.kind
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         self.patience
     }
@@ -145,7 +158,13 @@ impl Repository<'_> {
 
     /// The manifest under a digest that was just pushed: it must be there, and be these bytes.
     async fn manifest(self, digest: &Digest) -> Result<Manifest, Trouble> {
-        let call = Call::new(Method::GET, format!("manifests/{digest}")).accept(manifest::ACCEPTED);
+        self.manifest_at(&digest.to_string(), digest).await
+    }
+
+    /// The manifest that was just pushed, under any reference that leads to it.
+    async fn manifest_at(self, reference: &str, digest: &Digest) -> Result<Manifest, Trouble> {
+        let path = format!("manifests/{reference}");
+        let call = Call::new(Method::GET, path).accept(manifest::ACCEPTED);
         let manifest = self
             .call(call.missing(Missing::MayTurnUp))
             .await
@@ -188,22 +207,13 @@ impl Repository<'_> {
 
 /// Loopback registries speak plain HTTP, as the engine expects; all others TLS.
 fn base_url(host: &str) -> anyhow::Result<Url> {
-    let name = host.rsplit_once(':').map_or(
-        host,
-        |(name, port)| if port.ends_with(']') { host } else { name },
-    );
-    let loopback = name == "localhost"
-        || name == "[::1]"
-        || name
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|ip| ip.is_loopback());
     // Docker Hub's registry lives under another name than its images.
     let host = if host == "docker.io" {
         "registry-1.docker.io"
     } else {
         host
     };
-    let scheme = if loopback { "http" } else { "https" };
+    let scheme = if is_loopback(host) { "http" } else { "https" };
     Ok(Url::parse(&format!("{scheme}://{host}/v2/"))?)
 }
 

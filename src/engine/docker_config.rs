@@ -160,6 +160,7 @@ fn link_contexts(base: &Path, folder: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use crate::inputs::Inputs;
+    use crate::server::Server;
 
     fn vars_with_home(config: Option<&str>) -> (TempDir, Vars) {
         let home = tempfile::tempdir().unwrap();
@@ -177,7 +178,7 @@ mod tests {
 
     fn write(vars: &Vars) -> PrivateConfig {
         let inputs = Inputs::from_vars(vars, &[]).unwrap();
-        let credentials = Credentials::new(&inputs, vars, "ghcr.io".to_owned()).unwrap();
+        let credentials = Credentials::new(&inputs, vars, &Server::Public).unwrap();
         PrivateConfig::write(vars, &credentials, &["ghcr.io", "quay.io"]).unwrap()
     }
 

@@ -7,7 +7,6 @@ use tokio::time::Instant;
 
 use super::Skipped;
 use super::settle::Settling;
-use crate::github;
 use crate::image::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tags::PlannedTag;
@@ -189,8 +188,7 @@ impl Settling<'_> {
             Ok(commit) => commit,
             Err(why) => return Standing::Unknown(why),
         };
-        let token = self.decided.inputs.github_token.as_ref();
-        let relation = github::relation(context, token, &commit).await;
+        let relation = self.decided.github.relation(context, &commit).await;
         Standing::by_ancestry(relation, &commit)
     }
 

@@ -13,7 +13,7 @@ use crate::plan::decision::Floating;
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::problem::Problem;
 use crate::registry::{
-    AGAIN, Manifest, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
+    AGAIN, Manifest, Proof, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
 };
 use crate::workflow::Console;
 
@@ -41,7 +41,7 @@ pub(super) async fn settle(
     digest: &Digest,
     held: &mut Held,
 ) -> anyhow::Result<()> {
-    let proof = settling.repository.prove(digest).await;
+    let proof = settling.prove(digest).await;
     let proof = proof.map_err(|trouble| settling.unproven(digest, &trouble))?;
     let manifest = proof.manifest.clone();
     held.proof = Some(proof);
@@ -71,6 +71,11 @@ impl<'a> Settling<'a> {
             gap: Cell::default(),
             last_write: Cell::new(Instant::now()),
         }
+    }
+
+    async fn prove(&self, digest: &Digest) -> Result<Proof, Trouble> {
+        let tag = &self.decided.plan.primary;
+        self.repository.prove(digest, tag).await
     }
 
     async fn write_tags(&self, manifest: &Manifest, held: &mut Held) -> anyhow::Result<()> {

@@ -15,6 +15,7 @@ use crate::engine::docker_config::PrivateConfig;
 use crate::engine::reach;
 use crate::inputs::Inputs;
 use crate::inputs::builder::{BuilderInputs, Recipe};
+use crate::server::Server;
 use crate::vars::Vars;
 use crate::workflow::Console;
 
@@ -58,7 +59,7 @@ fn builder(name: &str, vars: &Vars) -> anyhow::Result<Builder> {
         BuilderInputs::Made(recipe) => recipe.outline(),
         BuilderInputs::Automatic | BuilderInputs::Named(_) => Recipe::container(),
     };
-    let credentials = Credentials::new(&inputs, vars, String::new())?;
+    let credentials = Credentials::new(&inputs, vars, &Server::Public)?;
     let config = PrivateConfig::write(vars, &credentials, &[])?;
     let buildx = reach::buildx(vars)?;
     Ok(Builder::left(buildx, name.to_owned(), recipe, config, vars))
