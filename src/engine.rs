@@ -89,10 +89,11 @@ impl Engine {
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
     /// question, or of a build that gives files only. What the build did stands in `record`, also when
-    /// this fails; a push that fails is a [`PushFailed`].
+    /// this fails; a push that fails is a [`PushFailed`]. An image that we push is written to `layout`.
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
+        layout: Option<&Path>,
         builder: &Builder,
         vars: &Vars,
         credentials: &Credentials,
@@ -108,6 +109,7 @@ impl Engine {
         let files = Files {
             metadata: config.folder().join("metadata.json"),
             secrets: write_secrets(request, &config, vars)?,
+            layout: layout.map(Path::to_owned),
         };
         let own_store = builder.name().is_none() && vars.get("BUILDX_BUILDER").is_none();
         let store = if own_store {

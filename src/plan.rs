@@ -28,7 +28,7 @@ use crate::inputs::builder::BuilderInputs;
 use crate::inputs::outputs::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
-use build::{BuildRequest, Image};
+use build::{BuildRequest, Image, Pusher};
 use decision::{Floating, PushDecision};
 use facts::Facts;
 use labels::level::Levels;
@@ -105,11 +105,23 @@ impl Plan {
         let annotations = labels::labels(&inputs.annotations, &written, &version);
         let mut cache = cache::cache(&inputs.build, context, &facts, images.first());
         notices.append(&mut cache.notices);
+        let older = docker::is_among(&images, context);
+        if older && push.is_push() && !inputs.annotations.is_empty() {
+            notices.push(docker::NO_ANNOTATIONS.to_owned());
+        }
         let image = Image {
             names: names_for_engine(&images, &tags, &primary, &push),
-            push: push.is_push(),
+            pusher: match push.is_push() {
+                true if older => Pusher::Ourselves,
+                true => Pusher::Engine,
+                false => Pusher::Nobody,
+            },
             labels: labels.clone(),
-            annotations: annotations.clone(),
+            annotations: if older {
+                Vec::new()
+            } else {
+                annotations.clone()
+            },
             timestamp,
         };
         let build = BuildRequest::new(inputs, context, cache, image);

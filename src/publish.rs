@@ -144,7 +144,7 @@ impl Workshop<'_> {
             console,
         } = self;
         let credentials = &decided.credentials;
-        let build = engine.build(request, builder, vars, credentials, *console, record);
+        let build = engine.build(request, None, builder, vars, credentials, *console, record);
         build.await
     }
 }

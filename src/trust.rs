@@ -90,23 +90,35 @@ mod tests {
 
     #[test]
     fn what_is_no_authority_is_refused_before_anything_is_asked() {
-        refused(CaCert::File("ca.crt".to_owned()), expect![[r#"
+        refused(
+            CaCert::File("ca.crt".to_owned()),
+            expect![[r#"
             the file `ca.crt` of the input `ca-cert` holds no certificate
               because: there is no `-----BEGIN CERTIFICATE-----` in it
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]]);
-        refused(CaCert::File("../ca.crt".to_owned()), expect![[r#"
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
+        refused(
+            CaCert::File("../ca.crt".to_owned()),
+            expect![[r#"
             the input `ca-cert` is `../ca.crt`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout"#]]);
+              fix: paths start at the root of the checkout"#]],
+        );
         let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----";
-        refused(CaCert::Text(key.to_owned()), expect![[r#"
+        refused(
+            CaCert::Text(key.to_owned()),
+            expect![[r#"
             the text in the input `ca-cert` holds no certificate
               because: it holds a private key, which nobody needs to know
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]]);
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
-        refused(CaCert::Text(broken.to_owned()), expect![[r#"
+        refused(
+            CaCert::Text(broken.to_owned()),
+            expect![[r#"
             the text in the input `ca-cert` holds no certificate
               because: it cannot be used: builder error: invalid peer certificate: BadEncoding
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]]);
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
     }
 }

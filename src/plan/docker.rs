@@ -6,8 +6,20 @@ use crate::context::Context;
 use crate::image::ImageName;
 use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
+use crate::inputs::outputs::is_image;
 use crate::problem::Problem;
 use crate::server::Kind;
+
+pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same";
+
+/// Whether an image goes to such a registry.
+pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
+    images.iter().any(|name| is_older(name, context))
+}
+
+fn is_older(name: &ImageName, context: &Context) -> bool {
+    context.server.kind(name.registry()) == Kind::Docker
+}
 
 /// A name there has exactly three parts: the package belongs to a repository.
 pub(super) fn check_name(name: &ImageName, context: &Context) -> Result<(), Problem> {
@@ -40,10 +52,7 @@ pub(super) fn check_build(
     inputs: &Inputs,
     context: &Context,
 ) -> Result<(), Problem> {
-    let mut older = images
-        .iter()
-        .filter(|name| context.server.kind(name.registry()) == Kind::Docker);
-    let Some(name) = older.next() else {
+    let Some(name) = images.iter().find(|name| is_older(name, context)) else {
         return Ok(());
     };
     let registry = name.registry();
@@ -65,14 +74,19 @@ pub(super) fn check_build(
         );
     }
     if let Some(attestation) = build.attestations.first() {
-        let input = match attestation.kind() {
-            kind @ ("provenance" | "sbom") => kind,
-            _ => "attests",
-        };
         return refused(
-            format!("the input `{input}`"),
+            format!("the attestation `{}`", attestation.kind()),
             "an attestation stands in an index, and the older Docker registry holds none",
-            &format!("leave `{input}` out"),
+            "leave it out of the inputs `provenance`, `sbom` and `attests`",
+        );
+    }
+    let compressed = build.outputs.iter().filter(|output| is_image(output));
+    let mut compressed = compressed.filter_map(|output| output.get("compression"));
+    if let Some(compression) = compressed.find(|how| !matches!(*how, "gzip" | "uncompressed")) {
+        return refused(
+            format!("the compression `{compression}` of the input `outputs`"),
+            "the older Docker registry takes layers that are plain or compressed with gzip",
+            "leave `compression` out",
         );
     }
     let is_there = |reference: &str| {

@@ -68,6 +68,7 @@ mod tests {
 
             [registry."docker.git.example.com"]
               ca = ["/private/ca.pem"]
-        "#]].assert_eq(&extended(given, &registries, Path::new("/private/ca.pem")));
+        "#]]
+        .assert_eq(&extended(given, &registries, Path::new("/private/ca.pem")));
     }
 }

@@ -72,7 +72,10 @@ impl Needs {
                 request.cache_to.iter().any(exports_cache),
                 Need::CacheExport,
             ),
-            (request.outputs.iter().any(is_file), Need::ImageFile),
+            (
+                request.layout.is_some() || request.outputs.iter().any(is_file),
+                Need::ImageFile,
+            ),
             (request.timestamp.is_some(), Need::RewrittenTimestamps),
             (
                 request.sandbox.allow.iter().any(is_insecure),

@@ -67,6 +67,7 @@ mod tests {
         expect![[r#"
             the input `buildkitd-config` is `nope.toml`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout"#]].assert_eq(&Explanation::of(&read("nope.toml").unwrap_err().into()).to_string());
+              fix: paths start at the root of the checkout"#]]
+        .assert_eq(&Explanation::of(&read("nope.toml").unwrap_err().into()).to_string());
     }
 }
