@@ -46,6 +46,16 @@ pub(crate) struct Engine {
     buildx: PathBuf,
 }
 
+/// What a build is done with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) builder: &'a Builder,
+    pub(crate) vars: &'a Vars,
+    pub(crate) credentials: &'a Credentials,
+    /// The folder for an image that we push.
+    pub(crate) layout: Option<&'a Path>,
+}
+
 /// What the engine says it made.
 #[derive(Debug)]
 pub(crate) struct Built {
@@ -89,17 +99,20 @@ impl Engine {
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
     /// question, or of a build that gives files only. What the build did stands in `record`, also when
-    /// this fails; a push that fails is a [`PushFailed`]. An image that we push is written to `layout`.
+    /// this fails; a push that fails is a [`PushFailed`].
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
-        layout: Option<&Path>,
-        builder: &Builder,
-        vars: &Vars,
-        credentials: &Credentials,
+        means: Means<'_>,
         console: Console,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
+        let Means {
+            builder,
+            vars,
+            credentials,
+            layout,
+        } = means;
         let registries: Vec<&str> = request
             .names
             .iter()

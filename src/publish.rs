@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 
 use crate::Decided;
-use crate::engine::{self, Builder, Built, Engine, Record};
+use crate::engine::{self, Builder, Built, Engine, Means, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
@@ -136,15 +136,13 @@ impl Workshop<'_> {
         request: &BuildRequest,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
-        let Self {
-            engine,
-            builder,
-            decided,
-            vars,
-            console,
-        } = self;
-        let credentials = &decided.credentials;
-        let build = engine.build(request, None, builder, vars, credentials, *console, record);
+        let means = Means {
+            builder: self.builder,
+            vars: self.vars,
+            credentials: &self.decided.credentials,
+            layout: None,
+        };
+        let build = self.engine.build(request, means, self.console, record);
         build.await
     }
 }

@@ -40,11 +40,14 @@ fn planned(action: Action, expected: Expect) {
 
 #[test]
 fn an_older_registry_is_for_three_parts_and_one_manifest() {
-    refused(enterprise().input("images", "acme/app"), expect![[r#"
+    refused(
+        enterprise().input("images", "acme/app"),
+        expect![[r#"
         `docker.git.example.com/acme/app` is not a name the Docker registry of GitHub takes
           because: a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has 2
           fix: write `docker.git.example.com/acme/widget/app`
-    "#]]);
+    "#]],
+    );
     refused(
         enterprise().input("images", "docker.git.example.com/Acme/Widget/tools/app"),
         expect![[r#"
@@ -61,21 +64,30 @@ fn an_older_registry_is_for_three_parts_and_one_manifest() {
               fix: name one, for example `platforms: linux/amd64`, or publish to `containers.git.example.com` if the server has it
         "#]],
     );
-    refused(enterprise().input("provenance", "max"), expect![[r#"
+    refused(
+        enterprise().input("provenance", "max"),
+        expect![[r#"
         the attestation `provenance` does not go with `docker.git.example.com`
           because: an attestation stands in an index, and the older Docker registry holds none
           fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
-    "#]]);
-    refused(enterprise().input("attests", "type=sbom"), expect![[r#"
+    "#]],
+    );
+    refused(
+        enterprise().input("attests", "type=sbom"),
+        expect![[r#"
         the attestation `sbom` does not go with `docker.git.example.com`
           because: an attestation stands in an index, and the older Docker registry holds none
           fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
-    "#]]);
-    refused(enterprise().input("cache", "registry"), expect![[r#"
+    "#]],
+    );
+    refused(
+        enterprise().input("cache", "registry"),
+        expect![[r#"
         a cache in the registry does not go with `docker.git.example.com`
           because: such a cache is an index, and the older Docker registry holds none
           fix: use `cache: inline`, or let `cache-to` name another registry, or publish to `containers.git.example.com` if the server has it
-    "#]]);
+    "#]],
+    );
     refused(
         enterprise().input("outputs", "type=image,compression=zstd"),
         expect![[r#"
@@ -127,7 +139,9 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
                      org.opencontainers.image.version=v1.2.3
         "#]],
     );
-    planned(enterprise(), expect![[r#"
+    planned(
+        enterprise(),
+        expect![[r#"
         ::add-mask::ghs_canary.of-the-test_0123456789
         publish  docker.git.example.com/acme/widget/widget:v1.2.3
                  docker.git.example.com/acme/widget/widget:latest
@@ -146,7 +160,8 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
                  org.opencontainers.image.title=Widget
                  org.opencontainers.image.url=https://github.com/acme/Widget
                  org.opencontainers.image.version=v1.2.3
-    "#]]);
+    "#]],
+    );
 }
 
 #[test]
@@ -164,9 +179,12 @@ fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
 #[test]
 fn a_file_that_is_no_certificate_is_no_authority() {
     let action = enterprise().input("ca-cert", "Dockerfile");
-    refused(action, expect![[r#"
+    refused(
+        action,
+        expect![[r#"
         the file `Dockerfile` of the input `ca-cert` holds no certificate
           because: there is no `-----BEGIN CERTIFICATE-----` in it
           fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout
-    "#]]);
+    "#]],
+    );
 }
