@@ -3,14 +3,13 @@
 //! The protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>.
 
 use hyper::Method;
-use std::net::Ipv4Addr;
 
 use crate::answer::Answer;
 use crate::grant::{Grant, Want};
 use crate::legacy;
 use crate::names::digest_of;
 use crate::rights;
-use crate::server::Registry;
+use crate::server::{Registry, Server};
 use crate::state::{Call, Delivery, State};
 use crate::store::Session;
 use crate::token::authorize;
@@ -152,7 +151,7 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, digest: &str) -> Answ
         let location = format!(
             "{}://{}/storage/{digest}",
             state.scheme,
-            storage_host(&call.host)
+            storage_host(&state.server, &call.host)
         );
         return Answer::new(307).header("location", location);
     }
@@ -162,17 +161,19 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, digest: &str) -> Answ
         .body(bytes.clone())
 }
 
-/// The same machine under another name, so that clients see another host. An address that is not 127.0.0.1 stays:
-/// whoever asks there may be on another machine.
-fn storage_host(host: &str) -> String {
+/// The same machine under another name, so that clients see another host. Who asks GHCR under another name than
+/// 127.0.0.1 may be on another machine, and stays there.
+fn storage_host(server: &Server, host: &str) -> String {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) => (name, format!(":{port}")),
         None => (host, String::new()),
     };
-    if name != "127.0.0.1" && name.parse::<Ipv4Addr>().is_ok() {
-        return host.to_owned();
+    match (name, server) {
+        ("127.0.0.1", _) => format!("localhost{port}"),
+        ("localhost", _) => format!("127.0.0.1{port}"),
+        (_, Server::Github | Server::GhesFlat) => host.to_owned(),
+        (_, Server::GheCom { .. } | Server::Ghes { .. }) => format!("localhost{port}"),
     }
-    format!("localhost{port}")
 }
 
 /// The storage behind the redirect. Like the one of GHCR it refuses credentials it did not give out, and serves ranges.
@@ -207,4 +208,25 @@ fn range(text: &str, length: usize) -> Option<(usize, usize)> {
     let end = length.checked_sub(1)?;
     let last = last.parse().map_or(end, |last: usize| last.min(end));
     (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::storage_host;
+    use crate::server::{Isolation, Server};
+
+    #[track_caller]
+    fn check(server: &Server, asked: &str, expected: &str) {
+        assert_eq!(storage_host(server, asked), expected);
+    }
+
+    #[test]
+    fn storage_is_another_host_on_this_machine() {
+        check(&Server::Github, "127.0.0.1:5000", "localhost:5000");
+        check(&Server::Github, "localhost:5000", "127.0.0.1:5000");
+        check(&Server::Github, "172.17.0.1:5000", "172.17.0.1:5000");
+        let ghes = Server::ghes("ghes.test", Isolation::On);
+        check(&ghes, "containers.ghes.test:5000", "localhost:5000");
+        check(&ghes, "containers.ghes.test", "localhost");
+    }
 }
