@@ -7,6 +7,7 @@ mod builders;
 mod engine;
 mod hostile;
 mod inputs;
+mod legacy;
 mod patience;
 mod registry;
 mod world;
