@@ -1,7 +1,9 @@
 //! The story of a publication: ask, build and push, prove, tag, read back.
 
+mod candidate;
 mod floating;
 mod preflight;
+mod promote;
 mod push;
 mod settle;
 mod truth;
@@ -9,7 +11,7 @@ mod truth;
 #[cfg(test)]
 mod faults;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
@@ -17,6 +19,7 @@ use crate::Decided;
 use crate::credentials::Credentials;
 use crate::engine::{self, Builder, Built, Engine, Record};
 use crate::image::{Digest, ImageName, Tag};
+use crate::inputs::candidate::Candidate;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
@@ -38,6 +41,8 @@ pub(crate) struct Done {
     pub(crate) record: Record,
     /// Why nothing was pushed although that was the plan.
     pub(crate) not_pushed: Option<String>,
+    /// The image that is published in place of a build.
+    pub(crate) published_from: Option<String>,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
 }
@@ -63,7 +68,7 @@ pub(crate) struct Skipped {
     pub(crate) holds: Option<Digest>,
 }
 
-/// Builds, and pushes if the plan says so. What was achieved stands in `done`, also when this fails.
+/// Builds, and pushes if the plan says so; or publishes an image that exists. What was achieved stands in `done`, also when this fails.
 pub(crate) async fn publish(
     decided: &Decided,
     vars: &Vars,
@@ -73,13 +78,24 @@ pub(crate) async fn publish(
     let Decided {
         plan, credentials, ..
     } = decided;
-    engine::require_sources(vars, &plan.build)?;
+    if plan.candidate.is_none() {
+        engine::require_sources(vars, &plan.build)?;
+    }
     let registries = if plan.push.is_push() {
         connect(plan, credentials, Pace::REAL, console)?
     } else {
         Registries::new()
     };
     done.not_pushed = preflight::before_the_build(decided, &registries, console).await?;
+    let pushes = plan.push.is_push() && done.not_pushed.is_none();
+    if plan.is_promotion() && !pushes {
+        promote::say_it_would_be(plan, console);
+        return Ok(());
+    }
+    if pushes && let Some(found) = candidate::find(decided, &registries, vars, console).await? {
+        return promote::promote(decided, &registries, &found, console, done).await;
+    }
+    engine::require_sources(vars, &plan.build)?;
     let engine = Engine::find(vars, plan).await?;
     let builder = engine.builder(plan, vars, credentials).await?;
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
@@ -92,7 +108,7 @@ pub(crate) async fn publish(
         vars,
         console,
     };
-    if !plan.push.is_push() || done.not_pushed.is_some() {
+    if !pushes {
         let request = plan.build_only();
         done.built = workshop.build(&request, &mut done.record).await?;
         return Ok(());
@@ -102,6 +118,7 @@ pub(crate) async fn publish(
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
+        commit: Ok(decided.context.commit.clone()),
     };
     done.built = Some(pushed.built);
     done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
@@ -156,10 +173,12 @@ impl Held {
     }
 }
 
-/// What the engine pushed: the digest, and the tag it wrote if it cannot do without one.
+/// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
 struct Pushed<'a> {
     digest: Digest,
     tag: Option<&'a Tag>,
+    /// The commit the image is of; else why that is not known.
+    commit: Result<String, String>,
 }
 
 /// Settles every image at once; one that fails does not keep the others from their tags.
@@ -175,7 +194,7 @@ async fn settle_all<'a>(
         let name = held.name.clone();
         let registry = &registries[name.registry()];
         let repository = registry.repository(name.repository(), patience);
-        let settling = Settling::new(decided, &name, image.tag, repository, console);
+        let settling = Settling::new(decided, &name, image, repository, console);
         settle(&settling, &image.digest, held).await
     });
     join_all(settlings)
@@ -203,15 +222,20 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 
 type Registries = BTreeMap<String, Registry>;
 
-/// A connection to each registry the plan names.
+/// A connection to each registry the plan names, that of a candidate among them.
 fn connect(
     plan: &Plan,
     credentials: &Credentials,
     pace: Pace,
     console: Console,
 ) -> anyhow::Result<Registries> {
-    let hosts = plan.images.iter().map(ImageName::registry);
+    let source = match &plan.candidate {
+        Some(Candidate::InRegistry(reference)) => Some(&reference.name),
+        _ => None,
+    };
+    let hosts: BTreeSet<&str> = plan.images.iter().chain(source).map(ImageName::registry).collect();
     hosts
+        .into_iter()
         .map(|host| {
             let login = credentials.login(host)?;
             Ok((host.to_owned(), Registry::new(host, login, pace, console)?))

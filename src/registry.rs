@@ -4,15 +4,22 @@
 
 mod access;
 mod answer;
+mod blob;
 mod call;
 pub(crate) mod catalogue;
+pub(crate) mod copy;
+mod layout;
 mod manifest;
 pub(crate) mod order;
+mod origin;
 pub(crate) mod patience;
 mod proof;
+mod referrers;
 mod refusal;
+mod stream;
 mod tags;
 mod token;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -24,14 +31,16 @@ use reqwest::{Method, Url};
 use crate::credentials::Login;
 use crate::image::{Digest, Tag};
 use crate::workflow::Console;
-use access::Access;
+use access::{Access, Scope};
 pub(crate) use answer::{Reach, Trouble};
 use call::{Answer, Call, Missing};
 pub(crate) use catalogue::Subject;
+pub(crate) use layout::{Layout, Present};
 pub(crate) use manifest::Manifest;
+pub(crate) use origin::Origin;
 pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
-pub(crate) use refusal::{AGAIN, half_way, push_refusal, refusal};
+pub(crate) use refusal::{AGAIN, half_way, push_refusal, read_refusal, refusal};
 
 /// A connection to one registry with one login.
 #[derive(Debug)]
@@ -41,8 +50,8 @@ pub(crate) struct Registry {
     /// As the user wrote it, for messages.
     host: String,
     login: Option<Login>,
-    /// What authenticates calls, by repository.
-    accesses: Mutex<BTreeMap<String, Access>>,
+    /// What authenticates calls, by what they may do.
+    accesses: Mutex<BTreeMap<Scope, Access>>,
     renewing: tokio::sync::Mutex<()>,
     pace: Pace,
     console: Console,
@@ -65,7 +74,6 @@ impl Registry {
         let http = reqwest::Client::builder()
             .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(pace.limit(Duration::from_secs(10)))
-            .read_timeout(pace.limit(Duration::from_secs(60)))
             .redirect(reqwest::redirect::Policy::limited(5))
             .build()
             .context("could not set up the HTTP client")?;
@@ -90,7 +98,16 @@ impl Registry {
         Repository {
             registry: self,
             path,
+            rights: Rights::PullAndPush,
             patience,
+        }
+    }
+
+    /// A repository that is only read: a login that may not push there will do, and often none.
+    pub(crate) fn read_only<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
+        Repository {
+            rights: Rights::Pull,
+            ..self.repository(path, patience)
         }
     }
 }
@@ -100,7 +117,15 @@ impl Registry {
 pub(crate) struct Repository<'a> {
     registry: &'a Registry,
     path: &'a str,
+    rights: Rights,
     patience: Patience,
+}
+
+/// What is asked for of a repository.
+#[derive(Clone, Copy, Debug)]
+enum Rights {
+    Pull,
+    PullAndPush,
 }
 
 impl Repository<'_> {
@@ -169,7 +194,19 @@ impl Repository<'_> {
     }
 
     async fn call(self, call: Call<'_>) -> Result<Answer, Trouble> {
-        self.registry.call(self.path, &call, self.patience).await
+        self.call_as(&self.scope(), call).await
+    }
+
+    async fn call_as(self, scope: &Scope, call: Call<'_>) -> Result<Answer, Trouble> {
+        self.registry.call(scope, &call, self.patience).await
+    }
+
+    fn scope(self) -> Scope {
+        let path = self.path.to_owned();
+        match self.rights {
+            Rights::Pull => Scope::Pull(path),
+            Rights::PullAndPush => Scope::PullAndPush(path),
+        }
     }
 
     fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
