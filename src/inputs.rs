@@ -4,6 +4,7 @@ mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
+pub(crate) mod candidate;
 pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
@@ -27,6 +28,7 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use build::BuildInputs;
 use builder::BuilderInputs;
+use candidate::Candidate;
 use destination::DestinationInputs;
 use given::Given;
 use secrets::SecretContent;
@@ -52,6 +54,7 @@ pub(crate) const NAMES: &[&str] = &[
     "cache-to",
     "ca-cert",
     "call",
+    "candidate",
     "cgroup-parent",
     "context",
     "driver",
@@ -126,6 +129,8 @@ pub(crate) struct Inputs {
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
     pub(crate) destination: DestinationInputs,
+    /// What is published in place of a build.
+    pub(crate) candidate: Option<Candidate>,
     pub(crate) build: BuildInputs,
     pub(crate) builder: BuilderInputs,
     /// What a person should hear about the inputs although it stops nothing.
@@ -167,8 +172,10 @@ pub(crate) enum Push {
 impl Inputs {
     /// Reads the inputs; `with` holds those of the command line, which win.
     pub(crate) fn from_vars(vars: &Vars, with: &[(String, String)]) -> anyhow::Result<Self> {
-        let given = Given::collect(vars, with);
+        let mut given = Given::collect(vars, with);
         let mut warnings = given.unknown_names();
+        let (candidate, remark) = candidate::read(&mut given)?;
+        warnings.extend(remark);
         let (labels, remarks) = labels::parse("labels", given.untrimmed("labels"))?;
         warnings.extend(remarks);
         let (annotations, remarks) = labels::parse("annotations", given.untrimmed("annotations"))?;
@@ -207,6 +214,7 @@ impl Inputs {
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
             destination: DestinationInputs::read(&given)?,
+            candidate,
             build: BuildInputs::read(&given, secrets)?,
             builder: BuilderInputs::read(&given, vars)?,
             warnings,

@@ -25,6 +25,7 @@ use chrono::{DateTime, Utc};
 use crate::context::Context;
 use crate::image::{ImageName, Tag, Tagged};
 use crate::inputs::builder::BuilderInputs;
+use crate::inputs::candidate::Candidate;
 use crate::inputs::outputs::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
@@ -57,6 +58,8 @@ pub(crate) struct Plan {
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) floating: Floating,
+    /// The image that is published in place of what would be built.
+    pub(crate) candidate: Option<Candidate>,
     pub(crate) build: BuildRequest,
     pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
@@ -76,6 +79,9 @@ impl Plan {
             mut notices,
         } = names::names(inputs, context)?;
         docker::check_build(&images, inputs, context)?;
+        if let Some(Candidate::InRegistry(reference)) = &inputs.candidate {
+            destination::check_host(&reference.name)?;
+        }
         let facts = Facts::new(context, now, inputs.short_sha_length);
         let Tags {
             version,
@@ -138,10 +144,16 @@ impl Plan {
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             floating: decision::floating(inputs, context),
+            candidate: inputs.candidate.clone(),
             build,
             builder: inputs.builder.clone(),
             notices,
         })
+    }
+
+    /// Whether an image that exists is published, and nothing is built for certain.
+    pub(crate) fn is_promotion(&self) -> bool {
+        self.candidate.as_ref().is_some_and(Candidate::is_image)
     }
 
     /// Refuses to publish under no name at all.

@@ -1,7 +1,9 @@
 //! The story of a publication: ask, build and push, prove, tag, read back.
 
+mod candidate;
 mod floating;
 mod preflight;
+mod promote;
 mod push;
 mod settle;
 mod truth;
@@ -10,13 +12,14 @@ mod visibility;
 #[cfg(test)]
 mod faults;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::future::join_all;
 
 use crate::Decided;
 use crate::engine::{self, Builder, Built, Engine, Means, Record};
 use crate::image::{Digest, ImageName, Tag};
+use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::registry::catalogue::OwnerKind;
@@ -37,6 +40,8 @@ pub(crate) struct Done {
     pub(crate) record: Record,
     /// Why nothing was pushed although that was the plan.
     pub(crate) not_pushed: Option<String>,
+    /// The image that is published in place of a build.
+    pub(crate) published_from: Option<String>,
     /// What each registry holds, read back from it.
     pub(crate) held: Vec<Held>,
 }
@@ -62,7 +67,7 @@ pub(crate) struct Skipped {
     pub(crate) holds: Option<Digest>,
 }
 
-/// Builds, and pushes if the plan says so. What was achieved stands in `done`, also when this fails.
+/// Builds, and pushes if the plan says so; or publishes an image that exists. What was achieved stands in `done`, also when this fails.
 pub(crate) async fn publish(
     decided: &Decided,
     vars: &Vars,
@@ -72,13 +77,24 @@ pub(crate) async fn publish(
     let Decided {
         plan, credentials, ..
     } = decided;
-    engine::require_sources(vars, &plan.build)?;
+    if plan.candidate.is_none() {
+        engine::require_sources(vars, &plan.build)?;
+    }
     let registries = if plan.push.is_push() {
         connect(decided, Pace::REAL, console)?
     } else {
         Registries::new()
     };
     done.not_pushed = preflight::before_the_build(decided, &registries, console).await?;
+    let pushes = plan.push.is_push() && done.not_pushed.is_none();
+    if plan.is_promotion() && !pushes {
+        promote::say_it_would_be(plan, console);
+        return Ok(());
+    }
+    if pushes && let Some(found) = candidate::find(decided, &registries, vars, console).await? {
+        return promote::promote(decided, &registries, &found, console, done).await;
+    }
+    engine::require_sources(vars, &plan.build)?;
     let engine = Engine::find(vars, plan).await?;
     let builder = engine
         .builder(plan, vars, credentials, &decided.trust)
@@ -96,7 +112,7 @@ pub(crate) async fn publish(
         vars,
         console,
     };
-    if !plan.push.is_push() || done.not_pushed.is_some() {
+    if !pushes {
         let request = plan.build_only();
         done.built = workshop.build(&request, &mut done.record).await?;
         return Ok(());
@@ -106,6 +122,7 @@ pub(crate) async fn publish(
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
+        commit: Ok(decided.context.commit.clone()),
     };
     done.built = Some(pushed.built);
     done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
@@ -158,10 +175,12 @@ impl Held {
     }
 }
 
-/// What the engine pushed: the digest, and the tag it wrote if it cannot do without one.
+/// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
 struct Pushed<'a> {
     digest: Digest,
     tag: Option<&'a Tag>,
+    /// The commit the image is of; else why that is not known.
+    commit: Result<String, String>,
 }
 
 /// Settles every image at once; one that fails does not keep the others from their tags.
@@ -177,7 +196,7 @@ async fn settle_all<'a>(
         let name = held.name.clone();
         let registry = &registries[name.registry()];
         let repository = registry.repository(name.repository(), patience);
-        let settling = Settling::new(decided, &name, image.tag, repository, console);
+        let settling = Settling::new(decided, &name, image, repository, console);
         settle(&settling, &image.digest, held).await?;
         visibility::remark(decided, registry, held, console).await;
         anyhow::Ok(())
@@ -207,10 +226,21 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 
 type Registries = BTreeMap<String, Registry>;
 
-/// A connection to each registry the plan names.
+/// A connection to each registry the plan names, that of a candidate among them.
 fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
-    let hosts = decided.plan.images.iter().map(ImageName::registry);
+    let plan = &decided.plan;
+    let source = match &plan.candidate {
+        Some(Candidate::InRegistry(reference)) => Some(&reference.name),
+        _ => None,
+    };
+    let hosts: BTreeSet<&str> = plan
+        .images
+        .iter()
+        .chain(source)
+        .map(ImageName::registry)
+        .collect();
     hosts
+        .into_iter()
         .map(|host| {
             let registry = connection(decided, host, pace, console)?;
             Ok((host.to_owned(), registry))

@@ -4,16 +4,23 @@
 
 mod access;
 mod answer;
+mod blob;
 mod call;
 pub(crate) mod catalogue;
+pub(crate) mod copy;
 mod find;
+mod layout;
 mod manifest;
 pub(crate) mod order;
+mod origin;
 pub(crate) mod patience;
 mod proof;
+mod referrers;
 mod refusal;
+mod stream;
 mod tags;
 mod token;
+mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -27,15 +34,17 @@ use crate::image::{Digest, Tag};
 use crate::server::{Kind, is_loopback};
 use crate::trust::Trust;
 use crate::workflow::Console;
-use access::Access;
+use access::{Access, Scope};
 pub(crate) use answer::{Reach, Trouble};
 use call::{Answer, Call, Missing};
 pub(crate) use catalogue::Subject;
 pub(crate) use find::first_of;
+pub(crate) use layout::{Layout, Present};
 pub(crate) use manifest::Manifest;
+pub(crate) use origin::Origin;
 pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
-pub(crate) use refusal::{AGAIN, half_way, push_refusal, refusal};
+pub(crate) use refusal::{AGAIN, half_way, push_refusal, read_refusal, refusal};
 
 /// A connection to one registry with one login.
 #[derive(Debug)]
@@ -46,8 +55,8 @@ pub(crate) struct Registry {
     host: String,
     kind: Kind,
     login: Option<Login>,
-    /// What authenticates calls, by repository.
-    accesses: Mutex<BTreeMap<String, Access>>,
+    /// What authenticates calls, by what they may do.
+    accesses: Mutex<BTreeMap<Scope, Access>>,
     renewing: tokio::sync::Mutex<()>,
     pace: Pace,
     console: Console,
@@ -72,7 +81,6 @@ impl Registry {
         let http = trust
             .client()
             .connect_timeout(pace.limit(Duration::from_secs(10)))
-            .read_timeout(pace.limit(Duration::from_secs(60)))
             .redirect(reqwest::redirect::Policy::limited(5))
             .build()
             .context("could not set up the HTTP client")?;
@@ -98,7 +106,16 @@ impl Registry {
         Repository {
             registry: self,
             path,
+            rights: Rights::PullAndPush,
             patience,
+        }
+    }
+
+    /// A repository that is only read: a login that may not push there will do, and often none.
+    pub(crate) fn read_only<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
+        Repository {
+            rights: Rights::Pull,
+            ..self.repository(path, patience)
         }
     }
 }
@@ -108,7 +125,15 @@ impl Registry {
 pub(crate) struct Repository<'a> {
     registry: &'a Registry,
     path: &'a str,
+    rights: Rights,
     patience: Patience,
+}
+
+/// What is asked for of a repository.
+#[derive(Clone, Copy, Debug)]
+enum Rights {
+    Pull,
+    PullAndPush,
 }
 
 impl Repository<'_> {
@@ -158,11 +183,11 @@ impl Repository<'_> {
 
     /// The manifest under a digest that was just pushed: it must be there, and be these bytes.
     async fn manifest(self, digest: &Digest) -> Result<Manifest, Trouble> {
-        self.manifest_at(&digest.to_string(), digest).await
+        self.manifest_with(&digest.to_string(), digest).await
     }
 
     /// The manifest that was just pushed, under any reference that leads to it.
-    async fn manifest_at(self, reference: &str, digest: &Digest) -> Result<Manifest, Trouble> {
+    async fn manifest_with(self, reference: &str, digest: &Digest) -> Result<Manifest, Trouble> {
         let path = format!("manifests/{reference}");
         let call = Call::new(Method::GET, path).accept(manifest::ACCEPTED);
         let manifest = self
@@ -188,7 +213,19 @@ impl Repository<'_> {
     }
 
     async fn call(self, call: Call<'_>) -> Result<Answer, Trouble> {
-        self.registry.call(self.path, &call, self.patience).await
+        self.call_as(&self.scope(), call).await
+    }
+
+    async fn call_as(self, scope: &Scope, call: Call<'_>) -> Result<Answer, Trouble> {
+        self.registry.call(scope, &call, self.patience).await
+    }
+
+    fn scope(self) -> Scope {
+        let path = self.path.to_owned();
+        match self.rights {
+            Rights::Pull => Scope::Pull(path),
+            Rights::PullAndPush => Scope::PullAndPush(path),
+        }
     }
 
     fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use reqwest::{Client, Method, RequestBuilder, Response, Url};
+use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -40,6 +40,11 @@ pub(super) struct Task {
 /// Everything but pulling an image is a matter of moments.
 const PATIENCE: Duration = Duration::from_secs(10);
 const PULL: Duration = Duration::from_secs(120);
+/// As long as a job of GitHub may last; what counts is [`EXPORT_SILENCE`].
+const EXPORT: Duration = Duration::from_secs(6 * 60 * 60);
+/// How long an export may make no progress: a graph driver packs every layer before it sends the first byte.
+pub(super) const EXPORT_SILENCE: Duration = Duration::from_secs(10 * 60);
+const SILENT: &str = "the engine does not answer";
 
 impl EngineApi {
     /// The engine of this environment; nothing when it is behind ssh, TLS or a docker context, where only
@@ -60,6 +65,22 @@ impl EngineApi {
 
     pub(super) async fn info(&self) -> anyhow::Result<Info> {
         Ok(self.send(self.get("/info", &[])).await?.json().await?)
+    }
+
+    /// Whether the engine has an image of this name or id.
+    pub(super) async fn has_image(&self, name: &str) -> anyhow::Result<bool> {
+        let question = self.get(&format!("/images/{name}/json"), &[]);
+        let response = question.send().await.context(SILENT)?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => answered(response).await.map(|_| true),
+        }
+    }
+
+    /// The image as a tar stream; the engine may think for long before it begins.
+    pub(super) async fn image(&self, name: &str) -> anyhow::Result<Response> {
+        let question = self.get(&format!("/images/{name}/get"), &[]);
+        self.send(question.timeout(EXPORT)).await
     }
 
     /// The names of the containers that begin with `prefix`.
@@ -178,15 +199,18 @@ impl EngineApi {
 
     /// Sends, and takes what is no success for an error in the engine's words.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        let response = request.send().await.context("the engine does not answer")?;
-        let status = response.status();
-        if status.is_success() {
-            return Ok(response);
-        }
-        let body: Value = response.json().await.unwrap_or_default();
-        let message = body["message"].as_str().unwrap_or("without a reason");
-        anyhow::bail!("the engine answered {}: {message}", status.as_u16())
+        answered(request.send().await.context(SILENT)?).await
     }
+}
+
+async fn answered(response: Response) -> anyhow::Result<Response> {
+    let status = response.status();
+    if status.is_success() {
+        return Ok(response);
+    }
+    let body: Value = response.json().await.unwrap_or_default();
+    let message = body["message"].as_str().unwrap_or("without a reason");
+    anyhow::bail!("the engine answered {}: {message}", status.as_u16())
 }
 
 fn named(prefix: &str) -> String {

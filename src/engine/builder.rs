@@ -31,7 +31,8 @@ use crate::problem::Problem;
 use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::Console;
-use choice::{BuilderChoice, Chosen, Needs, Store};
+pub(super) use choice::Store;
+use choice::{BuilderChoice, Chosen, Needs};
 use inspection::Inspection;
 use making::{Making, Stage};
 

@@ -74,6 +74,27 @@ impl PrivateConfig {
 }
 
 fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
+    let places = [
+        vars.path("XDG_RUNTIME_DIR"),
+        Some(Path::new("/dev/shm")),
+        Some(Path::new("/run")),
+        vars.path("TMPDIR"),
+        Some(Path::new("/tmp")),
+    ];
+    folder_in(&places, vars)
+}
+
+/// A folder as private, on a disk: what lies in memory counts as ours.
+pub(super) fn roomy_folder(vars: &Vars) -> std::io::Result<TempDir> {
+    let places = [
+        vars.path("TMPDIR"),
+        Some(Path::new("/var/tmp")),
+        Some(Path::new("/tmp")),
+    ];
+    folder_in(&places, vars)
+}
+
+fn folder_in(places: &[Option<&Path>], vars: &Vars) -> std::io::Result<TempDir> {
     let shared = [
         vars.path("HOME"),
         Some(vars.workspace()),
@@ -84,15 +105,8 @@ fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
         .flatten()
         .filter(|path| path.parent().is_some())
         .collect();
-    let candidates = [
-        vars.path("XDG_RUNTIME_DIR"),
-        Some(Path::new("/dev/shm")),
-        Some(Path::new("/run")),
-        vars.path("TMPDIR"),
-        Some(Path::new("/tmp")),
-    ];
-    let outside = candidates
-        .into_iter()
+    let outside = places
+        .iter()
         .flatten()
         .filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
     let mut refused = std::io::Error::other("every place for it is shared with other steps");

@@ -21,6 +21,25 @@ impl Digest {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The 64 digits alone.
+    pub(crate) fn hex(&self) -> &str {
+        &self.0["sha256:".len()..]
+    }
+}
+
+/// A digest of bytes that come piece by piece.
+#[derive(Default)]
+pub(crate) struct Hasher(Sha256);
+
+impl Hasher {
+    pub(crate) fn update(&mut self, piece: &[u8]) {
+        self.0.update(piece);
+    }
+
+    pub(crate) fn digest(self) -> Digest {
+        Digest(format!("sha256:{}", hex(&self.0.finalize())))
+    }
 }
 
 /// `bytes` in lowercase hexadecimal.

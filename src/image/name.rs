@@ -101,6 +101,12 @@ pub(crate) fn lowercase_reference(reference: &str) -> String {
     format!("{}{}", reference[..name].to_lowercase(), &reference[name..])
 }
 
+/// Whether the first part of a reference is a registry host, by the rule of [`ImageName::parse`].
+pub(crate) fn starts_with_host(reference: &str) -> bool {
+    let parts = reference.split_once('/');
+    parts.is_some_and(|(first, _)| is_host(&first.to_lowercase()))
+}
+
 fn is_host(text: &str) -> bool {
     text.contains(['.', ':']) || text == "localhost"
 }

@@ -61,6 +61,19 @@ impl Given {
         Ok(self.parsed(name, boolean)?.unwrap_or(default))
     }
 
+    /// Takes away every input of `names` whose value is not the one beside it; gives those that were there.
+    pub(super) fn take_all(&mut self, names: &[(&'static str, &str)]) -> Vec<&'static str> {
+        let mut taken = Vec::new();
+        for (name, default) in names {
+            let value = self.0.remove(*name).unwrap_or_default();
+            let value = value.trim();
+            if !value.is_empty() && !value.eq_ignore_ascii_case(default) {
+                taken.push(*name);
+            }
+        }
+        taken
+    }
+
     pub(super) fn unknown_names(&self) -> Vec<String> {
         let unknown = self.0.keys().filter(|name| !NAMES.contains(&name.as_str()));
         unknown.map(|name| unknown_input(name)).collect()

@@ -7,6 +7,7 @@ use tokio::time::Instant;
 
 use super::Skipped;
 use super::settle::Settling;
+use crate::context::Context;
 use crate::image::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tags::PlannedTag;
@@ -188,7 +189,15 @@ impl Settling<'_> {
             Ok(commit) => commit,
             Err(why) => return Standing::Unknown(why),
         };
-        let relation = self.decided.github.relation(context, &commit).await;
+        let ours = match &self.image.commit {
+            Ok(ours) => ours.clone(),
+            Err(why) => return Standing::Unknown(why.clone()),
+        };
+        let context = Context {
+            commit: ours,
+            ..context.clone()
+        };
+        let relation = self.decided.github.relation(&context, &commit).await;
         Standing::by_ancestry(relation, &commit)
     }
 
@@ -286,7 +295,8 @@ impl Settling<'_> {
     /// Two runs of one commit do not fight.
     async fn ancestry_if_same(&self, other: &Manifest) -> Option<Standing> {
         let revision = other.annotation("org.opencontainers.image.revision");
-        (revision.as_deref() == Some(&self.decided.context.commit)).then_some(Standing::Same)
+        let ours = self.image.commit.as_deref().ok();
+        (revision.is_some() && revision.as_deref() == ours).then_some(Standing::Same)
     }
 
     /// Leaves every tag where it is, and tells what each shows.

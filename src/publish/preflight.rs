@@ -30,9 +30,12 @@ pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result
     let plan = &decided.plan;
     if let PushDecision::BuildOnly { reason } = &plan.push {
         for name in &plan.images {
-            console.say(&format!(
-                "{name} would be built and not pushed, because {reason}"
-            ));
+            let fate = if plan.is_promotion() {
+                "would not be published"
+            } else {
+                "would be built and not pushed"
+            };
+            console.say(&format!("{name} {fate}, because {reason}"));
         }
         return Ok(());
     }
@@ -53,9 +56,12 @@ pub(super) async fn before_the_build(
         Ok(()) => Ok(None),
         Err(refusal) if matches!(decided.plan.push, PushDecision::PushIfAllowed { .. }) => {
             let reason = format!("Dependabot's token may not write packages: {refusal}");
-            console.notice(&format!(
-                "the image is built and not pushed, because {reason}"
-            ));
+            let fate = if decided.plan.is_promotion() {
+                "is not published"
+            } else {
+                "is built and not pushed"
+            };
+            console.notice(&format!("the image {fate}, because {reason}"));
             Ok(Some(reason))
         }
         Err(refusal) => Err(refusal),
@@ -78,7 +84,7 @@ async fn ask(decided: &Decided, registries: &Registries, console: Console) -> an
                 name.repository()
             )),
             Probe::Unclear(why) => console.say(&format!(
-                "whether {name} takes a push is not clear, so the build goes on: {why}"
+                "whether {name} takes a push is not clear, so the run goes on: {why}"
             )),
             Probe::Refused(problem) => refusals.push(anyhow::Error::from(problem)),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::floating::Moved;
-use super::{Held, Skipped, subject};
+use super::{Held, Pushed, Skipped, subject};
 use crate::Decided;
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::decision::Floating;
@@ -21,8 +21,7 @@ use crate::workflow::Console;
 pub(super) struct Settling<'a> {
     pub(super) decided: &'a Decided,
     pub(super) subject: Subject,
-    /// The tag that the engine wrote with the image; none, when it pushed by digest.
-    pushed: Option<&'a Tag>,
+    pub(super) image: &'a Pushed<'a>,
     pub(super) repository: Repository<'a>,
     pub(super) console: Console,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
@@ -57,14 +56,14 @@ impl<'a> Settling<'a> {
     pub(super) fn new(
         decided: &'a Decided,
         name: &ImageName,
-        pushed: Option<&'a Tag>,
+        image: &'a Pushed<'a>,
         repository: Repository<'a>,
         console: Console,
     ) -> Self {
         Self {
             decided,
             subject: subject(decided, name),
-            pushed,
+            image,
             repository,
             console,
             moved: RefCell::default(),
@@ -97,7 +96,7 @@ impl<'a> Settling<'a> {
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
-        let unpushed = tags.iter().filter(|tag| Some(*tag) != self.pushed);
+        let unpushed = tags.iter().filter(|tag| Some(*tag) != self.image.tag);
         unpushed.cloned().collect()
     }
 

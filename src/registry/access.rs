@@ -1,4 +1,4 @@
-//! What authenticates a call: fetched when the registry asks, kept for its repository, renewed when it ages.
+//! What authenticates a call: fetched when the registry asks, kept for its scope, renewed when it ages.
 
 use std::time::Duration;
 
@@ -14,7 +14,41 @@ use super::call::{Origin, Reply};
 use super::token::{self, Challenge, Granted};
 use crate::secret::Secret;
 
-/// The `Authorization` header that works for a repository.
+/// What a call needs to be allowed to do
+/// (<https://distribution.github.io/distribution/spec/auth/scope/>).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Scope {
+    Pull(String),
+    PullAndPush(String),
+    /// Pushing into one repository what another one holds.
+    Mount {
+        into: String,
+        from: String,
+    },
+}
+
+impl Scope {
+    /// The repository that is called.
+    pub(super) fn repository(&self) -> &str {
+        match self {
+            Self::Pull(repository) | Self::PullAndPush(repository) => repository,
+            Self::Mount { into, .. } => into,
+        }
+    }
+
+    /// As a token endpoint reads them, one a parameter.
+    fn texts(&self) -> Vec<String> {
+        let pull = |repository: &str| format!("repository:{repository}:pull");
+        let push = |repository: &str| format!("repository:{repository}:pull,push");
+        match self {
+            Self::Pull(repository) => vec![pull(repository)],
+            Self::PullAndPush(repository) => vec![push(repository)],
+            Self::Mount { into, from } => vec![push(into), pull(from)],
+        }
+    }
+}
+
+/// The `Authorization` header that works for a scope.
 #[derive(Clone, Debug)]
 pub(super) struct Access {
     pub(super) header: Secret,
@@ -29,9 +63,9 @@ pub(super) struct Access {
 const BEARER_LIFE: Duration = Duration::from_secs(60);
 
 impl Registry {
-    /// What is known to work for `repository`; an ageing bearer is replaced first.
-    pub(super) async fn access(&self, repository: &str) -> Result<Option<Access>, Trouble> {
-        let Some(known) = self.known_access(repository) else {
+    /// What is known to work for `scope`; an ageing bearer is replaced first.
+    pub(super) async fn access(&self, scope: &Scope) -> Result<Option<Access>, Trouble> {
+        let Some(known) = self.known_access(scope) else {
             return Ok(None);
         };
         let age = self.pace.since(known.since);
@@ -41,7 +75,7 @@ impl Registry {
             return Ok(Some(known));
         }
         let challenge = known.challenge.clone();
-        match self.renew(repository, &challenge, Some(&known)).await? {
+        match self.renew(scope, &challenge, Some(&known)).await? {
             Ok(fresh) => Ok(fresh),
             // The old one may do; if not, the registry says so.
             Err(_refusal) => Ok(Some(known)),
@@ -52,12 +86,12 @@ impl Registry {
     /// meanwhile. The inner error is an answer of the token endpoint that is no success.
     pub(super) async fn renew(
         &self,
-        repository: &str,
+        scope: &Scope,
         challenge: &Challenge,
         used: Option<&Access>,
     ) -> Result<Result<Option<Access>, Reply>, Trouble> {
         let _one_at_a_time = self.renewing.lock().await;
-        let known = self.known_access(repository);
+        let known = self.known_access(scope);
         let is_newer = |known: &Access| used.is_none_or(|used| used.header != known.header);
         if let Some(known) = known.filter(is_newer) {
             return Ok(Ok(Some(known)));
@@ -65,7 +99,7 @@ impl Registry {
         let answered = match challenge {
             Challenge::Basic => Ok(self.basic().map(|header| (header, None))),
             Challenge::Bearer { realm, service } => self
-                .bearer(repository, realm, service.as_deref())
+                .bearer(scope, realm, service.as_deref())
                 .await?
                 .map(|(header, life)| Some((header, Some(life)))),
         };
@@ -77,19 +111,19 @@ impl Registry {
                 since: Instant::now(),
                 life,
             };
-            self.remember(repository, access.clone());
+            self.remember(scope, access.clone());
             Some(access)
         }))
     }
 
-    fn known_access(&self, repository: &str) -> Option<Access> {
+    fn known_access(&self, scope: &Scope) -> Option<Access> {
         let known = self.accesses.lock().expect("no holder panics");
-        known.get(repository).cloned()
+        known.get(scope).cloned()
     }
 
-    fn remember(&self, repository: &str, access: Access) {
+    fn remember(&self, scope: &Scope, access: Access) {
         let mut known = self.accesses.lock().expect("no holder panics");
-        known.insert(repository.to_owned(), access);
+        known.insert(scope.clone(), access);
     }
 
     fn basic(&self) -> Option<Secret> {
@@ -100,10 +134,10 @@ impl Registry {
         Secret::new(&format!("Basic {}", encoded.expose()))
     }
 
-    /// A bearer for pulling and pushing, and how long it is good for.
+    /// A bearer for `scope`, and how long it is good for.
     async fn bearer(
         &self,
-        repository: &str,
+        scope: &Scope,
         realm: &str,
         service: Option<&str>,
     ) -> Result<Result<(Secret, Duration), Reply>, Trouble> {
@@ -115,10 +149,9 @@ impl Registry {
                 "sends its users to `{realm}` for a token, which is not its own host"
             ))
         })?;
-        let scope = format!("repository:{repository}:pull,push");
         url.query_pairs_mut()
             .extend_pairs(service.map(|service| ("service", service)))
-            .append_pair("scope", &scope);
+            .extend_pairs(scope.texts().iter().map(|text| ("scope", text)));
         let reply = self.send(self.http.get(url), self.basic().as_ref()).await?;
         if !reply.status.is_success() {
             let origin = Origin::TokenEndpoint;

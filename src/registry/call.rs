@@ -2,12 +2,15 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LINK, RETRY_AFTER,
+    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER,
 };
-use reqwest::{Method, RequestBuilder, Response, StatusCode};
+use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
+use super::access::Scope;
 use super::answer::{self, Reach, Trouble};
 use super::patience::{self, Patience, retry_after};
 use super::{Registry, STALE_READS, catalogue};
@@ -40,6 +43,11 @@ pub(super) struct Answer {
     pub(super) content_digest: Option<String>,
     /// The header that leads to the next page.
     pub(super) link: Option<String>,
+    pub(super) status: StatusCode,
+    /// Where an upload goes on.
+    pub(super) location: Option<String>,
+    /// The subject the registry filed the manifest under.
+    pub(super) subject: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -59,6 +67,8 @@ pub(super) enum Origin {
 }
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// How long a body may make no progress.
+pub(super) const IDLE: Duration = Duration::from_secs(60);
 /// The usual limit of registries for a manifest.
 const LARGEST_BODY: usize = 4 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
@@ -100,7 +110,7 @@ impl Registry {
     /// Sends `call` until it succeeds, is refused for good, or patience ends.
     pub(super) async fn call(
         &self,
-        repository: &str,
+        scope: &Scope,
         call: &Call<'_>,
         patience: Patience,
     ) -> Result<Answer, Trouble> {
@@ -108,7 +118,7 @@ impl Registry {
         let mut tries = 0;
         loop {
             tries += 1;
-            let trouble = match self.attempt(repository, call).await {
+            let trouble = match self.attempt(scope, call).await {
                 Ok(reply) if reply.status.is_success() => return Ok(reply.into_answer()),
                 Ok(reply) => self.judge(&reply, call, started)?,
                 Err(trouble @ Trouble::Unreachable { .. }) => trouble,
@@ -123,48 +133,69 @@ impl Registry {
 
     /// What is wrong; an error when another try does not help.
     fn judge(&self, reply: &Reply, call: &Call<'_>, started: Instant) -> Result<Trouble, Trouble> {
-        let said = reply.said();
         let lagging = reply.origin == Origin::Registry
             && reply.status == StatusCode::NOT_FOUND
             && call.missing == Missing::MayTurnUp
             && self.pace.since(started) < STALE_READS;
-        let transient = lagging || answer::is_transient(reply.status, &said);
+        let trouble = self.trouble(reply);
+        if lagging || trouble.is_passing() {
+            Ok(trouble)
+        } else {
+            Err(trouble)
+        }
+    }
+
+    /// What an answer that is no success means.
+    pub(super) fn trouble(&self, reply: &Reply) -> Trouble {
+        let said = reply.said();
         let asked = reply.retry_after().or_else(|| {
             let limited = catalogue::is_secondary_limit(&said).then_some(SECONDARY_LIMIT);
             limited.or_else(|| patience::hint(&said))
         });
-        let trouble = Trouble::of(&self.host, reply.status, said, asked);
-        if transient { Ok(trouble) } else { Err(trouble) }
+        Trouble::of(&self.host, reply.status, said, asked)
     }
 
-    /// Sends once, and once more when the registry wants to know who we are.
-    async fn attempt(&self, repository: &str, call: &Call<'_>) -> Result<Reply, Trouble> {
-        let access = self.access(repository).await?;
-        let header = access.as_ref().map(|access| &access.header);
-        let reply = self.send_call(repository, call, header).await?;
-        let challenge = reply.challenge();
-        let Some(challenge) = challenge.filter(|_| reply.status == StatusCode::UNAUTHORIZED) else {
-            return Ok(reply);
-        };
-        match self.renew(repository, &challenge, access.as_ref()).await? {
-            Ok(Some(fresh)) => self.send_call(repository, call, Some(&fresh.header)).await,
-            Ok(None) => Ok(reply),
+    async fn attempt(&self, scope: &Scope, call: &Call<'_>) -> Result<Reply, Trouble> {
+        match self.open(scope, call).await? {
+            Ok(response) => self.reply(response).await,
             Err(refusal) => Ok(refusal),
+        }
+    }
+
+    /// Sends once, and once more when the registry wants to know who we are; the body of the answer is
+    /// still to be read. The inner error says that we remain unknown.
+    pub(super) async fn open(
+        &self,
+        scope: &Scope,
+        call: &Call<'_>,
+    ) -> Result<Result<Response, Reply>, Trouble> {
+        let access = self.access(scope).await?;
+        let header = access.as_ref().map(|access| &access.header);
+        let response = self.send_call(scope, call, header).await?;
+        if response.status() != StatusCode::UNAUTHORIZED {
+            return Ok(Ok(response));
+        }
+        let reply = self.reply(response).await?;
+        let Some(challenge) = reply.challenge() else {
+            return Ok(Err(reply));
+        };
+        match self.renew(scope, &challenge, access.as_ref()).await? {
+            Ok(Some(fresh)) => {
+                let again = self.send_call(scope, call, Some(&fresh.header)).await?;
+                Ok(Ok(again))
+            }
+            Ok(None) => Ok(Err(reply)),
+            Err(refusal) => Ok(Err(refusal)),
         }
     }
 
     async fn send_call(
         &self,
-        repository: &str,
+        scope: &Scope,
         call: &Call<'_>,
         authorization: Option<&Secret>,
-    ) -> Result<Reply, Trouble> {
-        let url = self
-            .base
-            .join(&format!("{repository}/{}", call.path))
-            .map_err(|error| {
-                self.broken(format!("cannot be asked for `{}`: {error}", call.path))
-            })?;
+    ) -> Result<Response, Trouble> {
+        let url = self.url(scope.repository(), &call.path)?;
         let mut request = self.http.request(call.method.clone(), url);
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
@@ -176,34 +207,54 @@ impl Registry {
             None if call.method == Method::POST => request.body(Vec::new()),
             None => request,
         };
-        self.send(request, authorization).await
+        self.send_for_headers(request, authorization).await
+    }
+
+    /// The address of something below a repository.
+    pub(super) fn url(&self, repository: &str, path: &str) -> Result<Url, Trouble> {
+        let url = self.base.join(&format!("{repository}/{path}"));
+        url.map_err(|error| self.broken(format!("cannot be asked for `{path}`: {error}")))
     }
 
     pub(super) async fn send(
         &self,
-        mut request: RequestBuilder,
+        request: RequestBuilder,
         authorization: Option<&Secret>,
     ) -> Result<Reply, Trouble> {
-        if let Some(authorization) = authorization {
-            let value = HeaderValue::from_str(authorization.expose());
-            let mut value = value.map_err(|_unprintable| {
-                self.broken(
-                    "cannot be sent a token with characters that no header holds".to_owned(),
-                )
-            })?;
-            value.set_sensitive(true);
-            request = request.header(AUTHORIZATION, value);
+        let response = self.send_for_headers(request, authorization).await?;
+        self.reply(response).await
+    }
+
+    async fn send_for_headers(
+        &self,
+        request: RequestBuilder,
+        authorization: Option<&Secret>,
+    ) -> Result<Response, Trouble> {
+        let request = self.authorized(request, authorization)?;
+        match self.pace.timeout(HEADERS_WITHIN, request.send()).await {
+            Ok(sent) => sent.map_err(|error| self.unreachable(error)),
+            Err(elapsed) => Err(self.silent(elapsed)),
         }
-        let response = match self.pace.timeout(HEADERS_WITHIN, request.send()).await {
-            Ok(sent) => sent.map_err(|error| self.unreachable(error))?,
-            Err(elapsed) => {
-                return Err(Trouble::Unreachable {
-                    host: self.host.clone(),
-                    reach: Reach::Interrupted,
-                    source: elapsed.into(),
-                });
-            }
+    }
+
+    pub(super) fn authorized(
+        &self,
+        request: RequestBuilder,
+        authorization: Option<&Secret>,
+    ) -> Result<RequestBuilder, Trouble> {
+        let Some(authorization) = authorization else {
+            return Ok(request);
         };
+        let value = HeaderValue::from_str(authorization.expose());
+        let mut value = value.map_err(|_unprintable| {
+            self.broken("cannot be sent a token with characters that no header holds".to_owned())
+        })?;
+        value.set_sensitive(true);
+        Ok(request.header(AUTHORIZATION, value))
+    }
+
+    /// The answer with its body.
+    pub(super) async fn reply(&self, response: Response) -> Result<Reply, Trouble> {
         let status = response.status();
         let headers = response.headers().clone();
         let limit = if status.is_success() {
@@ -224,11 +275,7 @@ impl Registry {
     async fn read(&self, mut response: Response, limit: usize) -> Result<Vec<u8>, Trouble> {
         let success = response.status().is_success();
         let mut body = Vec::new();
-        while let Some(chunk) = response
-            .chunk()
-            .await
-            .map_err(|error| self.unreachable(error))?
-        {
+        while let Some(chunk) = self.chunk(&mut response).await? {
             body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
             if body.len() == limit {
                 if success {
@@ -240,7 +287,24 @@ impl Registry {
         Ok(body)
     }
 
-    fn unreachable(&self, error: reqwest::Error) -> Trouble {
+    /// The next piece of a body, which comes within a minute.
+    pub(super) async fn chunk(&self, response: &mut Response) -> Result<Option<Bytes>, Trouble> {
+        match self.pace.timeout(IDLE, response.chunk()).await {
+            Ok(chunk) => chunk.map_err(|error| self.unreachable(error)),
+            Err(elapsed) => Err(self.silent(elapsed)),
+        }
+    }
+
+    /// Somebody who was there says nothing any more.
+    pub(super) fn silent(&self, elapsed: Elapsed) -> Trouble {
+        Trouble::Unreachable {
+            host: self.host.clone(),
+            reach: Reach::Interrupted,
+            source: elapsed.into(),
+        }
+    }
+
+    pub(super) fn unreachable(&self, error: reqwest::Error) -> Trouble {
         Trouble::Unreachable {
             host: self.host.clone(),
             reach: Reach::of(&error),
@@ -286,6 +350,9 @@ impl Reply {
             content_type,
             content_digest: self.header("docker-content-digest").map(str::to_owned),
             link: self.header(LINK).map(str::to_owned),
+            status: self.status,
+            location: self.header(LOCATION).map(str::to_owned),
+            subject: self.header("oci-subject").map(str::to_owned),
             body: self.body,
         }
     }

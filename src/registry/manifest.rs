@@ -39,6 +39,18 @@ impl Manifest {
     }
 }
 
+impl Manifest {
+    /// What it names.
+    pub(super) fn content(&self) -> serde_json::Result<Content> {
+        serde_json::from_slice(&self.bytes)
+    }
+
+    /// The digest of the image config; nothing for an index.
+    pub(crate) fn config_digest(&self) -> Option<Digest> {
+        self.content().ok()?.config?.digest.parse().ok()
+    }
+}
+
 /// The fields of a manifest or an index that matter here.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -50,7 +62,10 @@ pub(super) struct Content {
 }
 
 #[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(super) struct Descriptor {
+    #[serde(default)]
+    pub(super) media_type: String,
     pub(super) digest: String,
     #[serde(default)]
     pub(super) size: u64,

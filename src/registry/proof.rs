@@ -34,7 +34,7 @@ impl Repository<'_> {
     /// digest: there it is the bytes under `tag` that must have it.
     pub(crate) async fn prove(self, digest: &Digest, tag: &Tag) -> Result<Proof, Trouble> {
         let manifest = match self.kind() {
-            Kind::Docker => self.manifest_at(tag.as_str(), digest).await?,
+            Kind::Docker => self.manifest_with(tag.as_str(), digest).await?,
             Kind::Container | Kind::Generic => self.manifest(digest).await?,
         };
         let content = self.content(&manifest)?;

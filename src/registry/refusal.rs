@@ -59,6 +59,33 @@ pub(crate) fn push_refusal(subject: &Subject, cause: &str) -> Problem {
     )
 }
 
+/// Explains why an image that is to be published cannot be read, for example "cannot read `ghcr.io/acme/app:1`".
+pub(crate) fn read_refusal(what: &str, subject: &Subject, trouble: &Trouble) -> Problem {
+    let registry = subject.name.registry();
+    let fix = match trouble {
+        Trouble::Denied {
+            status: StatusCode::UNAUTHORIZED,
+            ..
+        } => format!("give a login for `{registry}` that may read it, for example in `registry-auth`"),
+        Trouble::Denied { .. } => format!(
+            "add `packages: read` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Read; for another registry give a login that may read",
+            subject.settings(),
+            subject.repository
+        ),
+        Trouble::Unreachable {
+            reach: Reach::Nobody,
+            ..
+        } => "see whether the host in `candidate` is right and the registry is up".to_owned(),
+        Trouble::Unreachable { .. } | Trouble::Unexpected { .. } => {
+            "run the job again once the registry is well".to_owned()
+        }
+        Trouble::NotFound { .. } | Trouble::Broken { .. } => {
+            "see whether the image is whole: `docker buildx imagetools inspect` shows its parts, and `docker pull` gets them".to_owned()
+        }
+    };
+    Problem::new(what, fix).because(trouble.to_string())
+}
+
 /// What can be said when only the kind of failure is known.
 fn by_kind(subject: &Subject, trouble: &Trouble) -> Diagnosis {
     let registry = subject.name.registry();

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::inputs::build::Call;
+use crate::inputs::candidate::Candidate;
 use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
@@ -13,6 +14,8 @@ use crate::plan::tags::Outcome;
 pub(crate) fn text(plan: &Plan) -> String {
     let decision = if plan.push.is_push() {
         "yes"
+    } else if plan.is_promotion() {
+        "no"
     } else {
         "no, build only"
     };
@@ -25,7 +28,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         ("publish", references.collect()),
         ("rules", rules(plan)),
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
-        ("build", vec![build_text(&plan.build)]),
+        what_is_published(plan),
         ("labels", labels.collect()),
     ];
     rows.iter()
@@ -62,6 +65,25 @@ fn rules(plan: &Plan) -> Vec<String> {
     rules.iter().map(row).collect()
 }
 
+/// The build, or the image in place of one.
+fn what_is_published(plan: &Plan) -> (&'static str, Vec<String>) {
+    let build = build_text(&plan.build);
+    match &plan.candidate {
+        None => ("build", vec![build]),
+        Some(Candidate::OfCommit) => {
+            let image = "the image of this commit, if the registry has it";
+            (
+                "from",
+                vec![image.to_owned(), format!("else built: {build}")],
+            )
+        }
+        Some(Candidate::InEngine(name)) => {
+            ("from", vec![format!("the image `{name}` of the engine")])
+        }
+        Some(Candidate::InRegistry(reference)) => ("from", vec![reference.to_string()]),
+    }
+}
+
 fn build_text(build: &BuildRequest) -> String {
     let platforms = if build.platforms.is_empty() {
         "the engine's platform".to_owned()
@@ -77,25 +99,31 @@ fn build_text(build: &BuildRequest) -> String {
 
 /// The plan as one JSON object.
 pub(crate) fn json(plan: &Plan) -> Value {
-    let object = |pairs: &[(String, String)]| {
+    let map = |pairs: &[(String, String)]| {
         pairs
             .iter()
             .map(|(key, value)| (key.clone(), json!(value)))
             .collect::<Map<_, _>>()
     };
-    json!({
+    let mut object = json!({
         "images": plan.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "version": plan.version,
         "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
         "tag-names": plan.tags.iter().map(|planned| planned.tag.to_string()).collect::<Vec<_>>(),
-        "labels": object(&plan.labels),
+        "labels": map(&plan.labels),
         "annotations": metadata::annotations(plan),
         "push": {
             "decision": if plan.push.is_push() { "push" } else { "build-only" },
             "reason": plan.push.reason(),
         },
-        "build": build_json(&plan.build),
-    })
+    });
+    if let Some(candidate) = &plan.candidate {
+        object["candidate"] = json!(candidate.to_string());
+    }
+    if !plan.is_promotion() {
+        object["build"] = build_json(&plan.build);
+    }
+    object
 }
 
 /// Build arguments and secrets by name only: their values may be nobody else's business.

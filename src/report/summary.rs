@@ -33,6 +33,9 @@ pub(crate) fn markdown(report: &Report) -> String {
             )
         });
     }
+    if let Some(source) = &report.done.published_from {
+        sections.push(format!("Published as it is from {}.\n\n", code(source)));
+    }
     sections.push(build::warnings(&report.done.record));
     sections.push(build::timeline(&report.done.record));
     whole_sections(sections)
@@ -66,6 +69,10 @@ fn headline(report: &Report) -> String {
             let text = &text[..text.floor_char_boundary(MOST_OF_A_FAILURE)];
             format!("### ❌ {image} {verdict}\n\n{}\n", block("", text))
         }
+        (None, Some(reason)) if report.plan().is_some_and(Plan::is_promotion) => format!(
+            "### ⏸ {image} is not published\n\nBecause {}.\n\n",
+            escape(reason)
+        ),
         (None, Some(reason)) => format!(
             "### 🔨 {image} was built, not pushed\n\nBecause {}.\n\n",
             escape(reason)
@@ -144,6 +151,9 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
         row("built", digest.as_str());
         row("pushed", &format!("no: {reason}"));
         return text;
+    }
+    if let Some(source) = &report.done.published_from {
+        row("from", source);
     }
     for held in report.done.held.iter().filter(|held| held.proof.is_some()) {
         row("image", &held.name.to_string());

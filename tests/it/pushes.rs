@@ -315,7 +315,7 @@ fn a_preflight_that_cannot_tell_does_not_stop_the_build() {
     let run = publication(&double).buildx_pushes(&digest).run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stdout.contains("is not clear, so the build goes on"),
+        run.stdout.contains("is not clear, so the run goes on"),
         "{}",
         run.stdout
     );

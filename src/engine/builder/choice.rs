@@ -35,7 +35,7 @@ pub(super) enum Need {
 /// Where the engine keeps its images, which decides what its own builder can do
 /// (<https://docs.docker.com/build/builders/drivers/docker/>).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Store {
+pub(in crate::engine) enum Store {
     Containerd,
     /// One of the older storage drivers.
     Graph,
@@ -113,7 +113,7 @@ impl Need {
 
 impl Store {
     /// `driver_status` as the engine's `/info` has it.
-    pub(super) fn of(driver_status: &[(String, String)]) -> Self {
+    pub(in crate::engine) fn of(driver_status: &[(String, String)]) -> Self {
         let containerd = ("driver-type", "io.containerd.snapshotter.v1");
         let is_containerd =
             |(key, value): &(String, String)| (key.as_str(), value.as_str()) == containerd;

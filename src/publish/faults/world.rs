@@ -131,6 +131,7 @@ impl World {
         let image = Pushed {
             digest,
             tag: Some(&plan.primary),
+            commit: Ok(NEW.to_owned()),
         };
         let patience = Patience::lasting(Duration::from_secs(15 * 60), pace);
         let failures = settle_all(

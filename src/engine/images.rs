@@ -1,0 +1,88 @@
+//! Images the local engine has: exported into a folder of ours, to be published as they are.
+
+mod unpack;
+
+use anyhow::Context as _;
+use tempfile::TempDir;
+
+use super::api::EngineApi;
+use super::builder::Store;
+use super::docker_config::roomy_folder;
+use crate::problem::Problem;
+use crate::registry::{Layout, Manifest, Present};
+use crate::vars::Vars;
+use crate::workflow::Console;
+
+/// An image of the engine, in a folder that goes with it.
+#[derive(Debug)]
+pub(crate) struct LocalImage {
+    pub(crate) name: String,
+    pub(crate) layout: Layout,
+    _folder: TempDir,
+}
+
+/// What came of looking for an image in the engine.
+pub(crate) enum Export {
+    Image(LocalImage, Manifest),
+    Missing,
+    /// The engine is behind ssh, TLS or a docker context.
+    OutOfReach,
+    /// There is no engine, or it does not answer.
+    NoEngine(anyhow::Error),
+}
+
+/// Gets the image `name` from the engine of this machine, if it has it.
+pub(crate) async fn export(name: &str, vars: &Vars, console: Console) -> anyhow::Result<Export> {
+    let Some(api) = EngineApi::find(vars) else {
+        return Ok(Export::OutOfReach);
+    };
+    match api.has_image(name).await {
+        Ok(true) => {}
+        Ok(false) => return Ok(Export::Missing),
+        Err(error) => return Ok(Export::NoEngine(error)),
+    }
+    let (image, root) = exported(name, &api, vars, console)
+        .await
+        .with_context(|| {
+            Problem::new(
+                format!("cannot get the image `{name}` from the engine"),
+                "see whether `docker save` can export it, and whether `/var/tmp` or `TMPDIR` has room for it",
+            )
+        })?;
+    Ok(Export::Image(image, root))
+}
+
+async fn exported(
+    name: &str,
+    api: &EngineApi,
+    vars: &Vars,
+    console: Console,
+) -> anyhow::Result<(LocalImage, Manifest)> {
+    let folder = roomy_folder(vars).context("there is no folder to put it into")?;
+    let store = Store::of(&api.info().await?.driver_status);
+    let folder = unpack::unpack(api.image(name).await?, folder).await?;
+    let title = format!("the engine's image `{name}`");
+    let layout = Layout::new(folder.path().to_owned(), title);
+    let (layout, root) = if store == Store::Containerd {
+        let Present { root, left_out } = layout.present()?;
+        if left_out > 0 {
+            console.say(&format!(
+                "the engine has a part of `{name}` only: {left_out} of the images its index names are left out"
+            ));
+        }
+        (layout, root)
+    } else {
+        // Compressing takes its time, and nobody else should wait for it.
+        let compressed = tokio::task::spawn_blocking(move || {
+            let root = layout.from_saved()?;
+            anyhow::Ok((layout, root))
+        });
+        compressed.await??
+    };
+    let image = LocalImage {
+        name: name.to_owned(),
+        layout,
+        _folder: folder,
+    };
+    Ok((image, root))
+}

@@ -1,0 +1,266 @@
+//! The input `candidate`: an image that exists, to be published as it is.
+
+use std::fmt;
+
+use super::given::Given;
+use crate::image::name::{lowercase_reference, starts_with_host};
+use crate::image::{Digest, ImageName, Tag};
+use crate::plan::flaw::Flaw;
+use crate::problem::Problem;
+
+/// What is published in place of a build.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Candidate {
+    /// The image of this commit if the registry has it; else it is built.
+    OfCommit,
+    /// An image in a registry; looked for in the engine too when the registry does not have it.
+    InRegistry(Reference),
+    /// An image of the local engine, by name or id.
+    InEngine(String),
+}
+
+/// An image in a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Reference {
+    pub(crate) name: ImageName,
+    pub(crate) place: Place,
+    /// As the engine would call it.
+    pub(crate) text: String,
+}
+
+/// Where in its repository an image is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    Tag(Tag),
+    Digest(Digest),
+}
+
+const RULE: &str = "write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)";
+
+/// Inputs that say how an image is built, and the value they have when nobody gives one.
+const OF_A_BUILD: &[(&str, &str)] = &[
+    ("add-hosts", ""),
+    ("allow", ""),
+    ("append", ""),
+    ("attests", ""),
+    ("build-args", ""),
+    ("build-contexts", ""),
+    ("builder", ""),
+    ("buildkitd-config", ""),
+    ("buildkitd-config-inline", ""),
+    ("buildkitd-flags", ""),
+    ("cache", "none"),
+    ("cache-from", ""),
+    ("cache-to", ""),
+    ("call", ""),
+    ("cgroup-parent", ""),
+    ("context", ""),
+    ("driver", ""),
+    ("driver-opts", ""),
+    ("endpoint", ""),
+    ("file", ""),
+    ("load", "false"),
+    ("network", ""),
+    ("no-cache", "false"),
+    ("no-cache-filters", ""),
+    ("outputs", ""),
+    ("provenance", ""),
+    ("pull", "false"),
+    ("reproducible", "false"),
+    ("sbom", ""),
+    ("secret-envs", ""),
+    ("secret-files", ""),
+    ("secrets", ""),
+    ("shm-size", ""),
+    ("ssh", ""),
+    ("target", ""),
+    ("ulimit", ""),
+];
+/// Inputs that are written into an image when it is built, and go to the outputs all the same.
+const OF_THE_IMAGE: [&str; 3] = ["annotation-levels", "annotations", "labels"];
+
+impl Candidate {
+    /// Whether there is an image for certain, so that nothing is ever built.
+    pub(crate) fn is_image(&self) -> bool {
+        match self {
+            Self::OfCommit => false,
+            Self::InRegistry(_) | Self::InEngine(_) => true,
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, Flaw> {
+        if text == "sha" {
+            return Ok(Self::OfCommit);
+        }
+        if let Some(local) = text.strip_prefix("docker-daemon:") {
+            return in_engine(local);
+        }
+        if starts_with_host(text) {
+            return Reference::parse(text).map(Self::InRegistry);
+        }
+        in_engine(text)
+    }
+}
+
+impl Reference {
+    /// Reads `host/path[:tag][@digest]`; the digest counts when there are both.
+    fn parse(text: &str) -> Result<Self, Flaw> {
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
+            None => (text, None),
+        };
+        let path = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match rest[path..].split_once(':') {
+            Some((last, tag)) => (&rest[..path + last.len()], Some(tag)),
+            None => (rest, None),
+        };
+        let tag = tag.map(exact_tag).transpose()?;
+        let place = match digest {
+            Some(digest) => Place::Digest(digest.parse().map_err(flaw)?),
+            None => Place::Tag(match tag {
+                Some(tag) => tag,
+                None => exact_tag("latest")?,
+            }),
+        };
+        // Official images of Docker Hub have no owner in what people write.
+        let name = match name.split_once('/') {
+            Some((host, alone))
+                if host.eq_ignore_ascii_case("docker.io") && !alone.contains('/') =>
+            {
+                format!("docker.io/library/{alone}")
+            }
+            _ => name.to_owned(),
+        };
+        Ok(Self {
+            name: ImageName::parse(&name, "").map_err(flaw)?,
+            place,
+            text: lowercase_reference(text),
+        })
+    }
+}
+
+/// A problem's cause with the rule of this input.
+fn flaw(problem: Problem) -> Flaw {
+    let explanation = crate::problem::Explanation::of(&problem.into());
+    let because = explanation.because.into_iter().next();
+    Flaw::new(because.unwrap_or(explanation.what), RULE)
+}
+
+fn exact_tag(text: &str) -> Result<Tag, Flaw> {
+    let tag = Tag::sanitized(text).filter(|tag| tag.as_str() == text);
+    tag.ok_or_else(|| Flaw::new(format!("`{text}` is no tag"), RULE))
+}
+
+/// An id, or a name with or without a tag or digest.
+fn in_engine(text: &str) -> Result<Candidate, Flaw> {
+    if text.starts_with("sha256:") {
+        let id: Digest = text.parse().map_err(flaw)?;
+        return Ok(Candidate::InEngine(id.to_string()));
+    }
+    // The engine follows the same grammar, with a host or without.
+    let with_host = if starts_with_host(text) {
+        text.to_owned()
+    } else {
+        format!("localhost/{text}")
+    };
+    Reference::parse(&with_host)?;
+    Ok(Candidate::InEngine(lowercase_reference(text)))
+}
+
+/// Reads the input; where it names an image, what only a build would read is left out of `given`, and a
+/// warning says so.
+pub(super) fn read(given: &mut Given) -> Result<(Option<Candidate>, Option<String>), Problem> {
+    let Some(text) = given.text("candidate") else {
+        return Ok((None, None));
+    };
+    let candidate = Candidate::parse(text).map_err(|Flaw { because, fix }| {
+        Problem::new(format!("the input `candidate` is `{text}`"), fix).because(because)
+    })?;
+    if !candidate.is_image() {
+        return Ok((Some(candidate), None));
+    }
+    let mut idle = given.take_all(OF_A_BUILD);
+    idle.extend(
+        OF_THE_IMAGE
+            .iter()
+            .filter(|name| given.text(name).is_some()),
+    );
+    idle.sort_unstable();
+    let listed: Vec<String> = idle.iter().map(|name| format!("`{name}`")).collect();
+    let warning = (!listed.is_empty()).then(|| {
+        format!(
+            "the input `candidate` names an image that exists, so these have no effect on it: {}",
+            listed.join(", ")
+        )
+    });
+    Ok((Some(candidate), warning))
+}
+
+impl fmt::Display for Candidate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::OfCommit => f.write_str("sha"),
+            Self::InRegistry(reference) => reference.fmt(f),
+            Self::InEngine(name) => write!(f, "docker-daemon:{name}"),
+        }
+    }
+}
+
+impl fmt::Display for Reference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.place {
+            Place::Tag(tag) => write!(f, "{}:{tag}", self.name),
+            Place::Digest(digest) => write!(f, "{}@{digest}", self.name),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: &str) {
+        assert_eq!(Candidate::parse(text).unwrap().to_string(), expected);
+    }
+
+    #[test]
+    fn a_host_makes_a_reference_and_everything_else_is_the_engines() {
+        let digest = format!("sha256:{}", "0".repeat(64));
+        check("sha", "sha");
+        check("GHCR.io/Acme/App:Test", "ghcr.io/acme/app:Test");
+        check("ghcr.io/acme/app", "ghcr.io/acme/app:latest");
+        check(
+            &format!("localhost:5000/app:1@{digest}"),
+            &format!("localhost:5000/app@{digest}"),
+        );
+        check("docker.io/alpine", "docker.io/library/alpine:latest");
+        check("app", "docker-daemon:app");
+        check("acme/app:Test", "docker-daemon:acme/app:Test");
+        check(&digest, &format!("docker-daemon:{digest}"));
+        check("docker-daemon:sha", "docker-daemon:sha");
+        check(
+            "docker-daemon:ghcr.io/Acme/app:1",
+            "docker-daemon:ghcr.io/acme/app:1",
+        );
+    }
+
+    #[test]
+    fn what_names_no_image_is_refused_with_the_reason() {
+        let check = |text: &str, because: &str| {
+            assert_eq!(Candidate::parse(text).unwrap_err().because, because);
+        };
+        check("sha256:12", "`sha256:12` is not a sha256 digest");
+        check("ghcr.io/acme/app:a b", "`a b` is no tag");
+        check("ghcr.io/acme/app@latest", "`latest` is not a sha256 digest");
+        check("app:", "`` is no tag");
+        check(
+            "ghcr.io/app:1",
+            "`app` has no owner, and every package of ghcr.io belongs to one",
+        );
+        check(
+            "docker-daemon:",
+            "the part `` breaks the rule `[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*`",
+        );
+    }
+}

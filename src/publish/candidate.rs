@@ -1,0 +1,339 @@
+//! The image that exists: found, read, and known to be what was asked for.
+
+use anyhow::Context as _;
+
+use super::{Registries, subject};
+use crate::Decided;
+use crate::engine::{self, Export, LocalImage};
+use crate::image::{ImageName, Tag};
+use crate::inputs::candidate::{Candidate, Place, Reference};
+use crate::plan::tags::commit_tag;
+use crate::problem::Problem;
+use crate::registry::order::shown_commit;
+use crate::registry::{Manifest, Origin, Pace, Patience, Repository, Trouble, read_refusal};
+use crate::vars::Vars;
+use crate::workflow::Console;
+
+/// An image that is about to be published.
+pub(super) struct Found {
+    pub(super) home: Home,
+    pub(super) root: Manifest,
+    /// The commit it is of; else why that is not known.
+    pub(super) commit: Result<String, String>,
+}
+
+/// Where an image was found.
+pub(super) enum Home {
+    Registry(ImageName),
+    Engine(LocalImage),
+}
+
+/// Looks for an image; what it needs to know.
+struct Search<'a> {
+    decided: &'a Decided,
+    registries: &'a Registries,
+    console: Console,
+}
+
+const REVISION: &str = "org.opencontainers.image.revision";
+/// How long the registry is asked for the image of this commit: there is another way.
+const QUESTION: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// The image to publish; nothing when there is no candidate, or none of this commit yet.
+pub(super) async fn find(
+    decided: &Decided,
+    registries: &Registries,
+    vars: &Vars,
+    console: Console,
+) -> anyhow::Result<Option<Found>> {
+    let search = Search {
+        decided,
+        registries,
+        console,
+    };
+    let found = match &decided.plan.candidate {
+        None => return Ok(None),
+        Some(Candidate::OfCommit) => return Ok(search.of_commit().await),
+        Some(Candidate::InRegistry(reference)) => search.in_registry(reference, vars).await?,
+        Some(Candidate::InEngine(name)) => search.in_engine(name, vars).await?,
+    };
+    let missing = search.missing_platforms(&found).await?;
+    if let Some((missing, there)) = missing {
+        let candidate = found.to_string();
+        return Err(lacks_platforms(&candidate, &missing, &there).into());
+    }
+    Ok(Some(found))
+}
+
+impl Found {
+    /// Where its parts are read.
+    pub(super) fn origin<'a>(
+        &'a self,
+        registries: &'a Registries,
+        patience: Patience,
+    ) -> Origin<'a> {
+        match &self.home {
+            Home::Registry(name) => {
+                let registry = &registries[name.registry()];
+                Origin::Repository(registry.read_only(name.repository(), patience))
+            }
+            Home::Engine(image) => Origin::Layout(&image.layout),
+        }
+    }
+
+    /// The name it has in its registry, if it is in one.
+    pub(super) fn name(&self) -> Option<&ImageName> {
+        match &self.home {
+            Home::Registry(name) => Some(name),
+            Home::Engine(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Found {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let digest = &self.root.digest;
+        match &self.home {
+            Home::Registry(name) => write!(f, "{name}@{digest}"),
+            Home::Engine(image) => write!(f, "{digest}, the engine's image {}", image.name),
+        }
+    }
+}
+
+impl Search<'_> {
+    fn repository<'a>(&'a self, name: &'a ImageName) -> Repository<'a> {
+        let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
+        self.registries[name.registry()].read_only(name.repository(), patience)
+    }
+
+    async fn in_registry(&self, reference: &Reference, vars: &Vars) -> anyhow::Result<Found> {
+        let name = &reference.name;
+        let repository = self.repository(name);
+        let read = match &reference.place {
+            Place::Tag(tag) => repository.manifest_at(tag).await,
+            Place::Digest(digest) => Origin::Repository(repository).manifest(digest).await,
+        };
+        let trouble = match read {
+            Ok(root) => {
+                let commit = self.commit_of(&root);
+                let home = Home::Registry(name.clone());
+                return Ok(Found { home, root, commit });
+            }
+            Err(trouble) => trouble,
+        };
+        let what = format!("cannot read `{reference}`");
+        match trouble {
+            Trouble::NotFound { .. } => self.not_in_registry(reference, &trouble, vars).await,
+            _ => Err(read_refusal(&what, &subject(self.decided, name), &trouble).into()),
+        }
+    }
+
+    /// The engine may have under that name what was never pushed.
+    async fn not_in_registry(
+        &self,
+        reference: &Reference,
+        trouble: &Trouble,
+        vars: &Vars,
+    ) -> anyhow::Result<Found> {
+        let name = &reference.text;
+        let engine = match engine::export(name, vars, self.console).await? {
+            Export::Image(image, root) => {
+                self.console.say(&format!(
+                    "{trouble}: the engine's own `{name}` is published"
+                ));
+                return Ok(self.local(image, root));
+            }
+            Export::Missing => "the engine has no image of that name".to_owned(),
+            Export::OutOfReach => "an engine that only buildx reaches was not asked".to_owned(),
+            Export::NoEngine(error) => format!("no engine of this machine says more: {error:#}"),
+        };
+        Err(Problem::new(
+            format!("there is no image `{reference}`"),
+            "see whether name and tag are right, and whether the step that makes the image comes before this one",
+        )
+        .because(format!("{trouble}, and {engine}"))
+        .into())
+    }
+
+    async fn in_engine(&self, name: &str, vars: &Vars) -> anyhow::Result<Found> {
+        let unread = format!("cannot get the image `{name}` from the engine");
+        let problem = match engine::export(name, vars, self.console).await? {
+            Export::Image(image, root) => return Ok(self.local(image, root)),
+            Export::Missing => Problem::new(
+                format!("the engine has no image `{name}`"),
+                "let an earlier step of the same job make it (`docker build --tag`, or `load: true`), or name a registry: `candidate: ghcr.io/acme/app:1.2.3`",
+            ),
+            Export::OutOfReach => Problem::new(
+                unread,
+                "let `DOCKER_HOST` name a socket or a `tcp://` address without TLS, or push the image to a registry and name it there",
+            )
+            .because("the engine is behind ssh, TLS or a docker context, where only buildx reaches it"),
+            Export::NoEngine(error) => Problem::new(
+                unread,
+                "run the job on a runner with Docker, and let its socket reach this step",
+            )
+            .because(format!("{error:#}")),
+        };
+        Err(problem.into())
+    }
+
+    /// What does not say otherwise was made by a step of this run.
+    fn local(&self, image: LocalImage, root: Manifest) -> Found {
+        let run = &self.decided.context.commit;
+        let commit = self.commit_of(&root).or_else(|_unknown| Ok(run.clone()));
+        let home = Home::Engine(image);
+        Found { home, root, commit }
+    }
+
+    /// The image of this commit, in the first of the names that has it.
+    async fn of_commit(&self) -> Option<Found> {
+        let plan = &self.decided.plan;
+        let commit = &self.decided.context.commit;
+        for name in &plan.images {
+            for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
+                let repository = self.repository(name).at_most(QUESTION);
+                let root = match repository.manifest_of(&tag).await {
+                    Ok(Some(root)) => root,
+                    Ok(None) | Err(Trouble::Denied { .. }) => continue,
+                    Err(trouble) => {
+                        self.console.say(&format!(
+                            "whether `{name}:{tag}` exists is not known: {trouble}"
+                        ));
+                        continue;
+                    }
+                };
+                let revision = root.annotation(REVISION);
+                if !is_of_commit(&tag, revision.as_deref(), commit) {
+                    self.console.say(&format!(
+                        "`{name}:{tag}` is not said to be of this commit, and left alone"
+                    ));
+                    continue;
+                }
+                let found = Found {
+                    home: Home::Registry(name.clone()),
+                    root,
+                    commit: Ok(commit.clone()),
+                };
+                match self.missing_platforms(&found).await {
+                    Ok(None) => return Some(found),
+                    Ok(Some((missing, _))) => self.console.say(&format!(
+                        "`{name}:{tag}` is not for {}, and left alone",
+                        missing.join(", ")
+                    )),
+                    Err(error) => self
+                        .console
+                        .say(&format!("`{name}:{tag}` is left alone: {error:#}")),
+                }
+            }
+        }
+        self.console
+            .say("the registry has no image of this commit, so it is built");
+        None
+    }
+
+    /// The commit a manifest says it is of, when that is one of this repository.
+    fn commit_of(&self, root: &Manifest) -> Result<String, String> {
+        let source = root.annotation("org.opencontainers.image.source");
+        let own = self.decided.context.repository_facts().html_url;
+        let revision = root.annotation(REVISION);
+        let commit = shown_commit(source.as_deref(), revision.as_deref(), &own);
+        commit.map_err(|_why| {
+            "it is not known which commit of this repository is published".to_owned()
+        })
+    }
+
+    /// The platforms that are asked for and not there, and those that are; nothing when all are.
+    async fn missing_platforms(
+        &self,
+        found: &Found,
+    ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
+        let asked = &self.decided.inputs.build.platforms;
+        if asked.is_empty() {
+            return Ok(None);
+        }
+        let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
+        let origin = found.origin(self.registries, patience);
+        let there = origin.platforms(&found.root).await;
+        let there = there.with_context(|| format!("cannot read `{found}`"))?;
+        let missing = asked.iter().filter(|asked| !there.contains(asked));
+        let missing: Vec<String> = missing.cloned().collect();
+        Ok((!missing.is_empty()).then_some((missing, there)))
+    }
+}
+
+/// Where an image of `commit` may be, the surest first: the full commit, the plan's own tags with its
+/// digits, the short one.
+fn tags_of_commit<'a>(commit: &str, planned: impl Iterator<Item = &'a Tag>) -> Vec<Tag> {
+    let short = commit.get(..7).unwrap_or(commit);
+    let mut tags = vec![commit_tag(commit, commit.len())];
+    let own = planned.filter(|tag| tag.as_str().contains(short));
+    for tag in own.cloned().chain([commit_tag(commit, 7)]) {
+        if !tags.contains(&tag) {
+            tags.push(tag);
+        }
+    }
+    tags
+}
+
+/// A tag with the whole commit is believed unless the manifest says otherwise; one with a part of it only
+/// when the manifest says the same, since others may begin alike.
+fn is_of_commit(tag: &Tag, revision: Option<&str>, commit: &str) -> bool {
+    match revision {
+        Some(revision) => revision == commit,
+        None => tag.as_str().contains(commit),
+    }
+}
+
+fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Problem {
+    let listed = |platforms: &[String]| platforms.join(", ");
+    let has = if there.is_empty() {
+        "it does not say for which platforms it is".to_owned()
+    } else {
+        format!("it is for {}", listed(there))
+    };
+    Problem::new(
+        format!("`{candidate}` is not for {}", listed(missing)),
+        "take that out of the input `platforms`, or publish an image that was built for it",
+    )
+    .because(has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn the_surest_tag_is_asked_for_first_and_none_twice() {
+        let check = |planned: &[&str], expected: &[&str]| {
+            let planned: Vec<Tag> = planned
+                .iter()
+                .filter_map(|tag| Tag::sanitized(tag))
+                .collect();
+            let tags = tags_of_commit(COMMIT, planned.iter());
+            assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), expected);
+        };
+        let full = format!("sha-{COMMIT}");
+        check(&["main", "latest"], &[&full, "sha-0123456"]);
+        check(
+            &["main", "git-0123456789ab", "sha-0123456"],
+            &[&full, "git-0123456789ab", "sha-0123456"],
+        );
+    }
+
+    #[test]
+    fn a_short_tag_needs_a_witness_and_a_full_one_no_contradiction() {
+        let check = |tag: &str, revision, expected| {
+            let tag = Tag::sanitized(tag).unwrap();
+            assert_eq!(is_of_commit(&tag, revision, COMMIT), expected);
+        };
+        let (full, other) = (format!("sha-{COMMIT}"), "f".repeat(40));
+        check(&full, None, true);
+        check(&full, Some(COMMIT), true);
+        check(&full, Some(&other), false);
+        check("sha-0123456", None, false);
+        check("sha-0123456", Some(COMMIT), true);
+        check("sha-0123456", Some(&other), false);
+    }
+}

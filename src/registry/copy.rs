@@ -1,0 +1,182 @@
+//! An image from where it is into a repository: the same bytes, the same digest; children before their
+//! index, and no tag.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use reqwest::Method;
+
+use super::blob::Blob;
+use super::call::{Call, Missing};
+use super::manifest::Content;
+use super::origin::Origin;
+use super::upload::Arrival;
+use super::{Manifest, PARALLEL, Repository, Trouble, referrers};
+use crate::image::Digest;
+use crate::problem::Problem;
+
+/// Why an image was not copied.
+#[derive(Debug)]
+pub(crate) enum Halted {
+    Reading(Trouble),
+    Writing(Trouble),
+}
+
+/// What a copy moved.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    /// Bytes of layers and configs that went through our hands.
+    pub(crate) bytes: u64,
+    pub(crate) referrers: usize,
+}
+
+/// How many blobs are under way at once.
+const BLOBS: usize = 4;
+/// An index of indexes of indexes is somebody's mistake.
+const DEEPEST: usize = 4;
+
+impl Halted {
+    pub(crate) fn trouble(&self) -> &Trouble {
+        match self {
+            Self::Reading(trouble) | Self::Writing(trouble) => trouble,
+        }
+    }
+}
+
+/// Trouble with the target, unless something else is said.
+impl From<Trouble> for Halted {
+    fn from(trouble: Trouble) -> Self {
+        Self::Writing(trouble)
+    }
+}
+
+/// Everything that has to be in a repository before a manifest may be, and the manifest.
+#[derive(Debug, Default)]
+struct Parts {
+    blobs: BTreeMap<Digest, Blob>,
+    images: Vec<Manifest>,
+    /// Each before those that name it.
+    indexes: Vec<Manifest>,
+}
+
+/// What was copied of an image.
+pub(super) struct Copied {
+    /// Every manifest of it.
+    pub(super) manifests: Vec<Digest>,
+    pub(super) moved: Moved,
+    /// The subject under which the target filed it, if it did.
+    pub(super) subject: Option<String>,
+}
+
+/// Copies the image `root` with everything that refers to it; nothing when it is there already.
+pub(crate) async fn copy(
+    origin: Origin<'_>,
+    root: &Manifest,
+    target: Repository<'_>,
+) -> Result<Moved, Halted> {
+    if origin.is(target) {
+        return Ok(Moved::default());
+    }
+    let Copied {
+        manifests,
+        mut moved,
+        ..
+    } = copy_image(origin, root, target).await?;
+    if let Origin::Repository(source) = origin {
+        moved += referrers::copy_all(source, manifests, target).await?;
+    }
+    Ok(moved)
+}
+
+/// Copies a manifest and all below it, and nothing that refers to it.
+pub(super) async fn copy_image(
+    origin: Origin<'_>,
+    root: &Manifest,
+    target: Repository<'_>,
+) -> Result<Copied, Halted> {
+    let parts = Parts::of(origin, root).await.map_err(Halted::Reading)?;
+    let placed = parts.blobs.values().map(|blob| target.place(blob, origin));
+    let placed = stream::iter(placed).buffer_unordered(BLOBS);
+    let arrivals: Vec<Arrival> = placed.try_collect().await?;
+    let bytes = arrivals.iter().map(|arrival| arrival.bytes()).sum();
+    let puts = parts.images.iter().map(|image| target.put_by_digest(image));
+    let puts = stream::iter(puts).buffer_unordered(PARALLEL);
+    let mut subjects: Vec<Option<String>> = puts.try_collect().await?;
+    for index in &parts.indexes {
+        subjects.push(target.put_by_digest(index).await?);
+    }
+    let manifests = parts.images.iter().chain(&parts.indexes);
+    Ok(Copied {
+        manifests: manifests.map(|part| part.digest.clone()).collect(),
+        moved: Moved {
+            bytes,
+            referrers: 0,
+        },
+        // A manifest without children is alone, and one with children is put last.
+        subject: subjects.pop().flatten(),
+    })
+}
+
+impl Parts {
+    /// Reads the image level by level, from the root down.
+    async fn of(origin: Origin<'_>, root: &Manifest) -> Result<Self, Trouble> {
+        let mut parts = Self::default();
+        let mut level = vec![root.clone()];
+        for _depth in 0..=DEEPEST {
+            let mut children = BTreeSet::new();
+            for manifest in level {
+                children.extend(parts.add(origin, manifest)?);
+            }
+            let reads = children.iter().map(|child| origin.manifest(child));
+            level = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
+            if level.is_empty() {
+                parts.indexes.reverse();
+                return Ok(parts);
+            }
+        }
+        Err(origin.broken(format!("holds indexes too deep below {}", root.digest)))
+    }
+
+    /// Adds a manifest with its blobs; gives its children.
+    fn add(&mut self, origin: Origin<'_>, manifest: Manifest) -> Result<Vec<Digest>, Trouble> {
+        let unread = |why: String| origin.broken(format!("holds {}, {why}", manifest.digest));
+        let content = manifest.content();
+        let content = content.map_err(|error| unread(format!("which is no manifest: {error}")))?;
+        let misnamed = |problem: Problem| unread(format!("in which {problem}"));
+        for blob in content.blobs() {
+            let blob = Blob::of(blob).map_err(misnamed)?;
+            self.blobs.insert(blob.digest.clone(), blob);
+        }
+        let children = content.manifests.iter().map(|child| child.digest.parse());
+        let children = children.collect::<Result<_, _>>().map_err(misnamed)?;
+        if content.is_index() {
+            self.indexes.push(manifest);
+        } else {
+            self.images.push(manifest);
+        }
+        Ok(children)
+    }
+}
+
+impl Repository<'_> {
+    /// Puts a manifest under no name but its digest; gives the subject it was filed under, if it was.
+    async fn put_by_digest(self, manifest: &Manifest) -> Result<Option<String>, Trouble> {
+        let call = Call::new(Method::PUT, format!("manifests/{}", manifest.digest))
+            .body(&manifest.media_type, &manifest.bytes)
+            .missing(Missing::MayTurnUp);
+        Ok(self.call(call).await?.subject)
+    }
+}
+
+impl Content {
+    pub(super) fn is_index(&self) -> bool {
+        self.config.is_none() && self.layers.is_empty()
+    }
+}
+
+impl std::ops::AddAssign for Moved {
+    fn add_assign(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.referrers += other.referrers;
+    }
+}

@@ -1,0 +1,250 @@
+//! What refers to an image (signatures, attestations, bills of materials), found and copied.
+//!
+//! Registries without the referrers API keep an index of them under the tag `sha256-<hex>`
+//! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>); cosign
+//! uses tags of its own.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use super::call::Call;
+use super::copy::{Halted, Moved, copy_image};
+use super::origin::Origin;
+use super::{Manifest, Repository, Trouble};
+use crate::image::{Digest, Tag};
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+/// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
+const QUESTION: Duration = Duration::from_secs(5);
+/// How often the index of referrers is written before somebody else has it.
+const MOST_ROUNDS: usize = 5;
+/// What cosign puts at the end of its tags.
+const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
+
+/// Descriptors by digest, as the source has them.
+type Found = BTreeMap<String, Value>;
+
+/// Copies everything that refers to `subjects`, and what refers to that.
+pub(super) async fn copy_all(
+    source: Repository<'_>,
+    subjects: Vec<Digest>,
+    target: Repository<'_>,
+) -> Result<Moved, Halted> {
+    let mut copier = Copier {
+        source,
+        target,
+        api: Api::NotAsked,
+        moved: Moved::default(),
+    };
+    let mut seen: BTreeSet<Digest> = subjects.iter().cloned().collect();
+    let mut queue = subjects;
+    while let Some(subject) = queue.pop() {
+        let copied = copier.copy_of(&subject).await?;
+        queue.extend(
+            copied
+                .into_iter()
+                .filter(|digest| seen.insert(digest.clone())),
+        );
+        for ending in COSIGN {
+            copier.copy_tag(&named(&subject, Some(ending))).await?;
+        }
+    }
+    Ok(copier.moved)
+}
+
+struct Copier<'a> {
+    source: Repository<'a>,
+    target: Repository<'a>,
+    api: Api,
+    moved: Moved,
+}
+
+/// Whether the source has the referrers API.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Api {
+    NotAsked,
+    Answers,
+    Absent,
+}
+
+impl Copier<'_> {
+    /// Copies what refers to `subject`, and files it where the target does not.
+    async fn copy_of(&mut self, subject: &Digest) -> Result<Vec<Digest>, Halted> {
+        let found = self.found(subject).await.map_err(Halted::Reading)?;
+        let (mut copied, mut unfiled) = (Vec::new(), Found::new());
+        for (text, descriptor) in found {
+            let digest: Digest = text.parse()?;
+            let referrer = self.source.manifest_as_it_is(&digest).await;
+            let referrer = referrer.map_err(Halted::Reading)?;
+            if self.copy(&referrer).await?.is_none() {
+                unfiled.insert(text, descriptor);
+            }
+            copied.push(digest);
+        }
+        if !unfiled.is_empty() {
+            self.target.file(subject, &unfiled).await?;
+        }
+        Ok(copied)
+    }
+
+    /// Gives the subject under which the target filed it, if it did.
+    async fn copy(&mut self, referrer: &Manifest) -> Result<Option<String>, Halted> {
+        let origin = Origin::Repository(self.source);
+        let copied = copy_image(origin, referrer, self.target).await?;
+        self.moved += copied.moved;
+        self.moved.referrers += 1;
+        Ok(copied.subject)
+    }
+
+    /// By the API and by the fallback tag: registries have answered the one while clients wrote the other.
+    async fn found(&mut self, subject: &Digest) -> Result<Found, Trouble> {
+        let mut found = self.source.filed(subject).await?;
+        if self.api == Api::Absent {
+            return Ok(found);
+        }
+        match self.source.at_most(QUESTION).referrers(subject).await {
+            Some(listed) => {
+                self.api = Api::Answers;
+                found.extend(listed);
+            }
+            None if self.api == Api::NotAsked => self.api = Api::Absent,
+            None => {}
+        }
+        Ok(found)
+    }
+
+    /// Copies what a tag of the source shows, unless the target has something else there.
+    async fn copy_tag(&mut self, tag: &Tag) -> Result<(), Halted> {
+        let shown = self
+            .source
+            .manifest_of(tag)
+            .await
+            .map_err(Halted::Reading)?;
+        let Some(shown) = shown else { return Ok(()) };
+        match self.target.manifest_of(tag).await? {
+            Some(there) if there.digest == shown.digest => return Ok(()),
+            Some(_) => {
+                let text = format!(
+                    "`{tag}` shows something else in {} and stays",
+                    self.target.path
+                );
+                self.target.registry.console.say(&text);
+                return Ok(());
+            }
+            None => {}
+        }
+        self.copy(&shown).await?;
+        Ok(self.target.put(&shown, tag).await?)
+    }
+}
+
+impl Repository<'_> {
+    /// What the referrers API lists; nothing where there is none, whatever is said instead.
+    async fn referrers(self, subject: &Digest) -> Option<Found> {
+        let call = Call::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
+        let answer = self.call(call).await.ok()?;
+        (answer.content_type == INDEX).then(|| descriptors(&answer.body))
+    }
+
+    /// What the fallback tag lists.
+    async fn filed(self, subject: &Digest) -> Result<Found, Trouble> {
+        let index = self.manifest_of(&named(subject, None)).await?;
+        Ok(index
+            .map(|index| descriptors(&index.bytes))
+            .unwrap_or_default())
+    }
+
+    /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too.
+    async fn file(self, subject: &Digest, found: &Found) -> Result<(), Trouble> {
+        let tag = named(subject, None);
+        for _round in 0..MOST_ROUNDS {
+            let before = self.manifest_of(&tag).await?;
+            let listed = before.as_ref().map(|index| descriptors(&index.bytes));
+            let listed = listed.unwrap_or_default();
+            if found.keys().all(|digest| listed.contains_key(digest)) {
+                return Ok(());
+            }
+            self.put(&merged(before.as_ref(), found), &tag).await?;
+        }
+        Err(self.broken(format!(
+            "does not keep what refers to the image under `{tag}`"
+        )))
+    }
+}
+
+/// `sha256-<hex>`, or one of cosign's.
+fn named(subject: &Digest, ending: Option<&str>) -> Tag {
+    let ending = ending
+        .map(|ending| format!(".{ending}"))
+        .unwrap_or_default();
+    Tag::sanitized(&format!("sha256-{}{ending}", subject.hex())).expect("hex digits make a tag")
+}
+
+fn descriptors(index: &[u8]) -> Found {
+    let index: Value = serde_json::from_slice(index).unwrap_or_default();
+    let listed = index["manifests"].as_array().into_iter().flatten();
+    listed
+        .filter_map(|one| Some((one["digest"].as_str()?.to_owned(), one.clone())))
+        .collect()
+}
+
+/// The index with what it does not list yet.
+fn merged(before: Option<&Manifest>, found: &Found) -> Manifest {
+    let before = before.and_then(|index| serde_json::from_slice::<Value>(&index.bytes).ok());
+    let mut index = before
+        .filter(Value::is_object)
+        .unwrap_or_else(|| json!({ "schemaVersion": 2, "mediaType": INDEX }));
+    let mut listed = index["manifests"].as_array().cloned().unwrap_or_default();
+    for (digest, descriptor) in found {
+        if listed.iter().all(|one| one["digest"] != digest.as_str()) {
+            listed.push(descriptor.clone());
+        }
+    }
+    index["manifests"] = listed.into();
+    let bytes = index.to_string().into_bytes();
+    Manifest {
+        media_type: INDEX.to_owned(),
+        digest: Digest::of(&bytes),
+        bytes,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(digests: &[&str]) -> Found {
+        let entry = |digest: &&str| ((*digest).to_owned(), json!({ "digest": digest, "size": 1 }));
+        digests.iter().map(entry).collect()
+    }
+
+    #[test]
+    fn an_index_keeps_what_others_put_there() {
+        let ours = merged(None, &found(&["b"]));
+        let both = merged(Some(&ours), &found(&["a", "b"]));
+        let index: Value = serde_json::from_slice(&both.bytes).unwrap();
+        let digests: Vec<&Value> = index["manifests"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|one| &one["digest"])
+            .collect();
+        assert_eq!(digests, ["b", "a"]);
+        assert_eq!(index["mediaType"], INDEX);
+        assert_eq!(descriptors(&both.bytes), found(&["a", "b"]));
+    }
+
+    #[test]
+    fn referrers_have_tags_that_name_their_subject() {
+        let subject = Digest::of(b"");
+        let hex = subject.hex();
+        assert_eq!(named(&subject, None).as_str(), format!("sha256-{hex}"));
+        assert_eq!(
+            named(&subject, Some("sig")).as_str(),
+            format!("sha256-{hex}.sig")
+        );
+    }
+}
