@@ -233,7 +233,12 @@ fn connect(
         Some(Candidate::InRegistry(reference)) => Some(&reference.name),
         _ => None,
     };
-    let hosts: BTreeSet<&str> = plan.images.iter().chain(source).map(ImageName::registry).collect();
+    let hosts: BTreeSet<&str> = plan
+        .images
+        .iter()
+        .chain(source)
+        .map(ImageName::registry)
+        .collect();
     hosts
         .into_iter()
         .map(|host| {

@@ -124,7 +124,9 @@ impl Reference {
         };
         // Official images of Docker Hub have no owner in what people write.
         let name = match name.split_once('/') {
-            Some((host, alone)) if host.eq_ignore_ascii_case("docker.io") && !alone.contains('/') => {
+            Some((host, alone))
+                if host.eq_ignore_ascii_case("docker.io") && !alone.contains('/') =>
+            {
                 format!("docker.io/library/{alone}")
             }
             _ => name.to_owned(),
@@ -178,7 +180,11 @@ pub(super) fn read(given: &mut Given) -> Result<(Option<Candidate>, Option<Strin
         return Ok((Some(candidate), None));
     }
     let mut idle = given.take_all(OF_A_BUILD);
-    idle.extend(OF_THE_IMAGE.iter().filter(|name| given.text(name).is_some()));
+    idle.extend(
+        OF_THE_IMAGE
+            .iter()
+            .filter(|name| given.text(name).is_some()),
+    );
     idle.sort_unstable();
     let listed: Vec<String> = idle.iter().map(|name| format!("`{name}`")).collect();
     let warning = (!listed.is_empty()).then(|| {

@@ -67,7 +67,11 @@ pub(super) async fn find(
 
 impl Found {
     /// Where its parts are read.
-    pub(super) fn origin<'a>(&'a self, registries: &'a Registries, patience: Patience) -> Origin<'a> {
+    pub(super) fn origin<'a>(
+        &'a self,
+        registries: &'a Registries,
+        patience: Patience,
+    ) -> Origin<'a> {
         match &self.home {
             Home::Registry(name) => {
                 let registry = &registries[name.registry()];
@@ -303,7 +307,10 @@ mod tests {
     #[test]
     fn the_surest_tag_is_asked_for_first_and_none_twice() {
         let check = |planned: &[&str], expected: &[&str]| {
-            let planned: Vec<Tag> = planned.iter().filter_map(|tag| Tag::sanitized(tag)).collect();
+            let planned: Vec<Tag> = planned
+                .iter()
+                .filter_map(|tag| Tag::sanitized(tag))
+                .collect();
             let tags = tags_of_commit(COMMIT, planned.iter());
             assert_eq!(tags.iter().map(Tag::as_str).collect::<Vec<_>>(), expected);
         };

@@ -63,7 +63,9 @@ pub(super) async fn promote(
 /// A run that may not push publishes nothing, and has nothing to build either.
 pub(super) fn say_it_would_be(plan: &Plan, console: Console) {
     if let (Some(candidate), PushDecision::BuildOnly { reason }) = (&plan.candidate, &plan.push) {
-        console.notice(&format!("{candidate} would be published, and is not, because {reason}"));
+        console.notice(&format!(
+            "{candidate} would be published, and is not, because {reason}"
+        ));
     }
 }
 
@@ -90,9 +92,11 @@ fn explain(decided: &Decided, name: &ImageName, found: &Found, halted: &Halted) 
             let what = format!("cannot read `{found}`");
             read_refusal(&what, &subject(decided, source), trouble)
         }
-        Halted::Writing(trouble) => {
-            refusal(&format!("cannot push `{name}`"), &subject(decided, name), trouble)
-        }
+        Halted::Writing(trouble) => refusal(
+            &format!("cannot push `{name}`"),
+            &subject(decided, name),
+            trouble,
+        ),
     };
     problem.into()
 }

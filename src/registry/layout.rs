@@ -51,7 +51,9 @@ impl Layout {
     pub(super) fn manifest(&self, digest: &Digest) -> Result<Manifest, Trouble> {
         let bytes = self.small_blob(digest)?;
         let kind: Kind = serde_json::from_slice(&bytes).map_err(|error| {
-            self.broken(format!("has a manifest {digest} that cannot be read: {error}"))
+            self.broken(format!(
+                "has a manifest {digest} that cannot be read: {error}"
+            ))
         })?;
         let media_type = match kind.media_type.as_str() {
             "" => self.media_type_in_index(digest)?,
@@ -89,7 +91,11 @@ impl Layout {
     }
 
     /// Writes a manifest into the layout.
-    pub(super) fn add_manifest(&self, media_type: &str, content: &Value) -> Result<Manifest, Trouble> {
+    pub(super) fn add_manifest(
+        &self,
+        media_type: &str,
+        content: &Value,
+    ) -> Result<Manifest, Trouble> {
         let bytes = content.to_string().into_bytes();
         let digest = Digest::of(&bytes);
         let written = self.add_bytes(&digest, &bytes);
@@ -175,14 +181,17 @@ pub(super) mod tests {
                 self.blob(config.as_bytes());
                 self.blob(layer.as_bytes());
             }
-            self.layout.add_manifest("application/vnd.oci.image.manifest.v1+json", &manifest).unwrap()
+            self.layout
+                .add_manifest("application/vnd.oci.image.manifest.v1+json", &manifest)
+                .unwrap()
         }
 
         /// Makes the index the image of the layout.
         pub(crate) fn index(&self, content: &Value) -> Manifest {
             let media_type = "application/vnd.oci.image.index.v1+json";
             let index = self.layout.add_manifest(media_type, content).unwrap();
-            let root = json!({ "mediaType": media_type, "digest": index.digest.as_str(), "size": 1 });
+            let root =
+                json!({ "mediaType": media_type, "digest": index.digest.as_str(), "size": 1 });
             let roots = json!({ "schemaVersion": 2, "manifests": [root] });
             fs::write(self.layout.folder.join("index.json"), roots.to_string()).unwrap();
             index

@@ -98,7 +98,9 @@ impl Repository<'_> {
     }
 
     async fn blob_as_it_is(self, digest: &Digest) -> Result<Vec<u8>, Trouble> {
-        let answer = self.call(Call::new(Method::GET, format!("blobs/{digest}"))).await?;
+        let answer = self
+            .call(Call::new(Method::GET, format!("blobs/{digest}")))
+            .await?;
         self.check_digest(digest, &answer.body)?;
         Ok(answer.body)
     }

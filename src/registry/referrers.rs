@@ -43,7 +43,11 @@ pub(super) async fn copy_all(
     let mut queue = subjects;
     while let Some(subject) = queue.pop() {
         let copied = copier.copy_of(&subject).await?;
-        queue.extend(copied.into_iter().filter(|digest| seen.insert(digest.clone())));
+        queue.extend(
+            copied
+                .into_iter()
+                .filter(|digest| seen.insert(digest.clone())),
+        );
         for ending in COSIGN {
             copier.copy_tag(&named(&subject, Some(ending))).await?;
         }
@@ -114,12 +118,19 @@ impl Copier<'_> {
 
     /// Copies what a tag of the source shows, unless the target has something else there.
     async fn copy_tag(&mut self, tag: &Tag) -> Result<(), Halted> {
-        let shown = self.source.manifest_of(tag).await.map_err(Halted::Reading)?;
+        let shown = self
+            .source
+            .manifest_of(tag)
+            .await
+            .map_err(Halted::Reading)?;
         let Some(shown) = shown else { return Ok(()) };
         match self.target.manifest_of(tag).await? {
             Some(there) if there.digest == shown.digest => return Ok(()),
             Some(_) => {
-                let text = format!("`{tag}` shows something else in {} and stays", self.target.path);
+                let text = format!(
+                    "`{tag}` shows something else in {} and stays",
+                    self.target.path
+                );
                 self.target.registry.console.say(&text);
                 return Ok(());
             }
@@ -141,7 +152,9 @@ impl Repository<'_> {
     /// What the fallback tag lists.
     async fn filed(self, subject: &Digest) -> Result<Found, Trouble> {
         let index = self.manifest_of(&named(subject, None)).await?;
-        Ok(index.map(|index| descriptors(&index.bytes)).unwrap_or_default())
+        Ok(index
+            .map(|index| descriptors(&index.bytes))
+            .unwrap_or_default())
     }
 
     /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too.
@@ -156,13 +169,17 @@ impl Repository<'_> {
             }
             self.put(&merged(before.as_ref(), found), &tag).await?;
         }
-        Err(self.broken(format!("does not keep what refers to the image under `{tag}`")))
+        Err(self.broken(format!(
+            "does not keep what refers to the image under `{tag}`"
+        )))
     }
 }
 
 /// `sha256-<hex>`, or one of cosign's.
 fn named(subject: &Digest, ending: Option<&str>) -> Tag {
-    let ending = ending.map(|ending| format!(".{ending}")).unwrap_or_default();
+    let ending = ending
+        .map(|ending| format!(".{ending}"))
+        .unwrap_or_default();
     Tag::sanitized(&format!("sha256-{}{ending}", subject.hex())).expect("hex digits make a tag")
 }
 

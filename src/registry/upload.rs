@@ -116,12 +116,7 @@ impl Repository<'_> {
     }
 
     /// Streams the blob into an open upload, and waits for the answer.
-    async fn stream(
-        self,
-        target: &Url,
-        blob: &Blob,
-        origin: Origin<'_>,
-    ) -> Result<Reply, Halted> {
+    async fn stream(self, target: &Url, blob: &Blob, origin: Origin<'_>) -> Result<Reply, Halted> {
         let registry = self.registry;
         let reader = origin.open(blob).await.map_err(Halted::Reading)?;
         let (feed, body) = Feed::of(blob.size);

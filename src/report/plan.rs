@@ -72,7 +72,10 @@ fn what_is_published(plan: &Plan) -> (&'static str, Vec<String>) {
         None => ("build", vec![build]),
         Some(Candidate::OfCommit) => {
             let image = "the image of this commit, if the registry has it";
-            ("from", vec![image.to_owned(), format!("else built: {build}")])
+            (
+                "from",
+                vec![image.to_owned(), format!("else built: {build}")],
+            )
         }
         Some(Candidate::InEngine(name)) => {
             ("from", vec![format!("the image `{name}` of the engine")])

@@ -51,7 +51,10 @@ fn write_all(pipe: impl Read, folder: TempDir) -> anyhow::Result<TempDir> {
         }
         let name = entry.path()?.display().to_string();
         let inside = entry.unpack_in(folder.path())?;
-        ensure!(inside, "the engine's export names `{name}`, which is outside of it");
+        ensure!(
+            inside,
+            "the engine's export names `{name}`, which is outside of it"
+        );
     }
     Ok(folder)
 }

@@ -69,7 +69,11 @@ impl Layout {
     fn reduced(&self, index: &Manifest, there: &[String]) -> Result<Manifest, Trouble> {
         let mut content: Value = serde_json::from_slice(&index.bytes).unwrap_or_default();
         if let Some(children) = content["manifests"].as_array_mut() {
-            children.retain(|child| there.iter().any(|digest| child["digest"] == digest.as_str()));
+            children.retain(|child| {
+                there
+                    .iter()
+                    .any(|digest| child["digest"] == digest.as_str())
+            });
         }
         self.add_manifest(&index.media_type, &content)
     }
@@ -77,12 +81,16 @@ impl Layout {
     fn content(&self, manifest: &Manifest) -> Result<Content, Trouble> {
         manifest.content().map_err(|error| {
             let digest = &manifest.digest;
-            self.broken(format!("has a manifest {digest} that cannot be read: {error}"))
+            self.broken(format!(
+                "has a manifest {digest} that cannot be read: {error}"
+            ))
         })
     }
 
     fn named(&self, digest: &str) -> Result<Digest, Trouble> {
-        digest.parse().map_err(|problem| self.broken(format!("has an index in which {problem}")))
+        digest
+            .parse()
+            .map_err(|problem| self.broken(format!("has an index in which {problem}")))
     }
 }
 
@@ -127,7 +135,11 @@ mod tests {
         assert_eq!(present.left_out, 1);
         assert_ne!(present.root.digest, index.digest);
         let content = present.root.content().unwrap();
-        let digests: Vec<String> = content.manifests.into_iter().map(|one| one.digest).collect();
+        let digests: Vec<String> = content
+            .manifests
+            .into_iter()
+            .map(|one| one.digest)
+            .collect();
         let expected = [0, 1].map(|number| world.image(number, true).digest.to_string());
         assert_eq!(digests, expected);
     }

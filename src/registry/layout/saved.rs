@@ -155,7 +155,8 @@ mod tests {
         fs::write(at("one/layer.tar"), [7; 4096]).unwrap();
         symlink("../one/layer.tar", at("two/layer.tar")).unwrap();
         fs::write(at("config.json"), "{}").unwrap();
-        let entry = json!([{ "Config": "config.json", "Layers": ["one/layer.tar", "two/layer.tar"] }]);
+        let entry =
+            json!([{ "Config": "config.json", "Layers": ["one/layer.tar", "two/layer.tar"] }]);
         fs::write(at("manifest.json"), entry.to_string()).unwrap();
         world
     }
