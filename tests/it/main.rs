@@ -5,6 +5,7 @@
 mod bad_inputs;
 mod build;
 mod builders;
+mod candidate;
 mod contract;
 mod engine_double;
 mod events;

@@ -1,0 +1,94 @@
+//! What goes wrong on the way from one registry to another.
+
+use ghcr_double::{Double, Endpoint, Fault};
+
+use super::images::{Image, Put};
+use super::{action_between, double, published};
+use crate::support::Run;
+
+/// A publication between two registries after `spoil`.
+fn run(spoil: impl Fn(&Double, &Double, &Put)) -> (Run, Double, Double, Put) {
+    let (source, target) = (double(), double());
+    let image = Image::of_layers("amd64", 1, 300_000).put(&source, "acme/tested");
+    spoil(&source, &target, &image);
+    let candidate = format!("{}/acme/tested@{}", source.host(), image.digest);
+    let run = action_between(&source, &target, &candidate)
+        .input("push-timeout", "30s")
+        .run();
+    (run, source, target, image)
+}
+
+#[track_caller]
+fn survives(said: &str, spoil: impl Fn(&Double, &Double, &Put)) -> Double {
+    let (run, _source, target, image) = run(spoil);
+    published(&run, &target, &image.digest);
+    assert!(run.stdout.contains(said), "{}", run.stdout);
+    target
+}
+
+#[test]
+fn an_upload_that_is_refused_for_now_is_sent_again() {
+    let target = survives("answered 503", |_, target, _| {
+        target.script(Fault::on(Endpoint::BlobPut).answer(503));
+    });
+    assert_eq!(target.count(Endpoint::BlobPut), 3);
+}
+
+#[test]
+fn an_upload_the_registry_forgot_is_opened_again() {
+    survives("BLOB_UPLOAD_UNKNOWN", |_, target, _| {
+        let fault = Fault::on(Endpoint::BlobPut);
+        target.script(fault.error(
+            404,
+            "BLOB_UPLOAD_UNKNOWN",
+            "blob upload unknown to registry",
+        ));
+    });
+}
+
+#[test]
+fn an_upload_that_breaks_off_is_sent_again() {
+    survives("does not answer", |_, target, _| {
+        target.script(Fault::on(Endpoint::BlobPut).cut_upload(1000));
+    });
+}
+
+#[test]
+fn bytes_that_arrived_without_an_answer_are_not_sent_again() {
+    let target = survives("does not answer", |_, target, _| {
+        target.script(Fault::on(Endpoint::BlobPut).reset_after_serving());
+    });
+    assert_eq!(target.count(Endpoint::BlobPut), 2);
+}
+
+#[test]
+fn a_read_that_breaks_off_is_begun_again() {
+    survives("does not answer", |source, _, image| {
+        let path = format!("/storage/{}", image.layers[0]);
+        source.script(Fault::on(Endpoint::Any).path(&path).cut_answer());
+    });
+    survives("does not answer", |source, _, _| {
+        source.script(Fault::on(Endpoint::BlobGet).reset());
+    });
+}
+
+#[test]
+fn bytes_of_another_digest_are_never_published() {
+    let (run, _source, target, image) = run(|source, _, image| {
+        let path = format!("/storage/{}", image.layers[0]);
+        let other = "x".repeat(300_000);
+        let fault = Fault::on(Endpoint::Any).path(&path).always().answer(200);
+        source.script(fault.body("application/octet-stream", &other));
+    });
+    assert!(!run.succeeded, "{}", run.stdout);
+    let layer = &image.layers[0];
+    assert!(
+        run.stderr
+            .contains(&format!("sent other bytes for {layer} of 300000 bytes")),
+        "{}",
+        run.stderr
+    );
+    assert!(target.tags("acme/widget").is_empty());
+    assert!(target.blob("acme/widget", layer).is_none());
+    assert_eq!(run.output("pushed"), "false");
+}
