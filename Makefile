@@ -1,5 +1,5 @@
 # Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
-.PHONY: demo test faults check bench fuzz
+.PHONY: demo test faults check advisories reproducible bench fuzz
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	@testbed/engine
@@ -13,10 +13,21 @@ test: ## every test: `cargo test`, then real engine, real registry, act
 faults: ## every kind of fault at every point of the protocol, as tables
 	cargo test --quiet --lib publish::faults -- --nocapture
 
-check: ## formatting, lints, licences
+check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features real-engine -- --deny warnings
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check bans licenses sources; else echo "cargo-deny is not here: licences and bans were not checked"; fi
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny --locked check bans licenses sources
+	@testbed/lint-workflows
+
+advisories: ## known vulnerabilities of the dependencies (asks the network)
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check advisories
+
+reproducible: ## build the image of the action twice, in two places, and compare
+	@testbed/engine
+	@testbed/images
+	@testbed/reproducible
 
 bench: ## publish against bare buildx, alternating, in one run
 	@testbed/engine

@@ -1,4 +1,5 @@
 # What the scripts of this folder share; sourced, never run.
+# shellcheck shell=bash disable=SC2034
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(dirname "$testbed")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ghcr-publish
@@ -58,6 +59,13 @@ add_sid() {
     printf 'Package: *\nPin: release n=sid\nPin-Priority: 40\n' | as_root tee /etc/apt/preferences.d/testbed-sid >/dev/null
 }
 
+# The linters of one version, so that a new one of theirs breaks nothing here; found before others of the machine.
+actionlint_version=v1.7.12
+zizmor_version=1.32.0
+use_lint_tools() {
+    PATH=$cache/bin:$cache/zizmor/bin:$PATH
+}
+
 # The suite that holds recent Docker tools: `/sid` on Debian 12, nothing where the system's own are recent.
 suite() {
     [ "$(system)" != 'debian 12' ] || echo /sid
@@ -92,6 +100,7 @@ start_engine() { # NAME SOCKET ARGUMENT...
     local name=$1 socket=$2
     shift 2
     as_root mkdir -p "$state"
+    # shellcheck disable=SC2016
     as_root setsid sh -c 'echo $$ >"$1"; log=$2; shift 2; exec dockerd "$@" >"$log" 2>&1 </dev/null' \
         sh "$state/$name.pid" "$state/$name.log" "$@" >/dev/null 2>&1 9>&- &
     for _ in $(seq 1 120); do
