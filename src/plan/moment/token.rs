@@ -1,11 +1,10 @@
 //! `Token`: one token of a date format and how it shows a time.
 
-use chrono::{DateTime, Datelike, Days, Offset, Timelike, Weekday};
-use chrono_tz::{OffsetName, Tz};
+use chrono::{Datelike, Days, Timelike, Weekday};
 
 use super::DateFormat;
+use super::zone::Local;
 
-type Local = DateTime<Tz>;
 type Show = fn(&Local) -> String;
 
 /// A name out of [`TOKENS`] and its meaning.
@@ -40,65 +39,67 @@ fn width_of_first(text: &str) -> usize {
 
 /// Every token of <https://momentjs.com/docs/#/displaying/format/> in the English locale.
 const TOKENS: &[(&str, Show)] = &[
-    ("M", |t| t.month().to_string()),
-    ("Mo", |t| ordinal(t.month())),
-    ("MM", |t| padded(t.month(), 2)),
-    ("MMM", |t| t.format("%b").to_string()),
-    ("MMMM", |t| t.format("%B").to_string()),
-    ("Q", |t| t.quarter().to_string()),
-    ("Qo", |t| ordinal(t.quarter())),
-    ("D", |t| t.day().to_string()),
-    ("Do", |t| ordinal(t.day())),
-    ("DD", |t| padded(t.day(), 2)),
-    ("DDD", |t| t.ordinal().to_string()),
-    ("DDDo", |t| ordinal(t.ordinal())),
-    ("DDDD", |t| padded(t.ordinal(), 3)),
+    ("M", |t| t.clock.month().to_string()),
+    ("Mo", |t| ordinal(t.clock.month())),
+    ("MM", |t| padded(t.clock.month(), 2)),
+    ("MMM", |t| t.clock.format("%b").to_string()),
+    ("MMMM", |t| t.clock.format("%B").to_string()),
+    ("Q", |t| t.clock.quarter().to_string()),
+    ("Qo", |t| ordinal(t.clock.quarter())),
+    ("D", |t| t.clock.day().to_string()),
+    ("Do", |t| ordinal(t.clock.day())),
+    ("DD", |t| padded(t.clock.day(), 2)),
+    ("DDD", |t| t.clock.ordinal().to_string()),
+    ("DDDo", |t| ordinal(t.clock.ordinal())),
+    ("DDDD", |t| padded(t.clock.ordinal(), 3)),
     ("d", |t| from_sunday(t).to_string()),
     ("do", |t| ordinal(from_sunday(t))),
-    ("dd", |t| t.format("%a").to_string()[..2].to_owned()),
-    ("ddd", |t| t.format("%a").to_string()),
-    ("dddd", |t| t.format("%A").to_string()),
+    ("dd", |t| t.clock.format("%a").to_string()[..2].to_owned()),
+    ("ddd", |t| t.clock.format("%a").to_string()),
+    ("dddd", |t| t.clock.format("%A").to_string()),
     ("e", |t| from_sunday(t).to_string()),
-    ("E", |t| t.weekday().number_from_monday().to_string()),
+    ("E", |t| t.clock.weekday().number_from_monday().to_string()),
     ("w", |t| week(t).1.to_string()),
     ("wo", |t| ordinal(week(t).1)),
     ("ww", |t| padded(week(t).1, 2)),
-    ("W", |t| t.iso_week().week().to_string()),
-    ("Wo", |t| ordinal(t.iso_week().week())),
-    ("WW", |t| padded(t.iso_week().week(), 2)),
+    ("W", |t| t.clock.iso_week().week().to_string()),
+    ("Wo", |t| ordinal(t.clock.iso_week().week())),
+    ("WW", |t| padded(t.clock.iso_week().week(), 2)),
     ("gg", |t| padded(week(t).0.rem_euclid(100), 2)),
     ("gggg", |t| padded(week(t).0, 4)),
     ("ggggg", |t| padded(week(t).0, 5)),
-    ("GG", |t| padded(t.iso_week().year().rem_euclid(100), 2)),
-    ("GGGG", |t| padded(t.iso_week().year(), 4)),
-    ("GGGGG", |t| padded(t.iso_week().year(), 5)),
-    ("Y", |t| t.year().to_string()),
-    ("YY", |t| padded(t.year().rem_euclid(100), 2)),
-    ("YYYY", |t| padded(t.year(), 4)),
-    ("YYYYY", |t| padded(t.year(), 5)),
-    ("YYYYYY", |t| format!("+{}", padded(t.year(), 6))),
-    ("y", |t| t.year().to_string()),
-    ("yo", |t| ordinal(t.year().unsigned_abs())),
-    ("yy", |t| padded(t.year(), 2)),
-    ("yyy", |t| padded(t.year(), 3)),
-    ("yyyy", |t| padded(t.year(), 4)),
+    ("GG", |t| {
+        padded(t.clock.iso_week().year().rem_euclid(100), 2)
+    }),
+    ("GGGG", |t| padded(t.clock.iso_week().year(), 4)),
+    ("GGGGG", |t| padded(t.clock.iso_week().year(), 5)),
+    ("Y", |t| t.clock.year().to_string()),
+    ("YY", |t| padded(t.clock.year().rem_euclid(100), 2)),
+    ("YYYY", |t| padded(t.clock.year(), 4)),
+    ("YYYYY", |t| padded(t.clock.year(), 5)),
+    ("YYYYYY", |t| format!("+{}", padded(t.clock.year(), 6))),
+    ("y", |t| t.clock.year().to_string()),
+    ("yo", |t| ordinal(t.clock.year().unsigned_abs())),
+    ("yy", |t| padded(t.clock.year(), 2)),
+    ("yyy", |t| padded(t.clock.year(), 3)),
+    ("yyyy", |t| padded(t.clock.year(), 4)),
     ("N", |_| "AD".to_owned()),
     ("NN", |_| "AD".to_owned()),
     ("NNN", |_| "AD".to_owned()),
     ("NNNN", |_| "Anno Domini".to_owned()),
     ("NNNNN", |_| "AD".to_owned()),
-    ("A", |t| t.format("%p").to_string()),
-    ("a", |t| t.format("%P").to_string()),
-    ("H", |t| t.hour().to_string()),
-    ("HH", |t| padded(t.hour(), 2)),
-    ("h", |t| t.hour12().1.to_string()),
-    ("hh", |t| padded(t.hour12().1, 2)),
+    ("A", |t| t.clock.format("%p").to_string()),
+    ("a", |t| t.clock.format("%P").to_string()),
+    ("H", |t| t.clock.hour().to_string()),
+    ("HH", |t| padded(t.clock.hour(), 2)),
+    ("h", |t| t.clock.hour12().1.to_string()),
+    ("hh", |t| padded(t.clock.hour12().1, 2)),
     ("k", |t| from_one(t).to_string()),
     ("kk", |t| padded(from_one(t), 2)),
-    ("m", |t| t.minute().to_string()),
-    ("mm", |t| padded(t.minute(), 2)),
-    ("s", |t| t.second().to_string()),
-    ("ss", |t| padded(t.second(), 2)),
+    ("m", |t| t.clock.minute().to_string()),
+    ("mm", |t| padded(t.clock.minute(), 2)),
+    ("s", |t| t.clock.second().to_string()),
+    ("ss", |t| padded(t.clock.second(), 2)),
     ("hmm", |t| composed("h[]mm", t)),
     ("hmmss", |t| composed("h[]mm[]ss", t)),
     ("Hmm", |t| composed("H[]mm", t)),
@@ -113,10 +114,10 @@ const TOKENS: &[(&str, Show)] = &[
     ("SSSSSSS", |t| fraction(t, 7)),
     ("SSSSSSSS", |t| fraction(t, 8)),
     ("SSSSSSSSS", |t| fraction(t, 9)),
-    ("X", |t| t.timestamp().to_string()),
-    ("x", |t| t.timestamp_millis().to_string()),
-    ("z", zone_name),
-    ("zz", zone_name),
+    ("X", |t| t.clock.timestamp().to_string()),
+    ("x", |t| t.clock.timestamp_millis().to_string()),
+    ("z", |t| t.zone.clone()),
+    ("zz", |t| t.zone.clone()),
     ("Z", |t| offset(t, ":")),
     ("ZZ", |t| offset(t, "")),
 ];
@@ -142,12 +143,12 @@ fn ordinal(number: u32) -> String {
 }
 
 fn from_sunday(time: &Local) -> u32 {
-    time.weekday().num_days_from_sunday()
+    time.clock.weekday().num_days_from_sunday()
 }
 
 /// The hours 1 to 24.
 fn from_one(time: &Local) -> u32 {
-    match time.hour() {
+    match time.clock.hour() {
         0 => 24,
         hour => hour,
     }
@@ -155,7 +156,7 @@ fn from_one(time: &Local) -> u32 {
 
 /// Year and number of the week from Sunday to Saturday; the first one holds 1 January.
 fn week(time: &Local) -> (i32, u32) {
-    let date = time.date_naive();
+    let date = time.clock.date_naive();
     let days = Weekday::Sat.num_days_from_sunday() - from_sunday(time);
     let saturday = date
         .checked_add_days(Days::new(days.into()))
@@ -165,28 +166,16 @@ fn week(time: &Local) -> (i32, u32) {
 
 /// The first `digits` of the second's fraction; like JavaScript's, it ends at milliseconds.
 fn fraction(time: &Local, digits: usize) -> String {
-    let milliseconds = time.timestamp_subsec_millis() % 1000;
+    let milliseconds = time.clock.timestamp_subsec_millis() % 1000;
     let nine = format!("{milliseconds:03}000000");
     nine[..digits].to_owned()
 }
 
 fn offset(time: &Local, separator: &str) -> String {
-    let minutes = time.offset().fix().local_minus_utc() / 60;
+    let minutes = time.clock.offset().local_minus_utc() / 60;
     let sign = if minutes < 0 { '-' } else { '+' };
     let (hours, minutes) = (minutes.abs() / 60, minutes.abs() % 60);
     format!("{sign}{hours:02}{separator}{minutes:02}")
-}
-
-/// `JST`, or `+03` where the zone has no letters.
-fn zone_name(time: &Local) -> String {
-    let numeric = || {
-        let offset = offset(time, "");
-        offset
-            .strip_suffix("00")
-            .map_or(offset.clone(), str::to_owned)
-    };
-    let name = time.offset().abbreviation();
-    name.map_or_else(numeric, str::to_owned)
 }
 
 #[cfg(test)]

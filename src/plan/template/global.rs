@@ -1,12 +1,10 @@
 //! `Global`: the expressions that rules, flavor, labels and annotations share.
 
-use chrono_tz::{TZ_VARIANTS, Tz};
-
 use super::call::Call;
 use super::{Expression, Template};
 use crate::plan::facts::Facts;
 use crate::plan::flaw::Flaw;
-use crate::plan::moment::DateFormat;
+use crate::plan::moment::{DateFormat, Zone};
 
 /// A fact of the run, by the name docker/metadata-action gives it.
 #[derive(Clone, Debug)]
@@ -18,9 +16,9 @@ pub(crate) enum Global {
     IsDefaultBranch,
     IsNotDefaultBranch,
     /// When the program runs.
-    Date(DateFormat, Tz),
+    Date(DateFormat, Zone),
     /// When the commit was made.
-    CommitDate(DateFormat, Tz),
+    CommitDate(DateFormat, Zone),
 }
 
 impl Expression for Global {
@@ -72,31 +70,26 @@ impl Global {
             Self::BaseRef => facts.base_ref().to_owned(),
             Self::IsDefaultBranch => facts.is_default_branch().to_string(),
             Self::IsNotDefaultBranch => (!facts.is_default_branch()).to_string(),
-            Self::Date(format, zone) => format.format(facts.now(), *zone),
-            Self::CommitDate(format, zone) => format.format(facts.commit_time(), *zone),
+            Self::Date(format, zone) => format.format(facts.now(), zone),
+            Self::CommitDate(format, zone) => format.format(facts.commit_time(), zone),
         }
     }
 }
 
-fn date(call: &Call) -> Result<(DateFormat, Tz), Flaw> {
+fn date(call: &Call) -> Result<(DateFormat, Zone), Flaw> {
     let format = DateFormat::parse(call.one_argument(&["tz"])?);
-    let zone = call.option("tz").map_or(Ok(Tz::UTC), time_zone)?;
+    let zone = call.option("tz").map_or(Ok(Zone::UTC), time_zone)?;
     Ok((format, zone))
 }
 
 /// A zone by its IANA name, in any case.
-fn time_zone(name: &str) -> Result<Tz, Flaw> {
-    let exact = name.parse().ok();
-    let known = exact.or_else(|| {
-        let mut zones = TZ_VARIANTS.iter().copied();
-        zones.find(|zone| zone.name().eq_ignore_ascii_case(name))
-    });
-    known.ok_or_else(|| {
-        let names: Vec<&str> = TZ_VARIANTS.iter().map(|zone| zone.name()).collect();
+fn time_zone(name: &str) -> Result<Zone, Flaw> {
+    Zone::named(name).ok_or_else(|| {
+        let names = Zone::names();
         let near = names
             .iter()
             .max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b)))
-            .map_or("", |near| near);
+            .map_or("", String::as_str);
         Flaw::new(
             format!("`{name}` is not a time zone"),
             format!("write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `{near}`?"),
@@ -144,7 +137,7 @@ mod tests {
 
     #[test]
     fn zones_are_found_in_any_case() {
-        assert_eq!(time_zone("asia/tokyo"), Ok(Tz::Asia__Tokyo));
+        assert_eq!(time_zone("asia/tokyo"), time_zone("Asia/Tokyo"));
         assert!(time_zone("").is_err());
     }
 }
