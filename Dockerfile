@@ -1,13 +1,36 @@
 # Builds the action: one static program and buildx, on nothing. It must build with BuildKit and with the engine's
 # older builder (act uses that one), therefore no `RUN --mount` and no `COPY --link`.
+#
+# The same sources, bases and SOURCE_DATE_EPOCH give the same image, bit for bit: `make reproducible` builds it twice.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-trixie
 ARG BUILDX_IMAGE=docker.io/docker/buildx-bin:0.29.1
+# Where the compiler runs: on the machine itself, never emulated. `linux` alone is what the older builder understands.
+ARG COMPILE_ON=${BUILDPLATFORM:-linux}
 
 FROM ${BUILDX_IMAGE} AS buildx
 
-FROM ${RUST_IMAGE} AS build
-WORKDIR /build
-ENV RUSTFLAGS="-C target-feature=+crt-static"
+FROM --platform=${COMPILE_ON} ${RUST_IMAGE} AS build
+# Keeps the list of crates in the program, where `cargo audit bin` and image scanners read it.
+RUN cargo install --quiet --locked cargo-auditable@0.7.7
+
+# The compiler's own machine, or another one and then with its linker.
+ARG TARGETARCH
+RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
+    && case "$TARGETARCH" in amd64) machine=x86_64 ;; arm64) machine=aarch64 ;; *) machine="$own" ;; esac \
+    && echo "$machine-unknown-linux-gnu" >/target \
+    && if [ "$machine" != "$own" ]; then \
+        apt-get update -qq \
+        && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+            "gcc-$(echo "$machine" | tr _ -)-linux-gnu" "libc6-dev-$TARGETARCH-cross" >/dev/null \
+        && if command -v rustup >/dev/null; then rustup --quiet target add "$(cat /target)"; fi; \
+    fi
+
+# No path of this machine goes into the program, and it needs no library.
+ARG FOLDER=/build
+WORKDIR ${FOLDER}
+ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${FOLDER}=." \
+    CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
+    CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 
 # The dependencies alone: this layer stays until Cargo.toml or Cargo.lock changes. Cargo wants a file for every target
 # that a manifest names, tests and benches too; empty ones do.
@@ -21,25 +44,28 @@ RUN for package in . ghcr-double; do \
         touch "$package/src/lib.rs"; \
         echo 'fn main() {}' >"$package/src/main.rs"; \
     done \
-    && host="$(rustc -vV | sed -n 's/^host: //p')" \
-    && cargo build --release --locked --bin ghcr-publish --target "$host"
+    && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)"
 
 # The explicit target keeps the static flag away from procedural macros. Cargo compares times, so the sources become new.
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
-    && host="$(rustc -vV | sed -n 's/^host: //p')" \
-    && cargo build --release --locked --bin ghcr-publish --target "$host" \
-    && mkdir -p /image/tmp /image/etc/ssl/certs \
-    && chmod 1777 /image/tmp \
-    && cp "target/$host/release/ghcr-publish" /image/ \
-    && ln -s ghcr-publish /image/ghcr-publish-post \
-    && cp /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/
+    && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)" \
+    && mkdir -p /image/own/tmp /image/own/etc/ssl/certs \
+    && chmod 1777 /image/own/tmp \
+    && cp "target/$(cat /target)/release/ghcr-publish" /image/own/ \
+    && ln -s ghcr-publish /image/own/ghcr-publish-post \
+    && cp /etc/ssl/certs/ca-certificates.crt /image/own/etc/ssl/certs/
+
+# Both layers as folders of one time, so that nothing in them tells when they were made.
+COPY --from=buildx /buildx /image/buildx/usr/bin/buildx
+ARG SOURCE_DATE_EPOCH=0
+RUN find /image -exec touch --no-dereference --date "@$SOURCE_DATE_EPOCH" {} +
 
 FROM scratch
 LABEL org.opencontainers.image.title="ghcr-publish" \
       org.opencontainers.image.description="Publish a container image from GitHub in one step: tags, login, build, push, proof" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=buildx /buildx /usr/bin/buildx
-COPY --from=build /image/ /
+COPY --from=build /image/buildx/ /
+COPY --from=build /image/own/ /
 ENV PATH=/usr/bin
 ENTRYPOINT ["/ghcr-publish"]
