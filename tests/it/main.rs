@@ -13,6 +13,7 @@ mod failures;
 mod hostile;
 mod judge;
 mod progress;
+mod promises;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]
