@@ -13,6 +13,7 @@ use tempfile::TempDir;
 
 use crate::credentials::{self, Credentials};
 use crate::problem::Problem;
+use crate::trust::Trust;
 use crate::vars::Vars;
 
 /// A folder only we can read, outside the home, the workspace and `RUNNER_TEMP`, which other steps see.
@@ -56,6 +57,18 @@ impl PrivateConfig {
         write_private(&path, bytes)
             .with_context(|| format!("could not write `{}`", path.display()))?;
         Ok(path)
+    }
+
+    /// A folder with the private authorities and nothing else, if there are any.
+    pub(crate) fn authorities(&self, trust: &Trust) -> anyhow::Result<Option<PathBuf>> {
+        let Some(pem) = trust.pem() else {
+            return Ok(None);
+        };
+        let folder = self.folder.path().join("authorities");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("could not make `{}`", folder.display()))?;
+        self.add("authorities/ca.pem", pem.as_bytes())?;
+        Ok(Some(folder))
     }
 
     pub(crate) fn folder(&self) -> &Path {

@@ -10,4 +10,5 @@ mod inputs;
 mod legacy;
 mod patience;
 mod registry;
+mod servers;
 mod world;
