@@ -9,6 +9,7 @@ mod command;
 mod docker_config;
 mod images;
 mod messages;
+mod private_folder;
 mod progress;
 mod push_watch;
 mod reach;
@@ -36,7 +37,7 @@ pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
 use command::{Files, Store};
 use docker_config::PrivateConfig;
-pub(crate) use images::{Export, LocalImage, export};
+pub(crate) use images::{Export, LocalImage, export, folder_for_build};
 use progress::{Failure, Progress};
 pub(crate) use progress::{Record, Warning};
 pub(crate) use push_watch::PushFailed;
@@ -54,6 +55,7 @@ pub(crate) struct Means<'a> {
     pub(crate) builder: &'a Builder,
     pub(crate) vars: &'a Vars,
     pub(crate) credentials: &'a Credentials,
+    pub(crate) trust: &'a Trust,
     /// The folder for an image that we push.
     pub(crate) layout: Option<&'a Path>,
 }
@@ -113,6 +115,7 @@ impl Engine {
             builder,
             vars,
             credentials,
+            trust,
             layout,
         } = means;
         let registries: Vec<&str> = request
@@ -142,6 +145,9 @@ impl Engine {
         let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
         let mut environment = command::common_environment(vars, config.folder(), buildx_folder);
         environment.extend(command::build_environment(request, vars));
+        if let Some(folder) = config.authorities(trust)? {
+            environment.push(command::trusting(vars, &folder));
+        }
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());

@@ -13,11 +13,13 @@ mod visibility;
 mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
 
 use crate::Decided;
-use crate::engine::{self, Builder, Built, Engine, Means, Record};
+use crate::engine::{self, Builder, Built, Engine, LocalImage, Means, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
@@ -26,6 +28,7 @@ use crate::registry::catalogue::OwnerKind;
 use crate::registry::{Pace, Patience, Proof, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
+use candidate::{Found, Home};
 pub(crate) use preflight::check;
 use settle::{Settling, settle};
 pub(crate) use truth::look_again;
@@ -117,6 +120,11 @@ pub(crate) async fn publish(
         done.built = workshop.build(&request, &mut done.record).await?;
         return Ok(());
     }
+    if plan.build.layout.is_some() {
+        let (built, found) = workshop.build_to_push(&mut done.record).await?;
+        done.built = Some(built);
+        return promote::promote(decided, &registries, &found, console, done).await;
+    }
     let pushed = push::build_and_push(&workshop, &registries, &mut done.record).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let image = Pushed {
@@ -153,11 +161,37 @@ impl Workshop<'_> {
         request: &BuildRequest,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
+        self.build_into(None, request, record).await
+    }
+
+    /// Builds the image into a folder, for us to push.
+    async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, Found)> {
+        let folder = engine::folder_for_build(self.vars)?;
+        let request = &self.decided.plan.build;
+        let built = self
+            .build_into(Some(folder.path()), request, record)
+            .await?;
+        let (image, root) = LocalImage::built(folder)?;
+        let found = Found {
+            home: Home::Workshop(image),
+            root,
+            commit: Ok(self.decided.context.commit.clone()),
+        };
+        Ok((built.context("buildx made no image to push")?, found))
+    }
+
+    async fn build_into(
+        &self,
+        layout: Option<&Path>,
+        request: &BuildRequest,
+        record: &mut Record,
+    ) -> anyhow::Result<Option<Built>> {
         let means = Means {
             builder: self.builder,
             vars: self.vars,
             credentials: &self.decided.credentials,
-            layout: None,
+            trust: &self.decided.trust,
+            layout,
         };
         let build = self.engine.build(request, means, self.console, record);
         build.await

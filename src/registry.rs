@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+pub(crate) mod as_docker;
 mod blob;
 mod call;
 pub(crate) mod catalogue;
@@ -36,6 +37,7 @@ use crate::trust::Trust;
 use crate::workflow::Console;
 use access::{Access, Scope};
 pub(crate) use answer::{Reach, Trouble};
+pub(crate) use as_docker::{Unfit, as_docker};
 use call::{Answer, Call, Missing};
 pub(crate) use catalogue::Subject;
 pub(crate) use find::first_of;
@@ -161,7 +163,7 @@ impl Repository<'_> {
     }
 
     /// The registry's kind.
-    fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         self.registry.kind
     }
 

@@ -2,25 +2,27 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use super::private_folder::PrivateFolder;
+use crate::credentials::{self, Credentials};
+use crate::problem::Problem;
+use crate::trust::Trust;
+use crate::vars::Vars;
 use anyhow::Context as _;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
-use tempfile::TempDir;
 
-use crate::credentials::{self, Credentials};
-use crate::problem::Problem;
-use crate::vars::Vars;
-
-/// A folder only we can read, outside the home, the workspace and `RUNNER_TEMP`, which other steps see.
+/// The configuration of one run, in a folder of its own.
 #[derive(Debug)]
 pub(crate) struct PrivateConfig {
-    folder: TempDir,
+    folder: PrivateFolder,
     buildx: PathBuf,
 }
+
+const CONFIG: &str = "config.json";
 
 impl PrivateConfig {
     /// Writes the configuration for pushing to `registries`.
@@ -35,13 +37,10 @@ impl PrivateConfig {
                 "let one of `/dev/shm`, `/run` or `/tmp` be writable",
             )
         };
-        let folder = private_folder(vars).with_context(problem)?;
+        let folder = PrivateFolder::for_secrets(vars).with_context(problem)?;
         let config = overlay(credentials, registries);
-        write_private(
-            &folder.path().join("config.json"),
-            config.to_string().as_bytes(),
-        )
-        .with_context(problem)?;
+        write_private(&folder.path().join(CONFIG), config.to_string().as_bytes())
+            .with_context(problem)?;
         let base = credentials.docker().map(|docker| docker.folder.as_path());
         if let Some(base) = base {
             link_contexts(base, folder.path()).with_context(problem)?;
@@ -58,6 +57,18 @@ impl PrivateConfig {
         Ok(path)
     }
 
+    /// A folder with the private authorities and nothing else, if there are any.
+    pub(crate) fn authorities(&self, trust: &Trust) -> anyhow::Result<Option<PathBuf>> {
+        let Some(pem) = trust.pem() else {
+            return Ok(None);
+        };
+        let folder = self.folder.path().join("authorities");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("could not make `{}`", folder.display()))?;
+        self.add("authorities/ca.pem", pem.as_bytes())?;
+        Ok(Some(folder))
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -71,56 +82,6 @@ impl PrivateConfig {
     pub(crate) fn own_buildx_folder(&self) -> PathBuf {
         self.folder().join("buildx")
     }
-}
-
-fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
-    let places = [
-        vars.path("XDG_RUNTIME_DIR"),
-        Some(Path::new("/dev/shm")),
-        Some(Path::new("/run")),
-        vars.path("TMPDIR"),
-        Some(Path::new("/tmp")),
-    ];
-    folder_in(&places, vars)
-}
-
-/// A folder as private, on a disk: what lies in memory counts as ours.
-pub(super) fn roomy_folder(vars: &Vars) -> std::io::Result<TempDir> {
-    let places = [
-        vars.path("TMPDIR"),
-        Some(Path::new("/var/tmp")),
-        Some(Path::new("/tmp")),
-    ];
-    folder_in(&places, vars)
-}
-
-fn folder_in(places: &[Option<&Path>], vars: &Vars) -> std::io::Result<TempDir> {
-    let shared = [
-        vars.path("HOME"),
-        Some(vars.workspace()),
-        vars.path("RUNNER_TEMP"),
-    ];
-    let shared: Vec<&Path> = shared
-        .into_iter()
-        .flatten()
-        .filter(|path| path.parent().is_some())
-        .collect();
-    let outside = places
-        .iter()
-        .flatten()
-        .filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
-    let mut refused = std::io::Error::other("every place for it is shared with other steps");
-    for place in outside {
-        let private = tempfile::Builder::new()
-            .prefix("ghcr-publish-")
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(place);
-        match private {
-            Ok(folder) => return Ok(folder),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 /// The person's `config.json` with our logins. A helper named `""` makes docker read the login from
@@ -172,6 +133,10 @@ fn link_contexts(base: &Path, folder: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
     use super::*;
     use crate::inputs::Inputs;
     use crate::server::Server;

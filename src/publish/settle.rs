@@ -15,6 +15,7 @@ use crate::problem::Problem;
 use crate::registry::{
     AGAIN, Manifest, Proof, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
 };
+use crate::server::Kind;
 use crate::workflow::Console;
 
 /// What settling an image needs to know, and what it has moved so far.
@@ -96,7 +97,12 @@ impl<'a> Settling<'a> {
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
-        let unpushed = tags.iter().filter(|tag| Some(*tag) != self.image.tag);
+        // The older Docker registry got the image under this tag: it has no other door.
+        let opened = match self.repository.kind() {
+            Kind::Docker => Some(&self.decided.plan.primary),
+            Kind::Container | Kind::Generic => self.image.tag,
+        };
+        let unpushed = tags.iter().filter(|tag| Some(*tag) != opened);
         unpushed.cloned().collect()
     }
 

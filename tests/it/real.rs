@@ -11,4 +11,5 @@ mod legacy;
 mod patience;
 mod registry;
 mod release;
+mod servers;
 mod world;

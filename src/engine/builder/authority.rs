@@ -17,10 +17,11 @@ pub(super) fn told(
     config: &PrivateConfig,
     workspace: &Path,
 ) -> anyhow::Result<Recipe> {
-    let Some(pem) = trust.pem().filter(|_| recipe.driver != Driver::Remote) else {
+    let folder = config.authorities(trust)?;
+    let Some(folder) = folder.filter(|_| recipe.driver != Driver::Remote) else {
         return Ok(recipe);
     };
-    let file = config.add("ca.pem", pem.as_bytes())?;
+    let file = folder.join("ca.pem");
     let given = recipe.daemon_config.as_ref();
     let given = given.map(|config| files::daemon_text(config, workspace));
     let text = extended(given.transpose()?.unwrap_or_default(), registries, &file);
