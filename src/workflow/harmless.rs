@@ -120,7 +120,7 @@ fn leaves_a_colour_on(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../../tests/it/judge.rs"]
+#[path = "../../tests/it/judge/commands.rs"]
 mod judge;
 
 #[cfg(test)]

@@ -6,12 +6,14 @@ mod bad_inputs;
 mod build;
 mod builders;
 mod contract;
+mod corpus;
 mod engine_double;
 mod events;
 mod failures;
 mod hostile;
 mod judge;
 mod progress;
+mod proof;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]
