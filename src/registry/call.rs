@@ -7,6 +7,7 @@ use reqwest::header::{
 };
 use reqwest::{Method, RequestBuilder, Response, StatusCode};
 use tokio::time::Instant;
+use tokio::time::error::Elapsed;
 
 use super::answer::{self, Reach, Trouble};
 use super::patience::{self, Patience, retry_after};
@@ -59,6 +60,8 @@ pub(super) enum Origin {
 }
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
+/// For all of a body, however it trickles in.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// The usual limit of registries for a manifest.
 const LARGEST_BODY: usize = 4 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
@@ -196,13 +199,7 @@ impl Registry {
         }
         let response = match self.pace.timeout(HEADERS_WITHIN, request.send()).await {
             Ok(sent) => sent.map_err(|error| self.unreachable(error))?,
-            Err(elapsed) => {
-                return Err(Trouble::Unreachable {
-                    host: self.host.clone(),
-                    reach: Reach::Interrupted,
-                    source: elapsed.into(),
-                });
-            }
+            Err(elapsed) => return Err(self.interrupted(elapsed)),
         };
         let status = response.status();
         let headers = response.headers().clone();
@@ -211,7 +208,11 @@ impl Registry {
         } else {
             LARGEST_ERROR
         };
-        let body = self.read(response, limit).await?;
+        let read = self.pace.timeout(BODY_WITHIN, self.read(response, limit));
+        let body = match read.await {
+            Ok(body) => body?,
+            Err(elapsed) => return Err(self.interrupted(elapsed)),
+        };
         Ok(Reply {
             status,
             headers,
@@ -238,6 +239,14 @@ impl Registry {
             }
         }
         Ok(body)
+    }
+
+    fn interrupted(&self, elapsed: Elapsed) -> Trouble {
+        Trouble::Unreachable {
+            host: self.host.clone(),
+            reach: Reach::Interrupted,
+            source: elapsed.into(),
+        }
     }
 
     fn unreachable(&self, error: reqwest::Error) -> Trouble {
@@ -288,5 +297,48 @@ impl Reply {
             link: self.header(LINK).map(str::to_owned),
             body: self.body,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::Pace;
+    use super::*;
+    use crate::workflow::{Console, Reader, Screen, Stream};
+
+    /// A body that never stops and never ends: a byte each second, as time passes here.
+    async fn drip(listener: TcpListener) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _length = socket.read(&mut request).await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+        socket.write_all(head).await.unwrap();
+        while socket.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_not_awaited_for_ever() {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let console = Console {
+            reader: Reader::Person(Screen::Paper),
+            stream: Stream::Nowhere,
+        };
+        let registry = Registry::new(&host, None, Pace::times(100), console).unwrap();
+        let server = tokio::spawn(drip(listener));
+        let get = registry.http.get(registry.base.clone());
+        let answer = tokio::time::timeout(Duration::from_secs(20), registry.send(get, None)).await;
+        server.abort();
+        let trouble = answer.expect("it ends").err();
+        assert!(
+            matches!(trouble, Some(Trouble::Unreachable { .. })),
+            "{trouble:?}"
+        );
     }
 }
