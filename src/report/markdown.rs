@@ -4,8 +4,20 @@ use crate::workflow::colourless;
 
 /// A code span that its text cannot end, on one line and inside a table cell.
 pub(super) fn code(text: &str) -> String {
-    let text = one_line(text).replace('`', "'").replace('|', "\\|");
-    format!("`{text}`")
+    let mut code = String::from("`");
+    let mut backslashes = 0;
+    for c in one_line(text).replace('`', "'").chars() {
+        if c == '|' {
+            // As many again, so that they escape each other and the last one escapes the bar.
+            code.extend(std::iter::repeat_n('\\', backslashes + 1));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        code.push(c);
+    }
+    if code.len() == 1 {
+        code.push(' ');
+    }
+    code + "`"
 }
 
 /// A fenced block whose fence is longer than any run of backticks in it.
@@ -54,6 +66,12 @@ mod tests {
         assert_eq!(code("a`|b\nc"), "`a'\\|b c`");
         assert_eq!(escape("<img> *x*\n# y"), "\\<img\\> \\*x\\* \\# y");
         assert_eq!(code("\u{1b}[31mred\u{1b}[0m\0"), "`red␀`");
+    }
+
+    #[test]
+    fn a_backslash_does_not_open_a_cell() {
+        assert_eq!(code("a\\|<img>"), "`a\\\\\\|<img>`");
+        assert_eq!(code(""), "` `");
     }
 
     #[test]
