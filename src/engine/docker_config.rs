@@ -19,8 +19,13 @@ use crate::vars::Vars;
 #[derive(Debug)]
 pub(crate) struct PrivateConfig {
     folder: TempDir,
+    /// Locked as long as we live: the kernel lets go of it however we end.
+    _alive: fs::File,
     buildx: PathBuf,
 }
+
+const PREFIX: &str = "ghcr-publish-";
+const CONFIG: &str = "config.json";
 
 impl PrivateConfig {
     /// Writes the configuration for pushing to `registries`.
@@ -35,19 +40,23 @@ impl PrivateConfig {
                 "let one of `/dev/shm`, `/run` or `/tmp` be writable",
             )
         };
+        remove_leftovers(vars);
         let folder = private_folder(vars).with_context(problem)?;
+        let alive = fs::File::open(folder.path()).with_context(problem)?;
+        alive.lock().with_context(problem)?;
         let config = overlay(credentials, registries);
-        write_private(
-            &folder.path().join("config.json"),
-            config.to_string().as_bytes(),
-        )
-        .with_context(problem)?;
+        write_private(&folder.path().join(CONFIG), config.to_string().as_bytes())
+            .with_context(problem)?;
         let base = credentials.docker().map(|docker| docker.folder.as_path());
         if let Some(base) = base {
             link_contexts(base, folder.path()).with_context(problem)?;
         }
         let buildx = base.map_or_else(|| folder.path().join("buildx"), |base| base.join("buildx"));
-        Ok(Self { folder, buildx })
+        Ok(Self {
+            folder,
+            _alive: alive,
+            buildx,
+        })
     }
 
     /// Adds a file only we can read; it goes with the folder.
@@ -73,6 +82,36 @@ impl PrivateConfig {
     }
 }
 
+/// Removes what runs left that were killed. A folder is ours to remove when it holds a configuration, which
+/// is written under the lock, and nobody holds the lock any more; one of another user is not.
+pub(super) fn remove_leftovers(vars: &Vars) {
+    let entries = places(vars).filter_map(|place| fs::read_dir(place).ok());
+    for entry in entries.flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_ours || !is_folder || !entry.path().join(CONFIG).exists() {
+            continue;
+        }
+        let is_left = fs::File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
+        if is_left {
+            // Another run may remove it at the same time, which is as well.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// Where the folder may be made, the best place first.
+fn places(vars: &Vars) -> impl Iterator<Item = &Path> {
+    let places = [
+        vars.path("XDG_RUNTIME_DIR"),
+        Some(Path::new("/dev/shm")),
+        Some(Path::new("/run")),
+        vars.path("TMPDIR"),
+        Some(Path::new("/tmp")),
+    ];
+    places.into_iter().flatten()
+}
+
 fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
     let shared = [
         vars.path("HOME"),
@@ -84,21 +123,12 @@ fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
         .flatten()
         .filter(|path| path.parent().is_some())
         .collect();
-    let candidates = [
-        vars.path("XDG_RUNTIME_DIR"),
-        Some(Path::new("/dev/shm")),
-        Some(Path::new("/run")),
-        vars.path("TMPDIR"),
-        Some(Path::new("/tmp")),
-    ];
-    let outside = candidates
-        .into_iter()
-        .flatten()
-        .filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
+    let outside =
+        places(vars).filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
     let mut refused = std::io::Error::other("every place for it is shared with other steps");
     for place in outside {
         let private = tempfile::Builder::new()
-            .prefix("ghcr-publish-")
+            .prefix(PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(place);
         match private {
@@ -195,6 +225,29 @@ mod tests {
         assert!(!config.folder().starts_with(home.path()));
         drop(config);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_with_the_next() {
+        let runtime = tempfile::tempdir().unwrap();
+        let (_home, vars) = vars_with_home(None);
+        let with_runtime = |variables: &Vars| {
+            let all = variables
+                .iter()
+                .chain([("XDG_RUNTIME_DIR", runtime.path().to_str().unwrap())]);
+            Vars::of(&all.collect::<Vec<_>>())
+        };
+        let vars = with_runtime(&vars);
+        let alive = write(&vars);
+        // The kernel lets go of the locks of a process that is killed, and of nothing else.
+        let killed = runtime.path().join("ghcr-publish-killed");
+        fs::create_dir(&killed).unwrap();
+        fs::write(killed.join("config.json"), "{}").unwrap();
+        let other = runtime.path().join("ghcr-publish-of-another-kind");
+        fs::create_dir(&other).unwrap();
+        drop(write(&vars));
+        assert!(!killed.exists());
+        assert!(other.exists() && alive.folder().join("config.json").exists());
     }
 
     #[test]
