@@ -4,6 +4,7 @@ mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
+pub(crate) mod cache_keys;
 pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
@@ -240,7 +241,8 @@ impl Inputs {
             SecretContent::Value(value) => Some(value),
             SecretContent::File(_) => None,
         });
-        self.tokens().chain(values)
+        let keys = self.build.cache_keys.iter().map(|key| &key.value);
+        self.tokens().chain(values).chain(keys)
     }
 
     fn tokens(&self) -> impl Iterator<Item = &Secret> {

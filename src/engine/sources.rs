@@ -1,18 +1,33 @@
 //! The files of this machine that a build reads: all of them inside the workspace, none missing.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use crate::inputs::secrets::SecretContent;
+use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::plan::build::place::Place;
 use crate::problem::Problem;
 
+/// What BuildKit takes for a secret, in bytes
+/// (<https://github.com/moby/buildkit/blob/v0.25.0/session/secrets/secretsprovider/secretsprovider.go>).
+const LARGEST_SECRET: u64 = 500 * 1024;
+
 /// Refuses a build that reads what is not there, or what is none of its business: a path may come from
-/// somebody who should see the workspace and nothing else.
-pub(super) fn check(request: &BuildRequest, workspace: &Path) -> Result<(), Problem> {
+/// somebody who should see the workspace and nothing else. What it writes stays there too, or in `temp`, the
+/// folder of the job.
+pub(super) fn check(
+    request: &BuildRequest,
+    workspace: &Path,
+    temp: Option<&Path>,
+) -> Result<(), Problem> {
     let inside = Workspace(workspace);
+    for (input, path) in places(request) {
+        inside.place(input, path, temp)?;
+    }
     if let Some(folder) = request.context.local_folder() {
         inside.folder("context", folder)?;
     }
@@ -25,8 +40,7 @@ pub(super) fn check(request: &BuildRequest, workspace: &Path) -> Result<(), Prob
     for secret in &request.secrets {
         if let SecretContent::File(file) = &secret.content {
             let input = format!("secret-files` for `{}", secret.id);
-            let path = inside.path(&input, file)?;
-            fs::File::open(path).map_err(|error| not_readable(&input, file, &error))?;
+            inside.file(&input, file)?;
         }
     }
     dockerfile(request, &inside)
@@ -35,8 +49,31 @@ pub(super) fn check(request: &BuildRequest, workspace: &Path) -> Result<(), Prob
 /// The bytes of a secret file that was checked.
 pub(super) fn read_secret(id: &str, file: &str, workspace: &Path) -> Result<Vec<u8>, Problem> {
     let input = format!("secret-files` for `{id}");
-    let path = Workspace(workspace).path(&input, file)?;
-    fs::read(path).map_err(|error| not_readable(&input, file, &error))
+    let opened = Workspace(workspace).file(&input, file)?;
+    let mut bytes = Vec::new();
+    let read = opened.take(LARGEST_SECRET + 1).read_to_end(&mut bytes);
+    read.map_err(|error| not_readable(&input, file, &error))?;
+    if bytes.len() as u64 > LARGEST_SECRET {
+        return Err(Problem::new(
+            format!("the input `{input}` is `{file}`, which is larger than 500 KiB"),
+            "no engine takes a larger secret; mount a large file with `build-contexts`",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Folders and archives that the build writes or keeps its cache in, each with the input that names it.
+fn places(request: &BuildRequest) -> impl Iterator<Item = (&'static str, &str)> {
+    let outputs = request
+        .outputs
+        .iter()
+        .filter_map(|spec| Some(("outputs", spec.get("dest")?)));
+    let local = |spec: &&Spec| spec.kind() == "local";
+    let written = request.cache_to.iter().filter(local);
+    let written = written.filter_map(|spec| Some(("cache-to", spec.get("dest")?)));
+    let read = request.cache_from.iter().filter(local);
+    let read = read.filter_map(|spec| Some(("cache-from", spec.get("src")?)));
+    outputs.chain(written).chain(read)
 }
 
 struct Workspace<'a>(&'a Path);
@@ -50,11 +87,49 @@ impl Workspace<'_> {
         if real.starts_with(&root) {
             return Ok(real);
         }
+        Err(leaves(input, path, &real))
+    }
+
+    /// The file at `path`, opened once: what is checked is what is read, whatever the path becomes meanwhile.
+    fn file(&self, input: &str, path: &str) -> Result<fs::File, Problem> {
+        self.path(input, path)?;
+        let not_readable = |error: io::Error| not_readable(input, path, &error);
+        let opened = open_at_once(&self.0.join(path)).map_err(not_readable)?;
+        let root = self.0.canonicalize().map_err(not_readable)?;
+        let real = place_of(&opened).map_err(not_readable)?;
+        if !real.starts_with(root) {
+            return Err(leaves(input, path, &real));
+        }
+        if opened.metadata().map_err(not_readable)?.is_file() {
+            return Ok(opened);
+        }
         Err(Problem::new(
-            format!("the input `{input}` is `{path}`, which leaves the workspace"),
-            "name something inside the checkout; copy it there in an earlier step if it must come from elsewhere",
-        )
-        .because(format!("it leads to `{}`", real.display())))
+            format!("the input `{input}` is `{path}`, which is no file"),
+            "name a file of the checkout",
+        ))
+    }
+
+    /// Where something is written need not be there yet; the nearest folder that is must lie inside.
+    fn place(&self, input: &str, path: &str, temp: Option<&Path>) -> Result<(), Problem> {
+        let path_there = self.0.join(path);
+        let there = path_there
+            .ancestors()
+            .find_map(|there| Some((there, there.canonicalize().ok()?)));
+        let Some((there, real)) = there else {
+            return Err(leaves(input, path, &path_there));
+        };
+        let rest = path_there.strip_prefix(there).unwrap_or(Path::new(""));
+        let goes_down = rest
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let next = rest.components().next().map(|next| there.join(next));
+        let is_link = next.is_some_and(|next| next.symlink_metadata().is_ok());
+        let roots = [Some(self.0), temp].into_iter().flatten();
+        let mut roots = roots.map(|root| root.canonicalize().unwrap_or_else(|_| root.to_owned()));
+        if goes_down && !is_link && roots.any(|root| real.starts_with(root)) {
+            return Ok(());
+        }
+        Err(leaves(input, path, &real.join(rest)))
     }
 
     fn folder(&self, input: &str, folder: &str) -> Result<(), Problem> {
@@ -78,6 +153,28 @@ impl Workspace<'_> {
         Problem::new(format!("the input `{input}` is `{path}`"), fix)
             .because(format!("it cannot be read: {error}"))
     }
+}
+
+fn leaves(input: &str, path: &str, real: &Path) -> Problem {
+    Problem::new(
+        format!("the input `{input}` is `{path}`, which leaves the workspace"),
+        "name something inside the checkout; copy it there in an earlier step if it must come from elsewhere",
+    )
+    .because(format!("it leads to `{}`", real.display()))
+}
+
+/// Opens a file to read, and never waits: nobody may write to a pipe.
+pub(super) fn open_at_once(path: &Path) -> io::Result<fs::File> {
+    let never_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(never_wait)
+        .open(path)
+}
+
+/// Where an open file really is, with every link followed (`proc_pid_fd(5)`).
+pub(super) fn place_of(file: &fs::File) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 fn not_readable(input: &str, path: &str, error: &io::Error) -> Problem {
@@ -143,6 +240,62 @@ mod tests {
         for path in ["app", ".", "./app/../app", "inside", absolute.as_str()] {
             Workspace(&root).folder("context", path).unwrap();
         }
+    }
+
+    /// Nobody writes to the pipe, so whoever opens it to read waits for ever.
+    #[test]
+    fn a_pipe_is_refused_and_not_awaited() {
+        let world = world();
+        let root = world.path().join("workspace");
+        #[expect(clippy::disallowed_methods, reason = "nothing else makes a pipe")]
+        let made = std::process::Command::new("mkfifo")
+            .arg(root.join("pipe"))
+            .status();
+        assert!(made.unwrap().success());
+        let (sender, receiver) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(read_secret("x", "pipe", &root).map(drop)));
+        let read = receiver.recv_timeout(std::time::Duration::from_secs(10));
+        let problem = read.expect("nobody waits for a pipe").unwrap_err();
+        assert_eq!(
+            problem.to_string(),
+            "the input `secret-files` for `x` is `pipe`, which is no file"
+        );
+    }
+
+    #[test]
+    fn what_is_checked_is_what_is_read() {
+        let world = world();
+        let root = world.path().join("workspace");
+        let (file, other) = (root.join("token"), root.join("other"));
+        fs::write(&file, "of the workspace").unwrap();
+        symlink(world.path().join("secret"), &other).unwrap();
+        let stop = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let spare = root.join("spare");
+                while !stop.load(std::sync::atomic::Ordering::Relaxed) {
+                    fs::rename(&file, &spare).unwrap();
+                    fs::rename(&other, &file).unwrap();
+                    fs::rename(&file, &other).unwrap();
+                    fs::rename(&spare, &file).unwrap();
+                }
+            });
+            let read = (0..20_000).filter_map(|_| read_secret("x", "token", &root).ok());
+            let leaked = read.into_iter().any(|bytes| bytes == b"hunter2");
+            stop.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(!leaked);
+        });
+    }
+
+    #[test]
+    fn a_secret_of_a_size_no_engine_takes_is_not_read() {
+        let world = world();
+        let root = world.path().join("workspace");
+        let file = fs::File::create(root.join("large")).unwrap();
+        file.set_len(1 << 40).unwrap();
+        let problem = read_secret("x", "large", &root).unwrap_err();
+        let text = Explanation::of(&problem.into()).to_string();
+        assert!(text.contains("500 KiB"), "{text}");
     }
 
     #[test]

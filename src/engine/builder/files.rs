@@ -1,15 +1,18 @@
 //! What a builder reads when it is made: the daemon's configuration, certificates.
 
-use std::fs;
-use std::io;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use anyhow::Context as _;
 
 use super::arguments;
 use crate::engine::docker_config::write_private;
+use crate::engine::sources::{open_at_once, place_of};
 use crate::inputs::builder::{DaemonConfig, Recipe};
 use crate::problem::Problem;
+
+/// In bytes; a daemon needs a page.
+const LARGEST_CONFIG: u64 = 1 << 20;
 
 /// Writes it to `place`, where only we can read it.
 pub(super) fn write(recipe: &Recipe, place: &Path, workspace: &Path) -> anyhow::Result<()> {
@@ -39,18 +42,24 @@ fn daemon_config(path: &str, workspace: &Path) -> anyhow::Result<String> {
         )
     };
     let text = || {
-        let root = workspace.canonicalize()?;
-        let file = workspace.join(path).canonicalize()?;
-        if !file.starts_with(root) {
+        let file = open_at_once(&workspace.join(path))?;
+        if !place_of(&file)?.starts_with(workspace.canonicalize()?) {
             return Err(io::Error::other("the path leads out of the workspace"));
         }
-        fs::read_to_string(file)
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::other("it is no file"));
+        }
+        let mut text = String::new();
+        file.take(LARGEST_CONFIG).read_to_string(&mut text)?;
+        Ok(text)
     };
     text().with_context(problem)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::problem::Explanation;
     use expect_test::expect;
