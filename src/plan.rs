@@ -10,7 +10,7 @@ pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod moment;
 #[cfg(test)]
-mod properties;
+mod proofs;
 mod registry;
 pub(crate) mod rules;
 #[cfg(test)]

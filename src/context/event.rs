@@ -114,8 +114,10 @@ impl RepositoryFacts {
     }
 }
 
+/// Without zero bytes: JSON has them, and no argument of a program.
 fn text_at(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer)?.as_str().map(str::to_owned)
+    let text = value.pointer(pointer)?.as_str()?;
+    Some(text.replace('\0', ""))
 }
 
 #[cfg(test)]

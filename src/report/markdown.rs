@@ -81,3 +81,93 @@ mod tests {
         assert_eq!(link("rule", "javascript:alert(1)"), "");
     }
 }
+
+#[cfg(test)]
+mod proofs {
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, any, prop_oneof};
+    use proptest::sample::select;
+
+    use super::*;
+    use crate::corpus;
+    use crate::proof::{self, Proof};
+
+    fn near_markdown() -> impl Strategy<Value = String> {
+        let words = "` ``` | \\ \\| <img> </details> * _ [x](y) # ~ \n \r \n\n &lt; @a $ - + ! a";
+        let word = select(words.split(' ').collect::<Vec<_>>());
+        prop_oneof![
+            any::<String>(),
+            vec(word, 0..12).prop_map(|words| words.concat())
+        ]
+    }
+
+    /// Reads a cell of a table as cmark-gfm does, which takes pairs of a backslash and what it escapes;
+    /// others look only at what stands before the bar.
+    fn stays_in_its_cell(cell: &str) -> bool {
+        let (mut is_escaped, mut before) = (false, None);
+        for c in cell.chars() {
+            if c == '|' && (!is_escaped || before != Some('\\')) {
+                return false;
+            }
+            is_escaped = c == '\\' && !is_escaped;
+            before = Some(c);
+        }
+        !cell.contains(['\n', '\r'])
+    }
+
+    fn is_one_span(code: &str) -> bool {
+        let inner = code
+            .strip_prefix('`')
+            .and_then(|code| code.strip_suffix('`'));
+        inner.is_some_and(|inner| !inner.is_empty() && !inner.contains('`'))
+    }
+
+    /// No mark of Markdown or HTML stands without a backslash that is its own.
+    fn is_plain(text: &str) -> bool {
+        let mut is_escaped = false;
+        text.chars().all(|c| {
+            let is_mark = "`*_{}[]<>#!|&~@$".contains(c);
+            let is_live = is_mark && !is_escaped;
+            is_escaped = c == '\\' && !is_escaped;
+            !is_live
+        })
+    }
+
+    fn is_one_block(block: &str) -> bool {
+        let lines: Vec<&str> = block.lines().collect();
+        let Some(([open, inner @ ..], close)) =
+            lines.split_last().map(|(last, rest)| (rest, *last))
+        else {
+            return false;
+        };
+        let ends = |line: &str| line.trim_start().starts_with(close);
+        *open == close && close.len() >= 3 && !inner.iter().any(|line| ends(line))
+    }
+
+    fn stays_text(text: &str) -> Result<(), String> {
+        let (code, block, escaped) = (code(text), block("", text), escape(text));
+        let whole = is_one_span(&code)
+            && stays_in_its_cell(&code)
+            && stays_in_its_cell(&escaped)
+            && is_plain(&escaped)
+            && is_one_block(&block);
+        let visible = ![&code, &block, &escaped]
+            .iter()
+            .any(|text| text.contains(|c: char| c.is_control() && !matches!(c, '\n' | '\t')));
+        (whole && visible)
+            .then_some(())
+            .ok_or_else(|| format!("{text:?}: {code} {escaped} {block}"))
+    }
+
+    #[test]
+    fn text_stays_text_in_the_summary() {
+        let mut proof = Proof::of("summary: text stays text in spans, cells and blocks");
+        proof.property(proof::cases(), &near_markdown(), |text| {
+            stays_text(&text).map_err(proptest::test_runner::TestCaseError::fail)
+        });
+        corpus::texts()
+            .iter()
+            .for_each(|text| proof.case(stays_text(text)));
+        proof.end();
+    }
+}
