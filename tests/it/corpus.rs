@@ -17,11 +17,30 @@ const PATHS: &str = include_str!(concat!(
     "/tests/corpus/paths.jsonl"
 ));
 
+const EVENTS: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/corpus/events.jsonl"
+));
+const FAULTS: &str = include_str!(concat!(
+    env!("CARGO_MANIFEST_DIR"),
+    "/tests/corpus/faults.jsonl"
+));
+
 /// Names of branches and tags.
 pub(crate) fn refs() -> Vec<&'static str> {
     let lines = REFS.lines().filter(|line| !line.starts_with("# "));
     let refs = lines.map(|line| line.split_once('\t').expect("a tab, then a reason").0);
     refs.collect()
+}
+
+/// Events: name, ref, payload, and what is to be decided.
+pub(crate) fn events() -> Vec<Value> {
+    entries(EVENTS)
+}
+
+/// What a registry answers that means no good: redirects and bodies.
+pub(crate) fn faults() -> Vec<Value> {
+    entries(FAULTS)
 }
 
 /// Free text, as bytes: titles, descriptions, labels, logs, Dockerfiles.
@@ -55,7 +74,7 @@ pub(crate) fn paths() -> Vec<String> {
 }
 
 /// The lines of a JSON Lines file.
-pub(crate) fn entries(lines: &str) -> Vec<Value> {
+fn entries(lines: &str) -> Vec<Value> {
     lines
         .lines()
         .map(|line| serde_json::from_str(line).expect("one object a line"))
@@ -65,7 +84,7 @@ pub(crate) fn entries(lines: &str) -> Vec<Value> {
 #[test]
 fn every_entry_says_why_it_is_there_and_stands_once() {
     let mut seen = std::collections::BTreeSet::new();
-    for entry in [TEXT, PATHS].into_iter().flat_map(entries) {
+    for entry in [events(), faults(), entries(TEXT), entries(PATHS)].concat() {
         assert!(
             entry["because"]
                 .as_str()

@@ -14,6 +14,7 @@ mod hostile;
 mod judge;
 mod progress;
 mod proof;
+mod proofs;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]
