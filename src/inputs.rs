@@ -28,6 +28,7 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use build::BuildInputs;
 use builder::BuilderInputs;
+use cache_keys::CacheKey;
 use destination::DestinationInputs;
 use given::Given;
 use secrets::SecretContent;
@@ -241,7 +242,7 @@ impl Inputs {
             SecretContent::Value(value) => Some(value),
             SecretContent::File(_) => None,
         });
-        let keys = self.build.cache_keys.iter().map(|key| &key.value);
+        let keys = self.build.cache_keys.iter().filter_map(CacheKey::secret);
         self.tokens().chain(values).chain(keys)
     }
 

@@ -16,6 +16,13 @@ pub(crate) struct CacheKey {
     pub(crate) value: Secret,
 }
 
+impl CacheKey {
+    /// What nobody may see; an access key is only a name.
+    pub(super) fn secret(&self) -> Option<&Secret> {
+        (self.variable != "AWS_ACCESS_KEY_ID").then_some(&self.value)
+    }
+}
+
 /// Type of the cache, attribute, variable.
 const KEYS: &[(&str, &str, &str)] = &[
     ("gha", "token", "ACTIONS_RUNTIME_TOKEN"),

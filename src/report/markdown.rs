@@ -1,5 +1,6 @@
 //! Text from anywhere -> Markdown in which it stays text.
 
+use crate::secret::Secret;
 use crate::workflow::colourless;
 
 /// A code span that its text cannot end, on one line and inside a table cell.
@@ -36,6 +37,18 @@ pub(super) fn escape(text: &str) -> String {
         .chars()
         .flat_map(|c| special(c).then_some('\\').into_iter().chain([c]))
         .collect()
+}
+
+/// `markdown` without `secrets` in the forms that they take here: the runner hides them as they are.
+pub(super) fn without<'a>(markdown: String, secrets: impl Iterator<Item = &'a Secret>) -> String {
+    let lines = secrets.flat_map(|secret| secret.expose().lines());
+    let forms = lines.map(str::trim).flat_map(|line| {
+        let forms = [escape(line), code(line).trim_matches(['`', ' ']).to_owned()];
+        forms
+            .into_iter()
+            .filter(move |form| form != line && !form.is_empty())
+    });
+    forms.fold(markdown, |text, form| text.replace(&form, "***"))
 }
 
 /// A link, when `url` is a plain one; else nothing.

@@ -10,7 +10,8 @@ pub(crate) mod masker;
 use commands::Judge;
 use masker::Masker;
 
-/// The log as the run page shows it: what `add-mask` named is hidden, and the command itself is not shown.
+/// The log as the run page shows it: what `add-mask` named is hidden, and the command itself is not shown;
+/// of the other commands the data is, decoded.
 pub(crate) fn shown(log: &[u8]) -> String {
     let (mut judge, mut masker, mut shown) = (Judge::default(), Masker::default(), String::new());
     for line in log.split(|byte| matches!(byte, b'\n' | b'\r')) {
@@ -19,7 +20,11 @@ pub(crate) fn shown(log: &[u8]) -> String {
             Some(command) if command.name.eq_ignore_ascii_case("add-mask") => {
                 masker.add_lines(&command.data);
             }
-            _ => shown += &(masker.masked(&String::from_utf8_lossy(line)) + "\n"),
+            Some(command) => {
+                let lines = command.data.lines().map(|line| masker.masked(line) + "\n");
+                shown.extend(lines);
+            }
+            None => shown += &(masker.masked(&String::from_utf8_lossy(line)) + "\n"),
         }
     }
     shown
