@@ -7,6 +7,8 @@ mod by_digest;
 mod child;
 mod command;
 mod docker_config;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod messages;
 mod progress;
 mod push_watch;

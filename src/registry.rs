@@ -6,6 +6,8 @@ mod access;
 mod answer;
 mod call;
 pub(crate) mod catalogue;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod manifest;
 pub(crate) mod order;
 pub(crate) mod patience;

@@ -48,7 +48,7 @@ pub(crate) enum Stream {
     Stdout,
     Stderr,
     /// Nobody reads the log of a simulation.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Nowhere,
 }
 
@@ -222,7 +222,7 @@ fn write(stream: Stream, text: &str) {
             .write_all(text.as_bytes())
             .and_then(|()| io::stdout().flush()),
         Stream::Stderr => io::stderr().lock().write_all(text.as_bytes()),
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuzzing"))]
         Stream::Nowhere => Ok(()),
     };
     drop(written);

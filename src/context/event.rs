@@ -6,6 +6,7 @@
 mod pruned;
 
 use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -85,13 +86,17 @@ impl Event {
                 "let `GITHUB_EVENT_PATH` name a readable file, or unset it",
             )
         })?;
-        let payload = pruned::read(file, POINTERS).with_context(|| {
+        let event = Self::parse(file).with_context(|| {
             Problem::new(
                 format!("the event payload at `{shown}` is not JSON"),
                 "let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)",
             )
         })?;
-        Ok(Self::from_payload(&payload))
+        Ok(event)
+    }
+
+    pub(crate) fn parse(payload: impl Read) -> serde_json::Result<Self> {
+        pruned::read(payload, POINTERS).map(|payload| Self::from_payload(&payload))
     }
 
     pub(crate) fn from_payload(payload: &Value) -> Self {

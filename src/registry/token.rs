@@ -86,6 +86,8 @@ fn last_labels(host: &str) -> (Option<&str>, Option<&str>) {
     (labels.next(), labels.next())
 }
 
+/// No server takes a longer header.
+const LONGEST_TOKEN: usize = 64 * 1024;
 /// In seconds.
 const LONGEST_LIFE: u64 = 24 * 60 * 60;
 
@@ -105,7 +107,8 @@ impl Granted {
     }
 
     pub(super) fn token(self) -> Option<Secret> {
-        Secret::new(&self.token.or(self.access_token)?)
+        let token = self.token.or(self.access_token)?;
+        Secret::new(&token).filter(|_| token.len() <= LONGEST_TOKEN)
     }
 }
 
