@@ -7,12 +7,15 @@ mod build;
 mod builders;
 mod candidate;
 mod contract;
+mod corpus;
 mod engine_double;
 mod events;
 mod failures;
 mod hostile;
 mod judge;
 mod progress;
+mod proof;
+mod proofs;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]
