@@ -4,6 +4,7 @@
 
 mod access;
 mod answer;
+pub(crate) mod as_docker;
 mod blob;
 mod call;
 pub(crate) mod catalogue;

@@ -95,10 +95,7 @@ pub(super) async fn copy_image(
     target: Repository<'_>,
 ) -> Result<Copied, Halted> {
     let parts = Parts::of(origin, root).await.map_err(Halted::Reading)?;
-    let placed = parts.blobs.values().map(|blob| target.place(blob, origin));
-    let placed = stream::iter(placed).buffer_unordered(BLOBS);
-    let arrivals: Vec<Arrival> = placed.try_collect().await?;
-    let bytes = arrivals.iter().map(|arrival| arrival.bytes()).sum();
+    let bytes = place_all(parts.blobs.values(), origin, target).await?;
     let puts = parts.images.iter().map(|image| target.put_by_digest(image));
     let puts = stream::iter(puts).buffer_unordered(PARALLEL);
     let mut subjects: Vec<Option<String>> = puts.try_collect().await?;
@@ -115,6 +112,18 @@ pub(super) async fn copy_image(
         // A manifest without children is alone, and one with children is put last.
         subject: subjects.pop().flatten(),
     })
+}
+
+/// Sees to it that all of them are there; gives how many bytes went through our hands.
+async fn place_all(
+    blobs: impl Iterator<Item = &Blob>,
+    origin: Origin<'_>,
+    target: Repository<'_>,
+) -> Result<u64, Halted> {
+    let placed = blobs.map(|blob| target.place(blob, origin));
+    let placed = stream::iter(placed).buffer_unordered(BLOBS);
+    let arrivals: Vec<Arrival> = placed.try_collect().await?;
+    Ok(arrivals.iter().map(|arrival| arrival.bytes()).sum())
 }
 
 impl Parts {

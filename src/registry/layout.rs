@@ -14,6 +14,7 @@ use super::manifest::{Content, Descriptor};
 use super::{Manifest, Trouble};
 use crate::image::Digest;
 pub(crate) use part::Present;
+pub(super) use saved::{CONFIG, LAYER, MANIFEST};
 
 /// A folder with `index.json` and `blobs/sha256/…`.
 #[derive(Debug)]

@@ -4,6 +4,7 @@
 
 mod act;
 mod builders;
+mod candidate;
 mod engine;
 mod hostile;
 mod inputs;

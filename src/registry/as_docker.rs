@@ -1,0 +1,359 @@
+//! An image as the older registries of GitHub take it: one platform, Docker's media types, nothing beside
+//! (<https://github.com/distribution/distribution/blob/v2.8.3/docs/spec/manifest-v2-2.md>). Its blobs stay what they are.
+#![expect(
+    dead_code,
+    reason = "nothing is published there yet; whoever does it takes this line away"
+)]
+
+use serde_json::{Value, json};
+
+use super::layout::{CONFIG, LAYER, MANIFEST};
+use super::manifest::{Content, Descriptor, Platform};
+use super::{Manifest, Origin, Trouble};
+use crate::image::Digest;
+use crate::inputs::platform;
+use crate::problem::Problem;
+
+/// The limits of that registry
+/// (<https://docs.github.com/en/enterprise-server@3.18/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>).
+const LARGEST_LAYER: u64 = 5 * GIGABYTE;
+const LARGEST_IMAGE: u64 = 10 * GIGABYTE;
+const GIGABYTE: u64 = 1_000_000_000;
+
+const PLAIN_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+/// Layers by what they are called, and as Docker calls them.
+const LAYERS: &[(&str, &str)] = &[
+    (LAYER, LAYER),
+    ("application/vnd.oci.image.layer.v1.tar+gzip", LAYER),
+    (PLAIN_LAYER, PLAIN_LAYER),
+    ("application/vnd.oci.image.layer.v1.tar", PLAIN_LAYER),
+];
+const CONFIGS: [&str; 2] = [CONFIG, "application/vnd.oci.image.config.v1+json"];
+
+/// Why there is no such image.
+#[derive(Debug)]
+pub(crate) enum Unfit {
+    Unread(Trouble),
+    /// What it is does not fit that registry.
+    Image(Problem),
+}
+
+/// The image of `root` for `platform`, or the only one there is, in the form of Docker.
+pub(crate) async fn as_docker(
+    origin: Origin<'_>,
+    root: &Manifest,
+    platform: Option<&str>,
+) -> Result<Manifest, Unfit> {
+    let unread = |error: serde_json::Error| {
+        let digest = &root.digest;
+        Unfit::Unread(origin.broken(format!("holds {digest}, which is no manifest: {error}")))
+    };
+    let content = root.content().map_err(unread)?;
+    if content.manifests.is_empty() {
+        return converted(root).map_err(Unfit::Image);
+    }
+    let child = chosen(&content, platform).map_err(Unfit::Image)?;
+    let image = origin.manifest(&child).await.map_err(Unfit::Unread)?;
+    converted(&image).map_err(Unfit::Image)
+}
+
+/// The image of an index for `platform`, or the only one that is for any: attestations are for none.
+fn chosen(index: &Content, asked: Option<&str>) -> Result<Digest, Problem> {
+    let images: Vec<(String, &Descriptor)> = index
+        .manifests
+        .iter()
+        .filter_map(|child| Some((child.platform.as_ref().and_then(Platform::name)?, child)))
+        .collect();
+    let there: Vec<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
+    let refused = |what: String, fix: &str| {
+        let because = format!("it is for {}", there.join(", "));
+        Problem::new(what, fix).because(because)
+    };
+    let (_, child) = match (asked, images.as_slice()) {
+        (Some(asked), _) => images
+            .iter()
+            .find(|(name, _)| platform::is_same(name, asked))
+            .ok_or_else(|| {
+                refused(
+                    format!("the image is not for {asked}"),
+                    "name one of its platforms in the input `platforms`",
+                )
+            })?,
+        (None, [only]) => only,
+        (None, []) => {
+            return Err(Problem::new(
+                "the index names no image of any platform",
+                "publish an image",
+            ));
+        }
+        (None, _) => {
+            return Err(refused(
+                "the older Docker registry takes an image of one platform".to_owned(),
+                "name the platform to publish in the input `platforms`, for example `linux/amd64`",
+            ));
+        }
+    };
+    child.digest.parse()
+}
+
+/// The manifest in the form of Docker; it stays as it is when it has that form.
+fn converted(manifest: &Manifest) -> Result<Manifest, Problem> {
+    let image = manifest.content().map_err(|error| {
+        no_image(&manifest.digest).because(format!("its manifest cannot be read: {error}"))
+    })?;
+    let config = image
+        .config
+        .as_ref()
+        .ok_or_else(|| no_image(&manifest.digest).because("it has no config"))?;
+    if !CONFIGS.contains(&config.media_type.as_str()) {
+        let because = format!("its config is `{}`", config.media_type);
+        return Err(no_image(&manifest.digest).because(because));
+    }
+    check_sizes(&image)?;
+    let layers = image.layers.iter().map(converted_layer);
+    let layers: Vec<Value> = layers.collect::<Result<_, _>>()?;
+    let content = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": described(CONFIG, config),
+        "layers": layers,
+    });
+    if manifest.media_type == MANIFEST && is_same(&manifest.bytes, &content) {
+        return Ok(manifest.clone());
+    }
+    let bytes = content.to_string().into_bytes();
+    Ok(Manifest {
+        media_type: MANIFEST.to_owned(),
+        digest: Digest::of(&bytes),
+        bytes,
+    })
+}
+
+fn no_image(digest: &Digest) -> Problem {
+    Problem::new(
+        format!("`{digest}` is no container image"),
+        "publish it to a registry that takes artifacts, for example ghcr.io",
+    )
+}
+
+fn is_same(bytes: &[u8], content: &Value) -> bool {
+    serde_json::from_slice::<Value>(bytes).is_ok_and(|there| there == *content)
+}
+
+fn converted_layer(layer: &Descriptor) -> Result<Value, Problem> {
+    let Descriptor {
+        media_type, digest, ..
+    } = layer;
+    let is_foreign = media_type.contains("foreign") || media_type.contains("nondistributable");
+    if is_foreign || !layer.urls.is_empty() {
+        return Err(Problem::new(
+            format!("the layer `{digest}` is kept elsewhere"),
+            "build from a base image whose layers may be distributed",
+        )
+        .because("the older Docker registry takes no foreign layers"));
+    }
+    let known = LAYERS.iter().find(|(name, _)| name == media_type);
+    let (_, docker) = known.ok_or_else(|| {
+        Problem::new(
+            format!("the layer `{digest}` is `{media_type}`"),
+            "build the image with layers in gzip: `outputs: type=image,compression=gzip,force-compression=true`",
+        )
+        .because("the older Docker registry takes layers that are compressed with gzip or not at all")
+    })?;
+    Ok(described(docker, layer))
+}
+
+fn described(media_type: &str, part: &Descriptor) -> Value {
+    json!({ "mediaType": media_type, "size": part.size, "digest": part.digest })
+}
+
+fn check_sizes(image: &Content) -> Result<(), Problem> {
+    let refused = |what: String, limit: u64| {
+        let because = format!("the older Docker registry takes {} GB", limit / GIGABYTE);
+        Problem::new(
+            what,
+            "leave out of the image what it does not need, or split the layer",
+        )
+        .because(because)
+    };
+    let size = crate::engine::timeline::size;
+    let large = image.layers.iter().find(|layer| layer.size > LARGEST_LAYER);
+    if let Some(layer) = large {
+        let what = format!("the layer `{}` has {}", layer.digest, size(layer.size));
+        return Err(refused(what, LARGEST_LAYER));
+    }
+    let parts = image.config.iter().chain(&image.layers);
+    let whole = parts.fold(0, |whole: u64, part| whole.saturating_add(part.size));
+    if whole > LARGEST_IMAGE {
+        let what = format!("the image has {}", size(whole));
+        return Err(refused(what, LARGEST_IMAGE));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::problem::Explanation;
+    use expect_test::{Expect, expect};
+
+    const OCI: &str = "application/vnd.oci.image.manifest.v1+json";
+    const OCI_CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+    const OCI_LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+    fn part(media_type: &str, size: u64) -> Value {
+        json!({ "mediaType": media_type, "size": size, "digest": Digest::of(b"").as_str() })
+    }
+
+    fn manifest(media_type: &str, config: &str, layers: &[Value]) -> Manifest {
+        let content = json!({
+            "schemaVersion": 2,
+            "mediaType": media_type,
+            "config": part(config, 2),
+            "layers": layers,
+            "annotations": { "a": "b" },
+        });
+        of(media_type, &content)
+    }
+
+    fn of(media_type: &str, content: &Value) -> Manifest {
+        let bytes = content.to_string().into_bytes();
+        Manifest {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+
+    #[test]
+    fn media_types_become_dockers_and_annotations_go() {
+        let plain = "application/vnd.oci.image.layer.v1.tar";
+        let oci = manifest(OCI, OCI_CONFIG, &[part(OCI_LAYER, 3), part(plain, 4)]);
+        let docker = converted(&oci).unwrap();
+        let content: Value = serde_json::from_slice(&docker.bytes).unwrap();
+        let expected = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": part(CONFIG, 2),
+            "layers": [part(LAYER, 3), part(PLAIN_LAYER, 4)],
+        });
+        assert_eq!(content, expected);
+        assert_eq!(docker.media_type, MANIFEST);
+        assert_eq!(docker.digest, Digest::of(&docker.bytes));
+    }
+
+    #[test]
+    fn what_is_dockers_already_keeps_its_digest() {
+        let content = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "layers": [part(LAYER, 3)],
+            "config": part(CONFIG, 2),
+        });
+        let docker = of(MANIFEST, &content);
+        assert_eq!(converted(&docker).unwrap().digest, docker.digest);
+    }
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    #[track_caller]
+    fn refused<T: std::fmt::Debug>(ended: Result<T, Problem>, expected: Expect) {
+        let error = anyhow::Error::from(ended.unwrap_err());
+        let text = Explanation::of(&error).to_string();
+        expected.assert_eq(&text.replace(Digest::of(b"").as_str(), "<digest>"));
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused_with_the_reason() {
+        let layers = |layers: &[Value]| converted(&manifest(OCI, OCI_CONFIG, layers));
+        let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
+        refused(
+            layers(&[part(zstd, 3)]),
+            expect![[r#"
+            the layer `<digest>` is `application/vnd.oci.image.layer.v1.tar+zstd`
+              because: the older Docker registry takes layers that are compressed with gzip or not at all
+              fix: build the image with layers in gzip: `outputs: type=image,compression=gzip,force-compression=true`"#]],
+        );
+        let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
+        refused(
+            layers(&[part(foreign, 3)]),
+            expect![[r#"
+            the layer `<digest>` is kept elsewhere
+              because: the older Docker registry takes no foreign layers
+              fix: build from a base image whose layers may be distributed"#]],
+        );
+        let mut elsewhere = part(OCI_LAYER, 3);
+        elsewhere["urls"] = json!(["https://example.com/layer"]);
+        refused(
+            layers(&[elsewhere]),
+            expect![[r#"
+            the layer `<digest>` is kept elsewhere
+              because: the older Docker registry takes no foreign layers
+              fix: build from a base image whose layers may be distributed"#]],
+        );
+        refused(
+            layers(&[part(OCI_LAYER, 5_000_000_001)]),
+            expect![[r#"
+            the layer `<digest>` has 5.0 GB
+              because: the older Docker registry takes 5 GB
+              fix: leave out of the image what it does not need, or split the layer"#]],
+        );
+        let large = part(OCI_LAYER, 4_000_000_000);
+        refused(
+            layers(&[large.clone(), large.clone(), large]),
+            expect![[r#"
+            the image has 12.0 GB
+              because: the older Docker registry takes 10 GB
+              fix: leave out of the image what it does not need, or split the layer"#]],
+        );
+        let empty = "application/vnd.oci.empty.v1+json";
+        let artifact = of(OCI, &json!({ "config": part(empty, 2), "layers": [] }));
+        let ended = converted(&artifact);
+        assert_eq!(
+            ended.unwrap_err().to_string(),
+            format!("`{}` is no container image", artifact.digest)
+        );
+    }
+
+    #[test]
+    fn an_index_gives_the_image_that_is_asked_for_or_the_only_one() {
+        let child = |name: &str, os: &str, architecture: &str| {
+            let digest = Digest::of(name.as_bytes());
+            let platform = json!({ "os": os, "architecture": architecture });
+            json!({ "digest": digest.as_str(), "platform": platform })
+        };
+        let index = |children: &[Value]| {
+            let content = json!({ "manifests": children });
+            serde_json::from_value::<Content>(content).unwrap()
+        };
+        let (amd64, arm64) = (child("a", "linux", "amd64"), child("b", "linux", "arm64"));
+        let attestation = child("c", "unknown", "unknown");
+        let one = index(&[attestation.clone(), amd64.clone()]);
+        let two = index(&[amd64, arm64, attestation.clone()]);
+        assert_eq!(chosen(&one, None).unwrap(), Digest::of(b"a"));
+        let asked = chosen(&two, Some("linux/arm64")).unwrap();
+        assert_eq!(asked, Digest::of(b"b"));
+        refused(
+            chosen(&two, None),
+            expect![[r#"
+            the older Docker registry takes an image of one platform
+              because: it is for linux/amd64, linux/arm64
+              fix: name the platform to publish in the input `platforms`, for example `linux/amd64`"#]],
+        );
+        refused(
+            chosen(&two, Some("linux/s390x")),
+            expect![[r#"
+            the image is not for linux/s390x
+              because: it is for linux/amd64, linux/arm64
+              fix: name one of its platforms in the input `platforms`"#]],
+        );
+        refused(
+            chosen(&index(&[attestation]), None),
+            expect![[r#"
+            the index names no image of any platform
+              fix: publish an image"#]],
+        );
+    }
+}
