@@ -9,6 +9,7 @@ use std::path::Path;
 use chrono::{DateTime, Utc};
 
 use crate::problem::Problem;
+use crate::server::Server;
 use crate::vars::Vars;
 use checkout::Checkout;
 use event::{Event, RepositoryFacts};
@@ -20,6 +21,9 @@ use event::{Event, RepositoryFacts};
 pub(crate) struct Context {
     /// For example `https://github.com`, without a slash at the end.
     pub(crate) server_url: String,
+    pub(crate) server: Server,
+    /// The registry of the server; unknown until somebody asks when its address does not tell.
+    pub(crate) registry: Option<String>,
     pub(crate) api_url: String,
     pub(crate) repository: RepositoryName,
     /// Who started the run.
@@ -82,12 +86,15 @@ impl Context {
             .ok_or_else(|| missing("GITHUB_SHA", "the commit", checkout.as_ref()))?;
         let server_url = said("GITHUB_SERVER_URL", |c| c.server_url.clone())
             .unwrap_or_else(|| "https://github.com".to_owned());
+        let server = Server::of(&server_url);
         let event_name = vars.get("GITHUB_EVENT_NAME").unwrap_or("push").to_owned();
         Ok(Self {
             api_url: vars
                 .get("GITHUB_API_URL")
                 .map_or_else(|| api_url(&server_url), str::to_owned),
             server_url: server_url.trim_end_matches('/').to_owned(),
+            registry: server.registry(),
+            server,
             git_ref: GitRef::of_event(&event_name, &full_ref, &event),
             commit_time: commit_time(&event, checkout.as_ref()),
             commit: head_commit_if_asked(vars, &event_name, &event).unwrap_or(commit),

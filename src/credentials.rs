@@ -10,15 +10,25 @@ use crate::inputs::Inputs;
 use crate::inputs::destination::RegistryLogin;
 use crate::problem::Problem;
 use crate::secret::Secret;
+use crate::server::{Server, is_loopback};
 use crate::vars::Vars;
 
 /// What there is to log in with.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// The logins of the inputs, each with the only registry host it may be sent to; the first counts.
-    own: Vec<(String, Login)>,
+    /// The logins of the inputs, each with the registries it may be sent to; the first counts.
+    own: Vec<(Audience, Login)>,
     /// The person's docker configuration: its folder and its `config.json`.
     docker: Option<DockerConfig>,
+}
+
+/// The registries a login may be sent to.
+#[derive(Clone, Debug)]
+enum Audience {
+    Host(String),
+    /// Those of the GitHub server, and those of this machine: a token that is sent to anybody else's is
+    /// given away.
+    Server(Server),
 }
 
 /// What is sent to a registry to be known there.
@@ -35,12 +45,9 @@ pub(crate) struct DockerConfig {
 }
 
 impl Credentials {
-    /// `token_registry` is the host the token of the inputs is meant for.
-    pub(crate) fn new(
-        inputs: &Inputs,
-        vars: &Vars,
-        token_registry: String,
-    ) -> anyhow::Result<Self> {
+    /// `server` is the one whose token `github-token` is. `password` is for the registry the inputs name, or for
+    /// those of the server.
+    pub(crate) fn new(inputs: &Inputs, vars: &Vars, server: &Server) -> anyhow::Result<Self> {
         let listed = inputs.destination.registry_auth.iter().map(|login| {
             let RegistryLogin {
                 registry,
@@ -51,25 +58,24 @@ impl Credentials {
                 username: username.clone(),
                 password: password.clone(),
             };
-            (registry.clone(), login)
+            (Audience::Host(registry.clone()), login)
         });
-        let token = inputs.token.clone().map(|password| {
-            // GHCR takes any name beside a token; the actor is what its own documentation shows.
-            let username = inputs
-                .username
-                .as_deref()
-                .or_else(|| vars.get("GITHUB_ACTOR"))
-                .unwrap_or("x-access-token");
-            (
-                token_registry,
-                Login {
-                    username: username.to_owned(),
-                    password,
-                },
-            )
-        });
+        // GHCR takes any name beside a token; the actor is what its own documentation shows.
+        let actor = vars.get("GITHUB_ACTOR").unwrap_or("x-access-token");
+        let asked = inputs.username.as_deref().unwrap_or(actor);
+        let login = |username: &str, password: &Secret| Login {
+            username: username.to_owned(),
+            password: password.clone(),
+        };
+        let registry = inputs.registry.clone();
+        let of_password = registry.map_or_else(|| Audience::Server(server.clone()), Audience::Host);
+        let password = inputs.password.as_ref();
+        let password = password.map(|password| (of_password, login(asked, password)));
+        let username = if password.is_some() { actor } else { asked };
+        let token = inputs.github_token.as_ref();
+        let token = token.map(|token| (Audience::Server(server.clone()), login(username, token)));
         Ok(Self {
-            own: listed.chain(token).collect(),
+            own: listed.chain(password).chain(token).collect(),
             docker: DockerConfig::read(vars)?,
         })
     }
@@ -97,12 +103,21 @@ impl Credentials {
     pub(crate) fn own_login(&self, registry: &str) -> Option<&Login> {
         self.own
             .iter()
-            .find(|(host, _)| host == registry)
+            .find(|(audience, _)| audience.includes(registry))
             .map(|(_, login)| login)
     }
 
     pub(crate) fn docker(&self) -> Option<&DockerConfig> {
         self.docker.as_ref()
+    }
+}
+
+impl Audience {
+    fn includes(&self, registry: &str) -> bool {
+        match self {
+            Self::Host(host) => host == registry,
+            Self::Server(server) => server.has(registry) || is_loopback(registry),
+        }
     }
 }
 
@@ -177,7 +192,7 @@ mod tests {
     fn credentials(inputs: &[(&str, &str)], docker: Option<Value>) -> Credentials {
         let vars = Vars::of(inputs);
         let inputs = Inputs::from_vars(&vars, &[]).unwrap();
-        let mut credentials = Credentials::new(&inputs, &vars, "ghcr.io".to_owned()).unwrap();
+        let mut credentials = Credentials::new(&inputs, &vars, &Server::Public).unwrap();
         credentials.docker = docker.map(|json| DockerConfig {
             folder: PathBuf::new(),
             json,
@@ -194,6 +209,34 @@ mod tests {
         );
         assert_eq!(credentials.login("quay.io").unwrap(), None);
         assert!(!credentials.cover("quay.io"));
+    }
+
+    #[test]
+    fn a_password_goes_where_the_inputs_say_and_the_token_to_its_server() {
+        let shown = |inputs: &[(&str, &str)], registry| {
+            let login = credentials(inputs, None).login(registry).unwrap();
+            login.map(|login| format!("{}:{}", login.username, login.password.expose()))
+        };
+        let both = [
+            ("GITHUB_TOKEN", "t"),
+            ("GITHUB_ACTOR", "octocat"),
+            ("INPUT_REGISTRY", "Quay.io/"),
+            ("INPUT_USERNAME", "bot"),
+            ("INPUT_PASSWORD", "p"),
+        ];
+        assert_eq!(shown(&both, "quay.io").as_deref(), Some("bot:p"));
+        assert_eq!(shown(&both, "ghcr.io").as_deref(), Some("octocat:t"));
+        let token_only = [("GITHUB_TOKEN", "t"), ("INPUT_REGISTRY", "quay.io")];
+        assert_eq!(shown(&token_only, "quay.io"), None);
+        let password_only = [("GITHUB_TOKEN", "t"), ("INPUT_PASSWORD", "p")];
+        assert_eq!(
+            shown(&password_only, "ghcr.io").as_deref(),
+            Some("x-access-token:p")
+        );
+        assert_eq!(
+            shown(&token_only, "127.0.0.1:5000").as_deref(),
+            Some("x-access-token:t")
+        );
     }
 
     #[test]

@@ -29,13 +29,14 @@ use crate::inputs::secrets::{BuildSecret, SecretContent};
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::{Place, Problem};
+use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::Console;
 pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
 use command::{Files, Store};
 use docker_config::PrivateConfig;
-pub(crate) use images::{Export, LocalImage, export};
+pub(crate) use images::{Export, LocalImage, export, folder_for_build};
 use progress::{Failure, Progress};
 pub(crate) use progress::{Record, Warning};
 pub(crate) use push_watch::PushFailed;
@@ -45,6 +46,17 @@ use push_watch::SILENCE;
 #[derive(Debug)]
 pub(crate) struct Engine {
     buildx: PathBuf,
+}
+
+/// What a build is done with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Means<'a> {
+    pub(crate) builder: &'a Builder,
+    pub(crate) vars: &'a Vars,
+    pub(crate) credentials: &'a Credentials,
+    pub(crate) trust: &'a Trust,
+    /// The folder for an image that we push.
+    pub(crate) layout: Option<&'a Path>,
 }
 
 /// What the engine says it made.
@@ -83,8 +95,9 @@ impl Engine {
         plan: &Plan,
         vars: &Vars,
         credentials: &Credentials,
+        trust: &Trust,
     ) -> anyhow::Result<Builder> {
-        Builder::choose(&self.buildx, plan, vars, credentials).await
+        Builder::choose(&self.buildx, plan, vars, credentials, trust).await
     }
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
@@ -93,12 +106,17 @@ impl Engine {
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
-        builder: &Builder,
-        vars: &Vars,
-        credentials: &Credentials,
+        means: Means<'_>,
         console: Console,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
+        let Means {
+            builder,
+            vars,
+            credentials,
+            trust,
+            layout,
+        } = means;
         let registries: Vec<&str> = request
             .names
             .iter()
@@ -108,6 +126,7 @@ impl Engine {
         let files = Files {
             metadata: config.folder().join("metadata.json"),
             secrets: write_secrets(request, &config, vars)?,
+            layout: layout.map(Path::to_owned),
         };
         let own_store = builder.name().is_none() && vars.get("BUILDX_BUILDER").is_none();
         let store = if own_store {
@@ -125,6 +144,9 @@ impl Engine {
         let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
         let mut environment = command::common_environment(vars, config.folder(), buildx_folder);
         environment.extend(command::build_environment(request, vars));
+        if let Some(folder) = config.authorities(trust)? {
+            environment.push(command::trusting(vars, &folder));
+        }
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());

@@ -52,6 +52,7 @@ pub(crate) const NAMES: &[&str] = &[
     "cache",
     "cache-from",
     "cache-to",
+    "ca-cert",
     "call",
     "candidate",
     "cgroup-parent",
@@ -117,11 +118,12 @@ pub(crate) struct Inputs {
     /// `DOCKER_METADATA_SET_OUTPUT_ENV`: whether each metadata output becomes a variable too.
     pub(crate) set_output_env: bool,
     pub(crate) git_context: GitContext,
+    /// A host, lowercase, as image names have it.
     pub(crate) registry: Option<String>,
     pub(crate) username: Option<String>,
-    /// `password`, else `github-token`, else `GITHUB_TOKEN` or `GH_TOKEN` of the environment.
-    pub(crate) token: Option<Secret>,
-    /// The token for the GitHub API: as above, without `password`.
+    pub(crate) password: Option<Secret>,
+    /// `github-token`, else `GITHUB_TOKEN` or `GH_TOKEN` of the environment: for the API and the registries
+    /// of the GitHub server.
     pub(crate) github_token: Option<Secret>,
     pub(crate) push: Push,
     pub(crate) push_timeout: Duration,
@@ -202,9 +204,9 @@ impl Inputs {
             git_context: given
                 .parsed("git-context", git_context)?
                 .unwrap_or(GitContext::Workflow),
-            registry: given.text("registry").map(str::to_owned),
+            registry: given.text("registry").map(registry),
             username: given.text("username").map(str::to_owned),
-            token: given.secret("password").or_else(|| github_token.clone()),
+            password: given.secret("password"),
             github_token,
             push: given.parsed("push", push)?.unwrap_or(Push::Auto),
             push_timeout: given
@@ -255,10 +257,10 @@ impl Inputs {
         let other = self
             .github_token
             .iter()
-            .filter(|token| self.token.as_ref() != Some(token));
+            .filter(|token| self.password.as_ref() != Some(token));
         let logins = self.destination.registry_auth.iter();
         let passwords = logins.map(|login| &login.password);
-        self.token.iter().chain(other).chain(passwords)
+        self.password.iter().chain(other).chain(passwords)
     }
 }
 
@@ -309,6 +311,12 @@ fn git_context(text: &str) -> Result<GitContext, &'static str> {
         "git" => Ok(GitContext::Git),
         _ => Err("write `workflow` or `git`"),
     }
+}
+
+/// The host of an address, as `docker login` takes either.
+fn registry(text: &str) -> String {
+    let host = text.trim_start_matches("https://");
+    host.trim_end_matches('/').to_lowercase()
 }
 
 fn mode(text: &str) -> Result<Mode, &'static str> {
@@ -403,17 +411,11 @@ mod tests {
     }
 
     #[test]
-    fn the_password_wins_over_the_token_and_the_environment_comes_last() {
+    fn the_token_of_the_environment_comes_last() {
         let token = |variables| {
-            read(variables)
-                .unwrap()
-                .token
-                .map(|secret| secret.expose().to_owned())
+            let token = read(variables).unwrap().github_token;
+            token.map(|secret| secret.expose().to_owned())
         };
-        assert_eq!(
-            token(&[("INPUT_PASSWORD", "p"), ("INPUT_GITHUB-TOKEN", "t")]).as_deref(),
-            Some("p")
-        );
         assert_eq!(
             token(&[("INPUT_GITHUB-TOKEN", "t"), ("GITHUB_TOKEN", "e")]).as_deref(),
             Some("t")

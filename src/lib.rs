@@ -7,9 +7,12 @@ mod vars;
 
 mod inputs;
 mod secret;
+mod workspace;
 
 mod context;
 mod github;
+mod server;
+mod trust;
 
 mod image;
 mod plan;
@@ -32,11 +35,13 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use context::Context;
 use credentials::Credentials;
+use github::GitHub;
 use inputs::{GitContext, Inputs};
 use plan::Plan;
 use problem::{Explanation, Problem};
 use publish::Done;
 use report::Report;
+use trust::Trust;
 use workflow::{Console, Reader, Screen, Stream};
 
 pub use inputs::Mode;
@@ -62,6 +67,8 @@ struct Decided {
     inputs: Inputs,
     credentials: Credentials,
     context: Context,
+    trust: Trust,
+    github: GitHub,
     plan: Plan,
 }
 
@@ -138,10 +145,20 @@ async fn decide(
     if inputs.build.reproducible {
         context = context.with_commit_time(vars)?;
     }
+    let trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
+    let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
     if mode == Mode::Publish {
-        github::complete(&mut context, inputs.github_token.as_ref(), console).await;
+        github.complete(&mut context, console).await;
     }
-    let credentials = Credentials::new(&inputs, vars, plan::token_registry(&inputs, &context)?)?;
+    if mode != Mode::Plan && plan::needs_registry(&inputs, &context) {
+        let found = registry::first_of(&context.server.possible_registries(), &trust).await?;
+        console.say(&format!(
+            "the registry of {} is {found}",
+            context.server_url
+        ));
+        context.registry = Some(found);
+    }
+    let credentials = Credentials::new(&inputs, vars, &context.server)?;
     let plan = Plan::new(
         &inputs,
         &context,
@@ -159,6 +176,8 @@ async fn decide(
         inputs,
         credentials,
         context,
+        trust,
+        github,
         plan,
     })
 }

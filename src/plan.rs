@@ -4,14 +4,15 @@ pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
 mod destination;
+mod docker;
 pub(crate) mod facts;
 pub(crate) mod flaw;
 pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod moment;
+mod names;
 #[cfg(test)]
 mod properties;
-mod registry;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tag_table;
@@ -28,10 +29,11 @@ use crate::inputs::candidate::Candidate;
 use crate::inputs::outputs::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
-use build::{BuildRequest, Image};
+use build::{BuildRequest, Image, Pusher};
 use decision::{Floating, PushDecision};
 use facts::Facts;
 use labels::level::Levels;
+pub(crate) use names::needs_registry;
 use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 
 /// Everything that was decided before anything is done.
@@ -72,8 +74,11 @@ impl Plan {
         has_credentials: impl Fn(&str) -> bool,
         now: DateTime<Utc>,
     ) -> Result<Self, Problem> {
-        let images = image_names(inputs, context)?;
-        images.iter().try_for_each(destination::check_host)?;
+        let names::Names {
+            images,
+            mut notices,
+        } = names::names(inputs, context)?;
+        docker::check_build(&images, inputs, context)?;
         if let Some(Candidate::InRegistry(reference)) = &inputs.candidate {
             destination::check_host(&reference.name)?;
         }
@@ -85,9 +90,8 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
-        let token_registry = token_registry(inputs, context)?;
-        let foreign = |name| destination::foreign_owner(name, &token_registry, inputs, context);
-        let mut notices: Vec<String> = images.iter().filter_map(foreign).collect();
+        let foreign = |name| destination::foreign_owner(name, inputs, context);
+        notices.extend(images.iter().filter_map(foreign));
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(&context.commit);
             notices.push(format!(
@@ -97,11 +101,9 @@ impl Plan {
             tags.push(fallback);
         }
         let primary = primary_tag(&tags, &context.commit);
-        let push = decision::decide(
-            inputs,
-            context,
-            images.iter().all(|image| has_credentials(image.registry())),
-        )?;
+        let registries = images.iter().map(ImageName::registry);
+        let mut unknown = registries.filter(|registry| !has_credentials(registry));
+        let push = decision::decide(inputs, context, unknown.next())?;
         let push = unless_no_image(push, inputs);
         let timestamp = timestamp(inputs, context)?;
         let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
@@ -109,11 +111,23 @@ impl Plan {
         let annotations = labels::labels(&inputs.annotations, &written, &version);
         let mut cache = cache::cache(&inputs.build, context, &facts, images.first());
         notices.append(&mut cache.notices);
+        let older = docker::is_among(&images, context);
+        if older && push.is_push() && !inputs.annotations.is_empty() {
+            notices.push(docker::NO_ANNOTATIONS.to_owned());
+        }
         let image = Image {
             names: names_for_engine(&images, &tags, &primary, &push),
-            push: push.is_push(),
+            pusher: match push.is_push() {
+                true if older => Pusher::Ourselves,
+                true => Pusher::Engine,
+                false => Pusher::Nobody,
+            },
             labels: labels.clone(),
-            annotations: annotations.clone(),
+            annotations: if older {
+                Vec::new()
+            } else {
+                annotations.clone()
+            },
             timestamp,
         };
         let build = BuildRequest::new(inputs, context, cache, image);
@@ -174,28 +188,6 @@ impl Plan {
             })
         })
     }
-}
-
-/// The registry host the token of the inputs is meant for.
-pub(crate) fn token_registry(inputs: &Inputs, context: &Context) -> Result<String, Problem> {
-    registry::default_registry(inputs.registry.as_deref(), &context.server_url)
-}
-
-fn image_names(inputs: &Inputs, context: &Context) -> Result<Vec<ImageName>, Problem> {
-    let default_registry =
-        registry::default_registry(inputs.registry.as_deref(), &context.server_url)?;
-    if inputs.images.is_empty() {
-        return Ok(vec![ImageName::parse(
-            &format!("{default_registry}/{}", context.repository),
-            &default_registry,
-        )?]);
-    }
-    // A name that is switched off must be right as well: it may be switched on by an expression.
-    let names = inputs.images.iter().map(|image| {
-        let name = image.image_name(&default_registry)?;
-        Ok(image.enabled.then_some(name))
-    });
-    names.filter_map(Result::transpose).collect()
 }
 
 /// Nothing is pushed where nothing but files, or an answer, is asked for.

@@ -7,26 +7,28 @@ mod promote;
 mod push;
 mod settle;
 mod truth;
+mod visibility;
 
 #[cfg(test)]
 mod faults;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
+use anyhow::Context as _;
 use futures_util::future::join_all;
 
 use crate::Decided;
-use crate::credentials::Credentials;
-use crate::engine::{self, Builder, Built, Engine, Record};
+use crate::engine::{self, Builder, Built, Engine, LocalImage, Means, Record};
 use crate::image::{Digest, ImageName, Tag};
 use crate::inputs::candidate::Candidate;
-use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::registry::catalogue::OwnerKind;
 use crate::registry::{Pace, Patience, Proof, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
+use candidate::{Found, Home};
 pub(crate) use preflight::check;
 use settle::{Settling, settle};
 pub(crate) use truth::look_again;
@@ -82,7 +84,7 @@ pub(crate) async fn publish(
         engine::require_sources(vars, &plan.build)?;
     }
     let registries = if plan.push.is_push() {
-        connect(plan, credentials, Pace::REAL, console)?
+        connect(decided, Pace::REAL, console)?
     } else {
         Registries::new()
     };
@@ -99,7 +101,12 @@ pub(crate) async fn publish(
         engine::require_sources(vars, &plan.build)?;
     }
     let engine = Engine::find(vars, plan).await?;
-    let builder = engine.builder(plan, vars, credentials).await?;
+    let builder = engine
+        .builder(plan, vars, credentials, &decided.trust)
+        .await?;
+    if decided.trust.pem().is_some() && !builder.can_be_told_authorities() {
+        console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
+    }
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
     builder.boot(&plan.build.platforms, console).await?;
@@ -114,6 +121,11 @@ pub(crate) async fn publish(
         let request = plan.build_only();
         done.built = workshop.build(&request, &mut done.record).await?;
         return Ok(());
+    }
+    if plan.build.layout.is_some() {
+        let (built, found) = workshop.build_to_push(&mut done.record).await?;
+        done.built = Some(built);
+        return promote::promote(decided, &registries, &found, console, done).await;
     }
     let pushed = push::build_and_push(&workshop, &registries, &mut done.record).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
@@ -151,15 +163,39 @@ impl Workshop<'_> {
         request: &BuildRequest,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
-        let Self {
-            engine,
-            builder,
-            decided,
-            vars,
-            console,
-        } = self;
-        let credentials = &decided.credentials;
-        let build = engine.build(request, builder, vars, credentials, *console, record);
+        self.build_into(None, request, record).await
+    }
+
+    /// Builds the image into a folder, for us to push.
+    async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, Found)> {
+        let folder = engine::folder_for_build(self.vars)?;
+        let request = &self.decided.plan.build;
+        let built = self
+            .build_into(Some(folder.path()), request, record)
+            .await?;
+        let (image, root) = LocalImage::built(folder)?;
+        let found = Found {
+            home: Home::Workshop(image),
+            root,
+            commit: Ok(self.decided.context.commit.clone()),
+        };
+        Ok((built.context("buildx made no image to push")?, found))
+    }
+
+    async fn build_into(
+        &self,
+        layout: Option<&Path>,
+        request: &BuildRequest,
+        record: &mut Record,
+    ) -> anyhow::Result<Option<Built>> {
+        let means = Means {
+            builder: self.builder,
+            vars: self.vars,
+            credentials: &self.decided.credentials,
+            trust: &self.decided.trust,
+            layout,
+        };
+        let build = self.engine.build(request, means, self.console, record);
         build.await
     }
 }
@@ -197,7 +233,9 @@ async fn settle_all<'a>(
         let registry = &registries[name.registry()];
         let repository = registry.repository(name.repository(), patience);
         let settling = Settling::new(decided, &name, image, repository, console);
-        settle(&settling, &image.digest, held).await
+        settle(&settling, &image.digest, held).await?;
+        visibility::remark(decided, registry, held, console).await;
+        anyhow::Ok(())
     });
     join_all(settlings)
         .await
@@ -225,12 +263,8 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 type Registries = BTreeMap<String, Registry>;
 
 /// A connection to each registry the plan names, that of a candidate among them.
-fn connect(
-    plan: &Plan,
-    credentials: &Credentials,
-    pace: Pace,
-    console: Console,
-) -> anyhow::Result<Registries> {
+fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
+    let plan = &decided.plan;
     let source = match &plan.candidate {
         Some(Candidate::InRegistry(reference)) => Some(&reference.name),
         _ => None,
@@ -244,10 +278,21 @@ fn connect(
     hosts
         .into_iter()
         .map(|host| {
-            let login = credentials.login(host)?;
-            Ok((host.to_owned(), Registry::new(host, login, pace, console)?))
+            let registry = connection(decided, host, pace, console)?;
+            Ok((host.to_owned(), registry))
         })
         .collect()
+}
+
+fn connection(
+    decided: &Decided,
+    host: &str,
+    pace: Pace,
+    console: Console,
+) -> anyhow::Result<Registry> {
+    let login = decided.credentials.login(host)?;
+    let kind = decided.context.server.kind(host);
+    Registry::new(host, kind, login, &decided.trust, pace, console)
 }
 
 /// What an explanation of a failure has to know of an image.

@@ -9,6 +9,7 @@ mod blob;
 mod call;
 pub(crate) mod catalogue;
 pub(crate) mod copy;
+mod find;
 mod layout;
 mod manifest;
 pub(crate) mod order;
@@ -31,11 +32,15 @@ use reqwest::{Method, Url};
 
 use crate::credentials::Login;
 use crate::image::{Digest, Tag};
+use crate::server::{Kind, is_loopback};
+use crate::trust::Trust;
 use crate::workflow::Console;
 use access::{Access, Scope};
 pub(crate) use answer::{Reach, Trouble};
+pub(crate) use as_docker::{Unfit, as_docker};
 use call::{Answer, Call, Missing};
 pub(crate) use catalogue::Subject;
+pub(crate) use find::first_of;
 pub(crate) use layout::{Layout, Present};
 pub(crate) use manifest::Manifest;
 pub(crate) use origin::Origin;
@@ -50,6 +55,7 @@ pub(crate) struct Registry {
     base: Url,
     /// As the user wrote it, for messages.
     host: String,
+    kind: Kind,
     login: Option<Login>,
     /// What authenticates calls, by what they may do.
     accesses: Mutex<BTreeMap<Scope, Access>>,
@@ -67,13 +73,15 @@ pub(crate) const STALE_READS: Duration = Duration::from_secs(90);
 impl Registry {
     pub(crate) fn new(
         host: &str,
+        kind: Kind,
         login: Option<Login>,
+        trust: &Trust,
         pace: Pace,
         console: Console,
     ) -> anyhow::Result<Self> {
         let base = base_url(host).with_context(|| format!("`{host}` is not a registry host"))?;
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
+        let http = trust
+            .client()
             .connect_timeout(pace.limit(Duration::from_secs(10)))
             .redirect(reqwest::redirect::Policy::limited(5))
             .build()
@@ -82,6 +90,7 @@ impl Registry {
             http,
             base,
             host: host.to_owned(),
+            kind,
             login,
             accesses: Mutex::default(),
             renewing: tokio::sync::Mutex::default(),
@@ -153,6 +162,11 @@ impl Repository<'_> {
         ))
     }
 
+    /// The registry's kind.
+    pub(crate) fn kind(&self) -> Kind {
+        self.registry.kind
+    }
+
     pub(crate) fn patience(&self) -> Patience {
         self.patience
     }
@@ -171,7 +185,13 @@ impl Repository<'_> {
 
     /// The manifest under a digest that was just pushed: it must be there, and be these bytes.
     async fn manifest(self, digest: &Digest) -> Result<Manifest, Trouble> {
-        let call = Call::new(Method::GET, format!("manifests/{digest}")).accept(manifest::ACCEPTED);
+        self.manifest_with(&digest.to_string(), digest).await
+    }
+
+    /// The manifest that was just pushed, under any reference that leads to it.
+    async fn manifest_with(self, reference: &str, digest: &Digest) -> Result<Manifest, Trouble> {
+        let path = format!("manifests/{reference}");
+        let call = Call::new(Method::GET, path).accept(manifest::ACCEPTED);
         let manifest = self
             .call(call.missing(Missing::MayTurnUp))
             .await
@@ -226,22 +246,13 @@ impl Repository<'_> {
 
 /// Loopback registries speak plain HTTP, as the engine expects; all others TLS.
 fn base_url(host: &str) -> anyhow::Result<Url> {
-    let name = host.rsplit_once(':').map_or(
-        host,
-        |(name, port)| if port.ends_with(']') { host } else { name },
-    );
-    let loopback = name == "localhost"
-        || name == "[::1]"
-        || name
-            .parse::<std::net::Ipv4Addr>()
-            .is_ok_and(|ip| ip.is_loopback());
     // Docker Hub's registry lives under another name than its images.
     let host = if host == "docker.io" {
         "registry-1.docker.io"
     } else {
         host
     };
-    let scheme = if loopback { "http" } else { "https" };
+    let scheme = if is_loopback(host) { "http" } else { "https" };
     Ok(Url::parse(&format!("{scheme}://{host}/v2/"))?)
 }
 

@@ -65,6 +65,13 @@ impl Answer {
             .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
     }
 
+    /// The value of a header that is to go.
+    pub(crate) fn take_header(&mut self, name: &str) -> Option<String> {
+        let is_it = |(key, _): &(String, String)| key.eq_ignore_ascii_case(name);
+        let at = self.headers.iter().position(is_it)?;
+        Some(self.headers.remove(at).1)
+    }
+
     pub(crate) fn body(mut self, body: impl Into<Bytes>) -> Self {
         self.body = body.into();
         self

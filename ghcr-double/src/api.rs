@@ -9,6 +9,7 @@ use crate::answer::Answer;
 use crate::package::{Package, Visibility};
 use crate::repository::Repository;
 use crate::rights;
+use crate::server::{Api, Server};
 use crate::state::{Call, State};
 
 pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
@@ -19,21 +20,42 @@ pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
     if call.method != hyper::Method::GET {
         return not_found();
     }
+    let links = Links::of(state, call);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let found = match path.as_slice() {
-        ["users", login] => owner(state, login),
+        ["users", login] => owner(state, &links, login),
         [
             kind @ ("orgs" | "users"),
             owner,
             "packages",
             "container",
             name @ ..,
-        ] => container(state, account, kind, owner, &name.join("/")),
+        ] => container(state, account, kind, owner, &name.join("/"))
+            .map(|package| listed(&links, kind, owner, &name.join("/"), package)),
         ["repos", owner, name, rest @ ..] => visible(state, account, &format!("{owner}/{name}"))
-            .and_then(|repository| about(repository, rest)),
+            .and_then(|repository| about(&links, repository, rest)),
         _ => None,
     };
     found.map_or_else(not_found, |value| Answer::json(200, &value))
+}
+
+/// Where the pages and the API of this server are.
+struct Links {
+    web: String,
+    api: String,
+}
+
+impl Links {
+    fn of(state: &State, call: &Call) -> Self {
+        let own = format!("{}://{}", state.scheme, call.host);
+        let api = match (&state.server, call.site.api) {
+            (Server::Github, _) => "https://api.github.com".to_owned(),
+            (_, Api::Root) => own,
+            (_, Api::Prefixed | Api::Nowhere) => format!("{own}/api/v3"),
+        };
+        let web = state.web_url(&call.host);
+        Self { web, api }
+    }
 }
 
 /// `Bearer` or `token`, and a token that is known.
@@ -60,9 +82,9 @@ fn visible<'a>(state: &'a State, account: &Account, full_name: &str) -> Option<&
     })
 }
 
-fn about(repository: &Repository, rest: &[&str]) -> Option<Value> {
+fn about(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value> {
     match rest {
-        [] => Some(described(repository)),
+        [] => Some(described(links, repository)),
         ["commits", reference @ ..] => commit(repository, &reference.join("/")),
         ["compare", range @ ..] => {
             let range = range.join("/");
@@ -79,7 +101,7 @@ fn about(repository: &Repository, rest: &[&str]) -> Option<Value> {
     }
 }
 
-fn described(repository: &Repository) -> Value {
+fn described(links: &Links, repository: &Repository) -> Value {
     let full_name = &repository.full_name;
     let (owner, name) = full_name.split_once('/').unwrap_or(("", full_name));
     let license = repository.license.as_ref().map(|spdx_id| {
@@ -93,8 +115,8 @@ fn described(repository: &Repository) -> Value {
         "full_name": full_name,
         "private": repository.visibility != Visibility::Public,
         "owner": { "login": owner },
-        "html_url": format!("https://github.com/{full_name}"),
-        "url": format!("https://api.github.com/repos/{full_name}"),
+        "html_url": format!("{}/{full_name}", links.web),
+        "url": format!("{}/repos/{full_name}", links.api),
         "description": repository.description,
         "default_branch": repository.default_branch,
         "visibility": repository.visibility.as_str(),
@@ -118,7 +140,7 @@ fn commit(repository: &Repository, reference: &str) -> Option<Value> {
     }))
 }
 
-fn owner(state: &State, login: &str) -> Option<Value> {
+fn owner(state: &State, links: &Links, login: &str) -> Option<Value> {
     let kind = if is_organization(state, login) {
         "Organization"
     } else if state.target(login).owner_exists {
@@ -126,27 +148,27 @@ fn owner(state: &State, login: &str) -> Option<Value> {
     } else {
         return None;
     };
-    Some(json!({ "login": login, "type": kind, "html_url": format!("https://github.com/{login}") }))
+    Some(json!({ "login": login, "type": kind, "html_url": format!("{}/{login}", links.web) }))
 }
 
 /// A package that the token cannot read is not found, and so is one under the wrong kind of owner.
-fn container(
-    state: &State,
+fn container<'a>(
+    state: &'a State,
     account: &Account,
     kind: &str,
     owner: &str,
     name: &str,
-) -> Option<Value> {
+) -> Option<&'a Package> {
     if (kind == "orgs") != is_organization(state, owner) {
         return None;
     }
     let key = format!("{owner}/{name}").to_lowercase();
     let package = state.packages.get(&key)?;
     rights::read(Some(account), state.target(&key)).ok()?;
-    Some(listed(kind, owner, name, package))
+    Some(package)
 }
 
-fn listed(kind: &str, owner: &str, name: &str, package: &Package) -> Value {
+fn listed(links: &Links, kind: &str, owner: &str, name: &str, package: &Package) -> Value {
     let page = name.replace('/', "%2F");
     let mut value = json!({
         "id": 1,
@@ -154,12 +176,12 @@ fn listed(kind: &str, owner: &str, name: &str, package: &Package) -> Value {
         "package_type": "container",
         "owner": { "login": owner },
         "visibility": package.visibility.as_str(),
-        "html_url": format!("https://github.com/{kind}/{owner}/packages/container/package/{page}"),
+        "html_url": format!("{}/{kind}/{owner}/packages/container/package/{page}", links.web),
     });
     if let Some(repository) = &package.repository {
         value["repository"] = json!({
             "full_name": repository,
-            "html_url": format!("https://github.com/{repository}"),
+            "html_url": format!("{}/{repository}", links.web),
         });
     }
     value

@@ -11,8 +11,11 @@ use std::io;
 use std::net::{SocketAddr, TcpListener as StdListener};
 use std::pin::Pin;
 use std::thread::{self, JoinHandle};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
 use crate::answer::Payload;
 
@@ -46,7 +49,11 @@ pub(crate) struct Background {
 
 impl Background {
     /// Listens before it returns, so that the first request cannot come too early.
-    pub(crate) fn start<R, F>(address: SocketAddr, respond: R) -> io::Result<Self>
+    pub(crate) fn start<R, F>(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        respond: R,
+    ) -> io::Result<Self>
     where
         R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
         F: Future<Output = Outcome> + Send + 'static,
@@ -60,7 +67,7 @@ impl Background {
         let (stop, stopped) = oneshot::channel();
         let thread = thread::Builder::new()
             .name("ghcr-double".to_owned())
-            .spawn(move || runtime.block_on(serve(listener, respond, stopped)))?;
+            .spawn(move || runtime.block_on(serve(listener, tls, respond, stopped)))?;
         Ok(Self {
             address,
             stop: Some(stop),
@@ -80,8 +87,12 @@ impl Drop for Background {
 }
 
 /// Serves until the other end of `stopped` is dropped.
-async fn serve<R, F>(listener: StdListener, respond: R, mut stopped: oneshot::Receiver<()>)
-where
+async fn serve<R, F>(
+    listener: StdListener,
+    tls: Option<TlsAcceptor>,
+    respond: R,
+    mut stopped: oneshot::Receiver<()>,
+) where
     R: Fn(Request<Incoming>) -> F + Clone + Send + 'static,
     F: Future<Output = Outcome> + Send + 'static,
 {
@@ -92,15 +103,31 @@ where
         tokio::select! {
             _ = &mut stopped => return,
             Ok((stream, _)) = listener.accept() => {
-                tokio::spawn(connection(stream, respond.clone()));
+                tokio::spawn(connection(stream, tls.clone(), respond.clone()));
             }
         }
     }
 }
 
-/// A TLS greeting is answered by hyper with a plain 400, as BuildKit wants before it falls back to plain HTTP.
-async fn connection<R, F>(stream: TcpStream, respond: R)
+/// With TLS, whoever greets in plain HTTP or trusts another authority is left alone with a closed connection.
+async fn connection<R, F>(stream: TcpStream, tls: Option<TlsAcceptor>, respond: R)
 where
+    R: Fn(Request<Incoming>) -> F,
+    F: Future<Output = Outcome>,
+{
+    let Some(tls) = tls else {
+        return talk(stream, |stream| stream, respond).await;
+    };
+    if let Ok(stream) = tls.accept(stream).await {
+        talk(stream, |stream: &TlsStream<_>| stream.get_ref().0, respond).await;
+    }
+}
+
+/// A TLS greeting on a plain port is answered by hyper with a plain 400, as BuildKit wants before it falls back to
+/// plain HTTP.
+async fn talk<S, R, F>(stream: S, socket: fn(&S) -> &TcpStream, respond: R)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
     R: Fn(Request<Incoming>) -> F,
     F: Future<Output = Outcome>,
 {
@@ -113,6 +140,6 @@ where
     if let Some(Dropped::Reset) = dropped {
         let stream = connection.into_parts().io.into_inner();
         // Without it the client only sees the end of the stream, which is a fault too.
-        let _set = stream.set_zero_linger();
+        let _set = socket(&stream).set_zero_linger();
     }
 }

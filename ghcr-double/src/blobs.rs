@@ -3,14 +3,16 @@
 //! The protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>.
 
 use hyper::Method;
-use std::mem::take;
 
 use crate::answer::Answer;
+use crate::grant::{Grant, Want};
+use crate::legacy;
 use crate::names::digest_of;
 use crate::rights;
+use crate::server::{Registry, Server};
 use crate::state::{Call, Delivery, State};
 use crate::store::Session;
-use crate::token::{Grant, Want, authorize};
+use crate::token::authorize;
 
 /// GHCR's limit for a `PATCH` with `Content-Range`.
 const CHUNK: usize = 4 * 1024 * 1024;
@@ -25,19 +27,16 @@ pub(crate) fn start(state: &mut State, call: &Call, name: &str) -> Answer {
         Err(answer) => return answer,
     };
     if let (Some(digest), Some(from)) = (call.query("mount"), call.query("from"))
+        && call.registry == Registry::Container
         && mountable(state, &grant, from, digest)
     {
         state.store.link_blob(name, digest);
         return stored_at(name, digest);
     }
     let session = format!("00000000-0000-4000-8000-{:012x}", state.next());
-    let received = Vec::new();
-    let name = name.to_owned();
-    let answer = progress(202, &name, &session, 0);
-    state
-        .store
-        .sessions
-        .insert(session, Session { name, received });
+    let answer = progress(202, name, &session, 0);
+    let sessions = &mut state.store.sessions;
+    sessions.insert(session, Session::new(name));
     answer
 }
 
@@ -55,20 +54,16 @@ pub(crate) fn upload(state: &mut State, call: &Call, name: &str, session: &str) 
     }
     let known = state.store.sessions.get_mut(session);
     let Some(upload) = known.filter(|upload| upload.name == name) else {
-        return Answer::error(
-            404,
-            "BLOB_UPLOAD_UNKNOWN",
-            "blob upload unknown to registry",
-        );
+        return session_unknown();
     };
     match call.method.as_str() {
-        "GET" => progress(204, name, session, upload.received.len()),
+        "GET" => progress(204, name, session, upload.length()),
         "PATCH" => {
-            if let Err(answer) = check_range(call, upload.received.len()) {
+            if let Err(answer) = check_range(call, upload.length()) {
                 return answer;
             }
-            upload.received.extend_from_slice(&call.body);
-            progress(202, name, session, upload.received.len())
+            upload.receive(call.body.clone());
+            progress(202, name, session, upload.length())
         }
         "PUT" => finish(state, call, name, session),
         _ => Answer::unsupported(),
@@ -102,17 +97,11 @@ fn finish(state: &mut State, call: &Call, name: &str, session: &str) -> Answer {
     let Some(digest) = call.query("digest") else {
         return Answer::error(400, "DIGEST_INVALID", "digest missing");
     };
-    let mut bytes = match state.store.sessions.get_mut(session) {
-        Some(upload) => take(&mut upload.received),
-        None => Vec::new(),
+    let Some(mut upload) = state.store.sessions.remove(session) else {
+        return session_unknown();
     };
-    let bytes = if bytes.is_empty() {
-        call.body.clone()
-    } else {
-        bytes.extend_from_slice(&call.body);
-        bytes.into()
-    };
-    state.store.sessions.remove(session);
+    upload.receive(call.body.clone());
+    let bytes = upload.into_bytes();
     if digest_of(&bytes) != digest {
         return Answer::error(
             400,
@@ -120,8 +109,13 @@ fn finish(state: &mut State, call: &Call, name: &str, session: &str) -> Answer {
             "provided digest did not match uploaded content",
         );
     }
-    state.store.put_blob(name, bytes);
-    stored_at(name, digest)
+    state.store.keep_blob(name, digest, bytes);
+    legacy::with_digest(state, call, stored_at(name, digest))
+}
+
+fn session_unknown() -> Answer {
+    let message = "blob upload unknown to registry";
+    Answer::error(404, "BLOB_UPLOAD_UNKNOWN", message)
 }
 
 /// `Location` is relative, and says `upload`, not `uploads`.
@@ -154,7 +148,11 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, digest: &str) -> Answ
         return Answer::error(404, "BLOB_UNKNOWN", "blob unknown to registry");
     };
     if call.method == Method::GET && state.delivery == Delivery::Redirected {
-        let location = format!("http://{}/storage/{digest}", storage_host(&call.host));
+        let location = format!(
+            "{}://{}/storage/{digest}",
+            state.scheme,
+            storage_host(&state.server, &call.host)
+        );
         return Answer::new(307).header("location", location);
     }
     Answer::new(200)
@@ -163,9 +161,19 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, digest: &str) -> Answ
         .body(bytes.clone())
 }
 
-/// The same machine under another name, so that clients see another host.
-fn storage_host(host: &str) -> String {
-    host.replacen("127.0.0.1", "localhost", 1)
+/// The same machine under another name, so that clients see another host. Who asks GHCR under another name than
+/// 127.0.0.1 may be on another machine, and stays there.
+fn storage_host(server: &Server, host: &str) -> String {
+    let (name, port) = match host.rsplit_once(':') {
+        Some((name, port)) => (name, format!(":{port}")),
+        None => (host, String::new()),
+    };
+    match (name, server) {
+        ("127.0.0.1", _) => format!("localhost{port}"),
+        ("localhost", _) => format!("127.0.0.1{port}"),
+        (_, Server::Github | Server::GhesFlat) => host.to_owned(),
+        (_, Server::GheCom { .. } | Server::Ghes { .. }) => format!("localhost{port}"),
+    }
 }
 
 /// The storage behind the redirect. Like the one of GHCR it refuses credentials it did not give out, and serves ranges.
@@ -200,4 +208,25 @@ fn range(text: &str, length: usize) -> Option<(usize, usize)> {
     let end = length.checked_sub(1)?;
     let last = last.parse().map_or(end, |last: usize| last.min(end));
     (first <= last).then_some((first, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::storage_host;
+    use crate::server::{Isolation, Server};
+
+    #[track_caller]
+    fn check(server: &Server, asked: &str, expected: &str) {
+        assert_eq!(storage_host(server, asked), expected);
+    }
+
+    #[test]
+    fn storage_is_another_host_on_this_machine() {
+        check(&Server::Github, "127.0.0.1:5000", "localhost:5000");
+        check(&Server::Github, "localhost:5000", "127.0.0.1:5000");
+        check(&Server::Github, "172.17.0.1:5000", "172.17.0.1:5000");
+        let ghes = Server::ghes("ghes.test", Isolation::On);
+        check(&ghes, "containers.ghes.test:5000", "localhost:5000");
+        check(&ghes, "containers.ghes.test", "localhost");
+    }
 }

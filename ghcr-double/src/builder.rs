@@ -8,15 +8,20 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::double::Double;
 use crate::fault::Script;
+use crate::legacy::{ContentDigest, Login};
 use crate::package::Package;
+use crate::referrers::Referrers;
 use crate::repository::Repository;
+use crate::server::Server;
 use crate::state::{Delivery, State};
 use crate::store::Store;
+use crate::tls::Authority;
 
 /// What exists before the first request. Owners named by tokens, packages and repositories exist by themselves.
 #[derive(Debug)]
 pub struct Builder {
     address: SocketAddr,
+    authority: Option<(Authority, Vec<String>)>,
     state: State,
 }
 
@@ -24,7 +29,13 @@ impl Builder {
     pub(crate) fn new() -> Self {
         Self {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
+            authority: None,
             state: State {
+                server: Server::Github,
+                scheme: "http",
+                login: Login::Token,
+                content_digest: ContentDigest::Odd,
+                referrers: Referrers::Absent,
                 accounts: HashMap::new(),
                 anyone: None,
                 organizations: Vec::new(),
@@ -46,6 +57,43 @@ impl Builder {
     #[must_use]
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
+        self
+    }
+
+    /// Which of GitHub's servers it is; `Server::Github` otherwise.
+    #[must_use]
+    pub fn server(mut self, server: Server) -> Self {
+        self.state.server = server;
+        self
+    }
+
+    /// Serves HTTPS only, with a certificate for these names, `localhost` and `127.0.0.1`.
+    #[must_use]
+    pub fn tls(mut self, authority: &Authority, names: &[&str]) -> Self {
+        let names = names.iter().map(|name| (*name).to_owned()).collect();
+        self.authority = Some((authority.clone(), names));
+        self.state.scheme = "https";
+        self
+    }
+
+    /// How the older Docker registry wants to be logged in to; `Login::Token` otherwise.
+    #[must_use]
+    pub fn login(mut self, login: Login) -> Self {
+        self.state.login = login;
+        self
+    }
+
+    /// What the older Docker registry says in `Docker-Content-Digest`; `ContentDigest::Odd` otherwise.
+    #[must_use]
+    pub fn content_digest(mut self, content_digest: ContentDigest) -> Self {
+        self.state.content_digest = content_digest;
+        self
+    }
+
+    /// Whether the container registry has the referrers API; `Referrers::Absent` otherwise, as GHCR.
+    #[must_use]
+    pub fn referrers(mut self, referrers: Referrers) -> Self {
+        self.state.referrers = referrers;
         self
     }
 
@@ -109,8 +157,12 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on, or the thread cannot be started.
+    /// When the address cannot be listened on, the certificate cannot be made, or the thread cannot be started.
     pub fn start(self) -> io::Result<Double> {
-        Double::start(self.address, self.state)
+        let tls = self
+            .authority
+            .map(|(authority, names)| authority.acceptor(&names))
+            .transpose()?;
+        Double::start(self.address, tls, self.state)
     }
 }

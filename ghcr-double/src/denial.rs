@@ -11,6 +11,8 @@ pub enum Denial {
     NotAuthenticated,
     /// A request without a token for something that is not public.
     AuthenticationRequired,
+    /// The older Docker registry to whoever shows no token or a wrong one, also for what is public.
+    NotAuthenticatedForPackages,
     /// A push without a token.
     AccessDenied,
     /// The package exists and does not give the repository write access.
@@ -44,7 +46,9 @@ impl Denial {
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
-            Self::NotAuthenticated | Self::AuthenticationRequired => 401,
+            Self::NotAuthenticated
+            | Self::AuthenticationRequired
+            | Self::NotAuthenticatedForPackages => 401,
             Self::OwnerNotFound => 404,
             Self::TooManyRequests => 429,
             _ => 403,
@@ -55,7 +59,9 @@ impl Denial {
     #[must_use]
     pub fn code(&self) -> &'static str {
         match self {
-            Self::NotAuthenticated | Self::AuthenticationRequired => "UNAUTHORIZED",
+            Self::NotAuthenticated
+            | Self::AuthenticationRequired
+            | Self::NotAuthenticatedForPackages => "UNAUTHORIZED",
             Self::TooManyRequests => "TOOMANYREQUESTS",
             _ => "DENIED",
         }
@@ -71,6 +77,10 @@ impl Denial {
                 "unauthenticated: User cannot be authenticated with the token provided."
             }
             Self::AuthenticationRequired => "authentication required",
+            Self::NotAuthenticatedForPackages => {
+                "Your request could not be authenticated by the GitHub Packages service. Please ensure your access \
+                 token is valid and has the appropriate scopes configured."
+            }
             Self::AccessDenied => "requested access to the resource is denied",
             Self::WritePackage => "permission_denied: write_package",
             Self::CreatePackage => "permission_denied: create_package",

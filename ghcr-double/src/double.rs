@@ -1,11 +1,11 @@
-//! `Double`: the running registry, to be looked into and tampered with.
+//! `Double`: the running registry, to be looked into and tampered with; `seed` fills it.
 
 use bytes::Bytes;
-use serde_json::json;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
 
 use crate::background::Background;
 use crate::builder::Builder;
@@ -14,18 +14,14 @@ use crate::package::Package;
 use crate::respond::{Shared, respond};
 use crate::route::Endpoint;
 use crate::seen::Seen;
+use crate::server::Server;
 use crate::state::State;
-use crate::store::Manifest;
-
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
-const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
 
 /// A registry that behaves like ghcr.io; it stops when dropped.
 #[derive(Debug)]
 pub struct Double {
     server: Background,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Double {
@@ -35,11 +31,15 @@ impl Double {
         Builder::new()
     }
 
-    pub(crate) fn start(address: SocketAddr, state: State) -> io::Result<Self> {
+    pub(crate) fn start(
+        address: SocketAddr,
+        tls: Option<TlsAcceptor>,
+        state: State,
+    ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(state));
         let serving = Arc::clone(&shared);
         let respond = move |request| respond(request, Arc::clone(&serving));
-        let server = Background::start(address, respond)?;
+        let server = Background::start(address, tls, respond)?;
         Ok(Self { server, shared })
     }
 
@@ -55,16 +55,37 @@ impl Double {
         self.address().to_string()
     }
 
-    /// `http://127.0.0.1:<port>`.
+    /// A host name with the port, for example `containers.ghes.test:<port>`.
     #[must_use]
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address())
+    pub fn at(&self, name: &str) -> String {
+        format!("{name}:{}", self.address().port())
     }
 
-    /// The base of the GitHub API: `http://127.0.0.1:<port>/api/v3`.
+    /// `http://127.0.0.1:<port>`, with `https` when it serves TLS.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.url_of(&self.host())
+    }
+
+    /// The base of the GitHub API: `http://127.0.0.1:<port>/api/v3`, or where the server that it is has it.
     #[must_use]
     pub fn api_url(&self) -> String {
-        format!("{}/api/v3", self.url())
+        let server = self.shared.lock().server.clone();
+        match server {
+            Server::Github | Server::GhesFlat => format!("{}/api/v3", self.url()),
+            Server::Ghes { host, .. } => format!("{}/api/v3", self.url_of(&self.at(&host))),
+            Server::GheCom { host } => self.url_of(&self.at(&format!("api.{host}"))),
+        }
+    }
+
+    /// The web interface, as in `GITHUB_SERVER_URL`; with the port of the double, but for github.com.
+    #[must_use]
+    pub fn server_url(&self) -> String {
+        self.shared.lock().web_url(&self.host())
+    }
+
+    fn url_of(&self, authority: &str) -> String {
+        format!("{}://{authority}", self.shared.lock().scheme)
     }
 
     /// Adds a fault to the script.
@@ -143,50 +164,5 @@ impl Double {
     pub fn set_package(&self, name: &str, package: Package) {
         let packages = &mut self.shared.lock().packages;
         packages.insert(name.to_owned(), package);
-    }
-
-    /// Stores a blob, unasked, and gives its digest.
-    pub fn put_blob(&self, name: &str, bytes: impl Into<Bytes>) -> String {
-        self.shared.lock().store.put_blob(name, bytes.into())
-    }
-
-    /// Stores a manifest under a digest or tag, unasked and unchecked, and gives its digest.
-    pub fn put_manifest(
-        &self,
-        name: &str,
-        reference: &str,
-        media_type: &str,
-        bytes: impl Into<Bytes>,
-    ) -> String {
-        let manifest = Manifest {
-            media_type: media_type.to_owned(),
-            bytes: bytes.into(),
-        };
-        let store = &mut self.shared.lock().store;
-        store.put_manifest(name, reference, manifest)
-    }
-
-    /// Stores a small linux/amd64 image with these annotations under a tag, and gives its digest.
-    pub fn put_image(&self, name: &str, tag: &str, annotations: &[(&str, &str)]) -> String {
-        let layer = Bytes::from_static(&[0; 1024]);
-        let diff_id = self.put_blob(name, layer);
-        let config = json!({
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [diff_id] },
-        })
-        .to_string();
-        let size = config.len();
-        let config = self.put_blob(name, config);
-        let annotations: BTreeMap<_, _> = annotations.iter().copied().collect();
-        let manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": { "mediaType": CONFIG, "digest": config, "size": size },
-            "layers": [{ "mediaType": LAYER, "digest": diff_id, "size": 1024 }],
-            "annotations": annotations,
-        });
-        self.put_manifest(name, tag, MANIFEST, manifest.to_string())
     }
 }

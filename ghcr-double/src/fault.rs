@@ -12,6 +12,7 @@ use crate::route::Endpoint;
 #[derive(Clone, Debug)]
 pub struct Fault {
     endpoint: Endpoint,
+    host: Option<String>,
     part: Option<String>,
     method: Option<String>,
     skip: u32,
@@ -58,6 +59,7 @@ impl Fault {
     pub fn on(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
+            host: None,
             part: None,
             method: None,
             skip: 0,
@@ -66,6 +68,13 @@ impl Fault {
             headers: Vec::new(),
             effect: Effect::Serve,
         }
+    }
+
+    /// Only requests to this host name, given without a port.
+    #[must_use]
+    pub fn host(mut self, name: &str) -> Self {
+        self.host = Some(name.to_owned());
+        self
     }
 
     /// Only requests whose path contains this text, for example `/manifests/latest`.
@@ -216,6 +225,10 @@ impl Fault {
     fn concerns(&self, request: &Request<'_>) -> bool {
         (self.endpoint == Endpoint::Any || self.endpoint == request.endpoint)
             && self
+                .host
+                .as_deref()
+                .is_none_or(|host| is_host(request.host, host))
+            && self
                 .part
                 .as_deref()
                 .is_none_or(|part| request.path.contains(part))
@@ -226,8 +239,15 @@ impl Fault {
     }
 }
 
+/// Is this what a client calls that host, with or without a port?
+fn is_host(asked: &str, name: &str) -> bool {
+    let host = asked.rsplit_once(':').map_or(asked, |(host, _)| host);
+    host.eq_ignore_ascii_case(name)
+}
+
 /// What the script needs to know about a request.
 pub(crate) struct Request<'a> {
+    pub(crate) host: &'a str,
     pub(crate) endpoint: Endpoint,
     pub(crate) method: &'a str,
     pub(crate) path: &'a str,
@@ -312,6 +332,7 @@ mod tests {
         script.add(fault, 0);
         let start = Instant::now();
         let request = Request {
+            host: "127.0.0.1:5000",
             endpoint: Endpoint::TagPut,
             method: "PUT",
             path: "/v2/o/r/manifests/latest",

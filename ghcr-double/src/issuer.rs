@@ -73,8 +73,9 @@ impl IssuerBuilder {
             signer,
         });
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let server =
-            Background::start(address, move |request| respond(request, Arc::clone(&desk)))?;
+        let server = Background::start(address, None, move |request| {
+            respond(request, Arc::clone(&desk))
+        })?;
         Ok(Issuer {
             server,
             service,

@@ -1,7 +1,11 @@
 //! A registry that behaves like ghcr.io, in memory and on loopback, for tests and the demo.
 //!
+//! It can also be the registries of GHE.com and of GHES with and without subdomain isolation (`server`), the older
+//! Docker registry among them (`legacy`), and serve them all on one port under many host names, with TLS (`tls`).
+//! `Host` decides; `Double::at` gives a name with the port.
+//!
 //! A request is parsed into a `Call` (`route`), a scripted fault may spoil it (`fault`), a handler turns it into an
-//! `Answer` (`token`, `blobs`, `manifests`, `tags`, `api`), and `respond` sends that. Handlers are plain functions
+//! `Answer` (`token`, `blobs`, `manifests`, `tags`, `referrers`, `legacy`, `api`, `website`), and `respond` sends that. Handlers are plain functions
 //! over `State`; only `respond` waits.
 //!
 //! ```
@@ -15,6 +19,23 @@
 //! assert!(double.host().starts_with("127.0.0.1:"));
 //! # Ok::<(), std::io::Error>(())
 //! ```
+//!
+//! A GHES with subdomain isolation, behind a certificate of an authority that nobody knows:
+//!
+//! ```
+//! use ghcr_double::{Account, Authority, Double, Isolation, Server};
+//!
+//! let authority = Authority::generate()?;
+//! let double = Double::builder()
+//!     .server(Server::ghes("ghes.test", Isolation::On))
+//!     .tls(&authority, &["ghes.test", "containers.ghes.test", "docker.ghes.test"])
+//!     .token("ghs_one", Account::workflow("acme/widget"))
+//!     .start()?;
+//! assert!(double.at("containers.ghes.test").starts_with("containers.ghes.test:"));
+//! assert!(double.api_url().starts_with("https://ghes.test:"));
+//! assert!(authority.pem().starts_with("-----BEGIN CERTIFICATE-----"));
+//! # Ok::<(), std::io::Error>(())
+//! ```
 
 mod account;
 mod answer;
@@ -25,19 +46,26 @@ mod builder;
 mod denial;
 mod double;
 mod fault;
+mod grant;
 mod issuer;
+mod legacy;
 mod manifests;
 mod names;
 mod package;
+mod referrers;
 mod repository;
 mod respond;
 mod rights;
 mod route;
+mod seed;
 mod seen;
+mod server;
 mod state;
 mod store;
 mod tags;
+mod tls;
 mod token;
+mod website;
 
 pub use account::{Access, Account};
 pub use builder::Builder;
@@ -45,7 +73,11 @@ pub use denial::Denial;
 pub use double::Double;
 pub use fault::Fault;
 pub use issuer::{Issuer, IssuerBuilder};
+pub use legacy::{ContentDigest, Login};
 pub use package::{Package, Visibility};
+pub use referrers::Referrers;
 pub use repository::Repository;
 pub use route::Endpoint;
 pub use seen::{Credential, Seen};
+pub use server::{Isolation, Server};
+pub use tls::Authority;

@@ -1,7 +1,7 @@
 //! The registry as a program, for the demo: prints its address, serves, and ends by itself.
 
-use clap::Parser;
-use ghcr_double::{Account, Double};
+use clap::{Parser, ValueEnum};
+use ghcr_double::{Account, Double, Server};
 use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
@@ -22,9 +22,30 @@ struct Options {
     /// The only token to accept; any by default
     #[arg(long)]
     token: Option<String>,
+    /// Which registry to be
+    #[arg(long, value_enum, default_value_t = Kind::Github)]
+    server: Kind,
     /// Ends after this many seconds
     #[arg(long, default_value_t = 600)]
     for_seconds: u64,
+}
+
+/// The servers that need no host name of their own.
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// ghcr.io
+    Github,
+    /// The older Docker registry of a GHES without subdomain isolation: OWNER/REPO/IMAGE
+    GhesFlat,
+}
+
+impl Kind {
+    fn server(self) -> Server {
+        match self {
+            Self::Github => Server::Github,
+            Self::GhesFlat => Server::ghes_flat(),
+        }
+    }
 }
 
 fn main() -> io::Result<()> {
@@ -47,7 +68,9 @@ fn start(options: &Options) -> io::Result<Double> {
         .owners
         .iter()
         .fold(account, |account, owner| account.owner(owner));
-    let mut builder = Double::builder().address(SocketAddr::new(options.bind, options.port));
+    let mut builder = Double::builder()
+        .server(options.server.server())
+        .address(SocketAddr::new(options.bind, options.port));
     for owner in &options.owners {
         builder = builder.organization(owner);
     }

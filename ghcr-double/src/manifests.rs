@@ -6,11 +6,13 @@ use serde_json::Value;
 
 use crate::account::{Account, Kind};
 use crate::answer::Answer;
+use crate::grant::Want;
 use crate::names::{digest_of, is_digest, is_tag};
 use crate::package::{Package, Visibility};
+use crate::referrers::{Referrers, subject};
 use crate::state::{Call, State};
 use crate::store::Manifest;
-use crate::token::{Want, authorize};
+use crate::token::authorize;
 
 const LIMIT: usize = 4 * 1024 * 1024;
 
@@ -22,22 +24,15 @@ pub(crate) fn answer(state: &mut State, call: &Call, name: &str, reference: &str
     }
 }
 
-/// GHCR has no referrers API; it answered this in most reports of 2024 to 2026.
-pub(crate) fn referrers(state: &State, call: &Call, name: &str) -> Answer {
-    authorize(state, call, name, Want::Pull)
-        .err()
-        .unwrap_or_else(unknown)
-}
-
 pub(crate) fn unknown() -> Answer {
     Answer::error(404, "MANIFEST_UNKNOWN", "manifest unknown")
 }
 
-fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
+pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
     if let Err(answer) = authorize(state, call, name, Want::Pull) {
         return answer;
     }
-    if !state.packages.contains_key(name) {
+    if !state.is_known(call, name) {
         return Answer::error(404, "NAME_UNKNOWN", "repository name not known to registry");
     }
     let found = if call.stale {
@@ -55,7 +50,7 @@ fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
         .body(manifest.bytes.clone())
 }
 
-/// No `OCI-Subject` in the answer, and `?tag=` is ignored: GHCR knows neither.
+/// `OCI-Subject` only with the referrers API; `?tag=` is ignored: GHCR knows neither.
 fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
     let grant = match authorize(state, call, name, Want::Push) {
         Ok(grant) => grant,
@@ -66,16 +61,20 @@ fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
         Err(answer) => return answer,
     };
     if let Some(account) = grant.account.filter(|_| !state.packages.contains_key(name)) {
-        let package = created(state, &account, &content);
+        let package = created(state, call, &account, &content);
         state.packages.insert(name.to_owned(), package);
     }
     let digest = state.store.put_manifest(name, reference, manifest);
-    Answer::new(201)
+    let answer = Answer::new(201)
         .header("location", format!("/v2/{name}/manifests/{digest}"))
-        .header("docker-content-digest", digest)
+        .header("docker-content-digest", digest);
+    match subject(&content).filter(|_| state.referrers == Referrers::Api) {
+        Some(subject) => answer.header("oci-subject", subject),
+        None => answer,
+    }
 }
 
-fn check(
+pub(crate) fn check(
     state: &State,
     call: &Call,
     name: &str,
@@ -130,10 +129,10 @@ fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Answ
 
 /// The package of a first push. One by a workflow belongs to its repository and is as visible; one by a person is
 /// private, and linked only when the manifest names a repository as its source.
-fn created(state: &State, account: &Account, content: &Value) -> Package {
+fn created(state: &State, call: &Call, account: &Account, content: &Value) -> Package {
     let Kind::Workflow { repository } = &account.kind else {
         let package = Package::unlinked();
-        return match source(state, content) {
+        return match source(state, call, content) {
             Some(repository) => package.linked(&repository),
             None => package,
         };
@@ -145,7 +144,7 @@ fn created(state: &State, account: &Account, content: &Value) -> Package {
 }
 
 /// The repository in `org.opencontainers.image.source`: on an index only its annotations are read.
-fn source(state: &State, content: &Value) -> Option<String> {
+fn source(state: &State, call: &Call, content: &Value) -> Option<String> {
     const KEY: &str = "org.opencontainers.image.source";
     let label = || {
         let digest = content["config"]["digest"].as_str()?;
@@ -154,6 +153,5 @@ fn source(state: &State, content: &Value) -> Option<String> {
     };
     let annotation = content["annotations"][KEY].as_str().map(str::to_owned);
     let url = annotation.or_else(label)?;
-    let full_name = url.strip_prefix("https://github.com/")?;
-    Some(full_name.trim_end_matches(".git").to_owned())
+    state.server.repository_of(&url, &call.host)
 }

@@ -1,9 +1,9 @@
 //! One request: note it, spoil it if the script says so, answer it.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
 use hyper::Request;
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -16,6 +16,7 @@ use crate::manifests;
 use crate::names::pairs;
 use crate::route::{Endpoint, Route};
 use crate::seen::{Credential, Seen};
+use crate::server::{Registry, Server};
 use crate::state::{Call, State};
 
 /// The state between the thread that serves and the test that looks.
@@ -40,7 +41,7 @@ impl Shared {
 
 pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Outcome {
     let (parts, body) = request.into_parts();
-    let mut call = Call::without_body(&parts);
+    let mut call = Call::without_body(&parts, &shared.lock().server);
     let (fault, number) = arrive(&call, &parts, &shared);
     if let Some(delay) = fault.delay {
         sleep(delay).await;
@@ -53,8 +54,7 @@ pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> 
         }
         _ => {}
     }
-    let body = body.collect().await.map_err(|_gone| Dropped::Close)?;
-    call.body = body.to_bytes();
+    call.body = read_all(body).await?;
     call.stale = matches!(fault.effect, Effect::Stale);
     let answer = spoiled(&call, &fault, &shared)?;
     if let Some(seen) = shared.lock().seen.get_mut(number) {
@@ -72,6 +72,7 @@ fn arrive(call: &Call, parts: &Parts, shared: &Shared) -> (Fault, usize) {
     let state = &mut *guard;
     state.seen.push(Seen {
         method: call.method.to_string(),
+        host: call.host.clone(),
         path: path.to_owned(),
         query: parts.uri.query().unwrap_or_default().to_owned(),
         endpoint,
@@ -80,6 +81,7 @@ fn arrive(call: &Call, parts: &Parts, shared: &Shared) -> (Fault, usize) {
         at: now.duration_since(shared.started),
     });
     let request = fault::Request {
+        host: &call.host,
         endpoint,
         method: call.method.as_str(),
         path,
@@ -115,6 +117,20 @@ fn spoiled(call: &Call, fault: &Fault, shared: &Shared) -> Result<Answer, Droppe
     Ok(answer)
 }
 
+/// Each byte is copied once, into room that was made for all of them when their number is known.
+async fn read_all(mut body: Incoming) -> Result<Bytes, Dropped> {
+    const ROOM: u64 = 1 << 30;
+    let announced = body.size_hint().lower().min(ROOM);
+    let mut bytes = BytesMut::with_capacity(usize::try_from(announced).unwrap_or_default());
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_gone| Dropped::Close)?;
+        if let Some(data) = frame.data_ref() {
+            bytes.extend_from_slice(data);
+        }
+    }
+    Ok(bytes.freeze())
+}
+
 async fn read_some(mut body: Incoming, bytes: usize) {
     let mut read = 0;
     while read < bytes {
@@ -126,17 +142,20 @@ async fn read_some(mut body: Incoming, bytes: usize) {
 }
 
 impl Call {
-    fn without_body(parts: &Parts) -> Self {
+    fn without_body(parts: &Parts, server: &Server) -> Self {
         let host = parts.headers.get("host");
+        let host = host
+            .and_then(|host| host.to_str().ok())
+            .unwrap_or("localhost");
+        let site = server.site(host);
         Self {
             method: parts.method.clone(),
-            route: Route::parse(parts.uri.path()),
+            route: Route::parse(site, parts.uri.path()),
             query: pairs(parts.uri.query().unwrap_or_default()),
             headers: parts.headers.clone(),
-            host: host
-                .and_then(|host| host.to_str().ok())
-                .unwrap_or("localhost")
-                .to_owned(),
+            host: host.to_owned(),
+            site,
+            registry: site.registry.unwrap_or(Registry::Container),
             body: Bytes::new(),
             stale: false,
         }

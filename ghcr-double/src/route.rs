@@ -3,13 +3,14 @@
 use hyper::Method;
 
 use crate::names::{decode, is_digest};
+use crate::server::{Api, Site};
 
 /// The classes of requests that a fault can be scripted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/token`, any method.
     Token,
-    /// `GET /v2/`.
+    /// `GET /v2/`, also where there is no registry.
     Ping,
     /// `POST …/blobs/uploads/`.
     BlobPost,
@@ -29,7 +30,7 @@ pub enum Endpoint {
     ManifestRead,
     /// `GET …/tags/list`.
     TagList,
-    /// Everything under `/api/v3`.
+    /// Everything under `/api/v3`, or on the API's own host.
     Api,
     /// What none of the others names.
     Other,
@@ -41,29 +42,63 @@ pub enum Endpoint {
 pub(crate) enum Route {
     Token,
     Ping,
-    Uploads { name: String },
-    Upload { name: String, session: String },
-    Blob { name: String, digest: String },
-    Manifest { name: String, reference: String },
-    Tags { name: String },
-    Referrers { name: String },
-    Storage { digest: String },
-    Api { path: Vec<String> },
+    Uploads {
+        name: String,
+    },
+    Upload {
+        name: String,
+        session: String,
+    },
+    Blob {
+        name: String,
+        digest: String,
+    },
+    Manifest {
+        name: String,
+        reference: String,
+    },
+    Tags {
+        name: String,
+    },
+    Referrers {
+        name: String,
+        subject: String,
+    },
+    Storage {
+        digest: String,
+    },
+    Api {
+        path: Vec<String>,
+    },
+    /// A page of the web interface, or of any server behind a wildcard in the DNS.
+    Website {
+        path: String,
+    },
     Nowhere,
 }
 
 impl Route {
-    pub(crate) fn parse(path: &str) -> Self {
-        if path == "/token" {
-            return Self::Token;
-        }
+    /// The storage answers on every host name: redirects of all of them lead there.
+    pub(crate) fn parse(site: Site, path: &str) -> Self {
         if let Some(digest) = path.strip_prefix("/storage/") {
             let digest = digest.to_owned();
             return Self::Storage { digest };
         }
-        if let Some(rest) = path.strip_prefix("/api/v3/") {
+        let api = match site.api {
+            Api::Root => path.strip_prefix('/'),
+            Api::Prefixed => path.strip_prefix("/api/v3/"),
+            Api::Nowhere => None,
+        };
+        if let Some(rest) = api {
             let path = rest.split('/').map(decode).collect();
             return Self::Api { path };
+        }
+        if site.registry.is_none() {
+            let path = path.to_owned();
+            return Self::Website { path };
+        }
+        if path == "/token" {
+            return Self::Token;
         }
         match path.strip_prefix("/v2/") {
             Some("") => Self::Ping,
@@ -104,7 +139,10 @@ impl Route {
                 reference: last,
             };
         }
-        before("/referrers").map_or(Self::Nowhere, |name| Self::Referrers { name })
+        before("/referrers").map_or(Self::Nowhere, |name| Self::Referrers {
+            name,
+            subject: last,
+        })
     }
 
     pub(crate) fn endpoint(&self, method: &Method) -> Endpoint {
@@ -112,6 +150,7 @@ impl Route {
         match self {
             Self::Token => Endpoint::Token,
             Self::Ping => Endpoint::Ping,
+            Self::Website { path } if path == "/v2/" => Endpoint::Ping,
             Self::Uploads { .. } if *method == Method::POST => Endpoint::BlobPost,
             Self::Upload { .. } if *method == Method::PATCH => Endpoint::BlobPatch,
             Self::Upload { .. } if *method == Method::PUT => Endpoint::BlobPut,
@@ -135,6 +174,7 @@ impl Route {
 #[cfg(test)]
 mod tests {
     use super::{Endpoint, Route};
+    use crate::server::Server;
     use hyper::Method;
 
     fn name(route: &Route) -> Option<&str> {
@@ -144,14 +184,14 @@ mod tests {
             | Route::Blob { name, .. }
             | Route::Manifest { name, .. }
             | Route::Tags { name }
-            | Route::Referrers { name } => Some(name),
+            | Route::Referrers { name, .. } => Some(name),
             _ => None,
         }
     }
 
     #[track_caller]
     fn check(method: &Method, path: &str, expected_name: Option<&str>, expected: Endpoint) {
-        let route = Route::parse(path);
+        let route = Route::parse(Server::Github.site("ghcr.test"), path);
         assert_eq!(
             (name(&route), route.endpoint(method)),
             (expected_name, expected),

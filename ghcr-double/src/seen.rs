@@ -37,6 +37,8 @@ impl Credential {
 pub struct Seen {
     /// `GET`, `PUT`, …
     pub method: String,
+    /// The `Host` header: how the client calls us.
+    pub host: String,
     /// The path without the query.
     pub path: String,
     /// The query without its question mark.

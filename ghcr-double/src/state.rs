@@ -8,14 +8,17 @@ use std::time::Duration;
 use crate::account::Account;
 use crate::answer::Answer;
 use crate::fault::Script;
+use crate::grant::Grant;
+use crate::legacy::{ContentDigest, Login};
 use crate::package::Package;
+use crate::referrers::Referrers;
 use crate::repository::Repository;
 use crate::rights::Target;
 use crate::route::Route;
 use crate::seen::Seen;
+use crate::server::{Registry, Server, Site};
 use crate::store::Store;
-use crate::token::Grant;
-use crate::{api, blobs, manifests, tags, token};
+use crate::{api, blobs, legacy, manifests, referrers, tags, token, website};
 
 /// One request with its body.
 pub(crate) struct Call {
@@ -25,6 +28,10 @@ pub(crate) struct Call {
     pub(crate) headers: HeaderMap,
     /// The host as the client calls us; links lead back there.
     pub(crate) host: String,
+    /// What that host serves.
+    pub(crate) site: Site,
+    /// The registry there; the container registry where there is none.
+    pub(crate) registry: Registry,
     pub(crate) body: Bytes,
     /// Scripted: read what the tag held before.
     pub(crate) stale: bool,
@@ -53,6 +60,12 @@ pub(crate) enum Delivery {
 
 #[derive(Debug)]
 pub(crate) struct State {
+    pub(crate) server: Server,
+    /// `http` or `https`, for links.
+    pub(crate) scheme: &'static str,
+    pub(crate) login: Login,
+    pub(crate) content_digest: ContentDigest,
+    pub(crate) referrers: Referrers,
     pub(crate) accounts: HashMap<String, Account>,
     pub(crate) anyone: Option<Account>,
     pub(crate) organizations: Vec<String>,
@@ -75,14 +88,18 @@ impl State {
             Route::Token => return token::exchange(self, call),
             Route::Api { path } => return api::answer(self, call, path),
             Route::Storage { digest } => return blobs::stored(self, call, digest),
+            Route::Website { path } => return website::page(call.site.pages, path),
             Route::Nowhere => Answer::error(404, "UNSUPPORTED", "page not found"),
             Route::Ping => token::ping(self, call),
             Route::Uploads { name } => blobs::start(self, call, name),
             Route::Upload { name, session } => blobs::upload(self, call, name, session),
             Route::Blob { name, digest } => blobs::read(self, call, name, digest),
-            Route::Manifest { name, reference } => manifests::answer(self, call, name, reference),
+            Route::Manifest { name, reference } => match call.registry {
+                Registry::Container => manifests::answer(self, call, name, reference),
+                Registry::Docker => legacy::manifest(self, call, name, reference),
+            },
             Route::Tags { name } => tags::list(self, call, name),
-            Route::Referrers { name } => manifests::referrers(self, call, name),
+            Route::Referrers { name, subject } => referrers::list(self, call, name, subject),
         };
         answer.set_header("docker-distribution-api-version", "registry/2.0");
         answer
@@ -104,6 +121,23 @@ impl State {
             owner,
             owner_exists: self.owner_exists(owner),
             package: self.packages.get(name),
+        }
+    }
+
+    /// The web interface; `authority` is how the client called us.
+    pub(crate) fn web_url(&self, authority: &str) -> String {
+        let scheme = match self.server {
+            Server::Github => "https",
+            _ => self.scheme,
+        };
+        format!("{scheme}://{}", self.server.web_host(authority))
+    }
+
+    /// Does the registry that was asked know the name? The older one makes no packages.
+    pub(crate) fn is_known(&self, call: &Call, name: &str) -> bool {
+        match call.registry {
+            Registry::Container => self.packages.contains_key(name),
+            Registry::Docker => self.store.names.contains_key(name),
         }
     }
 

@@ -26,7 +26,35 @@ pub(crate) struct Contents {
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) name: String,
-    pub(crate) received: Vec<u8>,
+    /// The chunks as they came, so that one upload is not copied again and again.
+    received: Vec<Bytes>,
+}
+
+impl Session {
+    pub(crate) fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            received: Vec::new(),
+        }
+    }
+
+    pub(crate) fn receive(&mut self, chunk: Bytes) {
+        if !chunk.is_empty() {
+            self.received.push(chunk);
+        }
+    }
+
+    pub(crate) fn length(&self) -> usize {
+        self.received.iter().map(Bytes::len).sum()
+    }
+
+    /// All of it; copied only when it came in several chunks.
+    pub(crate) fn into_bytes(self) -> Bytes {
+        match self.received.as_slice() {
+            [whole] => whole.clone(),
+            chunks => chunks.concat().into(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -40,9 +68,14 @@ pub(crate) struct Store {
 impl Store {
     pub(crate) fn put_blob(&mut self, name: &str, bytes: Bytes) -> String {
         let digest = digest_of(&bytes);
-        self.blobs.insert(digest.clone(), bytes);
-        self.link_blob(name, &digest);
+        self.keep_blob(name, &digest, bytes);
         digest
+    }
+
+    /// Stores a blob whose digest was computed already.
+    pub(crate) fn keep_blob(&mut self, name: &str, digest: &str, bytes: Bytes) {
+        self.blobs.insert(digest.to_owned(), bytes);
+        self.link_blob(name, digest);
     }
 
     pub(crate) fn link_blob(&mut self, name: &str, digest: &str) {

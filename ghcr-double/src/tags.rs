@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use crate::answer::Answer;
+use crate::grant::Want;
 use crate::state::{Call, State};
-use crate::token::{Want, authorize};
+use crate::token::authorize;
 
 pub(crate) fn list(state: &State, call: &Call, name: &str) -> Answer {
     if call.method != hyper::Method::GET {
@@ -14,7 +15,7 @@ pub(crate) fn list(state: &State, call: &Call, name: &str) -> Answer {
         return answer;
     }
     let contents = state.store.names.get(name);
-    let Some(contents) = contents.filter(|_| state.packages.contains_key(name)) else {
+    let Some(contents) = contents.filter(|_| state.is_known(call, name)) else {
         return Answer::error(404, "NAME_UNKNOWN", "repository name not known to registry");
     };
     let asked = call.query("n").and_then(|n| n.parse().ok());

@@ -10,64 +10,12 @@ use std::time::Instant;
 use crate::account::Account;
 use crate::answer::Answer;
 use crate::denial::Denial;
+use crate::grant::{Grant, Scope, Want};
+use crate::legacy::{self, Login};
 use crate::names::{is_name, pairs};
 use crate::rights;
+use crate::server::Registry;
 use crate::state::{Call, State};
-
-/// What somebody wants to do with a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
-    Pull,
-    Push,
-}
-
-impl Want {
-    fn as_str(self) -> &'static str {
-        match self {
-            Self::Pull => "pull",
-            Self::Push => "push",
-        }
-    }
-}
-
-/// `repository:<name>:<actions>`
-#[derive(Clone, Debug)]
-pub(crate) struct Scope {
-    name: String,
-    actions: Vec<String>,
-}
-
-impl Scope {
-    fn parse(text: &str) -> Option<Self> {
-        let (name, actions) = text.strip_prefix("repository:")?.rsplit_once(':')?;
-        Some(Self {
-            name: name.to_owned(),
-            actions: actions.split(',').map(str::to_owned).collect(),
-        })
-    }
-
-    fn covers(&self, name: &str, want: Want) -> bool {
-        let action = |action: &String| action == want.as_str() || action == "*";
-        self.name == name && self.actions.iter().any(action)
-    }
-}
-
-/// What a bearer stands for.
-#[derive(Clone, Debug)]
-pub(crate) struct Grant {
-    pub(crate) account: Option<Account>,
-    /// `None`: the caller showed the token itself, which is good for everything it may do.
-    scopes: Option<Vec<Scope>>,
-    until: Option<Instant>,
-}
-
-impl Grant {
-    pub(crate) fn covers(&self, name: &str, want: Want) -> bool {
-        self.scopes
-            .as_ref()
-            .is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(name, want)))
-    }
-}
 
 /// `GET /v2/`: the challenge carries a scope that is a placeholder (GHCR, observed in 2024).
 pub(crate) fn ping(state: &State, call: &Call) -> Answer {
@@ -95,10 +43,15 @@ pub(crate) fn authorize(
         ));
     }
     if !grant.covers(name, want) {
-        let denial = Denial::AuthenticationRequired;
-        return Err(challenge(call, name, &denial));
+        return Err(challenge(state, call, name, &required(call)));
     }
-    let target = state.target(name);
+    let mut target = state.target(name);
+    let package;
+    if call.registry == Registry::Docker {
+        legacy::check_name(name)?;
+        package = legacy::package(state, name);
+        target.package = Some(&package);
+    }
     let allowed = match (&grant.account, want) {
         (account, Want::Pull) => rights::read(account.as_ref(), target),
         (Some(account), Want::Push) => rights::write(account, target),
@@ -110,13 +63,41 @@ pub(crate) fn authorize(
     }
 }
 
+/// The older registry knows no anonymous callers.
 fn grant(state: &State, call: &Call, name: &str) -> Result<Grant, Answer> {
     let header = call.header("authorization").unwrap_or_default();
     let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
-    match scheme.to_ascii_lowercase().as_str() {
-        "bearer" => bearer(state, value.trim()).map_err(|denial| challenge(call, name, &denial)),
-        "basic" => Err(Answer::denied(&Denial::BasicOnRegistry)),
-        _ => Err(challenge(call, name, &Denial::AuthenticationRequired)),
+    let granted = match (scheme.to_ascii_lowercase().as_str(), desk(state, call)) {
+        ("bearer", Login::Token) => bearer(state, value.trim()),
+        ("basic", Login::Basic) => presented(state, call).map(Grant::unlimited),
+        ("basic", Login::Token) if call.registry == Registry::Container => {
+            return Err(Answer::denied(&Denial::BasicOnRegistry));
+        }
+        _ => Err(required(call)),
+    };
+    let granted = match call.registry {
+        Registry::Container => granted,
+        Registry::Docker => granted
+            .ok()
+            .filter(|grant| grant.account.is_some())
+            .ok_or(required(call)),
+    };
+    granted.map_err(|denial| challenge(state, call, name, &denial))
+}
+
+/// How the registry that was asked wants to be logged in to.
+fn desk(state: &State, call: &Call) -> Login {
+    match call.registry {
+        Registry::Container => Login::Token,
+        Registry::Docker => state.login,
+    }
+}
+
+/// What the registry that was asked says to those who have not logged in.
+fn required(call: &Call) -> Denial {
+    match call.registry {
+        Registry::Container => Denial::AuthenticationRequired,
+        Registry::Docker => Denial::NotAuthenticatedForPackages,
     }
 }
 
@@ -132,23 +113,26 @@ fn bearer(state: &State, value: &str) -> Result<Grant, Denial> {
     }
     let token = decode(value).ok_or(Denial::NotAuthenticated)?;
     let account = state.account(&token).ok_or(Denial::NotAuthenticated)?;
-    Ok(Grant {
-        account: Some(account.clone()),
-        scopes: None,
-        until: None,
-    })
+    Ok(Grant::unlimited(Some(account.clone())))
 }
 
-fn challenge(call: &Call, name: &str, denial: &Denial) -> Answer {
-    let value = format!(
-        r#"Bearer realm="http://{host}/token",service="{host}",scope="repository:{name}:pull""#,
-        host = call.host
-    );
+fn challenge(state: &State, call: &Call, name: &str, denial: &Denial) -> Answer {
+    let value = match desk(state, call) {
+        Login::Token => format!(
+            r#"Bearer realm="{scheme}://{host}/token",service="{host}",scope="repository:{name}:pull""#,
+            scheme = state.scheme,
+            host = call.host
+        ),
+        Login::Basic => r#"Basic realm="GitHub Package Registry""#.to_owned(),
+    };
     Answer::denied(denial).header("www-authenticate", value)
 }
 
 /// `/token`: a bearer for whoever shows a known token, even where a push will be refused.
 pub(crate) fn exchange(state: &mut State, call: &Call) -> Answer {
+    if desk(state, call) == Login::Basic {
+        return Answer::error(404, "UNSUPPORTED", "page not found");
+    }
     let account = match call.method.as_str() {
         "GET" => presented(state, call),
         "POST" => return oauth(state, call),
@@ -161,9 +145,10 @@ pub(crate) fn exchange(state: &mut State, call: &Call) -> Answer {
         .flat_map(|(_, value)| value.split(' '))
         .filter_map(Scope::parse)
         .collect();
-    let account = match account {
-        Ok(account) => account,
-        Err(denial) => return Answer::denied(&denial),
+    let account = match (account, call.registry) {
+        (Ok(None) | Err(_), Registry::Docker) => return Answer::denied(&required(call)),
+        (Ok(account), _) => account,
+        (Err(denial), _) => return Answer::denied(&denial),
     };
     if account.is_none()
         && let Err(denial) = anonymous(state, &scopes)
@@ -211,7 +196,10 @@ fn oauth(state: &State, call: &Call) -> Answer {
     let password = form.iter().find(|(key, _)| key == "password");
     match password {
         Some((_, token)) if state.account(token).is_none() => {
-            Answer::denied(&Denial::InvalidCredentials)
+            Answer::denied(&match call.registry {
+                Registry::Container => Denial::InvalidCredentials,
+                Registry::Docker => required(call),
+            })
         }
         _ => Answer::unsupported(),
     }

@@ -45,6 +45,8 @@ pub(crate) struct RepositoryFacts {
     pub(crate) default_branch: Option<String>,
     /// `User` or `Organization`.
     pub(crate) owner_type: Option<String>,
+    /// Whether everybody may see it.
+    pub(crate) is_public: bool,
     /// SPDX identifier, empty when GitHub knows no licence.
     pub(crate) license: String,
 }
@@ -109,6 +111,7 @@ impl RepositoryFacts {
             html_url: text("/html_url").unwrap_or_default(),
             default_branch: text("/default_branch"),
             owner_type: text("/owner/type"),
+            is_public: repository.pointer("/private") == Some(&Value::Bool(false)),
             license: text("/license/spdx_id").unwrap_or_default(),
         })
     }

@@ -1,6 +1,7 @@
 //! The builder of a run: found or made, booted, and removed if it was made.
 
 mod arguments;
+mod authority;
 mod choice;
 mod emulation;
 pub(super) mod fault;
@@ -27,6 +28,7 @@ use crate::image::ImageName;
 use crate::inputs::builder::{Driver, Recipe};
 use crate::plan::Plan;
 use crate::problem::Problem;
+use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::Console;
 pub(super) use choice::Store;
@@ -62,12 +64,13 @@ impl Builder {
         plan: &Plan,
         vars: &Vars,
         credentials: &Credentials,
+        trust: &Trust,
     ) -> anyhow::Result<Self> {
         let registries: Vec<&str> = plan.images.iter().map(ImageName::registry).collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
         let api = EngineApi::find(vars);
         let chosen = chosen(vars, config.buildx_folder(vars));
-        let needs = Needs::of(&plan.build);
+        let needs = Needs::of(&plan.build, trust);
         let matters = needs.depend_on_store() && chosen == Chosen::ByNobody;
         let store = match &api {
             Some(api) if matters => store(api).await,
@@ -77,6 +80,8 @@ impl Builder {
             BuilderChoice::Current => (None, None),
             BuilderChoice::Named(name) => (Some(name), None),
             BuilderChoice::Made { recipe, reason } => {
+                let recipe =
+                    authority::told(recipe, trust, &registries, &config, vars.workspace())?;
                 let stage = Stage::Planned;
                 let making = Making::new(recipe, reason, stage, vars);
                 (Some(run_name::new(vars)), Some(making))
@@ -128,6 +133,12 @@ impl Builder {
     /// it pushes. What somebody else made may be one of those.
     pub(crate) fn can_push_by_digest(&self) -> bool {
         self.making.is_some()
+    }
+
+    /// Whether it was told whom to trust: one that was there before knows that by itself or not at all.
+    pub(crate) fn can_be_told_authorities(&self) -> bool {
+        let making = self.making.as_ref();
+        making.is_some_and(|making| making.recipe.driver != Driver::Remote)
     }
 
     /// Where buildx finds the record of a builder of ours.

@@ -11,13 +11,15 @@ use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::plan::build::place::Place;
 
-pub(super) use environment::{build_environment, common_environment};
+pub(super) use environment::{build_environment, common_environment, trusting};
 
 /// Files of ours that the child reads and writes.
 pub(super) struct Files {
     pub(super) metadata: PathBuf,
     /// Id and place of each secret.
     pub(super) secrets: Vec<(String, PathBuf)>,
+    /// The folder for the layout of an image that we push.
+    pub(super) layout: Option<PathBuf>,
 }
 
 /// Where the builder puts an image that is not pushed.
@@ -40,6 +42,9 @@ pub(super) fn build_arguments(request: &BuildRequest, files: &Files, store: Stor
         Some(call) => arguments.call(call),
         None => {
             arguments.result(request, &files.metadata);
+            let layout = files.layout.as_ref();
+            let layout = layout.and_then(|folder| request.layout_in(folder));
+            arguments.specs("output", layout.as_slice());
             let handed_over = request.handed_over();
             let output = handed_over.filter(|_| store == Store::OfBuilder);
             arguments.specs("output", output.as_slice());
@@ -214,6 +219,7 @@ mod tests {
                     )
                 })
                 .collect(),
+            layout: Some(PathBuf::from("/private/image")),
         };
         build_arguments(request, &files, Store::OfBuilder).join("\n")
     }

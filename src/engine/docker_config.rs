@@ -13,14 +13,20 @@ use tempfile::TempDir;
 
 use crate::credentials::{self, Credentials};
 use crate::problem::Problem;
+use crate::trust::Trust;
 use crate::vars::Vars;
 
 /// A folder only we can read, outside the home, the workspace and `RUNNER_TEMP`, which other steps see.
 #[derive(Debug)]
 pub(crate) struct PrivateConfig {
     folder: TempDir,
+    /// Locked as long as we live: the kernel lets go of it however we end.
+    _alive: fs::File,
     buildx: PathBuf,
 }
+
+const PREFIX: &str = "ghcr-publish-";
+const CONFIG: &str = "config.json";
 
 impl PrivateConfig {
     /// Writes the configuration for pushing to `registries`.
@@ -35,19 +41,23 @@ impl PrivateConfig {
                 "let one of `/dev/shm`, `/run` or `/tmp` be writable",
             )
         };
+        remove_leftovers(vars);
         let folder = private_folder(vars).with_context(problem)?;
+        let alive = fs::File::open(folder.path()).with_context(problem)?;
+        alive.lock().with_context(problem)?;
         let config = overlay(credentials, registries);
-        write_private(
-            &folder.path().join("config.json"),
-            config.to_string().as_bytes(),
-        )
-        .with_context(problem)?;
+        write_private(&folder.path().join(CONFIG), config.to_string().as_bytes())
+            .with_context(problem)?;
         let base = credentials.docker().map(|docker| docker.folder.as_path());
         if let Some(base) = base {
             link_contexts(base, folder.path()).with_context(problem)?;
         }
         let buildx = base.map_or_else(|| folder.path().join("buildx"), |base| base.join("buildx"));
-        Ok(Self { folder, buildx })
+        Ok(Self {
+            folder,
+            _alive: alive,
+            buildx,
+        })
     }
 
     /// Adds a file only we can read; it goes with the folder.
@@ -56,6 +66,18 @@ impl PrivateConfig {
         write_private(&path, bytes)
             .with_context(|| format!("could not write `{}`", path.display()))?;
         Ok(path)
+    }
+
+    /// A folder with the private authorities and nothing else, if there are any.
+    pub(crate) fn authorities(&self, trust: &Trust) -> anyhow::Result<Option<PathBuf>> {
+        let Some(pem) = trust.pem() else {
+            return Ok(None);
+        };
+        let folder = self.folder.path().join("authorities");
+        fs::create_dir_all(&folder)
+            .with_context(|| format!("could not make `{}`", folder.display()))?;
+        self.add("authorities/ca.pem", pem.as_bytes())?;
+        Ok(Some(folder))
     }
 
     pub(crate) fn folder(&self) -> &Path {
@@ -73,7 +95,26 @@ impl PrivateConfig {
     }
 }
 
-fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
+/// Removes what runs left that were killed. A folder is ours to remove when it holds a configuration, which
+/// is written under the lock, and nobody holds the lock any more; one of another user is not.
+pub(super) fn remove_leftovers(vars: &Vars) {
+    let entries = places(vars).filter_map(|place| fs::read_dir(place).ok());
+    for entry in entries.flatten().flatten() {
+        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
+        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+        if !is_ours || !is_folder || !entry.path().join(CONFIG).exists() {
+            continue;
+        }
+        let is_left = fs::File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
+        if is_left {
+            // Another run may remove it at the same time, which is as well.
+            drop(fs::remove_dir_all(entry.path()));
+        }
+    }
+}
+
+/// Where the folder may be made, the best place first.
+fn places(vars: &Vars) -> impl Iterator<Item = &Path> {
     let places = [
         vars.path("XDG_RUNTIME_DIR"),
         Some(Path::new("/dev/shm")),
@@ -81,7 +122,11 @@ fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
         vars.path("TMPDIR"),
         Some(Path::new("/tmp")),
     ];
-    folder_in(&places, vars)
+    places.into_iter().flatten()
+}
+
+fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
+    folder_in(places(vars), vars)
 }
 
 /// A folder as private, on a disk: what lies in memory counts as ours.
@@ -91,10 +136,10 @@ pub(super) fn roomy_folder(vars: &Vars) -> std::io::Result<TempDir> {
         Some(Path::new("/var/tmp")),
         Some(Path::new("/tmp")),
     ];
-    folder_in(&places, vars)
+    folder_in(places.into_iter().flatten(), vars)
 }
 
-fn folder_in(places: &[Option<&Path>], vars: &Vars) -> std::io::Result<TempDir> {
+fn folder_in<'a>(places: impl Iterator<Item = &'a Path>, vars: &Vars) -> std::io::Result<TempDir> {
     let shared = [
         vars.path("HOME"),
         Some(vars.workspace()),
@@ -105,14 +150,11 @@ fn folder_in(places: &[Option<&Path>], vars: &Vars) -> std::io::Result<TempDir> 
         .flatten()
         .filter(|path| path.parent().is_some())
         .collect();
-    let outside = places
-        .iter()
-        .flatten()
-        .filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
+    let outside = places.filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
     let mut refused = std::io::Error::other("every place for it is shared with other steps");
     for place in outside {
         let private = tempfile::Builder::new()
-            .prefix("ghcr-publish-")
+            .prefix(PREFIX)
             .permissions(fs::Permissions::from_mode(0o700))
             .tempdir_in(place);
         match private {
@@ -174,6 +216,7 @@ fn link_contexts(base: &Path, folder: &Path) -> std::io::Result<()> {
 mod tests {
     use super::*;
     use crate::inputs::Inputs;
+    use crate::server::Server;
 
     fn vars_with_home(config: Option<&str>) -> (TempDir, Vars) {
         let home = tempfile::tempdir().unwrap();
@@ -191,7 +234,7 @@ mod tests {
 
     fn write(vars: &Vars) -> PrivateConfig {
         let inputs = Inputs::from_vars(vars, &[]).unwrap();
-        let credentials = Credentials::new(&inputs, vars, "ghcr.io".to_owned()).unwrap();
+        let credentials = Credentials::new(&inputs, vars, &Server::Public).unwrap();
         PrivateConfig::write(vars, &credentials, &["ghcr.io", "quay.io"]).unwrap()
     }
 
@@ -209,6 +252,29 @@ mod tests {
         assert!(!config.folder().starts_with(home.path()));
         drop(config);
         assert!(!file.exists());
+    }
+
+    #[test]
+    fn what_a_killed_run_left_goes_with_the_next() {
+        let runtime = tempfile::tempdir().unwrap();
+        let (_home, vars) = vars_with_home(None);
+        let with_runtime = |variables: &Vars| {
+            let all = variables
+                .iter()
+                .chain([("XDG_RUNTIME_DIR", runtime.path().to_str().unwrap())]);
+            Vars::of(&all.collect::<Vec<_>>())
+        };
+        let vars = with_runtime(&vars);
+        let alive = write(&vars);
+        // The kernel lets go of the locks of a process that is killed, and of nothing else.
+        let killed = runtime.path().join("ghcr-publish-killed");
+        fs::create_dir(&killed).unwrap();
+        fs::write(killed.join("config.json"), "{}").unwrap();
+        let other = runtime.path().join("ghcr-publish-of-another-kind");
+        fs::create_dir(&other).unwrap();
+        drop(write(&vars));
+        assert!(!killed.exists());
+        assert!(other.exists() && alive.folder().join("config.json").exists());
     }
 
     #[test]

@@ -21,6 +21,31 @@ pub(crate) struct LocalImage {
     _folder: TempDir,
 }
 
+impl LocalImage {
+    /// The image that a build has written into `folder`.
+    pub(crate) fn built(folder: TempDir) -> anyhow::Result<(Self, Manifest)> {
+        let name = "the image that was built".to_owned();
+        let layout = Layout::new(folder.path().to_owned(), name.clone());
+        let root = layout.present()?.root;
+        let image = Self {
+            name,
+            layout,
+            _folder: folder,
+        };
+        Ok((image, root))
+    }
+}
+
+/// A folder for an image that is about to be built, which goes with the value.
+pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<TempDir> {
+    roomy_folder(vars).with_context(|| {
+        Problem::new(
+            "there is no folder to build the image into",
+            "let `/var/tmp` or `TMPDIR` be writable, outside of the workspace",
+        )
+    })
+}
+
 /// What came of looking for an image in the engine.
 pub(crate) enum Export {
     Image(LocalImage, Manifest),

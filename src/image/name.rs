@@ -41,6 +41,12 @@ impl ImageName {
         }
     }
 
+    /// Whether `text` begins with a registry host.
+    pub(crate) fn has_registry(text: &str) -> bool {
+        let first = text.split_once('/');
+        first.is_some_and(|(first, _)| is_host(first))
+    }
+
     fn flaw(&self) -> Option<String> {
         let Self {
             registry,

@@ -1,4 +1,5 @@
-//! The inputs on where an image goes and who logs in there: `floating-tags`, `registry-auth`.
+//! The inputs on where an image goes, who logs in there and who is trusted: `floating-tags`, `registry-auth`,
+//! `ca-cert`.
 
 use serde::Deserialize;
 
@@ -11,6 +12,16 @@ use crate::secret::Secret;
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
+    pub(crate) ca_cert: Option<CaCert>,
+}
+
+/// The input `ca-cert`: authorities that are trusted beside those of the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CaCert {
+    /// The certificates themselves, in PEM form.
+    Text(String),
+    /// A file of the workspace.
+    File(String),
 }
 
 /// The input `floating-tags`: which way a tag such as `latest`, `1.2` or a branch may move.
@@ -50,7 +61,18 @@ impl DestinationInputs {
         Ok(Self {
             floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
             registry_auth: registry_auth(given.text("registry-auth").unwrap_or_default())?,
+            ca_cert: given.text("ca-cert").map(CaCert::of),
         })
+    }
+}
+
+impl CaCert {
+    fn of(text: &str) -> Self {
+        if text.contains("-----BEGIN") {
+            Self::Text(text.to_owned())
+        } else {
+            Self::File(text.to_owned())
+        }
     }
 }
 

@@ -3,6 +3,8 @@
 mod outputs;
 pub(crate) mod place;
 
+use std::path::Path;
+
 use chrono::{DateTime, Utc};
 
 use super::cache::Cache;
@@ -52,12 +54,24 @@ pub(crate) struct BuildRequest {
     pub(crate) names: Vec<Tagged>,
     /// Whether the engine pushes those names.
     pub(crate) push: bool,
+    /// The image as a layout in a folder, to be pushed by us: how that is asked for, but for the folder.
+    pub(crate) layout: Option<Spec>,
+}
+
+/// Who brings the image to the registries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pusher {
+    Engine,
+    /// The engine does not get along with the older Docker registry: it believes the digest that the
+    /// registry names.
+    Ourselves,
+    Nobody,
 }
 
 /// What was decided before about the image that is built.
 pub(super) struct Image {
     pub(super) names: Vec<Tagged>,
-    pub(super) push: bool,
+    pub(super) pusher: Pusher,
     pub(super) labels: Vec<(String, String)>,
     pub(super) annotations: Vec<(String, String)>,
     pub(super) timestamp: Option<DateTime<Utc>>,
@@ -76,6 +90,7 @@ impl BuildRequest {
             .chain(contexts.iter().map(|(_, place)| place))
             .any(|place| matches!(place, Place::Repository { .. }));
         let token = inputs.github_token.as_ref().filter(|_| fetches_repository);
+        let layout = outputs::layout(build, &image);
         let request = Self {
             context: place,
             file: build.file.clone(),
@@ -98,7 +113,8 @@ impl BuildRequest {
             annotations: Vec::new(),
             labels: image.labels,
             names: image.names,
-            push: image.push,
+            push: image.pusher == Pusher::Engine,
+            layout,
         };
         let levels = annotation_levels(inputs.annotation_levels.as_ref(), request.makes_index());
         Self {
@@ -113,10 +129,13 @@ impl BuildRequest {
             "image" => output.clone().with("push", "false"),
             _ => output.clone(),
         };
+        let of_layout = self.layout.as_ref().map(|_| outputs::unpushed_docker());
+        let outputs = self.outputs.iter().map(stays);
         Self {
             names,
             push: false,
-            outputs: self.outputs.iter().map(stays).collect(),
+            layout: None,
+            outputs: of_layout.into_iter().chain(outputs).collect(),
             ..self.clone()
         }
     }
@@ -140,7 +159,8 @@ impl BuildRequest {
     /// Whether there is an image in the end, and so a digest.
     pub(crate) fn makes_image(&self) -> bool {
         let is_image = |output: &Spec| matches!(output.kind(), "image" | "docker" | "oci");
-        self.call.is_none() && self.outputs.iter().any(is_image)
+        let has_image = self.layout.is_some() || self.outputs.iter().any(is_image);
+        self.call.is_none() && has_image
     }
 
     /// How a builder apart from the engine hands it the image to keep; the engine's own builder has it in
@@ -148,6 +168,13 @@ impl BuildRequest {
     pub(crate) fn handed_over(&self) -> Option<Spec> {
         let output = || outputs::with_timestamp(Spec::new("docker"), self.timestamp);
         self.load.then(output)
+    }
+
+    /// How the image is written to `folder` as a layout, when we are to push it
+    /// (<https://docs.docker.com/build/exporters/oci-docker/>).
+    pub(crate) fn layout_in(&self, folder: &Path) -> Option<Spec> {
+        let layout = self.layout.clone()?;
+        Some(layout.with("dest", &folder.display().to_string()))
     }
 
     /// Whether a cache of the type `kind` is read or written.

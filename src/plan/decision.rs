@@ -54,7 +54,7 @@ impl PushDecision {
 pub(super) fn decide(
     inputs: &Inputs,
     context: &Context,
-    has_credentials: bool,
+    without_login: Option<&str>,
 ) -> Result<PushDecision, Problem> {
     let stranger = foreign_head(context);
     let refused = stranger
@@ -73,9 +73,10 @@ pub(super) fn decide(
         (Push::Auto, Some(head)) if !has_rights_of_base(context) => build_only(format!(
             "the pull request comes from {head}, and the token of such a run may not write packages"
         )),
-        (Push::Auto, _) if !has_credentials => {
-            build_only("there is no token to log in with".to_owned())
-        }
+        (Push::Auto, _) if without_login.is_some() => build_only(format!(
+            "there is no login for {}",
+            without_login.unwrap_or_default()
+        )),
         (Push::Auto, _) if is_dependabot(context) => PushDecision::PushIfAllowed {
             reason: "there is a token, which for Dependabot may be read-only".to_owned(),
         },

@@ -5,6 +5,7 @@ use crate::context::Context;
 use crate::image::ImageName;
 use crate::inputs::Inputs;
 use crate::problem::Problem;
+use crate::server::Kind;
 
 /// Hosts that differ from `ghcr.io` by a slip and are somebody's.
 const REAL: &[&str] = &["gcr.io"];
@@ -36,19 +37,30 @@ pub(super) fn check_host(name: &ImageName) -> Result<(), Problem> {
 /// What the reader should know of the owner of `name`: the token of a workflow is good for its own only.
 pub(super) fn foreign_owner(
     name: &ImageName,
-    token_registry: &str,
     inputs: &Inputs,
     context: &Context,
 ) -> Option<String> {
-    let github = token_registry == "ghcr.io" || token_registry.ends_with(".ghe.com");
-    let workflow_token = inputs.token.is_some() && inputs.token == inputs.github_token;
-    let (owner, _) = name.repository().split_once('/')?;
-    let own = context.repository.owner.to_lowercase();
-    let applies = github && workflow_token && name.registry() == token_registry && owner != own;
-    applies.then(|| {
+    let is_own_server = context.server.has(name.registry());
+    let workflow_token = inputs.password.is_none() && inputs.github_token.is_some();
+    if !is_own_server || !workflow_token {
+        return None;
+    }
+    let own = context.repository.to_string().to_lowercase();
+    let (own_owner, _) = own.split_once('/')?;
+    let mut parts = name.repository().split('/');
+    let owner = parts.next()?;
+    let (belongs_to, scope, good_for) = match context.server.kind(name.registry()) {
+        // A package of the older registry is one of its repository.
+        Kind::Docker => {
+            let repository = format!("{owner}/{}", parts.next()?);
+            (repository, "repository", own.as_str())
+        }
+        Kind::Container | Kind::Generic => (owner.to_owned(), "owner", own_owner),
+    };
+    (belongs_to != good_for).then(|| {
         format!(
-            "`{name}` belongs to `{owner}`, and the token of a workflow in `{}` is good for packages of `{own}` only; \
-             for another owner give a classic personal token as `password`",
+            "`{name}` belongs to `{belongs_to}`, and the token of a workflow in `{}` is good for packages of `{good_for}` only; \
+             for another {scope} give a classic personal token as `password`",
             context.repository
         )
     })
@@ -80,7 +92,7 @@ mod tests {
             let inputs = Inputs::from_vars(&vars(token), &[]).unwrap();
             let context = Context::from_vars(&vars(token)).unwrap();
             let name = ImageName::parse(name, "ghcr.io").unwrap();
-            foreign_owner(&name, "ghcr.io", &inputs, &context).is_some()
+            foreign_owner(&name, &inputs, &context).is_some()
         };
         assert!(told("other/app", "GITHUB_TOKEN"));
         assert!(!told("acme/app", "GITHUB_TOKEN"));

@@ -27,6 +27,8 @@ pub(super) struct Found {
 pub(super) enum Home {
     Registry(ImageName),
     Engine(LocalImage),
+    /// It was built a moment ago, for us to push.
+    Workshop(LocalImage),
 }
 
 /// Looks for an image; what it needs to know.
@@ -78,7 +80,7 @@ impl Found {
                 let registry = &registries[name.registry()];
                 Origin::Repository(registry.read_only(name.repository(), patience))
             }
-            Home::Engine(image) => Origin::Layout(&image.layout),
+            Home::Engine(image) | Home::Workshop(image) => Origin::Layout(&image.layout),
         }
     }
 
@@ -86,7 +88,7 @@ impl Found {
     pub(super) fn name(&self) -> Option<&ImageName> {
         match &self.home {
             Home::Registry(name) => Some(name),
-            Home::Engine(_) => None,
+            Home::Engine(_) | Home::Workshop(_) => None,
         }
     }
 }
@@ -97,6 +99,7 @@ impl std::fmt::Display for Found {
         match &self.home {
             Home::Registry(name) => write!(f, "{name}@{digest}"),
             Home::Engine(image) => write!(f, "{digest}, the engine's image {}", image.name),
+            Home::Workshop(image) => f.write_str(&image.name),
         }
     }
 }

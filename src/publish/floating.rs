@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::Skipped;
 use super::settle::Settling;
 use crate::context::Context;
-use crate::github;
 use crate::image::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tags::PlannedTag;
@@ -198,8 +197,7 @@ impl Settling<'_> {
             commit: ours,
             ..context.clone()
         };
-        let token = self.decided.inputs.github_token.as_ref();
-        let relation = github::relation(&context, token, &commit).await;
+        let relation = self.decided.github.relation(&context, &commit).await;
         Standing::by_ancestry(relation, &commit)
     }
 

@@ -1,17 +1,17 @@
 //! An image that exists goes to every name, and is settled there as one that was built.
 
 use futures_util::future::join_all;
-use serde_json::Map;
 
-use super::candidate::Found;
+use super::candidate::{Found, Home};
 use super::{Done, Held, Pushed, Registries, combine, settle_all, subject};
 use crate::Decided;
 use crate::engine::Built;
 use crate::image::ImageName;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
-use crate::registry::copy::{Halted, copy};
-use crate::registry::{Pace, Patience, read_refusal, refusal};
+use crate::registry::copy::{Halted, copy, copy_under};
+use crate::registry::{Manifest, Pace, Patience, Unfit, as_docker, read_refusal, refusal};
+use crate::server::Kind;
 use crate::workflow::Console;
 
 /// Copies the image to each name that is not its own, and lets the tags point to it.
@@ -22,11 +22,15 @@ pub(super) async fn promote(
     console: Console,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    console.say(&format!("publishing {found} as it is"));
-    done.published_from = Some(found.to_string());
+    if !matches!(found.home, Home::Workshop(_)) {
+        console.say(&format!("publishing {found} as it is"));
+        done.published_from = Some(found.to_string());
+    }
+    let root = root_for(decided, registries, found).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    let root = &root;
     let copies = decided.plan.images.iter().map(|name| async move {
-        let copied = copy_to(name, registries, found, patience, console).await;
+        let copied = copy_to(decided, name, registries, found, root, console).await;
         copied.map_err(|halted| explain(decided, name, found, &halted))
     });
     let mut failures = Vec::new();
@@ -39,13 +43,14 @@ pub(super) async fn promote(
     if done.held.is_empty() {
         return combine(failures);
     }
+    let metadata = done.built.take().map(|built| built.metadata);
     done.built = Some(Built {
-        digest: found.root.digest.clone(),
-        config_digest: found.root.config_digest(),
-        metadata: Map::new(),
+        digest: root.digest.clone(),
+        config_digest: root.config_digest(),
+        metadata: metadata.unwrap_or_default(),
     });
     let image = Pushed {
-        digest: found.root.digest.clone(),
+        digest: root.digest.clone(),
         tag: None,
         commit: found.commit.clone(),
     };
@@ -69,15 +74,57 @@ pub(super) fn say_it_would_be(plan: &Plan, console: Console) {
     }
 }
 
+/// The manifest to publish: in Docker's form when the older Docker registry is among the targets, so that
+/// every name shows the same digest.
+async fn root_for(
+    decided: &Decided,
+    registries: &Registries,
+    found: &Found,
+) -> anyhow::Result<Manifest> {
+    if decided
+        .plan
+        .images
+        .iter()
+        .all(|name| !is_older(decided, name))
+    {
+        return Ok(found.root.clone());
+    }
+    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    let origin = found.origin(registries, patience);
+    let platform = decided.inputs.build.platforms.first();
+    let converted = as_docker(origin, &found.root, platform.map(String::as_str)).await;
+    converted.map_err(|unfit| match unfit {
+        Unfit::Image(problem) => problem.into(),
+        Unfit::Unread(trouble) => match found.name() {
+            Some(name) => {
+                let what = format!("cannot read `{found}`");
+                read_refusal(&what, &subject(decided, name), &trouble).into()
+            }
+            None => trouble.into(),
+        },
+    })
+}
+
+fn is_older(decided: &Decided, name: &ImageName) -> bool {
+    decided.context.server.kind(name.registry()) == Kind::Docker
+}
+
 async fn copy_to(
+    decided: &Decided,
     name: &ImageName,
     registries: &Registries,
     found: &Found,
-    patience: Patience,
+    root: &Manifest,
     console: Console,
 ) -> Result<(), Halted> {
+    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let target = registries[name.registry()].repository(name.repository(), patience);
-    let moved = copy(found.origin(registries, patience), &found.root, target).await?;
+    let origin = found.origin(registries, patience);
+    let moved = if is_older(decided, name) {
+        copy_under(origin, root, target, &decided.plan.primary).await?
+    } else {
+        copy(origin, root, target).await?
+    };
     if moved.bytes > 0 {
         let size = crate::engine::timeline::size(moved.bytes);
         console.say(&format!("{size} went to {name}"));

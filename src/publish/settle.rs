@@ -13,8 +13,9 @@ use crate::plan::decision::Floating;
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::problem::Problem;
 use crate::registry::{
-    AGAIN, Manifest, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
+    AGAIN, Manifest, Proof, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
 };
+use crate::server::Kind;
 use crate::workflow::Console;
 
 /// What settling an image needs to know, and what it has moved so far.
@@ -40,7 +41,7 @@ pub(super) async fn settle(
     digest: &Digest,
     held: &mut Held,
 ) -> anyhow::Result<()> {
-    let proof = settling.repository.prove(digest).await;
+    let proof = settling.prove(digest).await;
     let proof = proof.map_err(|trouble| settling.unproven(digest, &trouble))?;
     let manifest = proof.manifest.clone();
     held.proof = Some(proof);
@@ -72,6 +73,11 @@ impl<'a> Settling<'a> {
         }
     }
 
+    async fn prove(&self, digest: &Digest) -> Result<Proof, Trouble> {
+        let tag = &self.decided.plan.primary;
+        self.repository.prove(digest, tag).await
+    }
+
     async fn write_tags(&self, manifest: &Manifest, held: &mut Held) -> anyhow::Result<()> {
         let digest = &manifest.digest;
         let unsettled = |trouble: Trouble| self.unsettled(digest, &trouble);
@@ -91,7 +97,12 @@ impl<'a> Settling<'a> {
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
-        let unpushed = tags.iter().filter(|tag| Some(*tag) != self.image.tag);
+        // The older Docker registry got the image under this tag: it has no other door.
+        let opened = match self.repository.kind() {
+            Kind::Docker => Some(&self.decided.plan.primary),
+            Kind::Container | Kind::Generic => self.image.tag,
+        };
+        let unpushed = tags.iter().filter(|tag| Some(*tag) != opened);
         unpushed.cloned().collect()
     }
 

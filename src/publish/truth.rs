@@ -16,7 +16,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Console) {
     let Some(built) = &done.built else { return };
     let digest = &built.digest;
-    let Ok(registries) = connect(&decided.plan, &decided.credentials, Pace::REAL, console) else {
+    let Ok(registries) = connect(decided, Pace::REAL, console) else {
         return;
     };
     let looks = done.held.iter_mut().map(|held| {
@@ -44,7 +44,7 @@ async fn look(
     let path = held.name.repository().to_owned();
     let repository = registry.repository(&path, Patience::lasting(LIMIT, Pace::REAL));
     if held.proof.is_none() {
-        held.proof = repository.prove(digest).await.ok();
+        held.proof = repository.prove(digest, &decided.plan.primary).await.ok();
     }
     if let Ok(tags) = repository.read_back(digest, &tags, Duration::ZERO).await {
         held.tags = tags;

@@ -85,7 +85,8 @@ impl Subject {
         format!("{server}/{kind}/{owner}/packages/container/{package}/settings")
     }
 
-    fn owner_and_package(&self) -> (&str, &str) {
+    /// The owner, and the package as GitHub names it: all that follows.
+    pub(crate) fn owner_and_package(&self) -> (&str, &str) {
         let path = self.name.repository();
         path.split_once('/').unwrap_or((path, path))
     }

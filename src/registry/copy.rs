@@ -12,7 +12,7 @@ use super::manifest::Content;
 use super::origin::Origin;
 use super::upload::Arrival;
 use super::{Manifest, PARALLEL, Repository, Trouble, referrers};
-use crate::image::Digest;
+use crate::image::{Digest, Tag};
 use crate::problem::Problem;
 
 /// Why an image was not copied.
@@ -88,6 +88,23 @@ pub(crate) async fn copy(
     Ok(moved)
 }
 
+/// Copies an image without children, and lets `tag` show it: the older Docker registry takes no manifest
+/// under its digest.
+pub(crate) async fn copy_under(
+    origin: Origin<'_>,
+    image: &Manifest,
+    target: Repository<'_>,
+    tag: &Tag,
+) -> Result<Moved, Halted> {
+    let parts = Parts::of(origin, image).await.map_err(Halted::Reading)?;
+    let bytes = parts.place(origin, target).await?;
+    target.put(image, tag).await?;
+    Ok(Moved {
+        bytes,
+        referrers: 0,
+    })
+}
+
 /// Copies a manifest and all below it, and nothing that refers to it.
 pub(super) async fn copy_image(
     origin: Origin<'_>,
@@ -95,7 +112,7 @@ pub(super) async fn copy_image(
     target: Repository<'_>,
 ) -> Result<Copied, Halted> {
     let parts = Parts::of(origin, root).await.map_err(Halted::Reading)?;
-    let bytes = place_all(parts.blobs.values(), origin, target).await?;
+    let bytes = parts.place(origin, target).await?;
     let puts = parts.images.iter().map(|image| target.put_by_digest(image));
     let puts = stream::iter(puts).buffer_unordered(PARALLEL);
     let mut subjects: Vec<Option<String>> = puts.try_collect().await?;
@@ -112,18 +129,6 @@ pub(super) async fn copy_image(
         // A manifest without children is alone, and one with children is put last.
         subject: subjects.pop().flatten(),
     })
-}
-
-/// Sees to it that all of them are there; gives how many bytes went through our hands.
-async fn place_all(
-    blobs: impl Iterator<Item = &Blob>,
-    origin: Origin<'_>,
-    target: Repository<'_>,
-) -> Result<u64, Halted> {
-    let placed = blobs.map(|blob| target.place(blob, origin));
-    let placed = stream::iter(placed).buffer_unordered(BLOBS);
-    let arrivals: Vec<Arrival> = placed.try_collect().await?;
-    Ok(arrivals.iter().map(|arrival| arrival.bytes()).sum())
 }
 
 impl Parts {
@@ -144,6 +149,14 @@ impl Parts {
             }
         }
         Err(origin.broken(format!("holds indexes too deep below {}", root.digest)))
+    }
+
+    /// Sees to it that every blob is there; how many bytes that moved.
+    async fn place(&self, origin: Origin<'_>, target: Repository<'_>) -> Result<u64, Halted> {
+        let placed = self.blobs.values().map(|blob| target.place(blob, origin));
+        let placed = stream::iter(placed).buffer_unordered(BLOBS);
+        let arrivals: Vec<Arrival> = placed.try_collect().await?;
+        Ok(arrivals.iter().map(|arrival| arrival.bytes()).sum())
     }
 
     /// Adds a manifest with its blobs; gives its children.

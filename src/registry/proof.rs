@@ -4,7 +4,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::manifest::{Content, Descriptor, Platform};
 use super::{Manifest, PARALLEL, Repository, Trouble};
-use crate::image::Digest;
+use crate::image::{Digest, Tag};
+use crate::server::Kind;
 
 /// What the registry holds under a digest, every part seen.
 #[derive(Clone, Debug)]
@@ -29,9 +30,13 @@ pub(crate) struct PlatformImage {
 }
 
 impl Repository<'_> {
-    /// Sees every part of what was pushed under `digest`.
-    pub(crate) async fn prove(self, digest: &Digest) -> Result<Proof, Trouble> {
-        let manifest = self.manifest(digest).await?;
+    /// Sees every part of what was pushed under `digest`. The older Docker registry serves no manifest by
+    /// digest: there it is the bytes under `tag` that must have it.
+    pub(crate) async fn prove(self, digest: &Digest, tag: &Tag) -> Result<Proof, Trouble> {
+        let manifest = match self.kind() {
+            Kind::Docker => self.manifest_with(tag.as_str(), digest).await?,
+            Kind::Container | Kind::Generic => self.manifest(digest).await?,
+        };
         let content = self.content(&manifest)?;
         if content.manifests.is_empty() {
             self.prove_image(manifest, &content).await

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use super::call::{Call, Missing};
 use super::{Manifest, PARALLEL, Repository, Trouble, manifest};
 use crate::image::{Digest, Tag};
+use crate::server::Kind;
 
 /// A page of `GET …/tags/list`.
 #[derive(Deserialize)]
@@ -43,6 +44,18 @@ impl Repository<'_> {
             }
         }
         Ok(tags)
+    }
+
+    /// Whether the repository has a tag that is not among `ours`.
+    pub(crate) async fn has_tags_beside(self, ours: &[Tag]) -> Result<bool, Trouble> {
+        let call = Call::new(Method::GET, format!("tags/list?n={}", ours.len() + 1));
+        let page: Page = match self.call(call).await {
+            Ok(answer) => serde_json::from_slice(&answer.body).unwrap_or(Page { tags: None }),
+            Err(Trouble::NotFound { .. }) => return Ok(false),
+            Err(trouble) => return Err(trouble),
+        };
+        let mut tags = page.tags.into_iter().flatten();
+        Ok(tags.any(|tag| ours.iter().all(|own| own.as_str() != tag)))
     }
 
     /// The manifest a tag points to now, if there is such a tag.
@@ -103,22 +116,25 @@ impl Repository<'_> {
         }
     }
 
-    /// What a tag points to. The header is believed when it is what we hope for; any other time the
-    /// bytes are hashed.
+    /// What a tag points to. The header is believed when it is what we hope for; any other time, and
+    /// always at the older Docker registry, whose header means nothing, the bytes are hashed.
     pub(crate) async fn digest_of(
         self,
         tag: &Tag,
         hoped: &Digest,
     ) -> Result<Option<Digest>, Trouble> {
-        let call = Call::new(Method::HEAD, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
-        let answer = match self.call(call).await {
-            Ok(answer) => answer,
-            Err(Trouble::NotFound { .. }) => return Ok(None),
-            Err(trouble) => return Err(trouble),
-        };
-        let said = answer.content_digest.and_then(|text| text.parse().ok());
-        if said.as_ref() == Some(hoped) {
-            return Ok(said);
+        if self.kind() != Kind::Docker {
+            let path = format!("manifests/{tag}");
+            let call = Call::new(Method::HEAD, path).accept(manifest::ACCEPTED);
+            let answer = match self.call(call).await {
+                Ok(answer) => answer,
+                Err(Trouble::NotFound { .. }) => return Ok(None),
+                Err(trouble) => return Err(trouble),
+            };
+            let said = answer.content_digest.and_then(|text| text.parse().ok());
+            if said.as_ref() == Some(hoped) {
+                return Ok(said);
+            }
         }
         let held = self.manifest_of(tag).await?;
         Ok(held.map(|manifest| manifest.digest))

@@ -17,6 +17,7 @@ mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;
+mod registries;
 mod support;
 mod tags;
 mod vectors;

@@ -8,6 +8,8 @@ mod candidate;
 mod engine;
 mod hostile;
 mod inputs;
+mod legacy;
 mod patience;
 mod registry;
+mod servers;
 mod world;

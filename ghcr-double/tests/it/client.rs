@@ -66,11 +66,27 @@ pub(crate) fn send(
     headers: &[(&str, &str)],
     body: &[u8],
 ) -> io::Result<Reply> {
-    let mut stream = TcpStream::connect(double.address())?;
+    let stream = connect(double)?;
+    exchange(stream, &double.host(), method, target, headers, body)
+}
+
+pub(crate) fn connect(double: &Double) -> io::Result<TcpStream> {
+    let stream = TcpStream::connect(double.address())?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
+    Ok(stream)
+}
+
+/// One request to whom the stream leads, under this host name.
+pub(crate) fn exchange(
+    mut stream: impl Read + Write,
+    host: &str,
+    method: &str,
+    target: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> io::Result<Reply> {
     let mut head = format!(
-        "{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\ncontent-length: {}\r\n",
-        double.host(),
+        "{method} {target} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\ncontent-length: {}\r\n",
         body.len()
     );
     for (name, value) in headers {
@@ -78,6 +94,7 @@ pub(crate) fn send(
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     stream.write_all(body)?;
+    stream.flush()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer)?;
     parse(&answer, method == "HEAD")

@@ -5,6 +5,7 @@ use std::fmt;
 use crate::inputs::builder::{BuilderInputs, Recipe};
 use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
+use crate::trust::Trust;
 
 /// What a request needs that not every builder can do.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,9 @@ pub(super) enum Need {
     RewrittenTimestamps,
     /// `allow: security.insecure`
     InsecureEntitlement,
+    /// `ca-cert`: an engine reads the authorities it trusts from the disk of its own machine
+    /// (<https://docs.docker.com/engine/security/certificates/>).
+    PrivateAuthority,
 }
 
 /// Where the engine keeps its images, which decides what its own builder can do
@@ -53,7 +57,7 @@ pub(super) enum BuilderChoice {
 }
 
 impl Needs {
-    pub(super) fn of(request: &BuildRequest) -> Self {
+    pub(super) fn of(request: &BuildRequest, trust: &Trust) -> Self {
         let exports_cache = |cache: &Spec| cache.kind() != "inline";
         let is_file = |output: &Spec| match output.kind() {
             "oci" => true,
@@ -68,12 +72,16 @@ impl Needs {
                 request.cache_to.iter().any(exports_cache),
                 Need::CacheExport,
             ),
-            (request.outputs.iter().any(is_file), Need::ImageFile),
+            (
+                request.layout.is_some() || request.outputs.iter().any(is_file),
+                Need::ImageFile,
+            ),
             (request.timestamp.is_some(), Need::RewrittenTimestamps),
             (
                 request.sandbox.allow.iter().any(is_insecure),
                 Need::InsecureEntitlement,
             ),
+            (trust.pem().is_some(), Need::PrivateAuthority),
         ];
         let needs = needs.into_iter().filter(|(needed, _)| *needed);
         Self(needs.map(|(_, need)| need).collect())
@@ -98,7 +106,7 @@ impl Need {
             Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
                 store != Store::Containerd
             }
-            Self::RewrittenTimestamps | Self::InsecureEntitlement => true,
+            Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateAuthority => true,
         }
     }
 }
@@ -174,6 +182,7 @@ impl fmt::Display for Need {
             Self::ImageFile => "write an image to a file",
             Self::RewrittenTimestamps => "rewrite timestamps",
             Self::InsecureEntitlement => "grant `security.insecure`",
+            Self::PrivateAuthority => "be told of a private authority",
         })
     }
 }
@@ -233,7 +242,11 @@ mod tests {
             );
             check(&automatic, Store::Graph, &needs, &reason);
         }
-        for need in [Need::RewrittenTimestamps, Need::InsecureEntitlement] {
+        for need in [
+            Need::RewrittenTimestamps,
+            Need::InsecureEntitlement,
+            Need::PrivateAuthority,
+        ] {
             let needs = Needs(vec![need]);
             assert!(!needs.depend_on_store());
             let reason = format!("docker-container: the engine's own builder cannot {need}");

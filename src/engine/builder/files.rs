@@ -1,23 +1,17 @@
 //! What a builder reads when it is made: the daemon's configuration, certificates.
 
-use std::fs;
-use std::io;
 use std::path::Path;
-
-use anyhow::Context as _;
 
 use super::arguments;
 use crate::engine::docker_config::write_private;
 use crate::inputs::builder::{DaemonConfig, Recipe};
 use crate::problem::Problem;
+use crate::workspace::Workspace;
 
 /// Writes it to `place`, where only we can read it.
 pub(super) fn write(recipe: &Recipe, place: &Path, workspace: &Path) -> anyhow::Result<()> {
     if let Some(config) = &recipe.daemon_config {
-        let text = match config {
-            DaemonConfig::Inline(text) => text.clone(),
-            DaemonConfig::File(path) => daemon_config(path, workspace)?,
-        };
+        let text = daemon_text(config, workspace)?;
         write_private(&place.join(arguments::DAEMON_CONFIG), text.as_bytes())?;
     }
     for (number, node) in recipe.nodes.iter().enumerate() {
@@ -28,29 +22,30 @@ pub(super) fn write(recipe: &Recipe, place: &Path, workspace: &Path) -> anyhow::
     Ok(())
 }
 
+/// The text of a daemon's configuration, wherever it stands.
+pub(super) fn daemon_text(config: &DaemonConfig, workspace: &Path) -> Result<String, Problem> {
+    match config {
+        DaemonConfig::Inline(text) => Ok(text.clone()),
+        DaemonConfig::File(path) => daemon_config(path, workspace),
+    }
+}
+
 /// The text of a configuration in the workspace; a path that leads out of it is none of ours to read.
-fn daemon_config(path: &str, workspace: &Path) -> anyhow::Result<String> {
-    let problem = || {
+fn daemon_config(path: &str, workspace: &Path) -> Result<String, Problem> {
+    let bytes = Workspace(workspace).read("buildkitd-config", path)?;
+    String::from_utf8(bytes).map_err(|error| {
         Problem::new(
-            format!(
-                "the input `buildkitd-config` is `{path}`, and there is no such file in the workspace"
-            ),
-            "name a file of the checkout, from its root; or write its text in `buildkitd-config-inline`",
+            format!("the input `buildkitd-config` is `{path}`, which is no text"),
+            "name a TOML file, or write its text in `buildkitd-config-inline`",
         )
-    };
-    let text = || {
-        let root = workspace.canonicalize()?;
-        let file = workspace.join(path).canonicalize()?;
-        if !file.starts_with(root) {
-            return Err(io::Error::other("the path leads out of the workspace"));
-        }
-        fs::read_to_string(file)
-    };
-    text().with_context(problem)
+        .because(error.to_string())
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
     use crate::problem::Explanation;
     use expect_test::expect;
@@ -66,15 +61,13 @@ mod tests {
         let read = |path| daemon_config(path, &workspace);
         assert_eq!(read("buildkitd.toml").unwrap(), "debug = true");
         for path in ["../secret", "link", "/etc/hostname"] {
-            let error = format!("{:#}", read(path).unwrap_err());
-            assert!(
-                error.ends_with("the path leads out of the workspace"),
-                "{error}"
-            );
+            let problem = read(path).unwrap_err().to_string();
+            assert!(problem.ends_with("which leaves the workspace"), "{problem}");
         }
         expect![[r#"
-            the input `buildkitd-config` is `nope.toml`, and there is no such file in the workspace
-              because: No such file or directory (os error 2)
-              fix: name a file of the checkout, from its root; or write its text in `buildkitd-config-inline`"#]].assert_eq(&Explanation::of(&read("nope.toml").unwrap_err()).to_string());
+            the input `buildkitd-config` is `nope.toml`
+              because: it cannot be read: No such file or directory (os error 2)
+              fix: paths start at the root of the checkout"#]]
+        .assert_eq(&Explanation::of(&read("nope.toml").unwrap_err().into()).to_string());
     }
 }

@@ -11,10 +11,11 @@ use super::run_name::{self, PREFIX};
 use super::{Builder, CONTAINER_PREFIX};
 use crate::credentials::Credentials;
 use crate::engine::api::EngineApi;
-use crate::engine::docker_config::PrivateConfig;
+use crate::engine::docker_config::{self, PrivateConfig};
 use crate::engine::reach;
 use crate::inputs::Inputs;
 use crate::inputs::builder::{BuilderInputs, Recipe};
+use crate::server::Server;
 use crate::vars::Vars;
 use crate::workflow::Console;
 
@@ -33,6 +34,7 @@ pub(super) fn remember(state_file: &Path, name: Option<&str>) -> std::io::Result
 /// Removes what the run left, if it left anything. Repeating it does no harm, and no failure of it fails
 /// the job.
 pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
+    docker_config::remove_leftovers(vars);
     let name = vars
         .get("STATE_builder")
         .filter(|name| name.starts_with(PREFIX));
@@ -58,7 +60,7 @@ fn builder(name: &str, vars: &Vars) -> anyhow::Result<Builder> {
         BuilderInputs::Made(recipe) => recipe.outline(),
         BuilderInputs::Automatic | BuilderInputs::Named(_) => Recipe::container(),
     };
-    let credentials = Credentials::new(&inputs, vars, String::new())?;
+    let credentials = Credentials::new(&inputs, vars, &Server::Public)?;
     let config = PrivateConfig::write(vars, &credentials, &[])?;
     let buildx = reach::buildx(vars)?;
     Ok(Builder::left(buildx, name.to_owned(), recipe, config, vars))

@@ -98,6 +98,15 @@ pub(in crate::engine) fn build_environment(
     caches.chain(protocol).chain(clock).collect()
 }
 
+/// buildx itself asks for the bearers that BuildKit shows. `SSL_CERT_DIR` adds to the system's bundle, where
+/// `SSL_CERT_FILE` would replace it (<https://pkg.go.dev/crypto/x509#SystemCertPool>).
+pub(in crate::engine) fn trusting(vars: &Vars, authorities: &Path) -> (String, String) {
+    let system = vars.get("SSL_CERT_DIR");
+    let system = system.unwrap_or("/etc/ssl/certs:/etc/pki/tls/certs");
+    let folders = format!("{system}:{}", authorities.display());
+    ("SSL_CERT_DIR".to_owned(), folders)
+}
+
 /// The commit's time for a reproducible build, else what the person's environment says.
 fn clock(request: &BuildRequest, vars: &Vars) -> Option<String> {
     let commit = request.timestamp.map(|time| time.timestamp().to_string());

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::Image;
+use super::{Image, Pusher};
 use crate::inputs::build::BuildInputs;
 use crate::inputs::outputs::is_image;
 use crate::inputs::spec::Spec;
@@ -22,7 +22,12 @@ pub(super) fn outputs(build: &BuildInputs, image: &Image) -> Vec<Spec> {
         .filter(|output| is_image(output))
         .collect();
     let nothing_else = others().next().is_none();
-    let has_image = image.push || !images.is_empty() || nothing_else || loads(build);
+    let wanted = !images.is_empty() || nothing_else || loads(build);
+    let has_image = match image.pusher {
+        Pusher::Engine => true,
+        Pusher::Ourselves => loads(build),
+        Pusher::Nobody => wanted,
+    };
     let own = has_image.then(|| image_output(&images, image));
     let dated = others().map(|output| with_timestamp(output.clone(), image.timestamp));
     own.into_iter().chain(dated).collect()
@@ -33,6 +38,26 @@ pub(super) fn loads(build: &BuildInputs) -> bool {
     build.load || build.outputs.iter().any(is_kept)
 }
 
+/// Docker's own media types, as the older Docker registry wants them.
+pub(super) fn layout(build: &BuildInputs, image: &Image) -> Option<Spec> {
+    if image.pusher != Pusher::Ourselves {
+        return None;
+    }
+    let asked = build.outputs.iter().filter(|output| is_image(output));
+    let asked = asked.flat_map(|output| output.attributes());
+    let output = asked.fold(Spec::new("oci"), |output, (key, value)| {
+        output.with(key, value)
+    });
+    let output = output.with("oci-mediatypes", "false").with("tar", "false");
+    Some(with_timestamp(output, image.timestamp))
+}
+
+/// The same image, when it turns out that it stays here.
+pub(super) fn unpushed_docker() -> Spec {
+    let image = Spec::new("image").with("oci-mediatypes", "false");
+    image.with("push", "false")
+}
+
 /// Annotations belong to OCI manifests only, so the OCI media types are asked for.
 fn image_output(asked: &[&Spec], image: &Image) -> Spec {
     let asked = asked.iter().flat_map(|output| output.attributes());
@@ -40,7 +65,10 @@ fn image_output(asked: &[&Spec], image: &Image) -> Spec {
         Spec::new("image").with("oci-mediatypes", "true"),
         |output, (key, value)| output.with(key, value),
     );
-    let push = if image.push { "true" } else { "false" };
+    let push = match image.pusher {
+        Pusher::Engine => "true",
+        Pusher::Ourselves | Pusher::Nobody => "false",
+    };
     with_timestamp(output, image.timestamp).with("push", push)
 }
 
@@ -65,11 +93,11 @@ mod tests {
     use crate::vars::Vars;
 
     #[track_caller]
-    fn check(variables: &[(&str, &str)], push: bool, expected: &[&str]) {
+    fn check(variables: &[(&str, &str)], pusher: Pusher, expected: &[&str]) {
         let inputs = Inputs::from_vars(&Vars::of(variables), &[]).unwrap();
         let image = Image {
             names: Vec::new(),
-            push,
+            pusher,
             labels: Vec::new(),
             annotations: Vec::new(),
             timestamp: inputs.build.reproducible.then_some(DateTime::UNIX_EPOCH),
@@ -87,13 +115,21 @@ mod tests {
 
     #[test]
     fn an_image_is_the_result_unless_something_else_is() {
-        check(&[], true, &["image oci-mediatypes=true push=true"]);
-        check(&[], false, &["image oci-mediatypes=true push=false"]);
+        check(
+            &[],
+            Pusher::Engine,
+            &["image oci-mediatypes=true push=true"],
+        );
+        check(
+            &[],
+            Pusher::Nobody,
+            &["image oci-mediatypes=true push=false"],
+        );
         let files = ("INPUT_OUTPUTS", "type=local,dest=out");
-        check(&[files], false, &["local dest=out"]);
+        check(&[files], Pusher::Nobody, &["local dest=out"]);
         check(
             &[files],
-            true,
+            Pusher::Engine,
             &["image oci-mediatypes=true push=true", "local dest=out"],
         );
     }
@@ -105,7 +141,7 @@ mod tests {
                 "INPUT_OUTPUTS",
                 "type=image,compression=zstd\ntype=oci,dest=x.tar",
             )],
-            true,
+            Pusher::Engine,
             &[
                 "image oci-mediatypes=true compression=zstd push=true",
                 "oci dest=x.tar",
@@ -117,15 +153,52 @@ mod tests {
     fn what_the_engine_keeps_is_the_image_too() {
         let load = ("INPUT_LOAD", "true");
         let image = "image oci-mediatypes=true push=false";
-        check(&[load], false, &[image]);
-        check(&[("INPUT_OUTPUTS", "type=docker")], false, &[image]);
+        check(&[load], Pusher::Nobody, &[image]);
+        check(
+            &[("INPUT_OUTPUTS", "type=docker")],
+            Pusher::Nobody,
+            &[image],
+        );
         check(
             &[load, ("INPUT_OUTPUTS", "type=local,dest=out")],
-            false,
+            Pusher::Nobody,
             &[image, "local dest=out"],
         );
         let tar = "type=docker,dest=x.tar";
-        check(&[("INPUT_OUTPUTS", tar)], false, &["docker dest=x.tar"]);
+        check(
+            &[("INPUT_OUTPUTS", tar)],
+            Pusher::Nobody,
+            &["docker dest=x.tar"],
+        );
+    }
+
+    #[test]
+    fn what_we_push_ourselves_is_written_as_a_layout() {
+        let shown = |variables: &[(&str, &str)]| {
+            let inputs = Inputs::from_vars(&Vars::of(variables), &[]).unwrap();
+            let image = Image {
+                names: Vec::new(),
+                pusher: Pusher::Ourselves,
+                labels: Vec::new(),
+                annotations: Vec::new(),
+                timestamp: None,
+            };
+            let outputs = outputs(&inputs.build, &image);
+            let all = outputs
+                .iter()
+                .chain(layout(&inputs.build, &image).as_ref())
+                .map(shown)
+                .collect::<Vec<_>>();
+            all.join("; ")
+        };
+        assert_eq!(shown(&[]), "oci oci-mediatypes=false tar=false");
+        assert_eq!(
+            shown(&[
+                ("INPUT_LOAD", "true"),
+                ("INPUT_OUTPUTS", "type=image,compression-level=9")
+            ]),
+            "image oci-mediatypes=true compression-level=9 push=false; oci compression-level=9 oci-mediatypes=false tar=false"
+        );
     }
 
     #[test]
@@ -133,7 +206,7 @@ mod tests {
         let reproducible = ("INPUT_REPRODUCIBLE", "true");
         check(
             &[reproducible, ("INPUT_OUTPUTS", "type=oci,dest=x.tar")],
-            true,
+            Pusher::Engine,
             &[
                 "image oci-mediatypes=true rewrite-timestamp=true push=true",
                 "oci dest=x.tar rewrite-timestamp=true",

@@ -80,12 +80,14 @@ fn context(case: &Case) -> Context {
 fn line(case: &Case, variables: &[(&str, &str)]) -> String {
     let inputs = Inputs::from_vars(&Vars::of(variables), &[]).unwrap();
     let context = context(case);
+    let has_token = inputs.github_token.is_some();
+    let without_login = (!has_token).then_some("ghcr.io");
     let floating = match floating(&inputs, &context) {
         Floating::Forward => "forward",
         Floating::Always => "always",
         Floating::Never { .. } => "never",
     };
-    match decide(&inputs, &context, inputs.token.is_some()) {
+    match decide(&inputs, &context, without_login) {
         Ok(PushDecision::Push { reason }) => format!("push, {floating}: {reason}"),
         Ok(PushDecision::PushIfAllowed { reason }) => format!("ask, {floating}: {reason}"),
         Ok(PushDecision::BuildOnly { reason }) => format!("build: {reason}"),
@@ -126,20 +128,20 @@ fn with_a_token_everything_trusted_is_pushed() {
 #[test]
 fn without_a_token_everything_is_only_built() {
     expect![[r#"
-        push                    build: there is no token to log in with
-        schedule                build: there is no token to log in with
-        release                 build: there is no token to log in with
-        merge_group             build: there is no token to log in with
-        pull request, own       build: there is no token to log in with
+        push                    build: there is no login for ghcr.io
+        schedule                build: there is no login for ghcr.io
+        release                 build: there is no login for ghcr.io
+        merge_group             build: there is no login for ghcr.io
+        pull request, own       build: there is no login for ghcr.io
         pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
         pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
         review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        target, own             build: there is no token to log in with
+        target, own             build: there is no login for ghcr.io
         target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
-        workflow_run, own       build: there is no token to log in with
+        workflow_run, own       build: there is no login for ghcr.io
         workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
-        Dependabot, push        build: there is no token to log in with
-        Dependabot, pull        build: there is no token to log in with
+        Dependabot, push        build: there is no login for ghcr.io
+        Dependabot, pull        build: there is no login for ghcr.io
     "#]].assert_eq(&table(&[]));
 }
 

@@ -77,9 +77,28 @@ impl ImageEntry {
         })
     }
 
+    /// Whether it says in which registry the image is.
+    pub(crate) fn has_registry(&self) -> bool {
+        ImageName::has_registry(&self.name)
+    }
+
+    /// The name as it was written.
+    pub(crate) fn written(&self) -> &str {
+        &self.name
+    }
+
     /// The name, in `default_registry` when it names none.
     pub(crate) fn image_name(&self, default_registry: &str) -> Result<ImageName, Problem> {
-        ImageName::parse(&self.name, default_registry).map_err(|problem| {
+        self.parse(&self.name, default_registry)
+    }
+
+    /// The name below `place`: a registry, and a path in it.
+    pub(crate) fn image_name_in(&self, place: &str) -> Result<ImageName, Problem> {
+        self.parse(&format!("{place}/{}", self.name), place)
+    }
+
+    fn parse(&self, text: &str, default_registry: &str) -> Result<ImageName, Problem> {
+        ImageName::parse(text, default_registry).map_err(|problem| {
             let explanation = Explanation::of(&problem.into());
             self.entry.problem(Flaw {
                 because: [&[explanation.what], explanation.because.as_slice()]

@@ -11,10 +11,12 @@ use crate::Decided;
 use crate::context::Context;
 use crate::credentials::Credentials;
 use crate::engine::Built;
+use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
 use crate::problem::Explanation;
 use crate::registry::{Pace, Patience};
+use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::{Console, Reader, Screen, Stream};
 
@@ -115,11 +117,9 @@ impl World {
 
     async fn settled(&self, done: &mut Done) -> anyhow::Result<()> {
         let Self { decided, .. } = self;
-        let Decided {
-            plan, credentials, ..
-        } = decided;
+        let plan = &decided.plan;
         let pace = Pace::times(SPEED);
-        let registries = connect(plan, credentials, pace, CONSOLE)?;
+        let registries = connect(decided, pace, CONSOLE)?;
         preflight::before_the_build(decided, &registries, CONSOLE).await?;
         let digest: crate::image::Digest = self.new.parse()?;
         done.built = Some(Built {
@@ -161,7 +161,9 @@ fn decided(double: &Double) -> Decided {
     ]);
     let inputs = Inputs::from_vars(&vars, &[]).unwrap();
     let context = Context::from_vars(&vars).unwrap();
-    let credentials = Credentials::new(&inputs, &vars, host.clone()).unwrap();
+    let credentials = Credentials::new(&inputs, &vars, &context.server).unwrap();
+    let trust = Trust::default();
+    let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
     let now = "2026-11-20T10:00:00Z".parse().unwrap();
     let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
     let mode = Mode::Publish;
@@ -170,6 +172,8 @@ fn decided(double: &Double) -> Decided {
         inputs,
         credentials,
         context,
+        trust,
+        github,
         plan,
     }
 }

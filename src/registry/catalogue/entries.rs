@@ -31,6 +31,12 @@ const NEW_TOKEN: &str = "give a token that is valid: `github-token` needs no inp
 const LAGGING: &str = "the registry does not have all of what was pushed yet";
 
 pub(super) const ENTRIES: &[Entry] = &[
+    entry(
+        Final,
+        &["failed to verify certificate"],
+        "the server shows a certificate of an authority that is not known",
+        "give the authority's certificate in the input `ca-cert`; a builder that was there before, and the engine itself, have to be told by whoever runs them",
+    ),
     // What looks like a denial and is none.
     entry(
         Passing,

@@ -6,6 +6,8 @@ use std::thread::{sleep, spawn};
 
 use super::*;
 use crate::registry::{Layout, Pace, Patience, Registry};
+use crate::server::Kind;
+use crate::trust::Trust;
 use crate::workflow::{Console, Reader, Screen, Stream};
 
 const CONSOLE: Console = Console {
@@ -90,7 +92,15 @@ async fn upload(appetite: Appetite) -> Result<Arrival, Halted> {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
     let pace = Pace::times(100);
-    let registry = Registry::new(&registry(appetite), None, pace, CONSOLE).unwrap();
+    let registry = Registry::new(
+        &registry(appetite),
+        Kind::Generic,
+        None,
+        &Trust::default(),
+        pace,
+        CONSOLE,
+    );
+    let registry = registry.unwrap();
     let repository = registry.repository("acme/widget", Patience::lasting(Duration::ZERO, pace));
     let size = SIZE as u64;
     let blob = Blob { digest, size };

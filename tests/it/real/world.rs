@@ -7,6 +7,8 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use ghcr_double::{Account, Issuer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -76,6 +78,15 @@ pub(crate) fn buildx(engine: Option<&str>) -> Command {
     buildx
 }
 
+/// A `DOCKER_CONFIG` with a login to one registry.
+pub(crate) fn login(registry: &str) -> TempDir {
+    let config = tempfile::tempdir().unwrap();
+    let auth = STANDARD.encode(format!("octocat:{TOKEN}"));
+    let login = json!({"auths": {registry: {"auth": auth}}});
+    fs::write(config.path().join("config.json"), login.to_string()).unwrap();
+    config
+}
+
 /// crane, logged in to one registry.
 pub(crate) struct Crane {
     config: TempDir,
@@ -83,9 +94,7 @@ pub(crate) struct Crane {
 
 impl Crane {
     pub(crate) fn new(registry: &str) -> Self {
-        let config = tempfile::tempdir().unwrap();
-        let login = json!({"auths": {registry: {"username": "octocat", "password": TOKEN}}});
-        fs::write(config.path().join("config.json"), login.to_string()).unwrap();
+        let config = login(registry);
         Self { config }
     }
 

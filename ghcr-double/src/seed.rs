@@ -1,0 +1,207 @@
+//! What tests put into the registry without asking it: images, indexes, referrers.
+
+use bytes::{Bytes, BytesMut};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+use crate::double::Double;
+use crate::referrers::{self, Referrers};
+use crate::store::Manifest;
+
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar";
+const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
+const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
+const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
+
+impl Double {
+    /// Stores a blob, unasked, and gives its digest.
+    pub fn put_blob(&self, name: &str, bytes: impl Into<Bytes>) -> String {
+        self.shared.lock().store.put_blob(name, bytes.into())
+    }
+
+    /// Stores a manifest under a digest or tag, unasked and unchecked, and gives its digest.
+    pub fn put_manifest(
+        &self,
+        name: &str,
+        reference: &str,
+        media_type: &str,
+        bytes: impl Into<Bytes>,
+    ) -> String {
+        let manifest = Manifest {
+            media_type: media_type.to_owned(),
+            bytes: bytes.into(),
+        };
+        let store = &mut self.shared.lock().store;
+        store.put_manifest(name, reference, manifest)
+    }
+
+    /// Stores a small linux/amd64 image with these annotations under a tag, and gives its digest.
+    pub fn put_image(&self, name: &str, tag: &str, annotations: &[(&str, &str)]) -> String {
+        let mut manifest = self.image(name, "linux/amd64", small_layer());
+        manifest["annotations"] = object(annotations);
+        self.put_manifest(name, tag, MANIFEST, manifest.to_string())
+    }
+
+    /// Stores a small image for a platform such as `linux/arm/v7` without a tag, and gives its digest.
+    pub fn put_platform_image(&self, name: &str, platform: &str) -> String {
+        let manifest = self.image(name, platform, small_layer()).to_string();
+        self.put_untagged(name, MANIFEST, manifest)
+    }
+
+    /// Stores a linux/amd64 image with one layer of that many bytes under a tag, and gives its digest.
+    ///
+    /// The layer cannot be compressed and is no archive; layers of one size are the same.
+    pub fn put_large_image(&self, name: &str, tag: &str, layer_bytes: usize) -> String {
+        let manifest = self.image(name, "linux/amd64", noise(layer_bytes));
+        self.put_manifest(name, tag, MANIFEST, manifest.to_string())
+    }
+
+    /// Stores a small linux/amd64 image in Docker's media types under a tag, and gives its digest.
+    pub fn put_docker_image(&self, name: &str, tag: &str) -> String {
+        let mut manifest = self.image(name, "linux/amd64", small_layer());
+        manifest["mediaType"] = DOCKER_MANIFEST.into();
+        manifest["config"]["mediaType"] = DOCKER_CONFIG.into();
+        manifest["layers"][0]["mediaType"] = DOCKER_LAYER.into();
+        self.put_manifest(name, tag, DOCKER_MANIFEST, manifest.to_string())
+    }
+
+    /// Stores an index of manifests that are there, each with its platform, under a tag, and gives its digest.
+    ///
+    /// `unknown/unknown` is the platform that BuildKit gives to attestations.
+    pub fn put_index(
+        &self,
+        name: &str,
+        tag: &str,
+        children: &[(&str, &str)],
+        annotations: &[(&str, &str)],
+    ) -> String {
+        let children: Vec<Value> = children
+            .iter()
+            .filter_map(|(platform, digest)| {
+                let (media_type, bytes) = self.manifest(name, digest)?;
+                Some(json!({
+                    "mediaType": media_type,
+                    "digest": digest,
+                    "size": bytes.len(),
+                    "platform": object(&fields(platform)),
+                }))
+            })
+            .collect();
+        let index = json!({
+            "schemaVersion": 2,
+            "mediaType": INDEX,
+            "manifests": children,
+            "annotations": object(annotations),
+        });
+        self.put_manifest(name, tag, INDEX, index.to_string())
+    }
+
+    /// Stores an artifact that refers to a manifest, and gives its digest. It is found with the referrers API, or
+    /// where there is none, in the index under the tag `sha256-<hex>`, after those that are listed there.
+    pub fn put_referrer(&self, name: &str, subject: &str, artifact_type: &str) -> String {
+        let (media_type, bytes) = self.manifest(name, subject).unwrap_or_default();
+        let payload = format!("{artifact_type} for {subject}");
+        let size = payload.len();
+        let payload = self.put_blob(name, payload);
+        let config = self.put_blob(name, "{}");
+        let artifact = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "artifactType": artifact_type,
+            "config": { "mediaType": EMPTY, "digest": config, "size": 2 },
+            "layers": [{ "mediaType": artifact_type, "digest": payload, "size": size }],
+            "subject": { "mediaType": media_type, "digest": subject, "size": bytes.len() },
+        });
+        let digest = self.put_untagged(name, MANIFEST, artifact.to_string());
+        if self.shared.lock().referrers == Referrers::Absent {
+            self.list_under_tag(name, subject, &digest, &artifact);
+        }
+        digest
+    }
+
+    /// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>
+    fn list_under_tag(&self, name: &str, subject: &str, digest: &str, artifact: &Value) {
+        let tag = subject.replacen(':', "-", 1);
+        let bytes = artifact.to_string().into();
+        let media_type = MANIFEST.to_owned();
+        let descriptor = referrers::descriptor(digest, &Manifest { media_type, bytes }, artifact);
+        let listed = self.manifest(name, &tag);
+        let listed = listed.and_then(|(_, bytes)| serde_json::from_slice::<Value>(&bytes).ok());
+        let mut manifests = listed
+            .and_then(|index| index["manifests"].as_array().cloned())
+            .unwrap_or_default();
+        manifests.retain(|known| known["digest"] != descriptor["digest"]);
+        manifests.push(descriptor);
+        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": manifests });
+        self.put_manifest(name, &tag, INDEX, index.to_string());
+    }
+
+    fn put_untagged(&self, name: &str, media_type: &str, manifest: String) -> String {
+        let digest = crate::names::digest_of(manifest.as_bytes());
+        self.put_manifest(name, &digest, media_type, manifest)
+    }
+
+    /// Config and layer, and a manifest that is not yet stored.
+    fn image(&self, name: &str, platform: &str, layer: Bytes) -> Value {
+        let layer_size = layer.len();
+        let diff_id = self.put_blob(name, layer);
+        let mut config = json!({
+            "architecture": "amd64",
+            "os": "linux",
+            "config": {},
+            "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+        });
+        for (key, value) in fields(platform) {
+            config[key] = value.into();
+        }
+        let config = config.to_string();
+        let size = config.len();
+        let config = self.put_blob(name, config);
+        json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": { "mediaType": CONFIG, "digest": config, "size": size },
+            "layers": [{ "mediaType": LAYER, "digest": diff_id, "size": layer_size }],
+        })
+    }
+}
+
+/// `linux/arm/v7` as the fields of a descriptor or a config.
+fn fields(platform: &str) -> Vec<(&str, &str)> {
+    let keys = ["os", "architecture", "variant"];
+    keys.into_iter().zip(platform.split('/')).collect()
+}
+
+fn object(pairs: &[(&str, &str)]) -> Value {
+    let pairs: BTreeMap<_, _> = pairs.iter().copied().collect();
+    json!(pairs)
+}
+
+fn small_layer() -> Bytes {
+    Bytes::from_static(&[0; 1024])
+}
+
+/// Bytes that no compression shortens: a block of a xorshift sequence, numbered each time it is repeated.
+fn noise(length: usize) -> Bytes {
+    let mut word = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut block = Vec::with_capacity(1 << 20);
+    while block.len() < 1 << 20 {
+        word ^= word << 13;
+        word ^= word >> 7;
+        word ^= word << 17;
+        block.extend_from_slice(&word.to_le_bytes());
+    }
+    let mut bytes = BytesMut::with_capacity(length);
+    let mut number = 0_u64;
+    while bytes.len() < length {
+        block.splice(..8, number.to_le_bytes());
+        let rest = (length - bytes.len()).min(block.len());
+        bytes.extend_from_slice(block.get(..rest).unwrap_or_default());
+        number += 1;
+    }
+    bytes.freeze()
+}

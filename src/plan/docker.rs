@@ -1,0 +1,109 @@
+//! What the older Docker registry of GitHub Enterprise Server does not take, refused before the build.
+//!
+//! <https://docs.github.com/en/enterprise-server@3.20/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>.
+
+use crate::context::Context;
+use crate::image::ImageName;
+use crate::inputs::Inputs;
+use crate::inputs::cache::CacheKind;
+use crate::inputs::outputs::is_image;
+use crate::problem::Problem;
+use crate::server::Kind;
+
+pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same";
+
+/// Whether an image goes to such a registry.
+pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
+    images.iter().any(|name| is_older(name, context))
+}
+
+fn is_older(name: &ImageName, context: &Context) -> bool {
+    context.server.kind(name.registry()) == Kind::Docker
+}
+
+/// A name there has exactly three parts: the package belongs to a repository.
+pub(super) fn check_name(name: &ImageName, context: &Context) -> Result<(), Problem> {
+    let path = name.repository();
+    let parts = path.split('/').count();
+    if parts == 3 {
+        return Ok(());
+    }
+    let repository = context.repository.to_string().to_lowercase();
+    let image = path.rsplit('/').next().unwrap_or(path);
+    let registry = name.registry();
+    Err(Problem::new(
+        format!("`{name}` is not a name the Docker registry of GitHub takes"),
+        format!("write `{registry}/{repository}/{image}`"),
+    )
+    .because(format!(
+        "a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has {parts}"
+    )))
+}
+
+/// What is said once when `written` had capitals, which no registry takes.
+pub(super) fn capitals(name: &ImageName, written: &str) -> Option<String> {
+    let has_capitals = written.chars().any(char::is_uppercase);
+    has_capitals.then(|| format!("`{written}` is published as `{name}`: names are lowercase"))
+}
+
+/// Refuses what asks for more than one manifest of Docker's own media types.
+pub(super) fn check_build(
+    images: &[ImageName],
+    inputs: &Inputs,
+    context: &Context,
+) -> Result<(), Problem> {
+    let Some(name) = images.iter().find(|name| is_older(name, context)) else {
+        return Ok(());
+    };
+    let registry = name.registry();
+    let refused = |what: String, because: &str, fix: &str| {
+        let newer = context.server.possible_registries();
+        let newer = newer.first().filter(|newer| newer.as_str() != registry);
+        let otherwise =
+            newer.map(|newer| format!(", or publish to `{newer}` if the server has it"));
+        let fix = format!("{fix}{}", otherwise.unwrap_or_default());
+        Err(Problem::new(format!("{what} does not go with `{registry}`"), fix).because(because))
+    };
+    let build = &inputs.build;
+    if build.platforms.len() > 1 {
+        let list = build.platforms.join(",");
+        return refused(
+            format!("the input `platforms` (`{list}`)"),
+            "the older Docker registry holds no index, so an image there is for one platform",
+            &format!("name one, for example `platforms: {}`", build.platforms[0]),
+        );
+    }
+    if let Some(attestation) = build.attestations.first() {
+        return refused(
+            format!("the attestation `{}`", attestation.kind()),
+            "an attestation stands in an index, and the older Docker registry holds none",
+            "leave it out of the inputs `provenance`, `sbom` and `attests`",
+        );
+    }
+    let compressed = build.outputs.iter().filter(|output| is_image(output));
+    let mut compressed = compressed.filter_map(|output| output.get("compression"));
+    if let Some(compression) = compressed.find(|how| !matches!(*how, "gzip" | "uncompressed")) {
+        return refused(
+            format!("the compression `{compression}` of the input `outputs`"),
+            "the older Docker registry takes layers that are plain or compressed with gzip",
+            "leave `compression` out",
+        );
+    }
+    let is_there = |reference: &str| {
+        let host = reference.split('/').next();
+        host.is_some_and(|host| context.server.kind(host) == Kind::Docker)
+    };
+    let cached = build
+        .cache_to
+        .iter()
+        .filter(|cache| cache.kind() == "registry");
+    let cached = cached.filter_map(|cache| cache.get("ref")).any(is_there);
+    if cached || build.cache == CacheKind::Registry {
+        return refused(
+            "a cache in the registry".to_owned(),
+            "such a cache is an index, and the older Docker registry holds none",
+            "use `cache: inline`, or let `cache-to` name another registry",
+        );
+    }
+    Ok(())
+}

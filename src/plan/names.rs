@@ -1,0 +1,73 @@
+//! `images` + registry -> the names the image is published under.
+
+use super::{destination, docker};
+use crate::context::Context;
+use crate::image::ImageName;
+use crate::inputs::Inputs;
+use crate::problem::Problem;
+use crate::server::Kind;
+
+/// The names, and what is to be said about them.
+pub(super) struct Names {
+    pub(super) images: Vec<ImageName>,
+    pub(super) notices: Vec<String>,
+}
+
+/// Whether the registry of the GitHub server has to be found before names can be given.
+pub(crate) fn needs_registry(inputs: &Inputs, context: &Context) -> bool {
+    let names = &inputs.images;
+    let is_without = names.is_empty() || names.iter().any(|image| !image.has_registry());
+    is_without && registry(inputs, context).is_none()
+}
+
+/// The names that are enabled. One that is switched off must be right as well: it may be switched on by
+/// an expression.
+pub(super) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem> {
+    if needs_registry(inputs, context) {
+        return Err(unknown_registry(context));
+    }
+    let default = registry(inputs, context).unwrap_or_default();
+    let kind = |name: &ImageName| context.server.kind(name.registry());
+    let default_kind = context.server.kind(&default);
+    let mut images = Vec::new();
+    let mut notices = Vec::new();
+    if inputs.images.is_empty() {
+        let own = context.repository.to_string();
+        let path = match default_kind {
+            Kind::Docker => format!("{own}/{}", context.repository.name),
+            Kind::Container | Kind::Generic => own,
+        };
+        images.push(ImageName::parse(&format!("{default}/{path}"), &default)?);
+    }
+    for image in &inputs.images {
+        let written = image.written();
+        let is_bare = !image.has_registry() && !written.contains('/');
+        let name = if is_bare && default_kind == Kind::Docker {
+            image.image_name_in(&format!("{default}/{}", context.repository))?
+        } else {
+            image.image_name(&default)?
+        };
+        if kind(&name) == Kind::Docker {
+            docker::check_name(&name, context)?;
+            notices.extend(docker::capitals(&name, written));
+        }
+        images.extend(image.enabled.then_some(name));
+    }
+    images.iter().try_for_each(destination::check_host)?;
+    Ok(Names { images, notices })
+}
+
+/// The input `registry`, else the registry of the GitHub server.
+fn registry(inputs: &Inputs, context: &Context) -> Option<String> {
+    inputs.registry.clone().or_else(|| context.registry.clone())
+}
+
+fn unknown_registry(context: &Context) -> Problem {
+    let possible = context.server.possible_registries();
+    let example = possible.first().map(String::as_str).unwrap_or_default();
+    Problem::new(
+        format!("the registry of `{}` is not known", context.server_url),
+        format!("name it in the input `registry`, for example `registry: {example}`"),
+    )
+    .because("which one an Enterprise Server has only asking it would tell, and `plan` asks nobody")
+}

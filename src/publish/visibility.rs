@@ -1,0 +1,62 @@
+//! What people should hear after the first push: GitHub keeps a new package to itself, or shows it nowhere.
+
+use std::time::Duration;
+
+use super::{Held, subject};
+use crate::Decided;
+use crate::image::Tag;
+use crate::registry::{Pace, Patience, Registry, Repository};
+use crate::server::Kind;
+use crate::workflow::Console;
+
+/// A remark is not worth a longer wait.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Says once, after the first push of a package, what keeps people from finding it.
+pub(super) async fn remark(decided: &Decided, registry: &Registry, held: &Held, console: Console) {
+    let context = &decided.context;
+    let server = &context.server;
+    let host = held.name.registry();
+    let shows_packages = server.has(host) && server.kind(host) == Kind::Container;
+    if !shows_packages || decided.inputs.github_token.is_none() {
+        return;
+    }
+    let patience = Patience::lasting(PATIENCE, Pace::REAL);
+    let repository = registry.repository(held.name.repository(), patience);
+    if !is_first(decided, repository).await {
+        return;
+    }
+    let subject = subject(decided, &held.name);
+    let (owner, name) = subject.owner_and_package();
+    let Ok(package) = decided.github.package(owner, subject.owner, name).await else {
+        return;
+    };
+    let settings = subject.settings();
+    let name = &held.name;
+    let own = context.repository.to_string();
+    let is_linked = package
+        .repository
+        .is_some_and(|linked| linked.eq_ignore_ascii_case(&own));
+    let is_public = context
+        .event
+        .repository
+        .as_ref()
+        .is_some_and(|facts| facts.is_public);
+    if !is_linked {
+        console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
+    }
+    if package.is_private && is_public {
+        console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
+    }
+}
+
+/// Whether the package holds nothing but what this run pushed.
+async fn is_first(decided: &Decided, repository: Repository<'_>) -> bool {
+    let plan = &decided.plan;
+    let planned = plan.tags.iter().map(|planned| planned.tag.clone());
+    let ours: Vec<Tag> = planned.chain([plan.primary.clone()]).collect();
+    repository
+        .has_tags_beside(&ours)
+        .await
+        .is_ok_and(|others| !others)
+}

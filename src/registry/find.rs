@@ -1,0 +1,98 @@
+//! Which of several hosts is a registry: only a registry's own answer counts.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use futures_util::future::join_all;
+use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
+use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
+
+use super::base_url;
+use super::token::Challenge;
+use crate::problem::Problem;
+use crate::trust::Trust;
+
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// The first of `hosts` that answers as a registry does. All are asked at once, without a login: a page of
+/// another service, such as a wildcard domain gives, does not count.
+pub(crate) async fn first_of(hosts: &[String], trust: &Trust) -> anyhow::Result<String> {
+    let client = trust
+        .client()
+        .timeout(PATIENCE)
+        .redirect(Policy::none())
+        .build()
+        .context("could not set up the HTTP client")?;
+    let answers = join_all(hosts.iter().map(|host| ask(&client, host))).await;
+    let mut failures = Vec::new();
+    for (host, answer) in hosts.iter().zip(answers) {
+        match answer {
+            Ok(()) => return Ok(host.clone()),
+            Err(error) => failures.push(format!("`{host}`: {error:#}")),
+        }
+    }
+    let example = hosts.first().map(String::as_str).unwrap_or_default();
+    Err(Problem::new(
+        "no container registry is found at this GitHub server",
+        format!(
+            "name it in the input `registry`, for example `registry: {example}`; if its certificate is from a private authority, give that in `ca-cert`"
+        ),
+    )
+    .because(failures.join("\n  "))
+    .into())
+}
+
+/// `GET /v2/`
+/// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support>).
+async fn ask(client: &Client, host: &str) -> anyhow::Result<()> {
+    let response = client.get(base_url(host)?).send().await;
+    let response = response.map_err(reqwest::Error::without_url)?;
+    let status = response.status();
+    if is_registry(status, response.headers()) {
+        return Ok(());
+    }
+    anyhow::bail!("what answers is no registry: {status}")
+}
+
+fn is_registry(status: StatusCode, headers: &HeaderMap) -> bool {
+    let mut challenges = headers.get_all(WWW_AUTHENTICATE).iter();
+    let challenges =
+        challenges.any(|header| header.to_str().ok().and_then(Challenge::parse).is_some());
+    let names_itself = headers.contains_key("docker-distribution-api-version");
+    match status {
+        StatusCode::OK => names_itself,
+        StatusCode::UNAUTHORIZED => names_itself || challenges,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(status: u16, headers: &[(&'static str, &'static str)], expected: bool) {
+        let headers = headers.iter().map(|(name, value)| {
+            let name: reqwest::header::HeaderName = name.parse().unwrap();
+            (name, value.parse().unwrap())
+        });
+        let status = StatusCode::from_u16(status).unwrap();
+        assert_eq!(is_registry(status, &headers.collect()), expected);
+    }
+
+    #[test]
+    fn only_the_answer_of_a_registry_counts() {
+        let version = ("docker-distribution-api-version", "registry/2.0");
+        let bearer = ("www-authenticate", "Bearer realm=\"https://x/token\"");
+        check(200, &[version], true);
+        check(401, &[version], true);
+        check(401, &[bearer], true);
+        check(200, &[("content-type", "text/html")], false);
+        check(302, &[("location", "/login")], false);
+        check(401, &[("www-authenticate", "Negotiate")], false);
+        check(401, &[], false);
+        check(404, &[version], false);
+        check(200, &[bearer], false);
+    }
+}

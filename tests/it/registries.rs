@@ -1,0 +1,190 @@
+//! Every kind of registry: whom the names lead to, who is sent which login, what is refused before the build.
+
+use expect_test::{Expect, expect};
+
+use crate::support::{Action, TOKEN};
+
+/// A run on an Enterprise Server whose registry is named, so that nobody has to be asked.
+fn enterprise() -> Action {
+    Action::new()
+        .event("push_tag")
+        .env("GITHUB_SERVER_URL", "https://git.example.com")
+        .input("github-token", TOKEN)
+        .input("registry", "docker.git.example.com")
+        .buildx("exit 1")
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn refused(action: Action, expected: Expect) {
+    let run = action.run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(run.noted("arguments"), "", "the build was started");
+    let text = run.stderr.replace("%0A", "\n");
+    expected.assert_eq(text.trim_start_matches("::error title=ghcr-publish::"));
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn planned(action: Action, expected: Expect) {
+    let run = action.arguments(&["plan"]).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    expected.assert_eq(&run.stdout);
+}
+
+#[test]
+fn an_older_registry_is_for_three_parts_and_one_manifest() {
+    refused(
+        enterprise().input("images", "acme/app"),
+        expect![[r#"
+        `docker.git.example.com/acme/app` is not a name the Docker registry of GitHub takes
+          because: a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has 2
+          fix: write `docker.git.example.com/acme/widget/app`
+    "#]],
+    );
+    refused(
+        enterprise().input("images", "docker.git.example.com/Acme/Widget/tools/app"),
+        expect![[r#"
+            `docker.git.example.com/acme/widget/tools/app` is not a name the Docker registry of GitHub takes
+              because: a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has 4
+              fix: write `docker.git.example.com/acme/widget/app`
+        "#]],
+    );
+    refused(
+        enterprise().input("platforms", "linux/amd64,linux/arm64"),
+        expect![[r#"
+            the input `platforms` (`linux/amd64,linux/arm64`) does not go with `docker.git.example.com`
+              because: the older Docker registry holds no index, so an image there is for one platform
+              fix: name one, for example `platforms: linux/amd64`, or publish to `containers.git.example.com` if the server has it
+        "#]],
+    );
+    refused(
+        enterprise().input("provenance", "max"),
+        expect![[r#"
+        the attestation `provenance` does not go with `docker.git.example.com`
+          because: an attestation stands in an index, and the older Docker registry holds none
+          fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
+    "#]],
+    );
+    refused(
+        enterprise().input("attests", "type=sbom"),
+        expect![[r#"
+        the attestation `sbom` does not go with `docker.git.example.com`
+          because: an attestation stands in an index, and the older Docker registry holds none
+          fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
+    "#]],
+    );
+    refused(
+        enterprise().input("cache", "registry"),
+        expect![[r#"
+        a cache in the registry does not go with `docker.git.example.com`
+          because: such a cache is an index, and the older Docker registry holds none
+          fix: use `cache: inline`, or let `cache-to` name another registry, or publish to `containers.git.example.com` if the server has it
+    "#]],
+    );
+    refused(
+        enterprise().input("outputs", "type=image,compression=zstd"),
+        expect![[r#"
+            the compression `zstd` of the input `outputs` does not go with `docker.git.example.com`
+              because: the older Docker registry takes layers that are plain or compressed with gzip
+              fix: leave `compression` out, or publish to `containers.git.example.com` if the server has it
+        "#]],
+    );
+    refused(
+        enterprise()
+            .without("INPUT_REGISTRY")
+            .without("GITHUB_SERVER_URL")
+            .input("images", "docker.pkg.github.com/acme/widget/app"),
+        expect![[r#"
+            docker.pkg.github.com was closed in 2025
+              fix: publish to `ghcr.io/acme/widget/app`, where GitHub has moved the images
+        "#]],
+    );
+}
+
+#[test]
+fn a_bare_name_is_one_of_the_repositorys_images() {
+    planned(
+        enterprise()
+            .input("images", "web\nAPI")
+            .input("annotations", "a=b"),
+        expect![[r#"
+            ::add-mask::ghs_canary.of-the-test_0123456789
+            ::notice title=ghcr-publish::`API` is published as `docker.git.example.com/acme/widget/api`: names are lowercase
+            ::notice title=ghcr-publish::the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same
+            publish  docker.git.example.com/acme/widget/web:v1.2.3
+                     docker.git.example.com/acme/widget/web:latest
+                     docker.git.example.com/acme/widget/api:v1.2.3
+                     docker.git.example.com/acme/widget/api:latest
+            rules    type=schedule          – the event is `push`, not `schedule`
+                     type=ref,event=branch  – the ref is the tag `v1.2.3`, not a branch
+                     type=ref,event=tag     → v1.2.3
+                     type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
+                     latest                 → latest
+            push     yes: there is a token, and the event is trusted
+            build    Dockerfile in . for the engine's platform
+            labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+                     org.opencontainers.image.description=Makes widgets
+                     org.opencontainers.image.licenses=Apache-2.0
+                     org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+                     org.opencontainers.image.source=https://github.com/acme/Widget
+                     org.opencontainers.image.title=Widget
+                     org.opencontainers.image.url=https://github.com/acme/Widget
+                     org.opencontainers.image.version=v1.2.3
+        "#]],
+    );
+    planned(
+        enterprise(),
+        expect![[r#"
+        ::add-mask::ghs_canary.of-the-test_0123456789
+        publish  docker.git.example.com/acme/widget/widget:v1.2.3
+                 docker.git.example.com/acme/widget/widget:latest
+        rules    type=schedule          – the event is `push`, not `schedule`
+                 type=ref,event=branch  – the ref is the tag `v1.2.3`, not a branch
+                 type=ref,event=tag     → v1.2.3
+                 type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
+                 latest                 → latest
+        push     yes: there is a token, and the event is trusted
+        build    Dockerfile in . for the engine's platform
+        labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+                 org.opencontainers.image.description=Makes widgets
+                 org.opencontainers.image.licenses=Apache-2.0
+                 org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+                 org.opencontainers.image.source=https://github.com/acme/Widget
+                 org.opencontainers.image.title=Widget
+                 org.opencontainers.image.url=https://github.com/acme/Widget
+                 org.opencontainers.image.version=v1.2.3
+    "#]],
+    );
+}
+
+#[test]
+fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
+    refused(
+        enterprise().without("INPUT_REGISTRY").arguments(&["plan"]),
+        expect![[r#"
+            the registry of `https://git.example.com` is not known
+              because: which one an Enterprise Server has only asking it would tell, and `plan` asks nobody
+              fix: name it in the input `registry`, for example `registry: containers.git.example.com`
+        "#]],
+    );
+}
+
+#[test]
+fn a_file_that_is_no_certificate_is_no_authority() {
+    let action = enterprise().input("ca-cert", "Dockerfile");
+    refused(
+        action,
+        expect![[r#"
+        the file `Dockerfile` of the input `ca-cert` holds no certificate
+          because: there is no `-----BEGIN CERTIFICATE-----` in it
+          fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout
+    "#]],
+    );
+}
