@@ -9,6 +9,7 @@ mod command;
 mod docker_config;
 mod images;
 mod messages;
+mod private_folder;
 mod progress;
 mod push_watch;
 mod reach;

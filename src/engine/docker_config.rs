@@ -2,30 +2,26 @@
 
 use std::fs;
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt, PermissionsExt, symlink};
+use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use serde_json::{Map, Value, json};
-use tempfile::TempDir;
-
+use super::private_folder::PrivateFolder;
 use crate::credentials::{self, Credentials};
 use crate::problem::Problem;
 use crate::trust::Trust;
 use crate::vars::Vars;
+use anyhow::Context as _;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::{Map, Value, json};
 
-/// A folder only we can read, outside the home, the workspace and `RUNNER_TEMP`, which other steps see.
+/// The configuration of one run, in a folder of its own.
 #[derive(Debug)]
 pub(crate) struct PrivateConfig {
-    folder: TempDir,
-    /// Locked as long as we live: the kernel lets go of it however we end.
-    _alive: fs::File,
+    folder: PrivateFolder,
     buildx: PathBuf,
 }
 
-const PREFIX: &str = "ghcr-publish-";
 const CONFIG: &str = "config.json";
 
 impl PrivateConfig {
@@ -41,10 +37,7 @@ impl PrivateConfig {
                 "let one of `/dev/shm`, `/run` or `/tmp` be writable",
             )
         };
-        remove_leftovers(vars);
-        let folder = private_folder(vars).with_context(problem)?;
-        let alive = fs::File::open(folder.path()).with_context(problem)?;
-        alive.lock().with_context(problem)?;
+        let folder = PrivateFolder::for_secrets(vars).with_context(problem)?;
         let config = overlay(credentials, registries);
         write_private(&folder.path().join(CONFIG), config.to_string().as_bytes())
             .with_context(problem)?;
@@ -53,11 +46,7 @@ impl PrivateConfig {
             link_contexts(base, folder.path()).with_context(problem)?;
         }
         let buildx = base.map_or_else(|| folder.path().join("buildx"), |base| base.join("buildx"));
-        Ok(Self {
-            folder,
-            _alive: alive,
-            buildx,
-        })
+        Ok(Self { folder, buildx })
     }
 
     /// Adds a file only we can read; it goes with the folder.
@@ -93,76 +82,6 @@ impl PrivateConfig {
     pub(crate) fn own_buildx_folder(&self) -> PathBuf {
         self.folder().join("buildx")
     }
-}
-
-/// Removes what runs left that were killed. A folder is ours to remove when it holds a configuration, which
-/// is written under the lock, and nobody holds the lock any more; one of another user is not.
-pub(super) fn remove_leftovers(vars: &Vars) {
-    let entries = places(vars).filter_map(|place| fs::read_dir(place).ok());
-    for entry in entries.flatten().flatten() {
-        let is_ours = entry.file_name().to_string_lossy().starts_with(PREFIX);
-        let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
-        if !is_ours || !is_folder || !entry.path().join(CONFIG).exists() {
-            continue;
-        }
-        let is_left = fs::File::open(entry.path()).is_ok_and(|folder| folder.try_lock().is_ok());
-        if is_left {
-            // Another run may remove it at the same time, which is as well.
-            drop(fs::remove_dir_all(entry.path()));
-        }
-    }
-}
-
-/// Where the folder may be made, the best place first.
-fn places(vars: &Vars) -> impl Iterator<Item = &Path> {
-    let places = [
-        vars.path("XDG_RUNTIME_DIR"),
-        Some(Path::new("/dev/shm")),
-        Some(Path::new("/run")),
-        vars.path("TMPDIR"),
-        Some(Path::new("/tmp")),
-    ];
-    places.into_iter().flatten()
-}
-
-fn private_folder(vars: &Vars) -> std::io::Result<TempDir> {
-    folder_in(places(vars), vars)
-}
-
-/// A folder as private, on a disk: what lies in memory counts as ours.
-pub(super) fn roomy_folder(vars: &Vars) -> std::io::Result<TempDir> {
-    let places = [
-        vars.path("TMPDIR"),
-        Some(Path::new("/var/tmp")),
-        Some(Path::new("/tmp")),
-    ];
-    folder_in(places.into_iter().flatten(), vars)
-}
-
-fn folder_in<'a>(places: impl Iterator<Item = &'a Path>, vars: &Vars) -> std::io::Result<TempDir> {
-    let shared = [
-        vars.path("HOME"),
-        Some(vars.workspace()),
-        vars.path("RUNNER_TEMP"),
-    ];
-    let shared: Vec<&Path> = shared
-        .into_iter()
-        .flatten()
-        .filter(|path| path.parent().is_some())
-        .collect();
-    let outside = places.filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
-    let mut refused = std::io::Error::other("every place for it is shared with other steps");
-    for place in outside {
-        let private = tempfile::Builder::new()
-            .prefix(PREFIX)
-            .permissions(fs::Permissions::from_mode(0o700))
-            .tempdir_in(place);
-        match private {
-            Ok(folder) => return Ok(folder),
-            Err(error) => refused = error,
-        }
-    }
-    Err(refused)
 }
 
 /// The person's `config.json` with our logins. A helper named `""` makes docker read the login from
@@ -214,6 +133,10 @@ fn link_contexts(base: &Path, folder: &Path) -> std::io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
+    use tempfile::TempDir;
+
     use super::*;
     use crate::inputs::Inputs;
     use crate::server::Server;
@@ -252,29 +175,6 @@ mod tests {
         assert!(!config.folder().starts_with(home.path()));
         drop(config);
         assert!(!file.exists());
-    }
-
-    #[test]
-    fn what_a_killed_run_left_goes_with_the_next() {
-        let runtime = tempfile::tempdir().unwrap();
-        let (_home, vars) = vars_with_home(None);
-        let with_runtime = |variables: &Vars| {
-            let all = variables
-                .iter()
-                .chain([("XDG_RUNTIME_DIR", runtime.path().to_str().unwrap())]);
-            Vars::of(&all.collect::<Vec<_>>())
-        };
-        let vars = with_runtime(&vars);
-        let alive = write(&vars);
-        // The kernel lets go of the locks of a process that is killed, and of nothing else.
-        let killed = runtime.path().join("ghcr-publish-killed");
-        fs::create_dir(&killed).unwrap();
-        fs::write(killed.join("config.json"), "{}").unwrap();
-        let other = runtime.path().join("ghcr-publish-of-another-kind");
-        fs::create_dir(&other).unwrap();
-        drop(write(&vars));
-        assert!(!killed.exists());
-        assert!(other.exists() && alive.folder().join("config.json").exists());
     }
 
     #[test]

@@ -2,28 +2,26 @@
 
 mod unpack;
 
-use anyhow::Context as _;
-use tempfile::TempDir;
-
 use super::api::EngineApi;
 use super::builder::Store;
-use super::docker_config::roomy_folder;
+use super::private_folder::PrivateFolder;
 use crate::problem::Problem;
 use crate::registry::{Layout, Manifest, Present};
 use crate::vars::Vars;
 use crate::workflow::Console;
+use anyhow::Context as _;
 
 /// An image of the engine, in a folder that goes with it.
 #[derive(Debug)]
 pub(crate) struct LocalImage {
     pub(crate) name: String,
     pub(crate) layout: Layout,
-    _folder: TempDir,
+    _folder: PrivateFolder,
 }
 
 impl LocalImage {
     /// The image that a build has written into `folder`.
-    pub(crate) fn built(folder: TempDir) -> anyhow::Result<(Self, Manifest)> {
+    pub(crate) fn built(folder: PrivateFolder) -> anyhow::Result<(Self, Manifest)> {
         let name = "the image that was built".to_owned();
         let layout = Layout::new(folder.path().to_owned(), name.clone());
         let root = layout.present()?.root;
@@ -37,8 +35,8 @@ impl LocalImage {
 }
 
 /// A folder for an image that is about to be built, which goes with the value.
-pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<TempDir> {
-    roomy_folder(vars).with_context(|| {
+pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<PrivateFolder> {
+    PrivateFolder::for_images(vars).with_context(|| {
         Problem::new(
             "there is no folder to build the image into",
             "let `/var/tmp` or `TMPDIR` be writable, outside of the workspace",
@@ -83,7 +81,7 @@ async fn exported(
     vars: &Vars,
     console: Console,
 ) -> anyhow::Result<(LocalImage, Manifest)> {
-    let folder = roomy_folder(vars).context("there is no folder to put it into")?;
+    let folder = PrivateFolder::for_images(vars).context("there is no folder to put it into")?;
     let store = Store::of(&api.info().await?.driver_status);
     let folder = unpack::unpack(api.image(name).await?, folder).await?;
     let title = format!("the engine's image `{name}`");

@@ -11,7 +11,8 @@ use super::run_name::{self, PREFIX};
 use super::{Builder, CONTAINER_PREFIX};
 use crate::credentials::Credentials;
 use crate::engine::api::EngineApi;
-use crate::engine::docker_config::{self, PrivateConfig};
+use crate::engine::docker_config::PrivateConfig;
+use crate::engine::private_folder::remove_leftovers;
 use crate::engine::reach;
 use crate::inputs::Inputs;
 use crate::inputs::builder::{BuilderInputs, Recipe};
@@ -34,7 +35,7 @@ pub(super) fn remember(state_file: &Path, name: Option<&str>) -> std::io::Result
 /// Removes what the run left, if it left anything. Repeating it does no harm, and no failure of it fails
 /// the job.
 pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
-    docker_config::remove_leftovers(vars);
+    remove_leftovers(vars);
     let name = vars
         .get("STATE_builder")
         .filter(|name| name.starts_with(PREFIX));

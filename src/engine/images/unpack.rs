@@ -6,14 +6,17 @@ use anyhow::{Context as _, ensure};
 use bytes::{Buf as _, Bytes};
 use reqwest::Response;
 use tar::{Archive, EntryType};
-use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::super::api::EXPORT_SILENCE;
+use super::super::private_folder::PrivateFolder;
 
 /// Unpacks the body into `folder`, which comes back when everything is there.
-pub(super) async fn unpack(mut body: Response, folder: TempDir) -> anyhow::Result<TempDir> {
+pub(super) async fn unpack(
+    mut body: Response,
+    folder: PrivateFolder,
+) -> anyhow::Result<PrivateFolder> {
     let (feed, pieces) = mpsc::channel(4);
     // The folder goes with whoever writes into it, also when nobody waits any more.
     let unpacked = tokio::task::spawn_blocking(move || {
@@ -40,7 +43,7 @@ pub(super) async fn unpack(mut body: Response, folder: TempDir) -> anyhow::Resul
     folder
 }
 
-fn write_all(pipe: impl Read, folder: TempDir) -> anyhow::Result<TempDir> {
+fn write_all(pipe: impl Read, folder: PrivateFolder) -> anyhow::Result<PrivateFolder> {
     let mut archive = Archive::new(pipe);
     archive.set_preserve_mtime(false);
     for entry in archive.entries()? {
@@ -82,6 +85,7 @@ impl Read for Pipe {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::vars::Vars;
     use std::fs;
     use tar::{Builder, Header};
 
@@ -112,7 +116,8 @@ mod tests {
     fn files_and_links_arrive_and_nothing_leaves_the_folder() {
         let unpacked = |entries: &[(&str, EntryType, &str)]| {
             let outer = tempfile::tempdir().unwrap();
-            let folder = tempfile::tempdir_in(outer.path()).unwrap();
+            let vars = Vars::of(&[("TMPDIR", outer.path().to_str().unwrap())]);
+            let folder = PrivateFolder::for_images(&vars).unwrap();
             (write_all(archive(entries).as_slice(), folder), outer)
         };
         let good = [
