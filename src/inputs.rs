@@ -10,7 +10,7 @@ pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
 pub(crate) mod outputs;
-mod platform;
+pub(crate) mod platform;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;

@@ -5,6 +5,7 @@
 mod act;
 mod builders;
 mod canary;
+mod candidate;
 mod engine;
 mod hostile;
 mod inputs;
