@@ -1,5 +1,5 @@
 # Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
-.PHONY: demo test faults check advisories reproducible bench fuzz
+.PHONY: demo test faults proof check advisories reproducible bench fuzz
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	@testbed/engine
@@ -12,6 +12,10 @@ test: ## every test: `cargo test`, then real engine, real registry, act
 
 faults: ## every kind of fault at every point of the protocol, as tables
 	cargo test --quiet --lib publish::faults -- --nocapture
+
+proof: ## thousands of hostile cases through every check, as a table (`PROPTEST_CASES=256 make proof` for fewer)
+	@testbed/up
+	@testbed/proof --features real-engine
 
 check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
 	cargo fmt --all --check
@@ -35,5 +39,6 @@ bench: ## publish against bare buildx, alternating, in one run
 
 fuzz: ## each fuzz target for a minute (`make fuzz SECONDS=10` for less)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
+	@fuzz/seeds
 	@for target in $$(cargo +nightly fuzz list); do \
-		cargo +nightly fuzz run --sanitizer none $$target -- -dict=fuzz/rules.dict -max_total_time=$(or $(SECONDS),60) || exit 1; done
+		cargo +nightly fuzz run --sanitizer none $$target fuzz/corpus/$$target fuzz/corpus/seeds-$$target -- -dict=fuzz/rules.dict -max_total_time=$(or $(SECONDS),60) || exit 1; done

@@ -7,6 +7,8 @@ mod by_digest;
 mod child;
 mod command;
 mod docker_config;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod images;
 mod messages;
 mod private_folder;
@@ -180,7 +182,8 @@ impl Engine {
 
 /// Looks for every file the build reads, before anybody is asked for anything.
 pub(crate) fn require_sources(vars: &Vars, request: &BuildRequest) -> anyhow::Result<()> {
-    Ok(sources::check(request, vars.workspace())?)
+    let temp = vars.path("RUNNER_TEMP");
+    Ok(sources::check(request, vars.workspace(), temp)?)
 }
 
 /// Each secret in a file of its own that only we can read, named by its number: an id is any text.

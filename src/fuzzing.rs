@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use chrono::{DateTime, Utc};
 
 use crate::context::Context;
+use crate::context::event::Event;
+use crate::credentials::Credentials;
 use crate::image::Tag;
 use crate::inputs::Inputs;
 use crate::plan::Plan;
@@ -13,6 +15,7 @@ use crate::plan::moment::{DateFormat, Zone};
 use crate::plan::template::Template;
 use crate::plan::template::global::Global;
 use crate::vars::Vars;
+use crate::{engine, registry};
 
 /// The same text as every input of the rule language, on a push of a tag.
 pub fn rules(text: &str) {
@@ -38,6 +41,80 @@ pub fn template(text: &str) {
         assert_eq!(template.text(&facts), template.text(&facts));
     }
     let _shown = DateFormat::parse(text).format(now(), &Zone::UTC);
+}
+
+/// The text as each input in turn, read as far as the request to the engine.
+pub fn inputs(text: &str) {
+    for name in crate::inputs::NAMES {
+        let with = [((*name).to_owned(), text.to_owned())];
+        let vars = vars(&[]);
+        if let Ok(inputs) = Inputs::from_vars(&vars, &with) {
+            let _plan = Plan::new(&inputs, &context(&vars), |_| true, now());
+        }
+    }
+}
+
+/// The text as an event payload, with the rights of the repository and without.
+pub fn event(text: &str) {
+    let Ok(event) = Event::parse(text.as_bytes()) else {
+        return;
+    };
+    let vars = vars(&[]);
+    let inputs = Inputs::from_vars(&vars, &[]).expect("there are no inputs");
+    for event_name in [
+        "push",
+        "pull_request",
+        "pull_request_target",
+        "workflow_run",
+    ] {
+        let context = Context {
+            event: event.clone(),
+            event_name: event_name.to_owned(),
+            ..context(&vars)
+        };
+        let _plan = Plan::new(&inputs, &context, |_| true, now());
+    }
+}
+
+/// The text as a docker configuration; helpers, which are programs, are not asked.
+pub fn docker_config(text: &str) {
+    if text.contains("cred") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("there is a place for it");
+    std::fs::write(folder.path().join("config.json"), text).expect("it can be written");
+    let inputs = Inputs::from_vars(&vars(&[]), &[]).expect("there are no inputs");
+    let place = folder.path().display().to_string();
+    let vars = vars(&[("DOCKER_CONFIG", &place)]);
+    if let Ok(credentials) = Credentials::new(&inputs, &vars, "ghcr.io".to_owned()) {
+        let known = credentials.login("quay.io");
+        assert!(credentials.cover("quay.io") || !matches!(known, Ok(Some(_))));
+    }
+}
+
+/// What a registry holds: manifest, image config, token.
+pub fn manifest(text: &str) {
+    registry::fuzzing::manifest(text);
+}
+
+/// A header `WWW-Authenticate`.
+pub fn challenge(text: &str) {
+    registry::fuzzing::challenge(text);
+}
+
+/// A header `Retry-After`, or a message that says the same.
+pub fn retry(text: &str) {
+    registry::fuzzing::retry(text);
+}
+
+/// The body of an error.
+pub fn refused(text: &str) {
+    registry::fuzzing::refused(text);
+}
+
+/// What buildx says with `--progress=rawjson`.
+pub fn progress(bytes: &[u8]) {
+    engine::fuzzing::progress(bytes);
 }
 
 fn now() -> DateTime<Utc> {

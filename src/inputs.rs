@@ -4,12 +4,13 @@ mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
+pub(crate) mod cache_keys;
 pub(crate) mod candidate;
 pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
 pub(crate) mod outputs;
-mod platform;
+pub(crate) mod platform;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
@@ -28,6 +29,7 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use build::BuildInputs;
 use builder::BuilderInputs;
+use cache_keys::CacheKey;
 use candidate::Candidate;
 use destination::DestinationInputs;
 use given::Given;
@@ -250,7 +252,8 @@ impl Inputs {
             SecretContent::Value(value) => Some(value),
             SecretContent::File(_) => None,
         });
-        self.tokens().chain(values)
+        let keys = self.build.cache_keys.iter().filter_map(CacheKey::secret);
+        self.tokens().chain(values).chain(keys)
     }
 
     fn tokens(&self) -> impl Iterator<Item = &Secret> {

@@ -26,6 +26,13 @@ mod problem;
 mod report;
 mod workflow;
 
+#[cfg(test)]
+#[path = "../tests/it/corpus.rs"]
+mod corpus;
+#[cfg(test)]
+#[path = "../tests/it/proof.rs"]
+mod proof;
+
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;

@@ -12,7 +12,7 @@ pub(crate) mod metadata;
 pub(crate) mod moment;
 mod names;
 #[cfg(test)]
-mod properties;
+mod proofs;
 pub(crate) mod rules;
 #[cfg(test)]
 mod tag_table;

@@ -97,7 +97,9 @@ pub(crate) async fn publish(
     if pushes && let Some(found) = candidate::find(decided, &registries, vars, console).await? {
         return promote::promote(decided, &registries, &found, console, done).await;
     }
-    engine::require_sources(vars, &plan.build)?;
+    if plan.candidate.is_some() {
+        engine::require_sources(vars, &plan.build)?;
+    }
     let engine = Engine::find(vars, plan).await?;
     let builder = engine
         .builder(plan, vars, credentials, &decided.trust)

@@ -10,6 +10,8 @@ mod call;
 pub(crate) mod catalogue;
 pub(crate) mod copy;
 mod find;
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
 mod layout;
 mod manifest;
 pub(crate) mod order;

@@ -16,6 +16,8 @@ pub(crate) struct Trust {
     certificates: Vec<Certificate>,
 }
 
+/// In KiB; the bundle of a whole system has a quarter of that.
+const LARGEST: u64 = 1024;
 const FIX: &str = "give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout";
 
 impl Trust {
@@ -27,7 +29,7 @@ impl Trust {
                 (text.clone(), "the text in the input `ca-cert`".to_owned())
             }
             Some(CaCert::File(path)) => {
-                let bytes = Workspace(workspace).read("ca-cert", path)?;
+                let bytes = Workspace(workspace).read("ca-cert", path, LARGEST)?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 (text, format!("the file `{path}` of the input `ca-cert`"))
             }

@@ -48,7 +48,7 @@ pub(crate) enum Stream {
     Stdout,
     Stderr,
     /// Nobody reads the log of a simulation.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     Nowhere,
 }
 
@@ -145,12 +145,9 @@ impl Console {
 
     /// Asks the runner to hide a secret; says nothing to a person, whose log it would enter.
     pub(crate) fn mask(self, secret: &Secret) {
-        let text = secret.expose();
-        // The runner hides what it is told to the last space, and a program may print less.
-        let trimmed = Some(text.trim()).filter(|trimmed| *trimmed != text && !trimmed.is_empty());
-        for text in [Some(text), trimmed].into_iter().flatten() {
-            if self.reader == Reader::Runner {
-                self.emit(&format!("::add-mask::{}\n", escape_data(text)));
+        if self.reader == Reader::Runner {
+            for text in forms(secret) {
+                self.emit(&format!("::add-mask::{}\n", escape_data(&text)));
             }
         }
     }
@@ -195,6 +192,20 @@ impl Console {
     }
 }
 
+/// What the runner is to hide: it hides what it is told to the last character, and a program may print less,
+/// and we may show a character that is harmless instead of one that is not.
+fn forms(secret: &Secret) -> Vec<String> {
+    let text = secret.expose();
+    let shown = harmless_lines(text);
+    let mut forms = Vec::new();
+    for form in [text, text.trim(), shown.as_str()] {
+        if !form.is_empty() && !forms.iter().any(|known| known == form) {
+            forms.push(form.to_owned());
+        }
+    }
+    forms
+}
+
 /// What an annotation says, for a person.
 fn spoken(kind: &str, place: Option<&Place>, text: &str) -> String {
     match place {
@@ -211,7 +222,7 @@ fn write(stream: Stream, text: &str) {
             .write_all(text.as_bytes())
             .and_then(|()| io::stdout().flush()),
         Stream::Stderr => io::stderr().lock().write_all(text.as_bytes()),
-        #[cfg(test)]
+        #[cfg(any(test, feature = "fuzzing"))]
         Stream::Nowhere => Ok(()),
     };
     drop(written);
@@ -248,6 +259,13 @@ fn escape_property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form_it_is_shown_in() {
+        let secret = Secret::exact(" a##[b\n::c ").unwrap();
+        let expected = [" a##[b\n::c ", "a##[b\n::c", " a##\u{200b}[b\n\u{200b}::c "];
+        assert_eq!(forms(&secret), expected);
+    }
 
     #[test]
     fn an_annotation_is_one_line_whatever_its_text() {

@@ -1,8 +1,10 @@
 //! Files of the checkout: a path of an input is followed to its end, which must lie inside.
 
 use std::fs;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::io::{self, Read as _};
+use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Component, Path, PathBuf};
 
 use crate::problem::Problem;
 
@@ -19,17 +21,69 @@ impl Workspace<'_> {
         if real.starts_with(&root) {
             return Ok(real);
         }
-        Err(Problem::new(
-            format!("the input `{input}` is `{path}`, which leaves the workspace"),
-            "name something inside the checkout; copy it there in an earlier step if it must come from elsewhere",
-        )
-        .because(format!("it leads to `{}`", real.display())))
+        Err(leaves(input, path, &real))
     }
 
-    /// The bytes of the file at `path`.
-    pub(crate) fn read(&self, input: &str, path: &str) -> Result<Vec<u8>, Problem> {
-        let real = self.path(input, path)?;
-        fs::read(real).map_err(|error| not_readable(input, path, &error))
+    /// The file at `path`, opened once: what is checked is what is read, whatever the path becomes meanwhile.
+    pub(crate) fn file(&self, input: &str, path: &str) -> Result<fs::File, Problem> {
+        self.path(input, path)?;
+        let not_readable = |error: io::Error| not_readable(input, path, &error);
+        let opened = open_at_once(&self.0.join(path)).map_err(not_readable)?;
+        let root = self.0.canonicalize().map_err(not_readable)?;
+        let real = place_of(&opened).map_err(not_readable)?;
+        if !real.starts_with(root) {
+            return Err(leaves(input, path, &real));
+        }
+        if opened.metadata().map_err(not_readable)?.is_file() {
+            return Ok(opened);
+        }
+        Err(Problem::new(
+            format!("the input `{input}` is `{path}`, which is no file"),
+            "name a file of the checkout",
+        ))
+    }
+
+    /// The bytes of the file at `path`, which has at most `limit` KiB.
+    pub(crate) fn read(&self, input: &str, path: &str, limit: u64) -> Result<Vec<u8>, Problem> {
+        let opened = self.file(input, path)?;
+        let mut bytes = Vec::new();
+        let read = opened.take(limit * 1024 + 1).read_to_end(&mut bytes);
+        read.map_err(|error| not_readable(input, path, &error))?;
+        if bytes.len() as u64 <= limit * 1024 {
+            return Ok(bytes);
+        }
+        Err(Problem::new(
+            format!("the input `{input}` is `{path}`, which is larger than {limit} KiB"),
+            "name the file that is meant; such a file is small",
+        ))
+    }
+
+    /// Where something is written need not be there yet; the nearest folder that is must lie inside.
+    pub(crate) fn place(
+        &self,
+        input: &str,
+        path: &str,
+        temp: Option<&Path>,
+    ) -> Result<(), Problem> {
+        let path_there = self.0.join(path);
+        let there = path_there
+            .ancestors()
+            .find_map(|there| Some((there, there.canonicalize().ok()?)));
+        let Some((there, real)) = there else {
+            return Err(leaves(input, path, &path_there));
+        };
+        let rest = path_there.strip_prefix(there).unwrap_or(Path::new(""));
+        let goes_down = rest
+            .components()
+            .all(|part| matches!(part, Component::Normal(_)));
+        let next = rest.components().next().map(|next| there.join(next));
+        let is_link = next.is_some_and(|next| next.symlink_metadata().is_ok());
+        let roots = [Some(self.0), temp].into_iter().flatten();
+        let mut roots = roots.map(|root| root.canonicalize().unwrap_or_else(|_| root.to_owned()));
+        if goes_down && !is_link && roots.any(|root| real.starts_with(root)) {
+            return Ok(());
+        }
+        Err(leaves(input, path, &real.join(rest)))
     }
 
     pub(crate) fn folder(&self, input: &str, folder: &str) -> Result<(), Problem> {
@@ -53,6 +107,28 @@ impl Workspace<'_> {
         Problem::new(format!("the input `{input}` is `{path}`"), fix)
             .because(format!("it cannot be read: {error}"))
     }
+}
+
+fn leaves(input: &str, path: &str, real: &Path) -> Problem {
+    Problem::new(
+        format!("the input `{input}` is `{path}`, which leaves the workspace"),
+        "name something inside the checkout; copy it there in an earlier step if it must come from elsewhere",
+    )
+    .because(format!("it leads to `{}`", real.display()))
+}
+
+/// Opens a file to read, and never waits: nobody may write to a pipe.
+fn open_at_once(path: &Path) -> io::Result<fs::File> {
+    let never_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+    fs::OpenOptions::new()
+        .read(true)
+        .custom_flags(never_wait)
+        .open(path)
+}
+
+/// Where an open file really is, with every link followed (`proc_pid_fd(5)`).
+fn place_of(file: &fs::File) -> io::Result<PathBuf> {
+    fs::read_link(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
 pub(crate) fn not_readable(input: &str, path: &str, error: &io::Error) -> Problem {

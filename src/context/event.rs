@@ -3,6 +3,10 @@
 //! Payloads: <https://docs.github.com/en/webhooks/webhook-events-and-payloads>. A field that is
 //! missing or of another type counts as unknown, since each event has its own shape.
 
+mod pruned;
+
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context as _;
@@ -51,6 +55,26 @@ pub(crate) struct RepositoryFacts {
     pub(crate) license: String,
 }
 
+/// Everything that is looked at; a payload may have 25 MB.
+const POINTERS: &[&str] = &[
+    "/number",
+    "/pull_request/number",
+    "/pull_request/head/ref",
+    "/pull_request/head/sha",
+    "/pull_request/head/repo/full_name",
+    "/pull_request/base/ref",
+    "/workflow_run/head_repository/full_name",
+    "/repository/name",
+    "/repository/description",
+    "/repository/html_url",
+    "/repository/default_branch",
+    "/repository/owner/type",
+    "/repository/license/spdx_id",
+    "/head_commit/timestamp",
+    "/base_ref",
+    "/merge_group/head_ref",
+];
+
 impl Event {
     /// Reads the payload file; no path means nothing is known.
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
@@ -58,19 +82,23 @@ impl Event {
             return Ok(Self::default());
         };
         let shown = path.display();
-        let text = std::fs::read_to_string(path).with_context(|| {
+        let file = File::open(path).with_context(|| {
             Problem::new(
                 format!("cannot read the event payload at `{shown}`"),
                 "let `GITHUB_EVENT_PATH` name a readable file, or unset it",
             )
         })?;
-        let payload: Value = serde_json::from_str(&text).with_context(|| {
+        let event = Self::parse(file).with_context(|| {
             Problem::new(
                 format!("the event payload at `{shown}` is not JSON"),
                 "let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)",
             )
         })?;
-        Ok(Self::from_payload(&payload))
+        Ok(event)
+    }
+
+    pub(crate) fn parse(payload: impl Read) -> serde_json::Result<Self> {
+        pruned::read(payload, POINTERS).map(|payload| Self::from_payload(&payload))
     }
 
     pub(crate) fn from_payload(payload: &Value) -> Self {
@@ -117,8 +145,10 @@ impl RepositoryFacts {
     }
 }
 
+/// Zero bytes are replaced: JSON has them, and no argument of a program.
 fn text_at(value: &Value, pointer: &str) -> Option<String> {
-    value.pointer(pointer)?.as_str().map(str::to_owned)
+    let text = value.pointer(pointer)?.as_str()?;
+    Some(text.replace('\0', "\u{fffd}"))
 }
 
 #[cfg(test)]

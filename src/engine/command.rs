@@ -2,6 +2,8 @@
 
 mod csv;
 mod environment;
+#[cfg(test)]
+mod proofs;
 
 use std::path::{Path, PathBuf};
 

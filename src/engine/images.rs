@@ -97,7 +97,7 @@ async fn exported(
     } else {
         // Compressing takes its time, and nobody else should wait for it.
         let compressed = tokio::task::spawn_blocking(move || {
-            let root = layout.from_saved()?;
+            let root = layout.pack_saved()?;
             anyhow::Ok((layout, root))
         });
         compressed.await??

@@ -1,6 +1,7 @@
 //! `BuildInputs`: what is asked of the build itself.
 
 use super::cache::{self, CacheKind};
+use super::cache_keys::{self, CacheKey};
 use super::given::Given;
 use super::list::{self, Entry};
 use super::sandbox::Sandbox;
@@ -28,6 +29,7 @@ pub(crate) struct BuildInputs {
     pub(crate) cache: CacheKind,
     pub(crate) cache_from: Vec<Spec>,
     pub(crate) cache_to: Vec<Spec>,
+    pub(crate) cache_keys: Vec<CacheKey>,
     pub(crate) no_cache: bool,
     pub(crate) no_cache_filters: Vec<String>,
     pub(crate) pull: bool,
@@ -64,6 +66,11 @@ impl BuildInputs {
         if load && platforms.len() > 1 {
             return Err(loads_one_platform());
         }
+        let mut cache_from = cache::parse("cache-from", given.untrimmed("cache-from"))?;
+        let begin = cache_from.len();
+        cache_from.extend(cache::parse("cache-to", given.untrimmed("cache-to"))?);
+        let cache_keys = cache_keys::taken(&mut cache_from)?;
+        let cache_to = cache_from.split_off(begin);
         Ok(Self {
             context: context(given)?,
             file: file(given)?,
@@ -76,8 +83,9 @@ impl BuildInputs {
             cache: given
                 .parsed("cache", cache::kind)?
                 .unwrap_or(CacheKind::None),
-            cache_from: cache::parse("cache-from", given.untrimmed("cache-from"))?,
-            cache_to: cache::parse("cache-to", given.untrimmed("cache-to"))?,
+            cache_from,
+            cache_to,
+            cache_keys,
             no_cache: given.flag("no-cache", false)?,
             no_cache_filters: texts(given, "no-cache-filters")?,
             pull: given.flag("pull", false)?,

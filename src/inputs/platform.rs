@@ -47,6 +47,16 @@ pub(crate) fn of_host() -> String {
     format!("linux/{}", architecture(std::env::consts::ARCH, "").0)
 }
 
+/// Whether two spellings mean the same platform: images say `linux/arm64/v8` where people say `linux/arm64`.
+pub(crate) fn is_same(one: &str, other: &str) -> bool {
+    let spelled = |text: &str| match canonical(text).as_deref() {
+        Ok("local") => of_host(),
+        Ok(known) => known.to_owned(),
+        Err(_) => text.to_owned(),
+    };
+    spelled(one) == spelled(other)
+}
+
 fn unknown(entry: &Entry, flaw: Flaw) -> Problem {
     let what = format!("the input `platforms` has the entry `{}`", entry.text());
     Problem::new(what, flaw.fix).because(flaw.because)
@@ -159,5 +169,13 @@ mod tests {
         assert!(refused("linux/arm/v7/x").contains("more than three parts"));
         assert!(refused("linux/arm/v7 x").contains("`v7 x` is no variant"));
         assert!(refused("linux/amd64;linux/arm64").contains("`amd64;linux`"));
+    }
+
+    #[test]
+    fn one_platform_has_several_spellings() {
+        assert!(is_same("linux/arm64", "linux/arm64/v8"));
+        assert!(is_same("linux/arm/v7", "linux/arm"));
+        assert!(is_same("local", &of_host()));
+        assert!(!is_same("linux/arm/v6", "linux/arm/v7"));
     }
 }

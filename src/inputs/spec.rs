@@ -109,6 +109,13 @@ impl Spec {
         self
     }
 
+    /// Takes `key` out.
+    pub(super) fn take(&mut self, key: &str) -> Option<String> {
+        let named = |(name, _): &(String, String)| name.eq_ignore_ascii_case(key);
+        let at = self.attributes.iter().position(named)?;
+        Some(self.attributes.remove(at).1)
+    }
+
     /// The same with `key` set to `value` unless it is set already.
     #[must_use]
     pub(crate) fn or_with(self, key: &str, value: &str) -> Self {

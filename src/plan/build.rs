@@ -13,6 +13,7 @@ use crate::context::Context;
 use crate::image::Tagged;
 use crate::inputs::Inputs;
 use crate::inputs::build::Call;
+use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::spec::Spec;
@@ -35,6 +36,7 @@ pub(crate) struct BuildRequest {
     pub(crate) sandbox: Sandbox,
     pub(crate) cache_from: Vec<Spec>,
     pub(crate) cache_to: Vec<Spec>,
+    pub(crate) cache_keys: Vec<CacheKey>,
     pub(crate) no_cache: bool,
     pub(crate) no_cache_filters: Vec<String>,
     pub(crate) pull: bool,
@@ -102,6 +104,7 @@ impl BuildRequest {
             sandbox: build.sandbox.clone(),
             cache_from: cache.from,
             cache_to: cache.to,
+            cache_keys: build.cache_keys.clone(),
             no_cache: build.no_cache,
             no_cache_filters: build.no_cache_filters.clone(),
             pull: build.pull,

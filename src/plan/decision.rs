@@ -115,10 +115,13 @@ pub(super) fn has_rights_of_base(context: &Context) -> bool {
 /// Where the code comes from, when it is not this repository.
 pub(super) fn foreign_head(context: &Context) -> Option<String> {
     let here = context.repository.to_string();
-    let head = match (&context.event.pull_request, context.event_name.as_str()) {
-        (Some(pull), _) => pull.head_repository.as_ref(),
-        (None, "workflow_run") => context.event.workflow_run_head_repository.as_ref(),
-        (None, _) => return None,
+    let pull = context.event.pull_request.as_ref();
+    // Whoever runs with the rights of this repository has to say whose code it is.
+    let head = match (context.event_name.as_str(), pull) {
+        ("workflow_run", _) => context.event.workflow_run_head_repository.as_ref(),
+        ("pull_request_target", pull) => pull.and_then(|pull| pull.head_repository.as_ref()),
+        (_, Some(pull)) => pull.head_repository.as_ref(),
+        (_, None) => return None,
     };
     match head {
         None => Some("a repository that is gone".to_owned()),

@@ -3,12 +3,13 @@
 mod emitted;
 
 use super::facts::Facts;
+use super::flaw::Flaw;
 use super::rules::flavor::{Affix, Flavor, Latest};
 use super::rules::{TagRule, not_a_boolean};
 use super::version::line::VersionLine;
 use crate::image::Tag;
 use crate::problem::Problem;
-use emitted::Emitted;
+use emitted::{Emitted, Silent};
 
 /// The tags of a run, and what became of every rule.
 #[derive(Debug)]
@@ -111,7 +112,12 @@ fn apply(
     if !is_enabled(rule, facts)? {
         return Ok(Err("`enable` is `false`".to_owned()));
     }
-    let planned = emitted::of_rule(rule, facts).and_then(|emitted| {
+    let emitted = match emitted::of_rule(rule, facts) {
+        Ok(emitted) => Ok(emitted),
+        Err(Silent::Nothing(reason)) => Err(reason),
+        Err(Silent::Flawed(flaw)) => return Err(undecided(rule, flaw)),
+    };
+    let planned = emitted.and_then(|emitted| {
         let prefix = rule.prefix.as_ref().unwrap_or(&flavor.prefix.text);
         let suffix = rule.suffix.as_ref().unwrap_or(&flavor.suffix.text);
         let (before, after) = (prefix.text(facts), suffix.text(facts));
@@ -139,15 +145,19 @@ fn apply(
 
 fn is_enabled(rule: &TagRule, facts: &Facts<'_>) -> Result<bool, Problem> {
     let enable = rule.enable.text(facts);
-    enable.parse().ok().ok_or_else(|| {
-        let flaw = not_a_boolean(&enable);
-        let line = rule.line.unwrap_or_default();
-        let what = format!(
-            "line {line} of the input `tags` cannot be decided: `{}`",
-            rule.text
-        );
-        Problem::new(what, flaw.fix).because(flaw.because)
-    })
+    enable
+        .parse()
+        .ok()
+        .ok_or_else(|| undecided(rule, not_a_boolean(&enable)))
+}
+
+fn undecided(rule: &TagRule, flaw: Flaw) -> Problem {
+    let line = rule.line.unwrap_or_default();
+    let what = format!(
+        "line {line} of the input `tags` cannot be decided: `{}`",
+        rule.text
+    );
+    Problem::new(what, flaw.fix).because(flaw.because)
 }
 
 fn nothing_left(text: &str) -> String {

@@ -7,6 +7,7 @@ use crate::Decided;
 use crate::engine::{self, Export, LocalImage};
 use crate::image::{ImageName, Tag};
 use crate::inputs::candidate::{Candidate, Place, Reference};
+use crate::inputs::platform::is_same;
 use crate::plan::tags::commit_tag;
 use crate::problem::Problem;
 use crate::registry::order::shown_commit;
@@ -258,7 +259,8 @@ impl Search<'_> {
         let origin = found.origin(self.registries, patience);
         let there = origin.platforms(&found.root).await;
         let there = there.with_context(|| format!("cannot read `{found}`"))?;
-        let missing = asked.iter().filter(|asked| !there.contains(asked));
+        let is_there = |asked: &String| there.iter().any(|there| is_same(there, asked));
+        let missing = asked.iter().filter(|asked| !is_there(asked));
         let missing: Vec<String> = missing.cloned().collect();
         Ok((!missing.is_empty()).then_some((missing, there)))
     }

@@ -7,6 +7,7 @@ use super::layout::{CONFIG, LAYER, MANIFEST};
 use super::manifest::{Content, Descriptor, Platform};
 use super::{Manifest, Origin, Trouble};
 use crate::image::Digest;
+use crate::inputs::platform;
 use crate::problem::Problem;
 
 /// The limits of that registry
@@ -53,7 +54,7 @@ pub(crate) async fn as_docker(
 }
 
 /// The image of an index for `platform`, or the only one that is for any: attestations are for none.
-fn chosen(index: &Content, platform: Option<&str>) -> Result<Digest, Problem> {
+fn chosen(index: &Content, asked: Option<&str>) -> Result<Digest, Problem> {
     let images: Vec<(String, &Descriptor)> = index
         .manifests
         .iter()
@@ -64,10 +65,10 @@ fn chosen(index: &Content, platform: Option<&str>) -> Result<Digest, Problem> {
         let because = format!("it is for {}", there.join(", "));
         Problem::new(what, fix).because(because)
     };
-    let (_, child) = match (platform, images.as_slice()) {
+    let (_, child) = match (asked, images.as_slice()) {
         (Some(asked), _) => images
             .iter()
-            .find(|(name, _)| name == asked)
+            .find(|(name, _)| platform::is_same(name, asked))
             .ok_or_else(|| {
                 refused(
                     format!("the image is not for {asked}"),

@@ -69,6 +69,8 @@ pub(super) enum Origin {
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
 /// How long a body may make no progress.
 pub(super) const IDLE: Duration = Duration::from_secs(60);
+/// For all of a body, however it trickles in.
+const BODY_WITHIN: Duration = Duration::from_secs(60);
 /// The usual limit of registries for a manifest.
 const LARGEST_BODY: usize = 4 << 20;
 const LARGEST_ERROR: usize = 64 << 10;
@@ -262,7 +264,11 @@ impl Registry {
         } else {
             LARGEST_ERROR
         };
-        let body = self.read(response, limit).await?;
+        let read = self.pace.timeout(BODY_WITHIN, self.read(response, limit));
+        let body = match read.await {
+            Ok(body) => body?,
+            Err(elapsed) => return Err(self.silent(elapsed)),
+        };
         Ok(Reply {
             status,
             headers,
@@ -355,5 +361,51 @@ impl Reply {
             subject: self.header("oci-subject").map(str::to_owned),
             body: self.body,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::super::Pace;
+    use super::*;
+    use crate::server::Kind;
+    use crate::trust::Trust;
+    use crate::workflow::{Console, Reader, Screen, Stream};
+
+    /// A body that never stops and never ends: a byte each second, as time passes here.
+    async fn drip(listener: TcpListener) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _length = socket.read(&mut request).await.unwrap();
+        let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+        socket.write_all(head).await.unwrap();
+        while socket.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_not_awaited_for_ever() {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let console = Console {
+            reader: Reader::Person(Screen::Paper),
+            stream: Stream::Nowhere,
+        };
+        let (kind, trust, pace) = (Kind::Generic, Trust::default(), Pace::times(100));
+        let registry = Registry::new(&host, kind, None, &trust, pace, console).unwrap();
+        let server = tokio::spawn(drip(listener));
+        let get = registry.http.get(registry.base.clone());
+        let answer = tokio::time::timeout(Duration::from_secs(20), registry.send(get, None)).await;
+        server.abort();
+        let trouble = answer.expect("it ends").err();
+        assert!(
+            matches!(trouble, Some(Trouble::Unreachable { .. })),
+            "{trouble:?}"
+        );
     }
 }

@@ -115,7 +115,19 @@ impl Content {
         self.config
             .iter()
             .chain(&self.layers)
-            .map(|blob| blob.size)
-            .sum()
+            .fold(0, |sum, blob| sum.saturating_add(blob.size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_cannot_be_are_no_panic() {
+        let layer = r#"{"digest":"x","size":18446744073709551615}"#;
+        let content: Content =
+            serde_json::from_str(&format!(r#"{{"layers":[{layer},{layer}]}}"#)).unwrap();
+        assert_eq!(content.size(), u64::MAX);
     }
 }

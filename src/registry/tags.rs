@@ -1,10 +1,12 @@
 //! Tags: listed, read, moved, read back.
 
+use std::fmt;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
-use serde::Deserialize;
+use serde::de::{IgnoredAny, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 
 use super::call::{Call, Missing};
@@ -16,11 +18,42 @@ use crate::server::Kind;
 #[derive(Deserialize)]
 struct Page {
     #[serde(default)]
-    tags: Option<Vec<String>>,
+    tags: Option<Names>,
 }
 
-/// 100,000 tags: a registry that leads in circles comes to an end.
+/// The texts of a list that can be tags, up to [`MOST_TAGS`]: whoever sends more gets no memory for them.
+#[derive(Default)]
+struct Names(Vec<String>);
+
+/// A registry that leads in circles comes to an end.
 const MOST_PAGES: usize = 100;
+const MOST_TAGS: usize = 100_000;
+
+impl<'de> Deserialize<'de> for Names {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
+        json.deserialize_seq(Self::default())
+    }
+}
+
+impl<'de> Visitor<'de> for Names {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of tags")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
+        while self.0.len() < MOST_TAGS {
+            match list.next_element::<String>()? {
+                Some(name) if (1..=128).contains(&name.len()) => self.0.push(name),
+                Some(_) => {}
+                None => return Ok(self),
+            }
+        }
+        while list.next_element::<IgnoredAny>()?.is_some() {}
+        Ok(self)
+    }
+}
 
 impl Repository<'_> {
     /// Every tag of the repository; none when it does not exist yet.
@@ -37,7 +70,11 @@ impl Repository<'_> {
             let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
                 self.broken(format!("sent a list of tags that cannot be read: {error}"))
             })?;
-            tags.extend(page.tags.unwrap_or_default());
+            let room = MOST_TAGS - tags.len();
+            tags.extend(page.tags.unwrap_or_default().0.into_iter().take(room));
+            if tags.len() == MOST_TAGS {
+                break;
+            }
             match answer.link.as_deref().and_then(next_page) {
                 Some(next) => query = next.to_owned(),
                 None => break,
@@ -54,7 +91,7 @@ impl Repository<'_> {
             Err(Trouble::NotFound { .. }) => return Ok(false),
             Err(trouble) => return Err(trouble),
         };
-        let mut tags = page.tags.into_iter().flatten();
+        let mut tags = page.tags.into_iter().flat_map(|Names(names)| names);
         Ok(tags.any(|tag| ours.iter().all(|own| own.as_str() != tag)))
     }
 

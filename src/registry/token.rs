@@ -86,6 +86,11 @@ fn last_labels(host: &str) -> (Option<&str>, Option<&str>) {
     (labels.next(), labels.next())
 }
 
+/// No server takes a longer header.
+const LONGEST_TOKEN: usize = 64 * 1024;
+/// In seconds.
+const LONGEST_LIFE: u64 = 24 * 60 * 60;
+
 /// The answer of a token endpoint; OAuth2 calls the same thing `access_token`.
 #[derive(Deserialize)]
 pub(super) struct Granted {
@@ -95,13 +100,15 @@ pub(super) struct Granted {
 }
 
 impl Granted {
-    /// How long it is good for, when the answer says so.
+    /// How long it is good for, when the answer says so; nothing we do takes longer than a day.
     pub(super) fn life(&self) -> Option<Duration> {
-        self.expires_in.map(Duration::from_secs)
+        let seconds = self.expires_in?.min(LONGEST_LIFE);
+        Some(Duration::from_secs(seconds))
     }
 
     pub(super) fn token(self) -> Option<Secret> {
-        Secret::new(&self.token.or(self.access_token)?)
+        let token = self.token.or(self.access_token)?;
+        Secret::new(&token).filter(|_| token.len() <= LONGEST_TOKEN)
     }
 }
 
@@ -136,6 +143,13 @@ mod tests {
             Some("x,\"y\"")
         );
         assert_eq!(parameter(r#"realm="open"#, "realm"), None);
+    }
+
+    #[test]
+    fn a_life_without_end_can_still_be_reckoned_with() {
+        let granted: Granted =
+            serde_json::from_str(r#"{"token":"x","expires_in":18446744073709551615}"#).unwrap();
+        assert!(granted.life().unwrap().checked_mul(5).is_some());
     }
 
     #[test]

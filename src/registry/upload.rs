@@ -2,6 +2,7 @@
 //! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put>).
 
 use std::pin::pin;
+use std::time::Duration;
 
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, Method, StatusCode, Url};
@@ -15,6 +16,9 @@ use super::stream::{Feed, Halt};
 use super::{Repository, Trouble};
 use crate::image::Digest;
 use crate::problem::Problem;
+
+/// How long a registry may take to answer once it has all bytes: some hash and move them first.
+const FILED_WITHIN: Duration = Duration::from_secs(300);
 
 /// How a blob came to be where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,7 +141,7 @@ impl Repository<'_> {
                     Err(Halt::Stalled) => return Err(Halted::Writing(registry.stalled())),
                     Ok(()) | Err(Halt::Unwanted) => {}
                 }
-                let answered = registry.pace.timeout(IDLE, sending).await;
+                let answered = registry.pace.timeout(FILED_WITHIN, sending).await;
                 answered.map_err(|elapsed| registry.silent(elapsed))?
             }
         };
@@ -181,34 +185,4 @@ impl From<Problem> for Halted {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[track_caller]
-    fn check(location: &str, expected: Option<&str>) {
-        let opened = Url::parse("https://ghcr.io/v2/acme/widget/blobs/uploads/").unwrap();
-        let digest = Digest::of(b"");
-        let url = with_digest(&opened, location, &digest);
-        let expected = expected.map(|expected| format!("{expected}digest={digest}"));
-        assert_eq!(url.map(|url| url.to_string()), expected);
-    }
-
-    #[test]
-    fn the_digest_is_added_to_wherever_an_upload_goes_on() {
-        let here = "https://ghcr.io/v2/acme/widget/blobs/";
-        check(
-            "/v2/acme/widget/blobs/upload/1",
-            Some(&format!("{here}upload/1?")),
-        );
-        check(
-            "../upload/1?_state=a%2Bb%3D",
-            Some(&format!("{here}upload/1?_state=a%2Bb%3D&")),
-        );
-        check(
-            "https://storage.example/u?sig=x",
-            Some("https://storage.example/u?sig=x&"),
-        );
-        check("http://ghcr.io/v2/acme/widget/blobs/upload/1", None);
-        check("https://", None);
-    }
-}
+mod tests;

@@ -308,3 +308,74 @@ mod tests {
         );
     }
 }
+
+#[cfg(test)]
+#[path = "../../tests/it/judge/files.rs"]
+mod judge;
+
+#[cfg(test)]
+mod proofs {
+    use proptest::collection::vec;
+    use proptest::prelude::{Strategy, any, prop_oneof};
+    use proptest::sample::select;
+    use proptest::test_runner::TestCaseError;
+    use proptest::{prop_assert, prop_assert_eq};
+
+    use super::*;
+    use crate::corpus;
+    use crate::proof::{self, Proof};
+
+    /// Values near the grammar of the file.
+    fn value() -> impl Strategy<Value = String> {
+        let word = select(vec![
+            "\n",
+            "\r",
+            "<<",
+            "=",
+            "ghadelimiter_",
+            "EOF",
+            "a",
+            "\u{feff}",
+            "\0",
+        ]);
+        let near = vec(word, 0..12).prop_map(|words| words.concat());
+        prop_oneof![any::<String>(), near]
+    }
+
+    /// What is written comes back, and nothing else does.
+    fn comes_back(values: &[String]) -> Result<(), TestCaseError> {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, variables) = (folder.path().join("output"), folder.path().join("env"));
+        let names = METADATA_NAMES.iter().copied();
+        let outputs: Vec<Output> = names.zip(values.iter().cloned()).collect();
+        append(&path, &outputs).unwrap();
+        append_variables(&variables, &outputs).unwrap();
+        let pairs = judge::pairs(&std::fs::read(path).unwrap());
+        let expected: Vec<(String, String)> = outputs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.clone()))
+            .collect();
+        prop_assert_eq!(pairs, Ok(expected));
+        let variables = judge::variables(&std::fs::read(variables).unwrap()).unwrap();
+        prop_assert!(
+            variables
+                .iter()
+                .all(|(name, _)| name.starts_with("DOCKER_METADATA_OUTPUT_"))
+        );
+        let read = variables.into_iter().map(|(_, value)| value);
+        prop_assert_eq!(read.collect::<Vec<_>>(), values);
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_written_is_what_the_runner_reads() {
+        let mut proof = Proof::of("outputs: the runner reads what was written");
+        let values = vec(value(), 1..=METADATA_NAMES.len());
+        proof.property(proof::cases(), &values, |values| comes_back(&values));
+        for text in corpus::texts() {
+            let outcome = comes_back(&[text, "last".to_owned()]);
+            proof.case(outcome.map_err(|error| error.to_string()));
+        }
+        proof.end();
+    }
+}

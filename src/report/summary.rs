@@ -5,7 +5,7 @@ mod build;
 use std::fmt::Write as _;
 
 use super::Report;
-use super::markdown::{block, code, escape};
+use super::markdown::{block, code, escape, without};
 use crate::engine::timeline::size;
 use crate::image::Tag;
 use crate::plan::Plan;
@@ -38,7 +38,11 @@ pub(crate) fn markdown(report: &Report) -> String {
     }
     sections.push(build::warnings(&report.done.record));
     sections.push(build::timeline(&report.done.record));
-    whole_sections(sections)
+    let secrets = report
+        .decided
+        .iter()
+        .flat_map(|decided| decided.inputs.secrets());
+    without(whole_sections(sections), secrets)
 }
 
 /// As many sections as there is room for, none of them broken.

@@ -120,7 +120,7 @@ fn leaves_a_colour_on(text: &str) -> bool {
 }
 
 #[cfg(test)]
-#[path = "../../tests/it/judge.rs"]
+#[path = "../../tests/it/judge/commands.rs"]
 mod judge;
 
 #[cfg(test)]
@@ -214,22 +214,47 @@ mod tests {
         proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
 
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(20_000))]
+    mod proofs {
+        use super::*;
+        use crate::corpus;
+        use crate::proof::{self, Proof};
 
         #[test]
-        fn the_runner_finds_no_command_in_harmless_text(line in hostile()) {
-            let text = harmless(&line);
-            prop_assert!(!text.contains(['\r', '\n']), "{text:?}");
-            prop_assert_eq!(judge::commands(text.as_bytes()), [], "{:?}", text);
-            prop_assert_eq!(judge::commands(colourless(&text).as_bytes()), [], "{:?}", text);
+        fn the_runner_finds_no_command_in_harmless_text() {
+            let mut proof = Proof::of("log: no command in any line, with colours or without");
+            proof.property(2 * proof::cases(), &hostile(), |line| {
+                let text = harmless(&line);
+                prop_assert!(!text.contains(['\r', '\n']), "{text:?}");
+                prop_assert_eq!(judge::commands(text.as_bytes()), [], "{:?}", text);
+                prop_assert_eq!(
+                    judge::commands(colourless(&text).as_bytes()),
+                    [],
+                    "{:?}",
+                    text
+                );
+                Ok(())
+            });
+            let bytes = proptest::collection::vec(any::<u8>(), 0..64);
+            proof.property(2 * proof::cases(), &bytes, |bytes| {
+                prop_assert_eq!(judge::commands(log(&bytes).as_bytes()), []);
+                Ok(())
+            });
+            for bytes in corpus::bytes() {
+                let found = judge::commands(log(&bytes).as_bytes());
+                proof.case(if found.is_empty() {
+                    Ok(())
+                } else {
+                    Err(format!("{found:?}"))
+                });
+            }
+            proof.end();
         }
 
-        #[test]
-        fn any_bytes_are_harmless_line_by_line(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
-            let text = String::from_utf8_lossy(&bytes);
-            let log: String = text.lines().map(|line| format!("{}\n", harmless(line))).collect();
-            prop_assert_eq!(judge::commands(log.as_bytes()), []);
+        fn log(bytes: &[u8]) -> String {
+            let text = String::from_utf8_lossy(bytes);
+            text.lines()
+                .map(|line| format!("{}\n", harmless(line)))
+                .collect()
         }
     }
 }

@@ -192,6 +192,72 @@ fn a_named_context_outside_the_workspace() {
 }
 
 #[test]
+fn an_output_outside_the_workspace() {
+    for output in [
+        "type=local,dest=../out",
+        "/github/home/x",
+        "type=tar,dest=up/x.tar",
+        "type=oci,dest=dangling",
+        "type=docker,dest=a/../../x",
+    ] {
+        let action = action().input("push", "false");
+        symlink("..", action.path("workspace/up")).unwrap();
+        symlink("../nothing", action.path("workspace/dangling")).unwrap();
+        let run = action.input("outputs", output).run();
+        assert_eq!(run.noted("arguments"), "", "{output}");
+        assert!(
+            run.stderr.contains("which leaves the workspace"),
+            "{output}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn a_cache_in_a_folder_outside_the_workspace() {
+    for (input, cache) in [
+        ("cache-to", "type=local,dest=../cache"),
+        ("cache-from", "type=local,src=/github/home"),
+    ] {
+        let run = action().input("push", "false").input(input, cache).run();
+        assert_eq!(run.noted("arguments"), "", "{cache}");
+        assert!(
+            run.stderr.contains("which leaves the workspace"),
+            "{cache}: {}",
+            run.stderr
+        );
+    }
+}
+
+#[test]
+fn keys_of_a_cache_that_buildx_takes_on_its_command_line_only() {
+    refused(
+        action().input(
+            "cache-to",
+            "type=azblob,name=x,account_url=https://x.example,secret_access_key=hunter2",
+        ),
+        expect![[r#"
+            a cache of the type `azblob` has a `secret_access_key`
+              because: buildx takes it on its command line only, which every process of the machine can read
+              fix: leave it out, and let the builder be one with an identity in Azure of its own; or keep the cache elsewhere
+        "#]],
+    );
+}
+
+#[test]
+fn an_expression_that_would_never_end() {
+    let action = action().env("GITHUB_REF", format!("refs/tags/{}!", "a".repeat(60)));
+    refused(
+        action.input("tags", "type=match,pattern=^(a+)+$"),
+        expect![[r#"
+            line 1 of the input `tags` cannot be decided: `type=match,pattern=^(a+)+$`
+              because: `^(a+)+$` takes too long on `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!`
+              fix: let no repeated part hold another that can match the same text: `a+` instead of `(a+)+`
+        "#]],
+    );
+}
+
+#[test]
 fn a_context_with_a_login() {
     refused(
         action().input("context", "https://joe:hunter2@example.com/x.git"),

@@ -35,6 +35,48 @@ fn arguments(run: &Run, flags: &[&str]) -> String {
     wanted.collect::<Vec<_>>().join("\n")
 }
 
+/// Everybody on the machine can read a command line, and only its owner an environment.
+#[test]
+fn the_keys_of_a_cache_are_not_on_the_command_line() {
+    let caches = "type=s3,region=eu,bucket=b,access_key_id=AKIDcanary,secret_access_key=hunter2*x,session_token=sess-canary\ntype=gha,token=gha-canary,scope=x";
+    let action = Action::new()
+        .event("push_tag")
+        .input("push", "false")
+        .input("cache-from", caches);
+    let run = action
+        .env("AWS_SESSION_TOKEN", "of-another")
+        .buildx("exit 1")
+        .run();
+    let arguments = run.noted("arguments");
+    assert!(
+        arguments.contains("--cache-from=type=s3,region=eu,bucket=b\n"),
+        "{arguments}"
+    );
+    assert!(
+        arguments.contains("--cache-from=type=gha,scope=x\n"),
+        "{arguments}"
+    );
+    let environment = run.noted("environment");
+    for variable in [
+        "AWS_ACCESS_KEY_ID=AKIDcanary",
+        "AWS_SECRET_ACCESS_KEY=hunter2*x",
+        "AWS_SESSION_TOKEN=sess-canary",
+        "ACTIONS_RUNTIME_TOKEN=gha-canary",
+    ] {
+        assert!(
+            environment.lines().any(|line| line == variable),
+            "{variable}: {environment}"
+        );
+    }
+    for secret in ["hunter2*x", "sess-canary", "gha-canary"] {
+        assert!(
+            run.stdout.contains(&format!("::add-mask::{secret}\n")),
+            "{secret}: {}",
+            run.stdout
+        );
+    }
+}
+
 #[test]
 fn secrets_reach_the_engine_in_files_and_nowhere_else() {
     let script = "for argument; do case $argument in --secret=*) file=${argument#*src=}; stat -c %a $file; cat $file; echo; echo $file > $HOME/last;; esac; done > $HOME/seen";

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::judge::{Command, Judge, commands};
+use crate::judge::commands::{Command, Judge, commands};
 use crate::support::Action;
 
 /// What an attacker writes; a command of his has data that begins with `forged`.

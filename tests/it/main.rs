@@ -7,6 +7,7 @@ mod build;
 mod builders;
 mod candidate;
 mod contract;
+mod corpus;
 mod engine_double;
 mod events;
 mod failures;
@@ -14,6 +15,8 @@ mod hostile;
 mod judge;
 mod progress;
 mod promises;
+mod proof;
+mod proofs;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]

@@ -4,6 +4,8 @@
 
 mod act;
 mod builders;
+mod canary;
+mod candidate;
 mod engine;
 mod hostile;
 mod inputs;

@@ -200,6 +200,24 @@ impl Action {
         peak
     }
 
+    /// Runs to its end, and measures as [`Action::measured`] does; also how long it took.
+    pub(crate) fn run_measured(self) -> (Run, u64, Duration) {
+        let (start, started) = (Instant::now(), self.start());
+        let process = started.child.id();
+        let watch = std::thread::spawn(move || {
+            let mut peak = 0;
+            loop {
+                match peak_memory(process) {
+                    0 if peak > 0 => return peak,
+                    seen => peak = peak.max(seen),
+                }
+                sleep(Duration::from_millis(1));
+            }
+        });
+        let run = started.end();
+        (run, watch.join().unwrap(), start.elapsed())
+    }
+
     /// Runs until `reached`, then kills the program; true when it ended before.
     pub(crate) fn run_and_kill_when(self, reached: impl Fn() -> bool) -> bool {
         let mut started = self.start();

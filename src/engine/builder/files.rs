@@ -8,6 +8,9 @@ use crate::inputs::builder::{DaemonConfig, Recipe};
 use crate::problem::Problem;
 use crate::workspace::Workspace;
 
+/// In KiB; a daemon needs a page.
+const LARGEST_CONFIG: u64 = 1024;
+
 /// Writes it to `place`, where only we can read it.
 pub(super) fn write(recipe: &Recipe, place: &Path, workspace: &Path) -> anyhow::Result<()> {
     if let Some(config) = &recipe.daemon_config {
@@ -32,7 +35,7 @@ pub(super) fn daemon_text(config: &DaemonConfig, workspace: &Path) -> Result<Str
 
 /// The text of a configuration in the workspace; a path that leads out of it is none of ours to read.
 fn daemon_config(path: &str, workspace: &Path) -> Result<String, Problem> {
-    let bytes = Workspace(workspace).read("buildkitd-config", path)?;
+    let bytes = Workspace(workspace).read("buildkitd-config", path, LARGEST_CONFIG)?;
     String::from_utf8(bytes).map_err(|error| {
         Problem::new(
             format!("the input `buildkitd-config` is `{path}`, which is no text"),

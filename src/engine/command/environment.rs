@@ -88,14 +88,30 @@ pub(in crate::engine) fn build_environment(
     vars: &Vars,
 ) -> Vec<(String, String)> {
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+    let keys = request.cache_keys.iter();
+    let keys = keys.map(|key| (key.variable.to_owned(), key.value.expose().to_owned()));
+    let keys: Vec<(String, String)> = keys.collect();
+    // A key of the input is the whole identity: no part of another one goes with it.
+    let is_replaced = |name: &str| {
+        let same =
+            |(key, _): &(String, String)| key == name || (is_identity(key) && is_identity(name));
+        keys.iter().any(same)
+    };
     let may_see = |name: &str| {
-        (GITHUB_CACHE.contains(&name) && request.has_cache("gha"))
-            || (S3_CACHE.contains(&name) && request.has_cache("s3"))
+        ((GITHUB_CACHE.contains(&name) && request.has_cache("gha"))
+            || (S3_CACHE.contains(&name) && request.has_cache("s3")))
+            && !is_replaced(name)
     };
     let caches = vars.iter().filter(|(name, _)| may_see(name)).map(own);
+    let caches: Vec<(String, String)> = caches.chain(keys.clone()).collect();
     let protocol = second_protocol(request, vars).map(|value| own((SECOND_PROTOCOL, value)));
     let clock = clock(request, vars).map(|seconds| ("SOURCE_DATE_EPOCH".to_owned(), seconds));
-    caches.chain(protocol).chain(clock).collect()
+    caches.into_iter().chain(protocol).chain(clock).collect()
+}
+
+/// Whether a variable is part of who we are for AWS.
+fn is_identity(name: &str) -> bool {
+    S3_CACHE.contains(&name) && !name.ends_with("REGION")
 }
 
 /// buildx itself asks for the bearers that BuildKit shows. `SSL_CERT_DIR` adds to the system's bundle, where

@@ -1,5 +1,9 @@
 //! `Pattern`: a regular expression of ECMAScript, as `type=match` and `match=` take it.
 
+use std::ops::Range;
+use std::sync::mpsc;
+use std::time::Duration;
+
 use regress::Regex;
 
 use crate::plan::flaw::Flaw;
@@ -22,6 +26,11 @@ enum Reach {
 
 /// In characters. Deeply nested or long alternatives would exhaust the stack of the regex engine.
 const MAX_LENGTH: usize = 1000;
+/// Ten thousand times what an expression takes that anybody means to write.
+const MATCH_WITHIN: Duration = Duration::from_secs(2);
+
+/// The texts of the groups, the whole match first.
+pub(crate) type Groups<'v> = Vec<Option<&'v str>>;
 
 impl Pattern {
     /// An expression, or an expression with flags: `/v(\d+)/i`.
@@ -93,19 +102,27 @@ impl Pattern {
     }
 
     /// What the groups caught, the whole match first; nothing when there is no match.
-    pub(crate) fn captures<'v>(&self, value: &'v str) -> Option<Vec<Option<&'v str>>> {
-        match self.reach {
-            Reach::GroupsOfFirst => {
-                let found = self.regex.find(value)?;
-                let groups = found.groups().map(|range| range.map(|range| &value[range]));
-                Some(groups.collect())
-            }
-            Reach::EveryMatch => {
-                let matches = self.regex.find_iter(value);
-                let texts: Vec<_> = matches.map(|found| Some(&value[found.range()])).collect();
-                (!texts.is_empty()).then_some(texts)
-            }
-        }
+    ///
+    /// An expression such as `^(a+)+$` tries more ways than there is time for, and the engine cannot be
+    /// stopped: its thread is left behind, and ends with the program.
+    pub(crate) fn captures<'v>(&self, value: &'v str) -> Result<Option<Groups<'v>>, Flaw> {
+        let (sender, receiver) = mpsc::channel();
+        let (regex, reach, text) = (self.regex.clone(), self.reach, value.to_owned());
+        std::thread::spawn(move || sender.send(ranges(&regex, reach, &text)));
+        let Ok(ranges) = receiver.recv_timeout(MATCH_WITHIN) else {
+            let because = format!("`{}` takes too long on `{value}`", self.text);
+            return Err(Flaw::new(
+                because,
+                "let no repeated part hold another that can match the same text: `a+` instead of `(a+)+`",
+            ));
+        };
+        let texts = |ranges: Vec<Option<Range<usize>>>| {
+            let texts = ranges
+                .into_iter()
+                .map(|range| range.map(|range| &value[range]));
+            texts.collect()
+        };
+        Ok(ranges.map(texts))
     }
 
     /// An alternative that is empty always matches, and a match knows every group.
@@ -116,6 +133,19 @@ impl Pattern {
     }
 }
 
+fn ranges(regex: &Regex, reach: Reach, value: &str) -> Option<Vec<Option<Range<usize>>>> {
+    match reach {
+        Reach::GroupsOfFirst => Some(regex.find(value)?.groups().collect()),
+        Reach::EveryMatch => {
+            let matches: Vec<_> = regex
+                .find_iter(value)
+                .map(|found| Some(found.range()))
+                .collect();
+            (!matches.is_empty()).then_some(matches)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,7 +153,7 @@ mod tests {
     #[track_caller]
     fn check(pattern: &str, value: &str, expected: Option<&[Option<&str>]>) {
         let pattern = Pattern::parse(pattern).unwrap();
-        assert_eq!(pattern.captures(value).as_deref(), expected);
+        assert_eq!(pattern.captures(value).unwrap().as_deref(), expected);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use super::Motion;
 use crate::context::GitRef;
 use crate::plan::facts::Facts;
+use crate::plan::flaw::Flaw;
 use crate::plan::rules::pattern::Pattern;
 use crate::plan::rules::{Kind, RefEvent, ShaFormat, TagRule, VersionRule};
 use crate::plan::template::Template;
@@ -40,14 +41,28 @@ impl Emitted {
     }
 }
 
-/// What the rule gives on this event, or in words why nothing.
-pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, String> {
+/// Why a rule gives no tag.
+pub(super) enum Silent {
+    /// On this event it has none to give; in words.
+    Nothing(String),
+    /// Its author has to mend it.
+    Flawed(Flaw),
+}
+
+impl From<String> for Silent {
+    fn from(reason: String) -> Self {
+        Self::Nothing(reason)
+    }
+}
+
+/// What the rule gives on this event.
+pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Silent> {
     match &rule.kind {
         Kind::Schedule { pattern } => match facts.event_name() {
             event if event.contains("schedule") => {
                 Ok(Emitted::new(pattern.text(facts), motion_of(pattern)))
             }
-            event => Err(format!("the event is `{event}`, not `schedule`")),
+            event => Err(format!("the event is `{event}`, not `schedule`").into()),
         },
         Kind::Version(rule) => of_version(rule, facts),
         Kind::Match {
@@ -55,8 +70,8 @@ pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Stri
             group,
             value,
         } => of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?),
-        Kind::Edge { branch } => of_edge(branch.as_deref(), facts),
-        Kind::Ref(event) => of_ref(*event, facts.git_ref()),
+        Kind::Edge { branch } => Ok(of_edge(branch.as_deref(), facts)?),
+        Kind::Ref(event) => Ok(of_ref(*event, facts.git_ref())?),
         Kind::Raw { value } => Ok(Emitted::new(value.text(facts), motion_of(value))),
         Kind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha(), Motion::Fixed)),
         Kind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit(), Motion::Fixed)),
@@ -85,12 +100,12 @@ fn value_or_tag(value: Option<&Template<Global>>, facts: &Facts<'_>) -> Result<S
     }
 }
 
-fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, String> {
+fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, Silent> {
     let value = value_or_tag(rule.value.as_ref(), facts)?;
     let text = match &rule.within {
         None => value.as_str(),
         // The peer goes on with the whole text when the expression finds nothing.
-        Some(pattern) => match pattern.captures(&value) {
+        Some(pattern) => match pattern.captures(&value).map_err(Silent::Flawed)? {
             None => value.as_str(),
             Some(groups) => groups.get(1).copied().flatten().ok_or_else(|| {
                 format!(
@@ -118,10 +133,11 @@ fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, String> 
     })
 }
 
-fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, String> {
+fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, Silent> {
     let expression = pattern.text();
     let groups = pattern
         .captures(value)
+        .map_err(Silent::Flawed)?
         .ok_or_else(|| format!("`{expression}` finds nothing in `{value}`"))?;
     let text = groups
         .get(group)

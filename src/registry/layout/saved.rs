@@ -33,7 +33,7 @@ const GZIP: [u8; 2] = [0x1f, 0x8b];
 impl Layout {
     /// Compresses the layers and writes the manifest an engine would push. The same layers give the same
     /// bytes: no time, one level.
-    pub(crate) fn from_saved(&self) -> anyhow::Result<Manifest> {
+    pub(crate) fn pack_saved(&self) -> anyhow::Result<Manifest> {
         let text = std::fs::read(self.folder.join("manifest.json"))
             .context("the engine exported no `manifest.json`")?;
         let entries: Vec<Entry> = serde_json::from_slice(&text)
@@ -164,8 +164,8 @@ mod tests {
     #[test]
     fn layers_are_compressed_and_the_same_each_time() {
         let (world, other) = (saved(), saved());
-        let manifest = world.layout.from_saved().unwrap();
-        assert_eq!(manifest.digest, other.layout.from_saved().unwrap().digest);
+        let manifest = world.layout.pack_saved().unwrap();
+        assert_eq!(manifest.digest, other.layout.pack_saved().unwrap().digest);
         let content = manifest.content().unwrap();
         assert_eq!(content.layers.len(), 2);
         let layer = &content.layers[0];
@@ -185,7 +185,7 @@ mod tests {
         let link = world.layout.folder.join("two/layer.tar");
         fs::remove_file(&link).unwrap();
         symlink("/etc/passwd", &link).unwrap();
-        let error = world.layout.from_saved().unwrap_err().to_string();
+        let error = world.layout.pack_saved().unwrap_err().to_string();
         assert_eq!(
             error,
             "the engine exported `two/layer.tar`, which leads elsewhere"

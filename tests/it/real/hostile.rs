@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::world::{output_of, publication};
-use crate::judge::{Command, commands};
+use crate::judge::commands::{Command, commands};
 use crate::support::process;
 
 /// Commands in names, arguments, output and a failing line. `printf` makes the bytes a Dockerfile cannot hold.

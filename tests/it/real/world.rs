@@ -106,6 +106,15 @@ impl Crane {
         )
     }
 
+    /// What crane prints, as it is.
+    pub(crate) fn bytes(&self, arguments: &[&str]) -> Vec<u8> {
+        let mut crane = process("crane");
+        let crane = crane
+            .args(arguments)
+            .env("DOCKER_CONFIG", self.config.path());
+        crane.output().unwrap().stdout
+    }
+
     pub(crate) fn digest(&self, reference: &str) -> String {
         self.run(&["digest", reference])
     }

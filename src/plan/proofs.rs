@@ -4,25 +4,19 @@ use std::path::PathBuf;
 
 use chrono::{DateTime, Utc};
 use proptest::collection::vec;
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop_oneof, proptest};
+use proptest::prelude::{Just, Strategy, any, prop_oneof};
 use proptest::sample::select;
-use proptest::test_runner::{FileFailurePersistence, TestCaseError};
+use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
 use super::Plan;
 use crate::context::Context;
+use crate::corpus;
 use crate::image::Tag;
 use crate::inputs::Inputs;
 use crate::problem::Explanation;
+use crate::proof::{self, Proof};
 use crate::vars::Vars;
-
-/// Ten thousand cases each, and no file that remembers the failed ones: they become unit tests.
-fn config() -> ProptestConfig {
-    ProptestConfig {
-        failure_persistence: None::<Box<FileFailurePersistence>>.map(|file| file as _),
-        ..ProptestConfig::with_cases(10_000)
-    }
-}
 
 /// The grammar of the OCI distribution specification.
 fn is_valid(tag: &str) -> bool {
@@ -170,36 +164,112 @@ fn every_tag_is_valid(plan: &Plan) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-proptest! {
-    #![proptest_config(config())]
+fn every_name_is_valid(plan: &Plan) -> Result<(), TestCaseError> {
+    for image in &plan.images {
+        let path = image.repository();
+        let is_part = |part: &str| {
+            let word = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+            let other = |c: char| matches!(c, '.' | '_' | '-');
+            part.starts_with(word)
+                && part.ends_with(word)
+                && part.chars().all(|c| word(c) || other(c))
+        };
+        prop_assert!(
+            path.len() <= 255 && path.split('/').all(is_part),
+            "`{path}` is no name"
+        );
+    }
+    every_tag_is_valid(plan)
+}
 
-    #[test]
-    fn any_text_gives_no_tag_or_a_valid_one(text in any_text()) {
+#[test]
+fn any_text_gives_no_tag_or_a_valid_one() {
+    let mut proof = Proof::of("tags: any text gives a valid one or none");
+    proof.property(proof::cases(), &any_text(), |text| {
         if let Some(tag) = Tag::sanitized(&text) {
             prop_assert!(is_valid(tag.as_str()));
             prop_assert_eq!(Tag::sanitized(tag.as_str()), Some(tag));
         }
+        Ok(())
+    });
+    for text in corpus::texts() {
+        let tag = Tag::sanitized(&text);
+        proof.case(match tag {
+            Some(tag) if !is_valid(tag.as_str()) => Err(format!("`{tag}`")),
+            _ => Ok(()),
+        });
     }
+    proof.end();
+}
 
-    #[test]
-    fn any_git_ref_gives_valid_tags(
-        git_ref in git_ref(),
-        event in select(vec!["push", "schedule", "create"]),
-        flavor in prop_oneof![Just(String::new()), affix()],
-    ) {
-        let vars = vars(&git_ref, event, &[("INPUT_FLAVOR", &flavor)]);
-        every_tag_is_valid(&plan(&vars).unwrap())?;
+#[test]
+fn any_git_ref_gives_valid_tags() {
+    let events = select(vec!["push", "schedule", "create"]);
+    let flavors = prop_oneof![Just(String::new()), affix()];
+    let mut proof = Proof::of("tags: any git ref, any flavor");
+    proof.property(
+        proof::cases(),
+        &(git_ref(), events, flavors),
+        |(git_ref, event, flavor)| {
+            let vars = vars(&git_ref, event, &[("INPUT_FLAVOR", &flavor)]);
+            every_name_is_valid(&plan(&vars).unwrap())
+        },
+    );
+    for (name, namespace) in refs_everywhere() {
+        let git_ref = format!("{namespace}{name}");
+        let outcome = plan(&vars(&git_ref, "push", &[("INPUT_TAGS", EVERY_RULE)]));
+        let outcome = outcome.map_err(|error| format!("{git_ref}: {error:#}"));
+        proof.case(outcome.and_then(|plan| {
+            let valid = every_name_is_valid(&plan);
+            valid.map_err(|error| format!("{git_ref}: {error}"))
+        }));
     }
+    proof.end();
+}
 
-    #[test]
-    fn no_input_panics_and_equal_inputs_give_equal_plans(
-        git_ref in git_ref(),
-        input in select(vec!["TAGS", "TAGS", "FLAVOR", "IMAGES", "LABELS", "ANNOTATIONS"]),
-        text in near_rules(),
-    ) {
-        let vars = vars(&git_ref, "push", &[(&format!("INPUT_{input}"), &text)]);
-        let (one, other) = (plan(&vars), plan(&vars));
-        prop_assert_eq!(shown(&one), shown(&other));
-        one.map_or(Ok(()), |plan| every_tag_is_valid(&plan))?;
+/// A rule of each kind, so that a name meets them all.
+const EVERY_RULE: &str = "type=ref,event=branch\ntype=ref,event=tag\ntype=ref,event=pr\ntype=semver,pattern={{version}}\n\
+    type=pep440,pattern={{version}}\ntype=match,pattern=(.*)\ntype=raw,value={{branch}}-{{tag}}\ntype=sha\ntype=edge\ntype=schedule";
+
+fn refs_everywhere() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let namespaces = ["refs/heads/", "refs/tags/", "refs/pull/", "refs/notes/", ""];
+    let everywhere = move |name| namespaces.map(|namespace| (name, namespace));
+    let refs = corpus::refs().into_iter().flat_map(everywhere);
+    refs.filter(|(name, namespace)| !name.is_empty() || !namespace.is_empty())
+}
+
+#[test]
+fn no_input_panics_and_equal_inputs_give_equal_plans() {
+    let inputs = select(vec![
+        "TAGS",
+        "TAGS",
+        "FLAVOR",
+        "IMAGES",
+        "LABELS",
+        "ANNOTATIONS",
+    ]);
+    let mut proof = Proof::of("names and tags: any text as rules, images, flavor, labels");
+    proof.property(
+        proof::cases(),
+        &(git_ref(), inputs, near_rules()),
+        |(git_ref, input, text)| equal_plans(&git_ref, input, &text),
+    );
+    for text in corpus::texts()
+        .iter()
+        .map(String::as_str)
+        .chain(corpus::refs())
+    {
+        for input in ["TAGS", "FLAVOR", "IMAGES", "LABELS", "ANNOTATIONS"] {
+            let outcome = equal_plans("refs/heads/main", input, text);
+            proof.case(outcome.map_err(|error| format!("{input} {text:?}: {error}")));
+        }
     }
+    proof.end();
+}
+
+fn equal_plans(git_ref: &str, input: &str, text: &str) -> Result<(), TestCaseError> {
+    let vars = vars(git_ref, "push", &[(&format!("INPUT_{input}"), text)]);
+    let (one, other) = (plan(&vars), plan(&vars));
+    prop_assert_eq!(shown(&one), shown(&other));
+    one.map_or(Ok(()), |plan| every_name_is_valid(&plan))
 }

@@ -1,0 +1,62 @@
+//! Doors for the fuzz targets: what a registry says.
+
+use reqwest::{StatusCode, Url};
+
+use super::catalogue;
+use super::manifest::{Content, Platform};
+use super::patience::{hint, retry_after};
+use super::token::{Challenge, Granted, is_trusted};
+use super::{answer, refusal};
+use crate::image::Digest;
+
+/// A manifest, an image config, the answer of a token endpoint.
+pub(crate) fn manifest(text: &str) {
+    if let Ok(content) = serde_json::from_str::<Content>(text) {
+        let _size = content.size();
+        for blob in content.blobs().chain(&content.manifests) {
+            if let Ok(digest) = blob.digest.parse::<Digest>() {
+                assert_eq!(digest.to_string(), blob.digest);
+            }
+            let _name = blob.platform.as_ref().and_then(Platform::name);
+        }
+    }
+    let _name = serde_json::from_str::<Platform>(text).map(|platform| platform.name());
+    if let Ok(granted) = serde_json::from_str::<Granted>(text) {
+        let _ages = granted.life().map(|life| life * 5 / 6);
+    }
+}
+
+/// A challenge: no login goes to another host over it.
+pub(crate) fn challenge(text: &str) {
+    let registry = Url::parse("https://ghcr.io/v2/").expect("it is an address");
+    if let Some(Challenge::Bearer { realm, .. }) = Challenge::parse(text)
+        && let Ok(realm) = Url::parse(&realm)
+        && is_trusted(&realm, &registry)
+    {
+        let host = realm.host_str().unwrap_or_default();
+        assert!(
+            realm.scheme() == "https" && (host == "ghcr.io" || host.ends_with(".ghcr.io")),
+            "{realm}"
+        );
+    }
+}
+
+/// How long a server asks us to wait: a header, the server's clock, a message.
+pub(crate) fn retry(text: &str) {
+    let (value, date) = text.split_once('\n').unwrap_or((text, text));
+    let _asked = retry_after(value, Some(date));
+    let _hinted = hint(text);
+}
+
+/// The body of an error, of any status.
+pub(crate) fn refused(text: &str) {
+    for status in [
+        StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
+        StatusCode::BAD_GATEWAY,
+    ] {
+        let said = answer::said(status, text.as_bytes());
+        let _passes = answer::is_transient(status, &said) || catalogue::is_secondary_limit(&said);
+    }
+    let _again = refusal::AGAIN;
+}

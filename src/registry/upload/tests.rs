@@ -1,0 +1,153 @@
+//! Addresses of uploads, and registries that take their time, which passes a hundred times faster for us.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::{sleep, spawn};
+
+use super::*;
+use crate::registry::{Layout, Pace, Patience, Registry};
+use crate::server::Kind;
+use crate::trust::Trust;
+use crate::workflow::{Console, Reader, Screen, Stream};
+
+const CONSOLE: Console = Console {
+    reader: Reader::Person(Screen::Paper),
+    stream: Stream::Nowhere,
+};
+/// More than the buffers between two sockets hold.
+const SIZE: usize = 32 << 20;
+
+/// What a registry does with the bytes of an upload.
+#[derive(Clone, Copy)]
+enum Appetite {
+    /// Reads all, over a time in which any other answer would be given up: 40 of our seconds.
+    Slow,
+    /// Reads none.
+    None,
+}
+
+/// A registry that has nothing yet; gives its host.
+fn registry(appetite: Appetite) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    spawn(move || {
+        for stream in listener.incoming().map_while(Result::ok) {
+            spawn(move || serve(stream, appetite));
+        }
+    });
+    host
+}
+
+/// Answers until the client is gone.
+fn serve(stream: TcpStream, appetite: Appetite) -> Option<()> {
+    let mut stream = BufReader::new(stream);
+    loop {
+        let mut head = Vec::new();
+        loop {
+            let mut line = String::new();
+            if stream.read_line(&mut line).ok()? == 0 {
+                return None;
+            }
+            if line == "\r\n" {
+                break;
+            }
+            head.push(line.to_lowercase());
+        }
+        let length = head
+            .iter()
+            .find_map(|line| line.strip_prefix("content-length: "));
+        let mut left: usize = length
+            .and_then(|text| text.trim().parse().ok())
+            .unwrap_or(0);
+        let answer = match head[0].split(' ').next()? {
+            "head" => "404 Not Found\r\n",
+            "post" => "202 Accepted\r\nlocation: /upload\r\n",
+            _ => "201 Created\r\n",
+        };
+        let mut piece = vec![0; SIZE / 8];
+        while left > 0 {
+            sleep(Duration::from_millis(50));
+            if matches!(appetite, Appetite::Slow) {
+                let wanted = left.min(piece.len());
+                stream.read_exact(&mut piece[..wanted]).ok()?;
+                left -= wanted;
+            }
+        }
+        write!(
+            stream.get_mut(),
+            "HTTP/1.1 {answer}content-length: 0\r\n\r\n"
+        )
+        .ok()?;
+    }
+}
+
+/// Uploads a large blob to such a registry, with patience for one try.
+async fn upload(appetite: Appetite) -> Result<Arrival, Halted> {
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = vec![7; SIZE];
+    let digest = Digest::of(&bytes);
+    let layout = Layout::new(folder.path().to_owned(), "the image".to_owned());
+    let path = layout.path(&digest);
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(path, bytes).unwrap();
+    let pace = Pace::times(100);
+    let registry = Registry::new(
+        &registry(appetite),
+        Kind::Generic,
+        None,
+        &Trust::default(),
+        pace,
+        CONSOLE,
+    );
+    let registry = registry.unwrap();
+    let repository = registry.repository("acme/widget", Patience::lasting(Duration::ZERO, pace));
+    let size = SIZE as u64;
+    let blob = Blob { digest, size };
+    repository.place(&blob, Origin::Layout(&layout)).await
+}
+
+#[tokio::test]
+async fn an_upload_may_take_longer_than_any_answer() {
+    let arrival = upload(Appetite::Slow).await.unwrap();
+    assert_eq!(arrival, Arrival::Sent(SIZE as u64));
+}
+
+#[tokio::test]
+async fn an_upload_that_makes_no_progress_fails_as_something_that_passes() {
+    let halted = upload(Appetite::None).await.unwrap_err();
+    assert!(halted.trouble().is_passing());
+    let text = halted.trouble().to_string();
+    assert!(
+        text.ends_with("does not answer: it takes no bytes for 60 seconds"),
+        "{text}"
+    );
+}
+
+#[track_caller]
+fn check(location: &str, expected: Option<&str>) {
+    let opened = Url::parse("https://ghcr.io/v2/acme/widget/blobs/uploads/").unwrap();
+    let digest = Digest::of(b"");
+    let url = with_digest(&opened, location, &digest);
+    let expected = expected.map(|expected| format!("{expected}digest={digest}"));
+    assert_eq!(url.map(|url| url.to_string()), expected);
+}
+
+#[test]
+fn the_digest_is_added_to_wherever_an_upload_goes_on() {
+    let here = "https://ghcr.io/v2/acme/widget/blobs/";
+    check(
+        "/v2/acme/widget/blobs/upload/1",
+        Some(&format!("{here}upload/1?")),
+    );
+    check(
+        "../upload/1?_state=a%2Bb%3D",
+        Some(&format!("{here}upload/1?_state=a%2Bb%3D&")),
+    );
+    check(
+        "https://storage.example/u?sig=x",
+        Some("https://storage.example/u?sig=x&"),
+    );
+    check("http://ghcr.io/v2/acme/widget/blobs/upload/1", None);
+    check("https://", None);
+}

@@ -1,0 +1,115 @@
+//! Bodies that are too large, too deep or too odd: an error in time, and no memory for them.
+
+use std::fs;
+use std::time::Duration;
+
+use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use serde_json::{Value, json};
+
+use crate::corpus;
+use crate::proof::{self, Proof};
+use crate::support::{Action, Run, TOKEN};
+
+const ENDPOINTS: &[Endpoint] = &[
+    Endpoint::Token,
+    Endpoint::BlobPost,
+    Endpoint::TagList,
+    Endpoint::ManifestRead,
+    Endpoint::BlobGet,
+    Endpoint::TagPut,
+    Endpoint::Api,
+];
+const MOST_MEMORY: u64 = 32 * 1024;
+
+/// Head, as often as it takes the same, tail.
+fn body(fault: &Value) -> Option<String> {
+    let text = |name: &str| fault[name].as_str().unwrap_or_default();
+    let piece = match text("body") {
+        "zeros" => "\0",
+        piece => piece,
+    };
+    let size = usize::try_from(fault["size"].as_u64()?).unwrap();
+    let times = size / piece.len().max(1);
+    Some([text("head"), &piece.repeat(times), text("tail")].concat())
+}
+
+fn publish(endpoint: Endpoint, status: u16, body: &str) -> (Run, u64, Duration) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let fault = Fault::on(endpoint)
+        .answer(status)
+        .body("application/json", body);
+    double.script(fault.always());
+    let action = Action::new().event("push_tag").buildx_pushes(&digest);
+    let action = action
+        .input("github-token", TOKEN)
+        .input("push-timeout", "1s");
+    let action = action.input("registry", double.host());
+    action
+        .env("GITHUB_API_URL", double.api_url())
+        .run_measured()
+}
+
+/// Ended in time, in little memory, with a report.
+fn is_orderly(run: &Run, peak: u64, time: Duration) -> Result<(), String> {
+    let panicked = run.stderr.contains("panicked") || run.outputs.is_empty();
+    if panicked || !(1..MOST_MEMORY).contains(&peak) || time > Duration::from_secs(60) {
+        return Err(format!("{peak} KiB, {time:?}: {}", run.stderr));
+    }
+    Ok(())
+}
+
+#[test]
+fn no_body_takes_memory_or_time() {
+    let mut proof = Proof::of("bodies: each answer is an error in time, within 32 MiB");
+    let bodies = corpus::faults().iter().filter_map(body).collect::<Vec<_>>();
+    let step = (5_000 / proof::cases() as usize).clamp(1, 5);
+    let cases = ENDPOINTS
+        .iter()
+        .flat_map(|endpoint| [200, 401, 403].map(|status| (*endpoint, status)));
+    // A write that is confirmed and never made is a lie, not a body; the tests of stale reads tell it.
+    let cases = cases.filter(|case| *case != (Endpoint::TagPut, 200));
+    let cases = cases
+        .flat_map(|(endpoint, status)| bodies.iter().map(move |body| (endpoint, status, body)));
+    for (endpoint, status, body) in cases.step_by(step) {
+        let (run, peak, time) = publish(endpoint, status, body);
+        let shown: String = body.chars().take(40).collect();
+        let outcome = is_orderly(&run, peak, time);
+        proof.case(outcome.map_err(|error| format!("{endpoint:?} {status} {shown:?}: {error}")));
+    }
+    proof.end();
+}
+
+/// A payload of 25 MB, which is the most that GitHub sends.
+#[test]
+fn no_payload_takes_memory_or_time() {
+    let mut proof = Proof::of("payloads: 25 MB, or deep, within 32 MiB");
+    let commit = json!({"id": "0123456789", "message": "x".repeat(100), "added": ["a", "b"]});
+    let payloads = [
+        json!({"commits": vec![commit; 150_000], "repository": {"name": "w"}}).to_string(),
+        format!("{{\"a\":{}", "[".repeat(25_000_000)),
+        format!("{{\"a\":\"{}\"}}", "x".repeat(25_000_000)),
+        format!("[{}0]", "0,".repeat(12_000_000)),
+        format!("{{{}\"b\":0}}", "\"a\":0,".repeat(4_000_000)),
+        format!("{{\"repository\":{}0{}}}", "[".repeat(100), "]".repeat(100)),
+        format!(
+            "{{\"repository\":{{\"name\":\"w\",\"description\":\"{}\"}}}}",
+            "\\u0000".repeat(4_000_000)
+        ),
+    ];
+    for payload in payloads {
+        let action = Action::new().event("push_tag").arguments(&["plan"]);
+        let path = action.path("payload");
+        fs::write(&path, &payload).unwrap();
+        let (run, peak, time) = action
+            .env("GITHUB_EVENT_PATH", path.display().to_string())
+            .run_measured();
+        let outcome = is_orderly(&run, peak, time);
+        proof.case(outcome.map_err(|error| format!("{}: {error}", &payload[..40])));
+    }
+    proof.end();
+}
