@@ -29,6 +29,13 @@ struct Names(Vec<String>);
 const MOST_PAGES: usize = 100;
 const MOST_TAGS: usize = 100_000;
 
+impl Names {
+    /// Lists are sorted, so the same tag again stands right behind.
+    fn is_new(&self, name: &String) -> bool {
+        (1..=128).contains(&name.len()) && self.0.last() != Some(name)
+    }
+}
+
 impl<'de> Deserialize<'de> for Names {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Self, D::Error> {
         json.deserialize_seq(Self::default())
@@ -45,7 +52,7 @@ impl<'de> Visitor<'de> for Names {
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
         while self.0.len() < MOST_TAGS {
             match list.next_element::<String>()? {
-                Some(name) if (1..=128).contains(&name.len()) => self.0.push(name),
+                Some(name) if self.is_new(&name) => self.0.push(name),
                 Some(_) => {}
                 None => return Ok(self),
             }
@@ -71,7 +78,9 @@ impl Repository<'_> {
                 self.broken(format!("sent a list of tags that cannot be read: {error}"))
             })?;
             let room = MOST_TAGS - tags.len();
-            tags.extend(page.tags.unwrap_or_default().0.into_iter().take(room));
+            let mut names = page.tags.unwrap_or_default().0;
+            names.truncate(room);
+            tags.append(&mut names);
             if tags.len() == MOST_TAGS {
                 break;
             }

@@ -93,6 +93,7 @@ fn every_entry_says_why_it_is_there_and_stands_once() {
         );
     }
     assert!(bytes().into_iter().all(|bytes| seen.insert(bytes)));
+    assert_eq!(texts().len(), seen.len());
     let mut seen = std::collections::BTreeSet::new();
     assert!(refs().into_iter().all(|name| seen.insert(name)));
     let mut seen = std::collections::BTreeSet::new();
