@@ -69,6 +69,7 @@ const POINTERS: &[&str] = &[
     "/repository/html_url",
     "/repository/default_branch",
     "/repository/owner/type",
+    "/repository/private",
     "/repository/license/spdx_id",
     "/head_commit/timestamp",
     "/base_ref",
