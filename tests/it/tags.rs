@@ -295,7 +295,7 @@ fn a_run_that_is_killed_leaves_each_tag_old_or_new() {
         // Every other time what was asked for is done, and only the answer is missing.
         let hang = Fault::on(Endpoint::Any)
             .after(request)
-            .hang(Duration::from_millis(400));
+            .hang(Duration::from_secs(10));
         double.script(if request % 2 == 0 { hang.close() } else { hang });
         let action = publication("push_tag", &double, &ours).input("tags", &rules);
         let reached = || double.requests().len() > request as usize;
