@@ -9,6 +9,7 @@ pub(crate) mod candidate;
 pub(crate) mod destination;
 mod given;
 pub(crate) mod list;
+mod names;
 pub(crate) mod outputs;
 pub(crate) mod platform;
 pub(crate) mod sandbox;
@@ -33,72 +34,8 @@ use cache_keys::CacheKey;
 use candidate::Candidate;
 use destination::DestinationInputs;
 use given::Given;
+pub(crate) use names::NAMES;
 use secrets::SecretContent;
-
-/// Every input the action has. `action.yml` declares the same; a test compares the two.
-pub(crate) const NAMES: &[&str] = &[
-    "add-hosts",
-    "allow",
-    "allow-untrusted-pull-request",
-    "annotation-levels",
-    "annotations",
-    "append",
-    "attests",
-    "bake-target",
-    "build-args",
-    "build-contexts",
-    "builder",
-    "buildkitd-config",
-    "buildkitd-config-inline",
-    "buildkitd-flags",
-    "cache",
-    "cache-from",
-    "cache-to",
-    "ca-cert",
-    "call",
-    "candidate",
-    "cgroup-parent",
-    "context",
-    "driver",
-    "driver-opts",
-    "endpoint",
-    "file",
-    "flavor",
-    "floating-tags",
-    "git-context",
-    "github-token",
-    "images",
-    "labels",
-    "load",
-    "mode",
-    "network",
-    "no-cache",
-    "no-cache-filters",
-    "outputs",
-    "password",
-    "platforms",
-    "provenance",
-    "pull",
-    "push",
-    "push-timeout",
-    "registry",
-    "registry-auth",
-    "reproducible",
-    "sbom",
-    "secret-envs",
-    "secret-files",
-    "secrets",
-    "sep-annotations",
-    "sep-labels",
-    "sep-tags",
-    "shm-size",
-    "ssh",
-    "summary",
-    "tags",
-    "target",
-    "ulimit",
-    "username",
-];
 
 /// What was asked for, parsed: nothing in here can be malformed any more.
 #[derive(Debug)]

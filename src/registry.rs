@@ -20,6 +20,7 @@ pub(crate) mod patience;
 mod proof;
 mod referrers;
 mod refusal;
+mod reply;
 mod stream;
 mod tags;
 mod token;
@@ -40,7 +41,7 @@ use crate::workflow::Console;
 use access::{Access, Scope};
 pub(crate) use answer::{Reach, Trouble};
 pub(crate) use as_docker::{Unfit, as_docker};
-use call::{Answer, Call, Missing};
+use call::{Call, Missing};
 pub(crate) use catalogue::Subject;
 pub(crate) use find::first_of;
 pub(crate) use layout::{Layout, Present};
@@ -49,6 +50,7 @@ pub(crate) use origin::Origin;
 pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
 pub(crate) use refusal::{AGAIN, half_way, push_refusal, read_refusal, refusal};
+use reply::Answer;
 
 /// A connection to one registry with one login.
 #[derive(Debug)]

@@ -3,11 +3,13 @@
 //! Names and meaning are those of docker/setup-buildx-action.
 
 mod append;
+mod node;
 
 use super::{Given, list};
 use crate::problem::Problem;
-use crate::secret::Secret;
 use crate::vars::Vars;
+use node::runs_already;
+pub(crate) use node::{Node, Tls};
 
 /// What is said about the builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,25 +37,6 @@ pub(crate) enum Driver {
     DockerContainer,
     Kubernetes,
     Remote,
-}
-
-/// One BuildKit of a builder.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Node {
-    pub(crate) name: Option<String>,
-    pub(crate) endpoint: Option<String>,
-    pub(crate) driver_opts: Vec<String>,
-    pub(crate) buildkitd_flags: Option<String>,
-    pub(crate) platforms: Option<String>,
-    pub(crate) tls: Tls,
-}
-
-/// `BUILDER_NODE_<n>_AUTH_TLS_CACERT`, `…_CERT` and `…_KEY`, each the text of a PEM file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Tls {
-    pub(crate) cacert: Option<Secret>,
-    pub(crate) cert: Option<Secret>,
-    pub(crate) key: Option<Secret>,
 }
 
 /// The configuration of the BuildKit daemon.
@@ -195,40 +178,6 @@ impl Driver {
     }
 }
 
-impl Node {
-    /// `number` is 0 for the inputs themselves, else the place in `append`.
-    fn checked(self, driver: Driver, number: usize) -> Result<Self, Problem> {
-        if driver != Driver::Remote {
-            return Ok(self);
-        }
-        if self.endpoint.is_none() {
-            let whose = match number {
-                0 => "the input `driver` is `remote` and no endpoint is given".to_owned(),
-                number => format!("node {number} of the input `append` has no endpoint"),
-            };
-            return Err(Problem::new(
-                whose,
-                "name where that BuildKit listens, for example `tcp://buildkit.example:1234`",
-            ));
-        }
-        if self.buildkitd_flags.is_some() {
-            return Err(runs_already("buildkitd-flags"));
-        }
-        Ok(self)
-    }
-}
-
-impl Tls {
-    fn read(node: usize, vars: &Vars) -> Self {
-        let part = |name| Secret::new(vars.get(&format!("BUILDER_NODE_{node}_AUTH_TLS_{name}"))?);
-        Self {
-            cacert: part("CACERT"),
-            cert: part("CERT"),
-            key: part("KEY"),
-        }
-    }
-}
-
 impl DaemonConfig {
     fn read(driver: Driver, given: &Given) -> Result<Option<Self>, Problem> {
         let (file, inline) = ("buildkitd-config", "buildkitd-config-inline");
@@ -286,15 +235,6 @@ fn engine_takes_nothing(other: &str) -> Problem {
         format!("the input `{other}` has no effect on `driver: docker`"),
         format!(
             "leave `{other}` out, or write `driver: docker-container` to have a builder made with it"
-        ),
-    )
-}
-
-fn runs_already(input: &str) -> Problem {
-    Problem::new(
-        format!("the input `{input}` has no effect on `driver: remote`"),
-        format!(
-            "leave `{input}` out: that BuildKit runs already, with the settings it was started with"
         ),
     )
 }

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::Registry;
 use super::answer::Trouble;
-use super::call::{Origin, Reply};
+use super::reply::{Origin, Reply};
 use super::token::{self, Challenge, Granted};
 use crate::secret::Secret;
 

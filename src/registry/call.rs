@@ -3,16 +3,15 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{
-    ACCEPT, AUTHORIZATION, CONTENT_TYPE, DATE, HeaderMap, HeaderValue, LINK, LOCATION, RETRY_AFTER,
-};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
 use super::access::Scope;
-use super::answer::{self, Reach, Trouble};
-use super::patience::{self, Patience, retry_after};
+use super::answer::{Reach, Trouble};
+use super::patience::{self, Patience};
+use super::reply::{Answer, Origin, Reply};
 use super::{Registry, STALE_READS, catalogue};
 use crate::secret::Secret;
 
@@ -34,36 +33,6 @@ pub(super) enum Missing {
     Final,
     /// It was just pushed, and reads may lag behind.
     MayTurnUp,
-}
-
-/// A success.
-#[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) content_type: String,
-    pub(super) content_digest: Option<String>,
-    /// The header that leads to the next page.
-    pub(super) link: Option<String>,
-    pub(super) status: StatusCode,
-    /// Where an upload goes on.
-    pub(super) location: Option<String>,
-    /// The subject the registry filed the manifest under.
-    pub(super) subject: Option<String>,
-    pub(super) body: Vec<u8>,
-}
-
-/// An answer of any status.
-pub(super) struct Reply {
-    pub(super) status: StatusCode,
-    pub(super) headers: HeaderMap,
-    pub(super) body: Vec<u8>,
-    pub(super) origin: Origin,
-}
-
-/// Who gave an answer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Origin {
-    Registry,
-    TokenEndpoint,
 }
 
 const HEADERS_WITHIN: Duration = Duration::from_secs(30);
@@ -322,44 +291,6 @@ impl Registry {
         Trouble::Broken {
             host: self.host.clone(),
             what,
-        }
-    }
-}
-
-impl Reply {
-    fn header(&self, name: impl reqwest::header::AsHeaderName) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-
-    fn said(&self) -> String {
-        let said = answer::said(self.status, &self.body);
-        match self.origin {
-            Origin::Registry => said,
-            Origin::TokenEndpoint => format!("{said} (at its token endpoint)"),
-        }
-    }
-
-    fn retry_after(&self) -> Option<Duration> {
-        retry_after(self.header(RETRY_AFTER)?, self.header(DATE))
-    }
-
-    fn into_answer(self) -> Answer {
-        let content_type = self
-            .header(CONTENT_TYPE)
-            .unwrap_or_default()
-            .split(';')
-            .next()
-            .unwrap_or_default()
-            .trim()
-            .to_owned();
-        Answer {
-            content_type,
-            content_digest: self.header("docker-content-digest").map(str::to_owned),
-            link: self.header(LINK).map(str::to_owned),
-            status: self.status,
-            location: self.header(LOCATION).map(str::to_owned),
-            subject: self.header("oci-subject").map(str::to_owned),
-            body: self.body,
         }
     }
 }

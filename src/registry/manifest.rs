@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::call::Answer;
+use super::reply::Answer;
 use crate::image::Digest;
 
 /// Media types a registry may answer with; all are accepted, none is converted.

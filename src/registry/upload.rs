@@ -9,9 +9,10 @@ use reqwest::{Body, Method, StatusCode, Url};
 
 use super::answer::Reach;
 use super::blob::{Blob, Mounted};
-use super::call::{Call, IDLE, Reply};
+use super::call::{Call, IDLE};
 use super::copy::Halted;
 use super::origin::Origin;
+use super::reply::Reply;
 use super::stream::{Feed, Halt};
 use super::{Repository, Trouble};
 use crate::image::Digest;
