@@ -13,6 +13,7 @@ mod events;
 mod failures;
 mod hostile;
 mod judge;
+mod links;
 mod progress;
 mod promises;
 mod proof;
