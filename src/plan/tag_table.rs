@@ -66,7 +66,7 @@ fn given(row: &Row<'_>) -> Vec<String> {
 }
 
 #[test]
-fn every_row_of_the_readme_is_true() {
+fn every_row_of_the_reference_is_true() {
     for row in rows() {
         assert!(
             row.rule.contains(&format!("type={}", row.kind)),
