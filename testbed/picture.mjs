@@ -32,7 +32,7 @@ process.stdout.write(`<!doctype html>
   pre { background: #f6f8fa; border-radius: 6px; padding: 16px; overflow: hidden; } pre code { background: none; padding: 0; }
   pre.mermaid { background: none; padding: 0; }
 </style></head><body><main>
-<header>image summary</header>
+<header>image <small>summary</small></header>
 <article>${marked.parse(markdown)}</article></main>
 <script src="${mermaid}"></script>
 <script>
