@@ -7,12 +7,13 @@ use std::thread::available_parallelism;
 
 use chrono::{DateTime, Utc};
 
-use crate::meter::ROUNDS;
+use crate::meter::rounds;
 use crate::world::{World, command};
 
 pub(crate) fn described(world: &World) -> String {
     let mut lines = vec![
-        format!("- {}, medians of {ROUNDS} alternating rounds", now().format("%e %B %Y, %H:%M UTC").to_string().trim()),
+        format!("- {}, medians of {} alternating rounds", now().format("%-d %B %Y, %H:%M UTC"),
+            rounds()),
         format!("- {} processors ({}), {}", available_parallelism().unwrap(), processor(), system()),
         format!(
             "- engine {}; {}",
@@ -75,13 +76,19 @@ fn checkout(folder: &Path) -> String {
     format!("{name} {version}")
 }
 
-/// The first line of what a program says, or that it says nothing.
+/// The first line of what a program says, when a version is in it.
 fn line(command: &mut Command) -> String {
     let output = command
         .output()
         .map(|output| output.stdout)
         .unwrap_or_default();
     let text = String::from_utf8_lossy(&output);
-    let line = text.lines().next().map_or("(version unknown)", str::trim);
-    line.to_owned()
+    let line = text.lines().next().map_or("", str::trim);
+    let has_version = line.contains(|letter: char| letter.is_ascii_digit());
+    if has_version {
+        line
+    } else {
+        "(version unknown)"
+    }
+    .to_owned()
 }

@@ -31,6 +31,7 @@ fn main() {
         words.is_empty() || words.iter().any(|word| group.name.contains(word.as_str()))
     };
     let world = World::start();
+    println!("{}", include_str!("preface.md"));
     println!("{}\n", machine::described(&world));
     println!("{HEADING}");
     for group in groups().iter().filter(|group| wanted(group)) {

@@ -8,9 +8,13 @@ use std::time::{Duration, Instant};
 use ghcr_double::{Double, Endpoint};
 
 use crate::row::Figure;
+use crate::world::variable;
 
-/// How often each contender runs, after a run that is not counted.
-pub(crate) const ROUNDS: usize = 9;
+/// How often each contender runs, after a run that is not counted: 7 times, or what `ROUNDS=` says.
+pub(crate) fn rounds() -> usize {
+    let wanted = variable("ROUNDS").filter(|wanted| !wanted.is_empty());
+    wanted.map_or(7, |wanted| wanted.parse().expect("`ROUNDS` is a number"))
+}
 
 /// One way to do the work; the number is that of the round.
 pub(crate) type Contender<'a> = Box<dyn Fn(usize, &mut Meter) + 'a>;
@@ -110,7 +114,7 @@ impl Series {
     }
 }
 
-/// Every contender once, then all again, [`ROUNDS`] times; the requests are those to `double`.
+/// Every contender once, then all again, [`rounds`] times; the requests are those to `double`.
 pub(crate) fn alternating<const CONTENDERS: usize>(
     double: &Double,
     contenders: &[Option<Contender<'_>>; CONTENDERS],
@@ -118,7 +122,7 @@ pub(crate) fn alternating<const CONTENDERS: usize>(
     let mut series = contenders
         .each_ref()
         .map(|contender| contender.as_ref().map(|_| Series(Vec::new())));
-    for round in 0..=ROUNDS {
+    for round in 0..=rounds() {
         for (contender, series) in contenders.iter().zip(&mut series) {
             let (Some(contender), Some(Series(meters))) = (contender, series) else {
                 continue;

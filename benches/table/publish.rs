@@ -4,7 +4,7 @@ use std::fs;
 
 use crate::actions::{Actions, End, Steps};
 use crate::bare::Build;
-use crate::meter::{Contender, Meter, ROUNDS, Series, alternating};
+use crate::meter::{Contender, Meter, Series, alternating, rounds};
 use crate::ours::{self, borrowed};
 use crate::row::{Figure, Group, Row};
 use crate::runner::Job;
@@ -116,7 +116,7 @@ impl Work {
     fn assert_published(self, world: &World, image: &str) {
         let (_, name) = image.split_once('/').unwrap();
         let held = world.double.tags(name);
-        let tags = self.plain_tags(ROUNDS);
+        let tags = self.plain_tags(rounds());
         assert!(
             tags.iter().all(|tag| held.get(tag) == held.get(&tags[0])),
             "{image}: {held:?}"
@@ -233,7 +233,7 @@ fn denial(world: &World) -> Row {
         );
     });
     let plain: Contender<'_> = Box::new(|round, meter| {
-        write("noise", &noise(ROUNDS + 1 + round));
+        write("noise", &noise(rounds() + 1 + round));
         let build = Build {
             context: context.path(),
             image: &image,
@@ -245,7 +245,7 @@ fn denial(world: &World) -> Row {
     });
     let actions = world.actions.as_ref().map(|actions| -> Contender<'_> {
         Box::new(|round, meter| {
-            let job = job(2 * (ROUNDS + 1) + round);
+            let job = job(2 * (rounds() + 1) + round);
             let end = End::FailureThatSays("denied");
             usual(actions, job, &inputs, READER, &end, meter);
         })
