@@ -33,9 +33,9 @@ reproducible: ## build the image of the action twice, in two places, and compare
 	@testbed/images
 	@testbed/reproducible
 
-bench: ## publish against bare buildx, alternating, in one run
-	@testbed/engine
-	cargo bench --quiet --package ghcr-publish
+bench: ## what a run costs beside buildx and crane, one table (`PEERS=FOLDER`: the usual actions too; `IMAGE=NAME`: ours, built)
+	@testbed/engine >&2
+	@PEERS='$(PEERS)' IMAGE='$(IMAGE)' ROUNDS='$(ROUNDS)' cargo bench --quiet --package ghcr-publish --bench table -- $(ROWS)
 
 fuzz: ## each fuzz target for a minute (`make fuzz SECONDS=10` for less)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
