@@ -19,7 +19,7 @@ proof: ## thousands of hostile cases through every check, as a table (`PROPTEST_
 
 check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features real-engine -- --deny warnings
+	cargo clippy --workspace --all-targets --features real-engine,fuzzing -- --deny warnings
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
 	@testbed/lint-workflows
