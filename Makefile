@@ -19,7 +19,7 @@ proof: ## thousands of hostile cases through every check, as a table (`PROPTEST_
 
 check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --features real-engine -- --deny warnings
+	cargo clippy --workspace --all-targets --features real-engine,fuzzing -- --deny warnings
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny --locked check bans licenses sources
 	@testbed/lint-workflows
@@ -33,9 +33,9 @@ reproducible: ## build the image of the action twice, in two places, and compare
 	@testbed/images
 	@testbed/reproducible
 
-bench: ## publish against bare buildx, alternating, in one run
-	@testbed/engine
-	cargo bench --quiet --package ghcr-publish
+bench: ## what a run costs beside buildx and crane, one table (`PEERS=FOLDER`: the usual actions too; `IMAGE=NAME`: ours, built)
+	@testbed/engine >&2
+	@PEERS='$(PEERS)' IMAGE='$(IMAGE)' ROUNDS='$(ROUNDS)' cargo bench --quiet --package ghcr-publish --bench table -- $(ROWS)
 
 fuzz: ## each fuzz target for a minute (`make fuzz SECONDS=10` for less)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz

@@ -86,7 +86,7 @@ pub fn docker_config(text: &str) {
     let inputs = Inputs::from_vars(&vars(&[]), &[]).expect("there are no inputs");
     let place = folder.path().display().to_string();
     let vars = vars(&[("DOCKER_CONFIG", &place)]);
-    if let Ok(credentials) = Credentials::new(&inputs, &vars, "ghcr.io".to_owned()) {
+    if let Ok(credentials) = Credentials::new(&inputs, &vars, &crate::server::Server::Public) {
         let known = credentials.login("quay.io");
         assert!(credentials.cover("quay.io") || !matches!(known, Ok(Some(_))));
     }

@@ -1,4 +1,4 @@
-//! The README's table of tag types, held against the program: event, ref and rule give those tags.
+//! The reference's table of tag types, held against the program: event, ref and rule give those tags.
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
@@ -20,8 +20,8 @@ struct Row<'t> {
 }
 
 fn rows() -> Vec<Row<'static>> {
-    let readme = include_str!("../../README.md");
-    let (_, after) = readme.split_once("<!-- tag types -->").unwrap();
+    let reference = include_str!("../../docs/reference.md");
+    let (_, after) = reference.split_once("<!-- tag types -->").unwrap();
     let (table, _) = after.split_once("<!-- /tag types -->").unwrap();
     table.trim().lines().skip(2).map(row).collect()
 }
@@ -66,7 +66,7 @@ fn given(row: &Row<'_>) -> Vec<String> {
 }
 
 #[test]
-fn every_row_of_the_readme_is_true() {
+fn every_row_of_the_reference_is_true() {
     for row in rows() {
         assert!(
             row.rule.contains(&format!("type={}", row.kind)),

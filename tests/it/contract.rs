@@ -1,7 +1,10 @@
-//! `action.yml`, the code and the README speak of the same inputs and outputs.
+//! `action.yml`, the code and the reference speak of the same inputs and outputs.
 
 use std::fs;
 use std::path::Path;
+
+use expect_test::expect_file;
+use serde_json::Value;
 
 use crate::support::{Action, TOKEN};
 
@@ -26,14 +29,14 @@ fn declared(section: &str) -> Vec<String> {
 
 #[test]
 fn what_declares_the_action_is_yaml() {
-    let action: serde_json::Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
+    let action: Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
     for section in ["inputs", "outputs"] {
         let entries = action[section].as_object().unwrap();
         assert_eq!(
             entries.keys().collect::<Vec<_>>(),
             declared(section).iter().collect::<Vec<_>>()
         );
-        let described = |entry: &serde_json::Value| entry["description"].is_string();
+        let described = |entry: &Value| entry["description"].is_string();
         assert!(entries.values().all(described), "{entries:?}");
     }
     // The runner starts the post step under this name: it must be in the image.
@@ -42,7 +45,7 @@ fn what_declares_the_action_is_yaml() {
 }
 
 #[test]
-fn every_declared_input_is_known_and_documented() {
+fn every_declared_input_is_known() {
     let inputs = declared("inputs");
     assert!(inputs.contains(&"github-token".to_owned()), "{inputs:?}");
     let action = Action::new().event("push_tag").arguments(&["plan"]);
@@ -51,17 +54,10 @@ fn every_declared_input_is_known_and_documented() {
         .fold(action, |action, name| action.input(name, ""))
         .run();
     assert!(!run.stdout.contains("there is no input"), "{}", run.stdout);
-    let readme = read("README.md");
-    for name in inputs {
-        assert!(
-            readme.contains(&format!("| `{name}` |")),
-            "the README has no row for the input `{name}`"
-        );
-    }
 }
 
 #[test]
-fn every_declared_output_is_written_and_documented() {
+fn every_declared_output_is_written() {
     let mut outputs = declared("outputs");
     outputs.sort();
     let run = Action::new()
@@ -70,13 +66,96 @@ fn every_declared_output_is_written_and_documented() {
         .arguments(&["plan"])
         .run();
     assert_eq!(outputs, run.outputs.keys().cloned().collect::<Vec<_>>());
-    let readme = read("README.md");
-    for name in outputs {
-        assert!(
-            readme.contains(&format!("| `{name}` |")),
-            "the README has no row for the output `{name}`"
-        );
+}
+
+/// On a laptop nobody reads `action.yml`, so its defaults have to be the program's own.
+#[test]
+fn what_is_declared_as_default_changes_nothing() {
+    let plan = |defaults: &[(String, String)]| {
+        let action = Action::new()
+            .event("push_tag")
+            .arguments(&["plan", "--json"]);
+        let run = defaults
+            .iter()
+            .fold(action, |action, (name, value)| action.input(name, value))
+            .run();
+        assert!(run.succeeded, "{}", run.stderr);
+        run.stdout
+    };
+    let action: Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
+    let entries = action["inputs"].as_object().unwrap().iter();
+    let defaults: Vec<(String, String)> = entries
+        .filter_map(|(name, entry)| Some((name.clone(), entry["default"].as_str()?.to_owned())))
+        .filter(|(_, value)| !value.contains("${{"))
+        .collect();
+    assert!(defaults.len() > 10, "{defaults:?}");
+    let decisive = [("push".to_owned(), "false".to_owned())];
+    assert_ne!(plan(&decisive), plan(&[]), "an input changes the plan");
+    assert_eq!(plan(&defaults), plan(&[]));
+}
+
+/// Where an input or output has more to say than its row.
+const SECTIONS: &[(&str, &str)] = &[
+    ("builder", "#builders"),
+    ("cache", "#cache"),
+    ("candidate", "#publishing-an-image-that-exists"),
+    ("digest", "recipes.md#attest"),
+    ("floating-tags", "#tags-only-move-forward"),
+    ("push-timeout", "#when-the-registry-is-not-well"),
+    ("registry", "registries.md"),
+    ("secrets", "#secrets"),
+    ("tags", "#tags"),
+];
+
+/// A row of the reference, from the entry of `action.yml`: its `default:`, or the words after `Default:` where only
+/// the program knows it.
+fn row(section: &str, name: &str, entry: &Value) -> String {
+    let cell = |text: &str| text.replace('|', "\\|");
+    let description = entry["description"].as_str().unwrap();
+    let (meaning, own) = description
+        .split_once(". Default: ")
+        .unwrap_or((description, ""));
+    let more = SECTIONS.iter().find(|(named, _)| *named == name);
+    let more = more.map(|(_, place)| format!(" ([more]({place}))"));
+    let meaning = cell(meaning) + &more.unwrap_or_default();
+    if section == "outputs" {
+        return format!("| `{name}` | {meaning} |\n");
     }
+    let default = match entry["default"].as_str() {
+        Some(default) => format!("`{default}`"),
+        None => cell(own),
+    };
+    format!("| `{name}` | {default} | {meaning} |\n").replace("|  |", "| |")
+}
+
+fn table(section: &str) -> String {
+    let action: Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
+    let entries = action[section].as_object().unwrap();
+    let head = match section {
+        "inputs" => "| Input | Default | Meaning |\n|---|---|---|\n",
+        _ => "| Output | Value |\n|---|---|\n",
+    };
+    // In the order of the file, which is that of a run.
+    let names = declared(section);
+    let rows = names.iter().map(|name| row(section, name, &entries[name]));
+    head.to_owned() + &rows.collect::<String>()
+}
+
+/// `document` with what stands between the comments `name` and `/name` replaced by `text`.
+fn with_part(document: &str, name: &str, text: &str) -> String {
+    let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+    let (before, rest) = document.split_once(&begin).unwrap();
+    let (_, after) = rest.split_once(&end).unwrap();
+    format!("{before}{begin}{text}{end}{after}")
+}
+
+/// `action.yml` is the source: `UPDATE_EXPECT=1 cargo test --test it contract` writes the tables anew.
+#[test]
+fn the_reference_says_what_is_declared() {
+    let reference = read("docs/reference.md");
+    let reference = with_part(&reference, "inputs", &table("inputs"));
+    let reference = with_part(&reference, "outputs", &table("outputs"));
+    expect_file!["../../docs/reference.md"].assert_eq(&reference);
 }
 
 #[test]
@@ -137,8 +216,8 @@ const PEERS: &[(&str, &str)] = &[
 
 #[test]
 fn every_input_of_the_peers_has_its_place_here() {
-    let readme = read("README.md");
-    let table = readme.split_once("<!-- peer inputs -->\n").unwrap().1;
+    let reference = read("docs/reference.md");
+    let table = reference.split_once("<!-- peer inputs -->\n").unwrap().1;
     let table = table.split_once("<!-- /peer inputs -->").unwrap().0;
     let rows: Vec<(String, &str)> = table
         .lines()

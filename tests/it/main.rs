@@ -8,6 +8,7 @@ mod builders;
 mod candidate;
 mod contract;
 mod corpus;
+mod documentation;
 mod engine_double;
 mod events;
 mod failures;

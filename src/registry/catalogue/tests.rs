@@ -1,5 +1,10 @@
 //! The words of the registry, verbatim, and what is made of them.
 
+use std::collections::HashSet;
+use std::fmt::Write as _;
+
+use expect_test::expect_file;
+
 use super::*;
 
 fn subject(name: &str, owner: OwnerKind) -> Subject {
@@ -368,4 +373,58 @@ fn the_settings_page_is_that_of_the_owner() {
         OwnerKind::User,
         "https://github.com/users/octocat/packages/container/app%2Fweb/settings",
     );
+}
+
+/// What an entry says, with words for what only a run knows.
+fn shown(text: &str) -> String {
+    let settings = "the settings of the package (`https://github.com/orgs/OWNER/packages/container/PACKAGE/settings`)";
+    [
+        ("{settings}", settings),
+        ("{repository}", "OWNER/REPOSITORY"),
+        ("{registry}", "ghcr.io"),
+        ("{package}", "PACKAGE"),
+        ("{owner}", "OWNER"),
+    ]
+    .iter()
+    .fold(text.to_owned(), |text, (name, word)| {
+        text.replace(name, word)
+    })
+    .replace('|', "\\|")
+}
+
+/// The entries of one prospect as a table; those that mean the same share a row.
+fn table(prospect: Prospect) -> String {
+    let mut table = "| It says | It means | What to do |\n|---|---|---|\n".to_owned();
+    let mut told = HashSet::new();
+    let of_prospect = || ENTRIES.iter().filter(|entry| entry.prospect == prospect);
+    for entry in of_prospect() {
+        let (because, fix) = (entry.because, entry.fix);
+        if !told.insert((because, fix)) {
+            continue;
+        }
+        let same = of_prospect().filter(|other| (other.because, other.fix) == (because, fix));
+        let says: Vec<String> = same
+            .map(|entry| format!("`{}`", entry.says.join("` … `")))
+            .collect();
+        let says = says.join("<br>");
+        let _infallible = writeln!(table, "| {says} | {} | {} |", shown(because), shown(fix));
+    }
+    table
+}
+
+/// `UPDATE_EXPECT=1 cargo test --lib registry::catalogue` writes the tables anew.
+#[test]
+fn the_documentation_says_what_the_catalogue_says() {
+    let mut document = include_str!("../../../docs/troubleshooting.md").to_owned();
+    for (name, prospect) in [
+        ("final", Prospect::Final),
+        ("passing", Prospect::Passing),
+        ("unclear", Prospect::Unclear),
+    ] {
+        let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
+        let (before, rest) = document.split_once(&begin).unwrap();
+        let (_, after) = rest.split_once(&end).unwrap();
+        document = format!("{before}{begin}{}{end}{after}", table(prospect));
+    }
+    expect_file!["../../../docs/troubleshooting.md"].assert_eq(&document);
 }

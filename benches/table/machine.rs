@@ -1,0 +1,94 @@
+//! When and where the run takes place, as the machine itself says it.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::thread::available_parallelism;
+
+use chrono::{DateTime, Utc};
+
+use crate::meter::rounds;
+use crate::world::{World, command};
+
+pub(crate) fn described(world: &World) -> String {
+    let mut lines = vec![
+        format!("- {}, medians of {} alternating rounds", now().format("%-d %B %Y, %H:%M UTC"),
+            rounds()),
+        format!("- {} processors ({}), {}", available_parallelism().unwrap(), processor(), system()),
+        format!(
+            "- engine {}; {}",
+            line(command("docker").args(["info", "--format", "{{.ServerVersion}}, store {{.Driver}} ({{range .DriverStatus}}{{index . 1}} {{end}})"])),
+            line(command(&world.buildx).arg("version")),
+        ),
+        load("at the start"),
+    ];
+    if let Some(crane) = &world.crane {
+        lines.push(format!("- crane {}", line(command(crane).arg("version"))));
+    }
+    if let Some(actions) = &world.actions {
+        let versions = actions.each().map(|action| checkout(&action.folder));
+        let node = line(command(&actions.node).arg("--version"));
+        lines.push(format!(
+            "- usual actions: {}; node {node}",
+            versions.join(", ")
+        ));
+    }
+    lines.join("\n")
+}
+
+pub(crate) fn load(moment: &str) -> String {
+    let text = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let averages: Vec<&str> = text.split(' ').take(3).collect();
+    format!(
+        "- load {moment}: {} (1, 5 and 15 minutes)",
+        averages.join(", ")
+    )
+}
+
+#[expect(clippy::disallowed_methods, reason = "a measurement has a date")]
+fn now() -> DateTime<Utc> {
+    Utc::now()
+}
+
+fn processor() -> String {
+    let text = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let line = text.lines().find(|line| line.starts_with("model name"));
+    let name = line.and_then(|line| line.split_once(": "));
+    name.map_or("unknown", |(_, name)| name).to_owned()
+}
+
+fn system() -> String {
+    let text = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    let name = text
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="));
+    name.unwrap_or("an unknown system")
+        .trim_matches('"')
+        .to_owned()
+}
+
+/// The action and the version that stands in its folder.
+fn checkout(folder: &Path) -> String {
+    let name = folder.file_name().unwrap().display();
+    let mut git = command("git");
+    git.arg("-C").arg(folder);
+    let version = line(git.args(["describe", "--tags", "--always", "--match=v*.*.*"]));
+    format!("{name} {version}")
+}
+
+/// The first line of what a program says, when a version is in it.
+fn line(command: &mut Command) -> String {
+    let output = command
+        .output()
+        .map(|output| output.stdout)
+        .unwrap_or_default();
+    let text = String::from_utf8_lossy(&output);
+    let line = text.lines().next().map_or("", str::trim);
+    let has_version = line.contains(|letter: char| letter.is_ascii_digit());
+    if has_version {
+        line
+    } else {
+        "(version unknown)"
+    }
+    .to_owned()
+}

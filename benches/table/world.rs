@@ -1,0 +1,101 @@
+//! `World`: the registry, the logins and the programs that every row uses.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use ghcr_double::{Access, Account, Double, Repository};
+use serde_json::json;
+use tempfile::TempDir;
+
+use crate::actions::Actions;
+
+pub(crate) const TOKEN: &str = "ghs_of-the-bench";
+/// Of a job without `packages: write`.
+pub(crate) const READER: &str = "ghs_of-the-bench-that-may-only-read";
+pub(crate) const REPOSITORY: &str = "acme/Hello";
+pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+pub(crate) struct World {
+    pub(crate) double: Double,
+    pub(crate) buildx: PathBuf,
+    pub(crate) crane: Option<PathBuf>,
+    pub(crate) actions: Option<Actions>,
+    pub(crate) example: PathBuf,
+}
+
+impl World {
+    pub(crate) fn start() -> Self {
+        let peers = variable("PEERS").filter(|peers| !peers.is_empty());
+        Self {
+            double: registry(),
+            buildx: buildx(),
+            crane: on_path("crane"),
+            actions: peers.map(|folder| Actions::read(Path::new(&folder))),
+            example: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello"),
+        }
+    }
+
+    /// The name of a package that only one contender of one row writes to.
+    pub(crate) fn image(&self, name: &str) -> String {
+        format!("{}/acme/{name}", self.double.host())
+    }
+}
+
+/// A registry that behaves like ghcr.io, in this process.
+pub(crate) fn registry() -> Double {
+    Double::builder()
+        .token(TOKEN, Account::workflow(REPOSITORY))
+        .token(READER, Account::workflow(REPOSITORY).packages(Access::Read))
+        .repository(Repository::new(REPOSITORY).commit(COMMIT, &[], "2026-11-20T16:00:00Z"))
+        .start()
+        .unwrap()
+}
+
+/// A `DOCKER_CONFIG` with logins to registries.
+pub(crate) fn login(hosts: &[String], token: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let login = json!({"username": "octocat", "password": token});
+    let logins: serde_json::Map<_, _> = hosts
+        .iter()
+        .map(|host| (host.clone(), login.clone()))
+        .collect();
+    let config = json!({ "auths": logins });
+    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
+    folder
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a measurement starts the programs it measures"
+)]
+pub(crate) fn command(program: impl AsRef<Path>) -> Command {
+    Command::new(program.as_ref())
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "who measures says with it what to measure"
+)]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
+    let path = variable("PATH")?;
+    let places = std::env::split_paths(&path).map(|folder| folder.join(program));
+    places.into_iter().find(|place| place.is_file())
+}
+
+fn buildx() -> PathBuf {
+    let folders = [
+        "/usr/local/lib/docker",
+        "/usr/local/libexec/docker",
+        "/usr/lib/docker",
+        "/usr/libexec/docker",
+    ];
+    let plugins = folders.map(|folder| Path::new(folder).join("cli-plugins/docker-buildx"));
+    plugins
+        .into_iter()
+        .find(|path| path.is_file())
+        .expect("buildx is here: testbed/engine installs it")
+}

@@ -1,0 +1,187 @@
+//! What the documentation tells people to do works: its links lead somewhere, its commands run, and the program
+//! takes the inputs of its workflows. testbed/lint-workflows checks everything else about those.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use ghcr_double::{Account, Double, Package};
+use serde_json::Value;
+
+use crate::support::{Action, TOKEN};
+
+/// The documents that people read.
+const DOCUMENTS: &[&str] = &[
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
+    "docs/recipes.md",
+    "docs/reference.md",
+    "docs/registries.md",
+    "docs/troubleshooting.md",
+];
+
+/// What stands between `](` and `)`, outside of code blocks.
+fn links(text: &str) -> Vec<&str> {
+    let prose = text.split("```").step_by(2);
+    prose
+        .flat_map(|part| part.split("](").skip(1))
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|link| !link.contains("://"))
+        .collect()
+}
+
+/// The anchors GitHub gives to the headings of a document.
+fn anchors(text: &str) -> Vec<String> {
+    let prose: String = text.split("```").step_by(2).collect();
+    let headings = prose.lines().filter(|line| line.starts_with('#'));
+    headings
+        .map(|line| {
+            let title = line.trim_start_matches('#').trim().to_lowercase();
+            let kept = title
+                .chars()
+                .filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+            kept.map(|c| if c == ' ' { '-' } else { c }).collect()
+        })
+        .collect()
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut followed = 0;
+    for document in DOCUMENTS {
+        let path = root.join(document);
+        let text = fs::read_to_string(&path).unwrap();
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let target: PathBuf = match file {
+                "" => path.clone(),
+                _ => path.parent().unwrap().join(file),
+            };
+            assert!(target.exists(), "{document}: nothing is at `{link}`");
+            if !anchor.is_empty() {
+                let there = anchors(&fs::read_to_string(&target).unwrap());
+                let is_there = there.iter().any(|known| known == anchor);
+                assert!(is_there, "{document}: `{link}` is none of {there:?}");
+            }
+            followed += 1;
+        }
+    }
+    assert!(followed > 50, "only {followed} links were found");
+}
+
+fn document(name: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
+}
+
+/// The code blocks of a document in a language.
+fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
+    let blocks = text.split("```").skip(1).step_by(2);
+    blocks
+        .filter_map(|block| block.strip_prefix(language)?.strip_prefix('\n'))
+        .collect()
+}
+
+#[test]
+fn every_command_of_the_program_runs() {
+    let mut count = 0;
+    for name in ["README.md", "docs/reference.md"] {
+        let text = document(name);
+        let lines = blocks(&text, "sh").into_iter().flat_map(str::lines);
+        for line in lines.filter_map(|line| line.strip_prefix("ghcr-publish ")) {
+            let arguments: Vec<&str> = line
+                .split_whitespace()
+                .take_while(|word| *word != "#")
+                .collect();
+            let double = Double::builder()
+                .token(TOKEN, Account::workflow("acme/Widget"))
+                .package("acme/widget", Package::of("acme/Widget"))
+                .start()
+                .unwrap();
+            let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+            let run = Action::new()
+                .event("push_tag")
+                .buildx_pushes(&digest)
+                .env("GITHUB_API_URL", double.api_url())
+                .input("github-token", TOKEN)
+                .input("registry", double.host())
+                .arguments(&arguments)
+                .run();
+            assert!(run.succeeded, "{line}: {}{}", run.stdout, run.stderr);
+            count += 1;
+        }
+    }
+    assert!(count >= 6, "only {count} commands were found");
+}
+
+/// The `with:` of every step that uses this action, wherever it stands.
+fn own_steps<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
+    let is_ours = value["uses"]
+        .as_str()
+        .is_some_and(|uses| uses.contains("ghcr-publish@"));
+    match value {
+        Value::Object(entries) if is_ours => found.extend(entries.get("with")),
+        Value::Object(entries) => entries.values().for_each(|entry| own_steps(entry, found)),
+        Value::Array(entries) => entries.iter().for_each(|entry| own_steps(entry, found)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+/// A value as the runner would hand it over: each expression has become text.
+fn evaluated(value: &str) -> String {
+    let mut parts = value.split("${{");
+    let mut text = parts.next().unwrap().to_owned();
+    for part in parts {
+        let (expression, rest) = part.split_once("}}").unwrap();
+        text += match expression.trim() {
+            "github.repository" => "acme/Widget",
+            "vars.COMPANY_CA" => "",
+            _ => "evaluated",
+        };
+        text += rest;
+    }
+    text
+}
+
+#[test]
+fn every_input_of_the_workflows_is_taken() {
+    let mut count = 0;
+    for name in DOCUMENTS {
+        let text = document(name);
+        for block in blocks(&text, "yaml") {
+            let Ok(workflow) = serde_saphyr::from_str::<Value>(block) else {
+                panic!("{name}: {block}");
+            };
+            let mut steps = Vec::new();
+            match block.starts_with("    ") {
+                // Inputs alone, at the place they have under `with:`.
+                true => steps.push(&workflow),
+                false => own_steps(&workflow, &mut steps),
+            }
+            for inputs in steps.iter().filter_map(|with| with.as_object()) {
+                let action = Action::new()
+                    .event("push_branch")
+                    .arguments(&["plan"])
+                    .input("github-token", TOKEN);
+                // A bare image name is one of the repository's on the older registry of an Enterprise Server.
+                let action = if block.contains("older Docker registry") {
+                    action
+                        .env("GITHUB_SERVER_URL", "https://ghes.example")
+                        .input("registry", "docker.ghes.example")
+                } else {
+                    action
+                };
+                let run = inputs.iter().fold(action, |action, (name, value)| {
+                    let text = value.as_str().map_or_else(|| value.to_string(), evaluated);
+                    action.input(name, &text)
+                });
+                let run = run.run();
+                assert!(run.succeeded, "{block}{}{}", run.stdout, run.stderr);
+                count += 1;
+            }
+        }
+    }
+    assert!(count >= 15, "only {count} steps were found");
+}
