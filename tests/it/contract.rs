@@ -170,7 +170,7 @@ fn every_known_input_is_declared() {
         "{}",
         known.stdout
     );
-    let text = read("src/inputs.rs");
+    let text = read("src/inputs/names.rs");
     let list = text
         .split_once("NAMES: &[&str] = &[")
         .unwrap()
