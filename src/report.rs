@@ -17,6 +17,7 @@ use crate::plan::decision::PushDecision;
 use crate::problem::{Explanation, Problem};
 use crate::publish::Done;
 use crate::registry::Proof;
+use crate::server::Kind;
 use crate::vars::Vars;
 use crate::workflow::Console;
 
@@ -39,6 +40,22 @@ impl Report {
 
     fn plan(&self) -> Option<&Plan> {
         self.decided.as_ref().map(|decided| &decided.plan)
+    }
+
+    /// Whether the server of the run keeps attestations.
+    fn can_attest(&self) -> bool {
+        let decided = self.decided.as_ref();
+        decided.is_some_and(|decided| decided.context.server.keeps_attestations())
+    }
+
+    /// What pulls the first image: by digest, but for the older Docker registry, which serves tags only.
+    fn pullable(&self, digest: &str) -> Option<String> {
+        let decided = self.decided.as_ref()?;
+        let image = decided.plan.images.first()?;
+        Some(match decided.context.server.kind(image.registry()) {
+            Kind::Docker => format!("{image}:{}", decided.plan.primary),
+            Kind::Container | Kind::Generic => format!("{image}@{digest}"),
+        })
     }
 
     /// Whether the author of the workflow wants a summary; yes, as long as nobody said no.

@@ -97,7 +97,11 @@ pub(crate) async fn copy_under(
     tag: &Tag,
 ) -> Result<Moved, Halted> {
     let parts = Parts::of(origin, image).await.map_err(Halted::Reading)?;
-    let bytes = parts.place(origin, target).await?;
+    let bytes = if origin.is(target) {
+        0
+    } else {
+        parts.place(origin, target).await?
+    };
     target.put(image, tag).await?;
     Ok(Moved {
         bytes,

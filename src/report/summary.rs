@@ -25,7 +25,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     sections.extend(held.map(|held| held_image(held, report)));
     if let (Some(plan), Some(digest)) = (report.plan(), report.digest()) {
         sections.push(if report.is_pushed() {
-            usage(plan, digest.as_str())
+            usage(report, plan, digest.as_str())
         } else {
             format!(
                 "| | |\n|---|---|\n| Digest | {} |\n\n",
@@ -134,11 +134,14 @@ fn platforms(images: &[PlatformImage]) -> String {
     format!("| Platform | Size | Digest |\n|---|--:|---|\n{rows}\n")
 }
 
-fn usage(plan: &Plan, digest: &str) -> String {
-    let Some(image) = plan.images.first() else {
+fn usage(report: &Report, plan: &Plan, digest: &str) -> String {
+    let (Some(image), Some(pullable)) = (plan.images.first(), report.pullable(digest)) else {
         return String::new();
     };
-    let pull = block("sh", &format!("docker pull {image}@{digest}"));
+    let pull = block("sh", &format!("docker pull {pullable}"));
+    if !report.can_attest() {
+        return format!("{pull}\n");
+    }
     format!("{pull}\n{}\n", attest(&image.to_string(), digest))
 }
 
@@ -170,7 +173,8 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
             row("left", &format!("{name}:{tag}, since {reason}"));
         }
     }
-    if let (None, Some(image)) = (&report.failure, plan.images.first()) {
+    let image = plan.images.first().filter(|_| report.can_attest());
+    if let (None, Some(image)) = (&report.failure, image) {
         let _infallible = writeln!(
             text,
             "\nto attest it, add the step\n\n{}",

@@ -1,6 +1,7 @@
 //! Every kind of registry: whom the names lead to, who is sent which login, what is refused before the build.
 
 use expect_test::{Expect, expect};
+use ghcr_double::{Account, Double, Endpoint, Server};
 
 use crate::support::{Action, TOKEN};
 
@@ -187,4 +188,31 @@ fn a_file_that_is_no_certificate_is_no_authority() {
           fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout
     "#]],
     );
+}
+
+#[test]
+fn an_older_registry_promotes_without_moving_a_layer_and_is_pulled_by_tag() {
+    let double = Double::builder()
+        .server(Server::ghes_flat())
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_docker_image("acme/widget/app", "ci");
+    let run = Action::new()
+        .event("push_tag")
+        .env("GITHUB_SERVER_URL", double.server_url())
+        .env("GITHUB_API_URL", double.api_url())
+        .input("github-token", TOKEN)
+        .input("images", "app")
+        .input("candidate", format!("{}/acme/widget/app:ci", double.host()))
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("digest"), digest);
+    let tags = double.tags("acme/widget/app");
+    assert_eq!([&tags["v1.2.3"], &tags["latest"]], [&digest; 2]);
+    assert_eq!(double.count(Endpoint::BlobPut), 0);
+    let pull = format!("docker pull {}/acme/widget/app:v1.2.3", double.host());
+    assert!(run.summary.contains(&pull), "{}", run.summary);
+    // An Enterprise Server keeps no attestations.
+    assert!(!run.stdout.contains("attest") && !run.summary.contains("Attest"));
 }
