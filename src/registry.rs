@@ -12,6 +12,7 @@ pub(crate) mod copy;
 mod find;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod identity;
 mod layout;
 mod manifest;
 pub(crate) mod order;

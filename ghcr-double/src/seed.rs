@@ -46,6 +46,15 @@ impl Double {
         self.put_manifest(name, tag, MANIFEST, manifest.to_string())
     }
 
+    /// Stores a small linux/amd64 image with these labels in its config and no annotations under a tag, as an engine
+    /// with a graph driver pushes it, and gives its digest.
+    pub fn put_labelled_image(&self, name: &str, tag: &str, labels: &[(&str, &str)]) -> String {
+        let mut config = config("linux/amd64", &crate::names::digest_of(&small_layer()));
+        config["config"] = json!({ "Labels": object(labels) });
+        let manifest = self.image_of(name, &config, small_layer());
+        self.put_manifest(name, tag, MANIFEST, manifest.to_string())
+    }
+
     /// Stores a small image for a platform such as `linux/arm/v7` without a tag, and gives its digest.
     pub fn put_platform_image(&self, name: &str, platform: &str) -> String {
         let manifest = self.image(name, platform, small_layer()).to_string();
@@ -147,17 +156,13 @@ impl Double {
 
     /// Config and layer, and a manifest that is not yet stored.
     fn image(&self, name: &str, platform: &str, layer: Bytes) -> Value {
+        let config = config(platform, &crate::names::digest_of(&layer));
+        self.image_of(name, &config, layer)
+    }
+
+    fn image_of(&self, name: &str, config: &Value, layer: Bytes) -> Value {
         let layer_size = layer.len();
         let diff_id = self.put_blob(name, layer);
-        let mut config = json!({
-            "architecture": "amd64",
-            "os": "linux",
-            "config": {},
-            "rootfs": { "type": "layers", "diff_ids": [diff_id] },
-        });
-        for (key, value) in fields(platform) {
-            config[key] = value.into();
-        }
         let config = config.to_string();
         let size = config.len();
         let config = self.put_blob(name, config);
@@ -168,6 +173,20 @@ impl Double {
             "layers": [{ "mediaType": LAYER, "digest": diff_id, "size": layer_size }],
         })
     }
+}
+
+/// The config of an image with one layer.
+fn config(platform: &str, diff_id: &str) -> Value {
+    let mut config = json!({
+        "architecture": "amd64",
+        "os": "linux",
+        "config": {},
+        "rootfs": { "type": "layers", "diff_ids": [diff_id] },
+    });
+    for (key, value) in fields(platform) {
+        config[key] = value.into();
+    }
+    config
 }
 
 /// `linux/arm/v7` as the fields of a descriptor or a config.

@@ -10,7 +10,6 @@ use crate::inputs::candidate::{Candidate, Place, Reference};
 use crate::inputs::platform::is_same;
 use crate::plan::tags::commit_tag;
 use crate::problem::Problem;
-use crate::registry::order::shown_commit;
 use crate::registry::{Manifest, Origin, Pace, Patience, Repository, Trouble, read_refusal};
 use crate::vars::Vars;
 use crate::workflow::Console;
@@ -119,7 +118,7 @@ impl Search<'_> {
         };
         let trouble = match read {
             Ok(root) => {
-                let commit = self.commit_of(&root);
+                let commit = self.commit_of(Origin::Repository(repository), &root).await;
                 let home = Home::Registry(name.clone());
                 return Ok(Found { home, root, commit });
             }
@@ -145,7 +144,7 @@ impl Search<'_> {
                 self.console.say(&format!(
                     "{trouble}: the engine's own `{name}` is published"
                 ));
-                return Ok(self.local(image, root));
+                return Ok(self.local(image, root).await);
             }
             Export::Missing => "the engine has no image of that name".to_owned(),
             Export::OutOfReach => "an engine that only buildx reaches was not asked".to_owned(),
@@ -162,7 +161,7 @@ impl Search<'_> {
     async fn in_engine(&self, name: &str, vars: &Vars) -> anyhow::Result<Found> {
         let unread = format!("cannot get the image `{name}` from the engine");
         let problem = match engine::export(name, vars, self.console).await? {
-            Export::Image(image, root) => return Ok(self.local(image, root)),
+            Export::Image(image, root) => return Ok(self.local(image, root).await),
             Export::Missing => Problem::new(
                 format!("the engine has no image `{name}`"),
                 "let an earlier step of the same job make it (`docker build --tag`, or `load: true`), or name a registry: `candidate: ghcr.io/acme/app:1.2.3`",
@@ -182,9 +181,10 @@ impl Search<'_> {
     }
 
     /// What does not say otherwise was made by a step of this run.
-    fn local(&self, image: LocalImage, root: Manifest) -> Found {
+    async fn local(&self, image: LocalImage, root: Manifest) -> Found {
         let run = &self.decided.context.commit;
-        let commit = self.commit_of(&root).or_else(|_unknown| Ok(run.clone()));
+        let commit = self.commit_of(Origin::Layout(&image.layout), &root).await;
+        let commit = commit.or_else(|_unknown| Ok(run.clone()));
         let home = Home::Engine(image);
         Found { home, root, commit }
     }
@@ -236,14 +236,13 @@ impl Search<'_> {
     }
 
     /// The commit a manifest says it is of, when that is one of this repository.
-    fn commit_of(&self, root: &Manifest) -> Result<String, String> {
-        let source = root.annotation("org.opencontainers.image.source");
+    async fn commit_of(&self, origin: Origin<'_>, root: &Manifest) -> Result<String, String> {
         let own = self.decided.context.repository_facts().html_url;
-        let revision = root.annotation(REVISION);
-        let commit = shown_commit(source.as_deref(), revision.as_deref(), &own);
-        commit.map_err(|_why| {
-            "it is not known which commit of this repository is published".to_owned()
-        })
+        let unknown =
+            |why| format!("it is not known which commit of this repository is published: {why}");
+        let identity = origin.identity(root, &own).await;
+        let identity = identity.map_err(|trouble| unknown(trouble.to_string()))?;
+        identity.commit().map_err(unknown)
     }
 
     /// The platforms that are asked for and not there, and those that are; nothing when all are.

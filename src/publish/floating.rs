@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::image::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tags::PlannedTag;
-use crate::registry::order::{Answer, MOST_ROUNDS, Standing, second_look, shown_commit};
-use crate::registry::{Manifest, PARALLEL, STALE_READS, Trouble};
+use crate::registry::order::{Answer, MOST_ROUNDS, Standing, second_look};
+use crate::registry::{Manifest, Origin, PARALLEL, STALE_READS, Trouble};
 
 /// A floating tag that points to our image, or may, and what it pointed to before.
 pub(super) struct Moved {
@@ -177,15 +177,14 @@ impl Settling<'_> {
     }
 
     async fn ancestry(&self, shown: &Manifest) -> Standing {
-        let annotation = |name| shown.annotation(&format!("org.opencontainers.image.{name}"));
         let context = &self.decided.context;
         let own = context.repository_facts().html_url;
-        let claim = shown_commit(
-            annotation("source").as_deref(),
-            annotation("revision").as_deref(),
-            &own,
-        );
-        let commit = match claim {
+        let origin = Origin::Repository(self.repository);
+        let commit = match origin.identity(shown, &own).await {
+            Ok(identity) => identity.commit(),
+            Err(trouble) => Err(trouble.to_string()),
+        };
+        let commit = match commit {
             Ok(commit) => commit,
             Err(why) => return Standing::Unknown(why),
         };

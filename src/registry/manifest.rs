@@ -31,8 +31,7 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// What the manifest says of itself; labels of an image config, which it may have inherited from a
-    /// base image, are never looked at.
+    /// An annotation of the manifest or index itself.
     pub(crate) fn annotation(&self, key: &str) -> Option<String> {
         let content: Content = serde_json::from_slice(&self.bytes).ok()?;
         content.annotations.get(key).cloned()

@@ -84,28 +84,6 @@ impl Standing {
     }
 }
 
-/// The commit that a tag shows, from the annotations of its manifest or index; else why it is unknown.
-/// It is believed only when the manifest comes from this repository.
-pub(crate) fn shown_commit(
-    source: Option<&str>,
-    revision: Option<&str>,
-    repository_url: &str,
-) -> Result<String, String> {
-    let bare = |url: &str| {
-        let url = url.trim_end_matches('/');
-        url.trim_end_matches(".git").to_lowercase()
-    };
-    match (source, revision) {
-        (Some(source), Some(revision)) if bare(source) == bare(repository_url) => {
-            Ok(revision.to_owned())
-        }
-        (Some(source), Some(_)) if bare(source) != bare(repository_url) => {
-            Err(format!("what it shows comes from `{source}`"))
-        }
-        _ => Err("it does not say which commit it shows".to_owned()),
-    }
-}
-
 /// How long to wait before a moved tag is looked at again. Another publisher may have asked before we
 /// wrote and may write after us; `gap` is how long that took us, and theirs is of the same order.
 pub(crate) fn second_look(gap: Duration) -> Duration {
@@ -177,22 +155,5 @@ mod tests {
                 "it shows the commit `0123456` of another line of history".to_owned(),
             ),
         );
-    }
-
-    #[test]
-    fn a_commit_is_believed_only_from_this_repository() {
-        let here = "https://github.com/acme/Widget";
-        let check = |source, revision| shown_commit(source, revision, here);
-        assert_eq!(
-            check(Some("https://github.com/Acme/widget.git"), Some("abc")),
-            Ok("abc".to_owned())
-        );
-        assert_eq!(
-            check(Some("https://github.com/debian/base"), Some("abc")),
-            Err("what it shows comes from `https://github.com/debian/base`".to_owned())
-        );
-        let silent = Err("it does not say which commit it shows".to_owned());
-        assert_eq!(check(None, Some("abc")), silent);
-        assert_eq!(check(Some(here), None), silent);
     }
 }

@@ -1,0 +1,229 @@
+//! What an image says of its origin: source repository, commit and version
+//! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md>).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::manifest::Content;
+use super::{Manifest, Origin, Trouble};
+use crate::image::Digest;
+
+const SOURCE: &str = "org.opencontainers.image.source";
+const REVISION: &str = "org.opencontainers.image.revision";
+const VERSION: &str = "org.opencontainers.image.version";
+const NAMELESS: &str = "its image names no commit of this repository";
+
+/// What an image says of its origin, as far as it is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The image is built from this repository.
+    Own {
+        /// The commit, without the suffix `-dirty` of a changed working tree.
+        revision: Option<String>,
+        /// The text of the first tag the image was published under.
+        version: Option<String>,
+    },
+    /// It is not known to be of this repository; the reason completes the sentence "it moves although ...".
+    Unknown(String),
+}
+
+/// The part of an image config that holds the labels
+/// (<https://github.com/opencontainers/image-spec/blob/v1.1.1/config.md>).
+#[derive(Default, Deserialize)]
+struct ImageConfig {
+    #[serde(default)]
+    config: Option<Labels>,
+}
+
+#[derive(Default, Deserialize)]
+struct Labels {
+    #[serde(default, rename = "Labels")]
+    labels: Option<BTreeMap<String, String>>,
+}
+
+impl Identity {
+    fn of(said: &BTreeMap<String, String>) -> Self {
+        let revision = said.get(REVISION).map(|revision| {
+            let commit = revision.strip_suffix("-dirty");
+            commit.unwrap_or(revision).to_owned()
+        });
+        Self::Own {
+            revision,
+            version: said.get(VERSION).cloned(),
+        }
+    }
+
+    /// The commit of this repository that the image is built from; else why that is unknown, which
+    /// completes the sentence "it moves although ...".
+    pub(crate) fn commit(self) -> Result<String, String> {
+        match self {
+            Self::Own {
+                revision: Some(revision),
+                ..
+            } => Ok(revision),
+            Self::Own { revision: None, .. } => Err(NAMELESS.to_owned()),
+            Self::Unknown(why) => Err(why),
+        }
+    }
+
+    /// From annotations alone; nothing when they do not say it.
+    fn of_annotations(annotations: &BTreeMap<String, String>, own: &str) -> Option<Self> {
+        match annotations.get(SOURCE) {
+            Some(source) if is_same_repository(source, own) => annotations
+                .contains_key(REVISION)
+                .then(|| Self::of(annotations)),
+            Some(source) => Some(Self::Unknown(format!("its image comes from `{source}`"))),
+            None => None,
+        }
+    }
+
+    /// From the labels of an image config. Labels can be inherited from a base image, so those of another
+    /// repository say nothing of this image.
+    fn of_config(config: &[u8], own: &str) -> Self {
+        let config: ImageConfig = serde_json::from_slice(config).unwrap_or_default();
+        let labels = config.config.and_then(|config| config.labels);
+        let own_labels = labels.filter(|labels| {
+            let source = labels.get(SOURCE);
+            source.is_some_and(|source| is_same_repository(source, own))
+        });
+        own_labels.map_or_else(Self::silent, |labels| Self::of(&labels))
+    }
+
+    fn silent() -> Self {
+        Self::Unknown(NAMELESS.to_owned())
+    }
+}
+
+impl Origin<'_> {
+    /// What the image says of its origin: its annotations, else the labels of its config, since the
+    /// engine's graph drivers drop annotations.
+    ///
+    /// `own` is the page of this repository, for example `https://github.com/acme/app`. Asks for nothing
+    /// when the annotations answer, else for one blob, and for one manifest of an index.
+    pub(crate) async fn identity(self, image: &Manifest, own: &str) -> Result<Identity, Trouble> {
+        let content: Content = image.content().unwrap_or_default();
+        if let Some(identity) = Identity::of_annotations(&content.annotations, own) {
+            return Ok(identity);
+        }
+        match self.config_of(image, &content).await {
+            Ok(Some(config)) => Ok(Identity::of_config(&config, own)),
+            Ok(None) => Ok(Identity::silent()),
+            // Nobody can pull an image that lacks its config, so nothing is lost when the tag moves.
+            Err(Trouble::NotFound { .. }) => Ok(Identity::Unknown(
+                "its image is incomplete in the registry".to_owned(),
+            )),
+            Err(trouble) => Err(trouble),
+        }
+    }
+
+    /// The config of an image, or of the first platform of an index; nothing when it is no image.
+    async fn config_of(
+        self,
+        image: &Manifest,
+        content: &Content,
+    ) -> Result<Option<Vec<u8>>, Trouble> {
+        let platforms = content.manifests.iter();
+        let child = platforms
+            .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
+            .find_map(|child| child.digest.parse::<Digest>().ok());
+        let config = match child {
+            Some(child) => self.manifest(&child).await?.config_digest(),
+            None => image.config_digest(),
+        };
+        match config {
+            Some(config) => self.small_blob(&config).await.map(Some),
+            None => Ok(None),
+        }
+    }
+}
+
+/// Whether two addresses are of the same repository, with or without `.git`.
+fn is_same_repository(source: &str, own: &str) -> bool {
+    let bare = |url: &str| {
+        let url = url.trim_end_matches('/');
+        url.trim_end_matches(".git").to_lowercase()
+    };
+    bare(source) == bare(own)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::layout::tests::World;
+    use super::*;
+    use serde_json::{Value, json};
+
+    const OWN: &str = "https://github.com/acme/Widget";
+    const FOREIGN: &str = "https://github.com/debian/base";
+
+    fn said(source: &str, revision: &str) -> Value {
+        json!({ SOURCE: source, REVISION: revision, VERSION: "1.2.3" })
+    }
+
+    fn own(revision: &str) -> Identity {
+        Identity::Own {
+            revision: Some(revision.to_owned()),
+            version: Some("1.2.3".to_owned()),
+        }
+    }
+
+    /// An image, or an index around it, with these annotations and labels.
+    async fn identity(annotations: &Value, labels: &Value, is_index: bool) -> Identity {
+        let world = World::new();
+        let config = json!({ "os": "linux", "config": { "Labels": labels } }).to_string();
+        let config = world.blob(config.as_bytes());
+        let media_type = "application/vnd.oci.image.manifest.v1+json";
+        let image = json!({ "mediaType": media_type, "config": { "digest": config.as_str() } });
+        let mut annotated = image.clone();
+        annotated["annotations"] = annotations.clone();
+        let root = if is_index {
+            let child = world.layout.add_manifest(media_type, &image).unwrap();
+            let attestation = json!({ "digest": "sha256:0", "platform": { "os": "unknown", "architecture": "unknown" } });
+            let child = json!({ "digest": child.digest.as_str(), "platform": { "os": "linux", "architecture": "amd64" } });
+            world.index(&json!({ "manifests": [attestation, child], "annotations": annotations }))
+        } else {
+            world.layout.add_manifest(media_type, &annotated).unwrap()
+        };
+        let origin = Origin::Layout(&world.layout);
+        origin.identity(&root, OWN).await.unwrap()
+    }
+
+    #[track_caller]
+    fn check(annotations: &Value, labels: &Value, expected: &Identity) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
+        for is_index in [false, true] {
+            let found = runtime.block_on(identity(annotations, labels, is_index));
+            assert_eq!(&found, expected, "index: {is_index}");
+        }
+    }
+
+    #[test]
+    fn annotations_win_over_labels() {
+        let annotations = said("https://github.com/Acme/widget.git", "abc");
+        check(&annotations, &said(OWN, "def"), &own("abc"));
+        let foreign = Identity::Unknown(format!("its image comes from `{FOREIGN}`"));
+        check(&said(FOREIGN, "abc"), &said(OWN, "def"), &foreign);
+    }
+
+    #[test]
+    fn labels_count_where_annotations_are_missing() {
+        check(&json!({}), &said(OWN, "abc"), &own("abc"));
+        check(&json!({ SOURCE: OWN }), &said(OWN, "abc"), &own("abc"));
+    }
+
+    #[test]
+    fn labels_of_a_base_image_say_nothing() {
+        let silent = Identity::silent();
+        check(&json!({}), &said(FOREIGN, "abc"), &silent);
+        check(&json!({}), &json!({ REVISION: "abc" }), &silent);
+        check(&json!({}), &Value::Null, &silent);
+    }
+
+    #[test]
+    fn a_changed_working_tree_counts_as_its_commit() {
+        check(&said(OWN, "abc-dirty"), &json!({}), &own("abc"));
+        check(&json!({}), &said(OWN, "abc-dirty"), &own("abc"));
+    }
+}
