@@ -2,6 +2,7 @@
 
 mod checkout;
 pub(crate) mod event;
+pub(crate) mod history;
 
 use std::fmt;
 use std::path::Path;

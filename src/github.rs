@@ -1,17 +1,20 @@
 //! `GitHub`: questions only the GitHub API can answer.
 
+use std::fmt;
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use reqwest::header::{ACCEPT, HeaderValue};
-use reqwest::{Client, Response, Url};
+use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
+use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
-use crate::context::Context;
 use crate::context::event::RepositoryFacts;
+use crate::context::history::Relation;
+use crate::context::{Context, RepositoryName};
+use crate::registry::Patience;
 use crate::registry::catalogue::OwnerKind;
-use crate::registry::order::Relation;
+use crate::registry::order::Unanswered;
+use crate::registry::patience::retry_after;
 use crate::secret::Secret;
 use crate::trust::Trust;
 use crate::workflow::Console;
@@ -60,36 +63,57 @@ impl GitHub {
         }
     }
 
-    /// How the published commit relates to `shown`, another one of the repository.
-    pub(crate) async fn relation(&self, context: &Context, shown: &str) -> Relation {
-        if shown == context.commit {
-            return Relation::Same;
+    /// How `ours`, the published commit, relates to `shown`, another one of the repository. Asks until
+    /// `patience` ends.
+    pub(crate) async fn relation(
+        &self,
+        repository: &RepositoryName,
+        ours: &str,
+        shown: &str,
+        patience: Patience,
+        console: Console,
+    ) -> Result<Relation, Unanswered> {
+        if shown == ours {
+            return Ok(Relation::Same);
         }
-        match self.compare(context, shown).await.as_deref() {
-            Ok("ahead") => Relation::Ahead,
-            Ok("behind") => Relation::Behind,
-            Ok("identical") => Relation::Same,
-            Ok("diverged") => Relation::Diverged,
-            Ok(other) => Relation::Unknown(format!("GitHub says of the two commits: {other}")),
-            Err(error) => Relation::Unknown(format!(
-                "GitHub does not compare it with the commit `{}`: {error:#}",
-                shown.get(..7).unwrap_or(shown)
-            )),
+        let short = shown.get(..7).unwrap_or(shown);
+        if shown.len() < 7 || !shown.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+            let why = format!("its image names the commit `{shown}`, which is not a commit id");
+            return Ok(Relation::Unrelated(why));
         }
-    }
-
-    /// `GET /repos/{owner}/{repo}/compare/{base}...{head}`; the second page is without the changed files
-    /// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
-    async fn compare(&self, context: &Context, shown: &str) -> anyhow::Result<String> {
-        let hexadecimal = shown.bytes().all(|byte| byte.is_ascii_hexdigit());
-        anyhow::ensure!(hexadecimal && shown.len() >= 7, "that is no commit");
-        let path = format!(
-            "/repos/{}/compare/{shown}...{}?per_page=1&page=2",
-            context.repository, context.commit
-        );
-        let answer = self.get(&path).await?;
-        let status = answer["status"].as_str();
-        Ok(status.context("the answer names no status")?.to_owned())
+        // The second page is without the changed files
+        // (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
+        let path = format!("/repos/{repository}/compare/{shown}...{ours}?per_page=1&page=2");
+        let unanswered = |error: &ApiError| Unanswered {
+            reason: format!(
+                "it shows the commit `{short}`, and GitHub did not say whether that is newer than `{}`: its API {error}",
+                ours.get(..7).unwrap_or(ours)
+            ),
+            fix: self.fix(error).to_owned(),
+        };
+        match self.ask(&path, patience, console).await {
+            Ok(answer) => match answer["status"].as_str() {
+                Some("ahead") => Ok(Relation::Ahead),
+                Some("behind") => Ok(Relation::Behind),
+                Some("identical") => Ok(Relation::Same),
+                Some("diverged") => Ok(Relation::Diverged),
+                _ => Err(unanswered(&ApiError::Passing {
+                    said: "answered without the `status` of the comparison".to_owned(),
+                    wait: None,
+                })),
+            },
+            Err(ApiError::Refused { status: 404, .. }) => {
+                // Either commit may be missing. Whoever sees ours may see the repository.
+                let path = format!("/repos/{repository}/git/commits/{ours}");
+                match self.ask(&path, patience, console).await {
+                    Ok(_own_commit) => Ok(Relation::Unrelated(format!(
+                        "it shows the commit `{short}`, which GitHub does not find in the history of this repository"
+                    ))),
+                    Err(error) => Err(unanswered(&error)),
+                }
+            }
+            Err(error) => Err(unanswered(&error)),
+        }
     }
 
     /// What GitHub shows of a container package
@@ -123,26 +147,147 @@ impl GitHub {
         Ok(self.client.get_or_init(|| client))
     }
 
-    /// `GET`, and the answer as JSON
-    /// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>).
+    /// What lets the API answer.
+    fn fix(&self, error: &ApiError) -> &'static str {
+        match error {
+            ApiError::Passing { .. } => {
+                "run the job again when GitHub's API answers: the build is cached"
+            }
+            ApiError::Refused { status: 401, .. } => "check the token in `github-token`",
+            ApiError::Refused { .. } if self.token.is_none() => {
+                "give a token that may read the repository, in `github-token` or `GITHUB_TOKEN`"
+            }
+            ApiError::Refused { .. } => "add `contents: read` to the job's `permissions:`",
+        }
+    }
+
+    /// `GET` until there is an answer, a refusal, or `patience` ends.
+    async fn ask(
+        &self,
+        path: &str,
+        patience: Patience,
+        console: Console,
+    ) -> Result<Value, ApiError> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let sent = patience.pace().timeout(PATIENCE, self.send(path));
+            let error = match sent.await {
+                Ok(Ok(answer)) => return Ok(answer),
+                Ok(Err(error @ ApiError::Refused { .. })) => return Err(error),
+                Ok(Err(error)) => error,
+                Err(_elapsed) => ApiError::passing("did not answer within 10 s"),
+            };
+            let ApiError::Passing { wait, .. } = &error else {
+                return Err(error);
+            };
+            if !patience.wait(tries, *wait).await {
+                return Err(error);
+            }
+            console.say(&format!("GitHub's API {error}; asking again"));
+        }
+    }
+
+    /// `GET`, and the answer as JSON.
     async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let url = Url::parse(&format!("{}{path}", self.base)).context("that is no address")?;
+        let answer = self.send(path).await;
+        answer.map_err(|error| anyhow::anyhow!("it {error}"))
+    }
+
+    /// One request, and its answer as JSON
+    /// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>).
+    async fn send(&self, path: &str) -> Result<Value, ApiError> {
+        let passing =
+            |error: anyhow::Error| ApiError::passing(&format!("did not answer: {error:#}"));
+        let url = format!("{}{path}", self.base);
+        let url =
+            Url::parse(&url).map_err(|error| passing(anyhow::Error::new(error).context(url)))?;
         let json = HeaderValue::from_static("application/vnd.github+json");
-        let mut request = self.client()?.get(url).header(ACCEPT, json);
+        let mut request = self
+            .client()
+            .map_err(passing)?
+            .get(url)
+            .header(ACCEPT, json);
         if let Some(token) = &self.token {
             request = request.bearer_auth(token.expose());
         }
-        let response = request.send().await.map_err(reqwest::Error::without_url)?;
-        let status = response.status();
-        let body = body(response).await?;
-        let answer: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if status.is_success() {
-            return Ok(answer);
+        let response = request.send().await;
+        let response = response.map_err(|error| passing(error.without_url().into()))?;
+        let (status, headers) = (response.status(), response.headers().clone());
+        let body = body(response).await.map_err(passing)?;
+        let answer: Option<Value> = serde_json::from_slice(&body).ok();
+        match answer {
+            Some(answer) if status.is_success() => Ok(answer),
+            // A page of a proxy, for example.
+            None if status.is_success() => {
+                Err(ApiError::passing("answered something other than JSON"))
+            }
+            answer => Err(ApiError::of(status, &headers, answer.as_ref())),
         }
-        let reason = answer["message"].as_str();
-        let reason = reason.or(status.canonical_reason()).unwrap_or("nothing");
-        bail!("it answered {} {reason}", status.as_u16())
     }
+}
+
+/// Why the API gave no answer; its text completes the sentence "GitHub's API ...".
+#[derive(Debug)]
+enum ApiError {
+    /// It says no, and would say it again.
+    Refused { status: u16, said: String },
+    /// A later try may succeed.
+    Passing {
+        said: String,
+        wait: Option<Duration>,
+    },
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Refused { said, .. } | Self::Passing { said, .. } => f.write_str(said),
+        }
+    }
+}
+
+impl ApiError {
+    fn passing(said: &str) -> Self {
+        let said = said.to_owned();
+        Self::Passing { said, wait: None }
+    }
+
+    fn of(status: StatusCode, headers: &HeaderMap, answer: Option<&Value>) -> Self {
+        let message = answer.and_then(|answer| answer["message"].as_str());
+        let reason = message.or(status.canonical_reason()).unwrap_or_default();
+        let said = format!("answered {} {reason}", status.as_u16());
+        let is_limit = reason.to_lowercase().contains("rate limit");
+        match status.as_u16() {
+            403 | 429 if is_limit || status == StatusCode::TOO_MANY_REQUESTS => Self::Passing {
+                said,
+                wait: wait(headers),
+            },
+            408 | 425 | 500..=599 => Self::Passing {
+                said,
+                wait: wait(headers),
+            },
+            status => Self::Refused { status, said },
+        }
+    }
+}
+
+/// How long a limit lasts
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>).
+fn wait(headers: &HeaderMap) -> Option<Duration> {
+    let text = |name: &str| headers.get(name)?.to_str().ok();
+    let date = text("date");
+    if let Some(value) = text("retry-after") {
+        return retry_after(value, date);
+    }
+    if text("x-ratelimit-remaining")? != "0" {
+        return None;
+    }
+    let reset: i64 = text("x-ratelimit-reset")?.parse().ok()?;
+    let now = chrono::DateTime::parse_from_rfc2822(date?)
+        .ok()?
+        .timestamp();
+    u64::try_from(reset - now).ok().map(Duration::from_secs)
 }
 
 async fn body(mut response: Response) -> anyhow::Result<Vec<u8>> {

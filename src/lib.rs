@@ -41,6 +41,7 @@ use chrono::{DateTime, Utc};
 use tokio::signal::unix::{SignalKind, signal};
 
 use context::Context;
+use context::history::History;
 use credentials::Credentials;
 use github::GitHub;
 use inputs::{GitContext, Inputs};
@@ -76,6 +77,7 @@ struct Decided {
     context: Context,
     trust: Trust,
     github: GitHub,
+    history: History,
     plan: Plan,
 }
 
@@ -185,6 +187,7 @@ async fn decide(
         context,
         trust,
         github,
+        history: History::of(vars),
         plan,
     })
 }

@@ -40,6 +40,11 @@ impl Problem {
         }
     }
 
+    /// What the reader can do.
+    pub(crate) fn fix(&self) -> &str {
+        &self.fix
+    }
+
     #[must_use]
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.because = Some(cause.into());

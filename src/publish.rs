@@ -5,7 +5,9 @@ mod floating;
 mod preflight;
 mod promote;
 mod push;
+mod second_look;
 mod settle;
+mod standing;
 mod truth;
 mod visibility;
 
@@ -25,7 +27,7 @@ use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::registry::catalogue::OwnerKind;
-use crate::registry::{Pace, Patience, Proof, Registry, Subject};
+use crate::registry::{Manifest, Pace, Patience, Proof, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
 use candidate::{Found, Home};
@@ -68,6 +70,19 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
     /// What it shows, if it exists.
     pub(crate) holds: Option<Digest>,
+    /// What to do about it, when the tag stays only because a question was not answered: the step fails.
+    pub(crate) fix: Option<String>,
+}
+
+impl Skipped {
+    fn since(tag: &Tag, reason: String, shown: Option<&Manifest>) -> Self {
+        Self {
+            tag: tag.clone(),
+            reason,
+            holds: shown.map(|shown| shown.digest.clone()),
+            fix: None,
+        }
+    }
 }
 
 /// Builds, and pushes if the plan says so; or publishes an image that exists. What was achieved stands in `done`, also when this fails.

@@ -45,6 +45,7 @@ pub(crate) use as_docker::{Unfit, as_docker};
 use call::{Call, Missing};
 pub(crate) use catalogue::Subject;
 pub(crate) use find::first_of;
+pub(crate) use identity::Identity;
 pub(crate) use layout::{Layout, Present};
 pub(crate) use manifest::Manifest;
 pub(crate) use origin::Origin;
@@ -52,6 +53,7 @@ pub(crate) use patience::{Pace, Patience};
 pub(crate) use proof::{PlatformImage, Proof};
 pub(crate) use refusal::{AGAIN, half_way, push_refusal, read_refusal, refusal};
 use reply::Answer;
+pub(crate) use tags::{TagList, Tagged};
 
 /// A connection to one registry with one login.
 #[derive(Debug)]

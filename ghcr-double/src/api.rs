@@ -86,6 +86,7 @@ fn about(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value>
     match rest {
         [] => Some(described(links, repository)),
         ["commits", reference @ ..] => commit(repository, &reference.join("/")),
+        ["git", "commits", sha] => git_commit(repository, sha),
         ["compare", range @ ..] => {
             let range = range.join("/");
             let (base, head) = range.split_once("...")?;
@@ -138,6 +139,13 @@ fn commit(repository: &Repository, reference: &str) -> Option<Value> {
         "commit": { "author": person, "committer": person, "message": "a commit" },
         "parents": parents,
     }))
+}
+
+/// The git object alone, by its full id (<https://docs.github.com/en/rest/git/commits#get-a-commit-object>).
+fn git_commit(repository: &Repository, sha: &str) -> Option<Value> {
+    let commit = repository.commits.get(sha)?;
+    let person = json!({ "name": "A. Committer", "email": "a@example.com", "date": commit.date });
+    Some(json!({ "sha": sha, "author": person, "committer": person, "message": "a commit" }))
 }
 
 fn owner(state: &State, links: &Links, login: &str) -> Option<Value> {

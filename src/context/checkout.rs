@@ -22,22 +22,8 @@ pub(super) struct Checkout {
 
 impl Checkout {
     /// The checkout around `dir`, or nothing when there is none.
-    ///
-    /// Only the repository's own configuration is read and nothing in it is run, so it does not
-    /// matter who owns the folder (git's "dubious ownership").
     pub(super) fn find(dir: &Path) -> anyhow::Result<Option<Self>> {
-        let Ok((path, _trust)) = gix::discover::upwards(dir) else {
-            return Ok(None);
-        };
-        let (git_dir, _work_tree) = path.into_repository_and_work_tree_directories();
-        let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
-        let repository = gix::open_opts(&git_dir, options).with_context(|| {
-            Problem::new(
-                format!("cannot read the git checkout at `{}`", git_dir.display()),
-                "repair it, or set `GITHUB_REPOSITORY`, `GITHUB_REF` and `GITHUB_SHA`",
-            )
-        })?;
-        Ok(Some(Self::read(&repository)))
+        Ok(open(dir)?.as_ref().map(Self::read))
     }
 
     fn read(repository: &gix::Repository) -> Self {
@@ -64,6 +50,25 @@ impl Checkout {
                 .and_then(|commit| DateTime::from_timestamp(commit.time().ok()?.seconds, 0)),
         }
     }
+}
+
+/// The repository of the checkout around `dir`, or nothing when there is none.
+///
+/// Only the repository's own configuration is read and nothing in it is run, so it does not
+/// matter who owns the folder (git's "dubious ownership").
+pub(super) fn open(dir: &Path) -> anyhow::Result<Option<gix::Repository>> {
+    let Ok((path, _trust)) = gix::discover::upwards(dir) else {
+        return Ok(None);
+    };
+    let (git_dir, _work_tree) = path.into_repository_and_work_tree_directories();
+    let options = gix::open::Options::isolated().with(gix::sec::Trust::Full);
+    let repository = gix::open_opts(&git_dir, options).with_context(|| {
+        Problem::new(
+            format!("cannot read the git checkout at `{}`", git_dir.display()),
+            "repair it, or set `GITHUB_REPOSITORY`, `GITHUB_REF` and `GITHUB_SHA`",
+        )
+    })?;
+    Ok(Some(repository))
 }
 
 /// The last by name of the tags that point to `commit`, peeled.

@@ -99,6 +99,54 @@ const ENDPOINTS: &[(&str, Endpoint)] = &[
     ("read, read-back", Endpoint::ManifestRead),
 ];
 
+/// What GitHub's API does on a bad day, in its own words.
+const API_PASSING: &[Kind] = &[
+    kind("429", |fault| fault.answer(429)),
+    kind("500", |fault| fault.answer(500)),
+    kind("502", |fault| fault.answer(502)),
+    kind("503", |fault| fault.answer(503)),
+    kind("504", |fault| {
+        fault.answer(504).body("text/html", "<!DOCTYPE html>")
+    }),
+    kind("200, a page of a proxy", |fault| {
+        fault.answer(200).body("text/html", "<!DOCTYPE html>")
+    }),
+    kind("reset", Fault::reset),
+    kind("EOF", Fault::close),
+    kind("hang", |fault| fault.hang(Duration::from_secs(70) / SPEED)),
+    kind("cut answer", Fault::cut_answer),
+    kind("403 secondary limit", |fault| {
+        let message = r#"{"message":"You have exceeded a secondary rate limit."}"#;
+        let limited = fault.answer(403).body("application/json", message);
+        limited.header("retry-after", "5")
+    }),
+    kind("403 primary limit", |fault| {
+        let message = r#"{"message":"API rate limit exceeded for installation."}"#;
+        let limited = fault.answer(403).body("application/json", message);
+        limited
+            .header("x-ratelimit-remaining", "0")
+            .header("date", "Fri, 20 Nov 2026 10:00:00 GMT")
+            .header("x-ratelimit-reset", "1795168805")
+    }),
+];
+
+const API_LASTING: &[Kind] = &[
+    kind("401 bad credentials", |fault| {
+        fault
+            .answer(401)
+            .body("application/json", r#"{"message":"Bad credentials"}"#)
+    }),
+    kind("403 not accessible", |fault| {
+        let message = r#"{"message":"Resource not accessible by integration"}"#;
+        fault.answer(403).body("application/json", message)
+    }),
+    kind("404 for every question", |fault| fault.answer(404)),
+    kind("503", |fault| fault.answer(503)),
+    kind("hang", |fault| fault.hang(Duration::from_secs(70) / SPEED)),
+];
+
+const API: &[(&str, Endpoint)] = &[("compare API", Endpoint::Api)];
+
 /// How often a fault strikes.
 #[derive(Clone, Copy)]
 enum Spell {
@@ -126,12 +174,13 @@ const PARALLEL: usize = 16;
 /// The outcome of each kind at each endpoint, as rows of a table.
 async fn matrix(
     kinds: &'static [Kind],
+    endpoints: &'static [(&str, Endpoint)],
     spells: &'static [Spell],
     parallel: usize,
     judge: fn(&Outcome) -> String,
 ) -> String {
     let cells = kinds.iter().flat_map(|kind| {
-        ENDPOINTS.iter().map(move |(_, endpoint)| async move {
+        endpoints.iter().map(move |(_, endpoint)| async move {
             let mut cell = Vec::new();
             for spell in spells {
                 let world = World::new();
@@ -143,14 +192,14 @@ async fn matrix(
     });
     let cells: Vec<String> = stream::iter(cells).buffered(parallel).collect().await;
     let mut table = String::new();
-    for (kind, row) in kinds.iter().zip(cells.chunks(ENDPOINTS.len())) {
+    for (kind, row) in kinds.iter().zip(cells.chunks(endpoints.len())) {
         writeln!(table, "| {} | {} |", kind.name, row.join(" | ")).unwrap();
     }
     table
 }
 
-fn head(title: &str) -> String {
-    let names: Vec<&str> = ENDPOINTS.iter().map(|(name, _)| *name).collect();
+fn head(title: &str, endpoints: &[(&str, Endpoint)]) -> String {
+    let names: Vec<&str> = endpoints.iter().map(|(name, _)| *name).collect();
     format!(
         "| {title} | {} |\n|---|{}\n",
         names.join(" | "),
@@ -159,54 +208,86 @@ fn head(title: &str) -> String {
 }
 
 #[expect(clippy::print_stdout, reason = "a table for people: `make faults`")]
-fn show(title: &str, rows: &str) {
-    println!("{}{rows}", head(title));
+fn show(title: &str, endpoints: &[(&str, Endpoint)], rows: &str) {
+    println!("{}{rows}", head(title, endpoints));
+}
+
+fn survival(outcome: &Outcome) -> String {
+    let survived = outcome.error.is_none() && outcome.is_complete();
+    if survived && outcome.report_is_true() {
+        "ok".to_owned()
+    } else {
+        format!("FAILED {outcome:?}")
+    }
 }
 
 #[tokio::test]
 async fn what_passes_is_survived() {
-    let rows = matrix(PASSING, &SPELLS, PARALLEL, |outcome| {
-        let survived = outcome.error.is_none() && outcome.is_complete();
-        if survived && outcome.report_is_true() {
-            "ok".to_owned()
-        } else {
-            format!("FAILED {outcome:?}")
-        }
+    for (kinds, endpoints) in [(PASSING, ENDPOINTS), (API_PASSING, API)] {
+        let rows = matrix(kinds, endpoints, &SPELLS, PARALLEL, survival).await;
+        show("once, three times, for 60 s", endpoints, &rows);
+        assert!(!rows.contains("FAILED"), "{rows}");
+    }
+}
+
+fn explanation(outcome: &Outcome) -> String {
+    let explained = outcome.error.as_ref().is_none_or(|error| {
+        let Explanation { fix, because, .. } = error;
+        fix.is_some() && !because.is_empty()
     });
-    let rows = rows.await;
-    show("once, three times, for 60 s", &rows);
-    assert!(!rows.contains("FAILED"), "{rows}");
+    let verdict = match &outcome.error {
+        None if outcome.is_complete() => "does not matter",
+        Some(_) if outcome.only_unanswered_stay() => "tags stay",
+        Some(_) => "explained",
+        None => "FAILED, incomplete",
+    };
+    if explained && outcome.report_is_true() && outcome.is_atomic() {
+        verdict.to_owned()
+    } else {
+        format!("FAILED {outcome:?}")
+    }
 }
 
 #[tokio::test]
 async fn what_lasts_is_explained_and_reported_as_it_is() {
     const ALWAYS: [Spell; 1] = [Spell::Always];
-    let rows = matrix(LASTING, &ALWAYS, 1, |outcome| {
-        let explained = outcome.error.as_ref().is_none_or(|error| {
-            let Explanation { fix, because, .. } = error;
-            fix.is_some() && !because.is_empty()
-        });
-        let verdict = match &outcome.error {
-            None if outcome.is_complete() => "does not matter",
-            Some(_) => "explained",
-            None => "FAILED, incomplete",
-        };
-        if explained && outcome.report_is_true() && outcome.is_atomic() {
-            verdict.to_owned()
-        } else {
-            format!("FAILED {outcome:?}")
-        }
-    });
-    let rows = rows.await;
-    show("for good", &rows);
-    // A preflight is final only when it is a refusal, and without a list of tags a version moves as an
-    // unknown one does.
+    let rows = matrix(LASTING, ENDPOINTS, &ALWAYS, 1, explanation).await;
+    show("for good", ENDPOINTS, &rows);
+    // A preflight is final only when it is a refusal.
     expect![[r#"
-        | 403 write_package | explained | explained | does not matter | explained | explained |
-        | 403 no installation | explained | explained | does not matter | explained | explained |
-        | 400 MANIFEST_INVALID | explained | does not matter | does not matter | explained | explained |
-        | 413 | explained | does not matter | does not matter | explained | explained |
-    "#]].assert_eq(&rows);
+        | 403 write_package | explained | explained | tags stay | explained | explained |
+        | 403 no installation | explained | explained | tags stay | explained | explained |
+        | 400 MANIFEST_INVALID | explained | does not matter | tags stay | explained | explained |
+        | 413 | explained | does not matter | tags stay | explained | explained |
+    "#]]
+    .assert_eq(&rows);
+    let rows = matrix(API_LASTING, API, &ALWAYS, PARALLEL, explanation).await;
+    show("for good", API, &rows);
+    expect![[r#"
+        | 401 bad credentials | tags stay |
+        | 403 not accessible | tags stay |
+        | 404 for every question | tags stay |
+        | 503 | tags stay |
+        | hang | tags stay |
+    "#]]
+    .assert_eq(&rows);
+}
+
+#[tokio::test]
+async fn a_list_of_tags_that_is_never_read_leaves_the_versions_where_they_are() {
+    let world = World::new();
+    world.script(Fault::on(Endpoint::TagList).answer(503).always());
+    let outcome = world.publish().await;
+    assert!(outcome.only_unanswered_stay(), "{outcome:?}");
+    let error = outcome.error.map(|error| error.to_string()).unwrap();
+    let error = error
+        .replace(&world.host(), "<registry>")
+        .replace(&outcome.new, "<digest>");
+    expect![[r#"
+        cannot tell whether `1.2`, `1`, `latest` may move to `<registry>/acme/widget@<digest>`, which is pushed
+          because: the list of tags was not read: <registry> answered 503 Service Unavailable
+          fix: run the job again when the registry answers: the build is cached; to move tags without asking, set `floating-tags: always`"#]]
+    .assert_eq(&error);
 }
 
 #[tokio::test]
@@ -217,7 +298,7 @@ async fn wherever_it_breaks_each_floating_tag_shows_old_or_new() {
         assert!(outcome.is_complete(), "{outcome:?}");
         u32::try_from(world.requests()).unwrap()
     };
-    let (mut rolled_back, mut complete) = (0, 0);
+    let (mut rolled_back, mut complete, mut held) = (0, 0, 0);
     for request in 0..all {
         for fault in [
             Fault::on(Endpoint::Any).times(1),
@@ -229,6 +310,9 @@ async fn wherever_it_breaks_each_floating_tag_shows_old_or_new() {
             assert!(outcome.is_atomic(), "request {request}: {outcome:?}");
             if outcome.is_complete() {
                 complete += 1;
+            } else if outcome.only_unanswered_stay() {
+                assert!(outcome.error.is_some(), "request {request}: {outcome:?}");
+                held += 1;
             } else if outcome.is_rolled_back() {
                 rolled_back += 1;
             }
@@ -236,8 +320,9 @@ async fn wherever_it_breaks_each_floating_tag_shows_old_or_new() {
     }
     show(
         &format!("a refusal at each of {all} requests, once and from there on"),
+        ENDPOINTS,
         &format!(
-            "| all tags moved {complete}, all floating tags as before {rolled_back} | | | | | |\n"
+            "| all tags moved {complete}, all but those that nobody could judge {held}, all floating tags as before {rolled_back} | | | | | |\n"
         ),
     );
     assert!(rolled_back > all, "{rolled_back} of {all}");

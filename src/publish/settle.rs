@@ -1,6 +1,7 @@
 //! One image in one registry: prove it, let the tags point to it, read them back, undo what fails half-way.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -8,10 +9,12 @@ use tokio::time::Instant;
 use super::floating::Moved;
 use super::{Held, Pushed, Skipped, subject};
 use crate::Decided;
+use crate::context::history::Relation;
 use crate::image::{Digest, ImageName, Tag};
 use crate::plan::decision::Floating;
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::problem::Problem;
+use crate::registry::order::{MAX_ROUNDS, second_look};
 use crate::registry::{
     AGAIN, Manifest, Proof, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
 };
@@ -27,6 +30,8 @@ pub(super) struct Settling<'a> {
     pub(super) console: Console,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
     pub(super) moved: RefCell<Vec<Moved>>,
+    /// How our commit relates to others, as far as it was asked.
+    pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
     /// The longest time between a question and the write it led to.
     pub(super) gap: Cell<Duration>,
     pub(super) last_write: Cell<Instant>,
@@ -45,12 +50,12 @@ pub(super) async fn settle(
     let proof = proof.map_err(|trouble| settling.unproven(digest, &trouble))?;
     let manifest = proof.manifest.clone();
     held.proof = Some(proof);
-    let outcome = settling.write_tags(&manifest, held).await;
-    if outcome.is_err() {
-        settling.put_back(digest).await;
+    if let Err(error) = settling.write_tags(&manifest, held).await {
+        settling.roll_back(digest).await;
         held.tags = settling.truth(digest).await;
+        return Err(error);
     }
-    outcome
+    settling.require_answers(digest, &held.skipped)
 }
 
 impl<'a> Settling<'a> {
@@ -68,6 +73,7 @@ impl<'a> Settling<'a> {
             repository,
             console,
             moved: RefCell::default(),
+            relations: tokio::sync::Mutex::default(),
             gap: Cell::default(),
             last_write: Cell::new(Instant::now()),
         }
@@ -131,39 +137,97 @@ impl<'a> Settling<'a> {
         if let Floating::Never { reason } = &self.decided.plan.floating {
             return self.leave_all(&floating, reason).await;
         }
-        let present = self.present_tags(&floating).await;
+        let list = self.listed(&floating).await;
         let (last, first): (Vec<_>, Vec<_>) = floating
             .into_iter()
             .partition(|planned| self.is_latest(&planned.tag));
-        let mut skipped = self.advance_all(manifest, &first, &present).await?;
-        skipped.extend(self.advance_all(manifest, &last, &present).await?);
+        let mut skipped = self.advance_all(manifest, &first, &list).await?;
+        skipped.extend(self.advance_all(manifest, &last, &list).await?);
         Ok(skipped)
     }
 
-    /// Lets each tag we moved show again what it showed before, the last one first, as long as it still
-    /// shows ours.
-    async fn put_back(&self, ours: &Digest) {
+    /// An error when a tag stays because it is not known whether it may move. Nothing is rolled back: the
+    /// others moved for good reasons.
+    fn require_answers(&self, digest: &Digest, skipped: &[Skipped]) -> anyhow::Result<()> {
+        let unanswered = skipped.iter().filter(|skipped| skipped.fix.is_some());
+        let unanswered: Vec<&Skipped> = unanswered.collect();
+        let Some(first) = unanswered.first() else {
+            return Ok(());
+        };
+        let tags: Vec<String> = unanswered
+            .iter()
+            .map(|skipped| format!("`{}`", skipped.tag))
+            .collect();
+        let mut reasons: Vec<&str> = unanswered
+            .iter()
+            .map(|skipped| skipped.reason.as_str())
+            .collect();
+        reasons.dedup();
+        let name = &self.subject.name;
+        let what = format!(
+            "cannot tell whether {} may move to `{name}@{digest}`, which is pushed",
+            tags.join(", ")
+        );
+        let fix = first.fix.clone().unwrap_or_default();
+        Err(Problem::new(what, fix).because(reasons.join("; ")).into())
+    }
+
+    /// Lets each tag we moved show again what it showed before our last write, the last one first, as long as
+    /// it still shows ours. Looks again afterwards, since a write of ours may arrive late.
+    async fn roll_back(&self, ours: &Digest) {
         let repository = self.repository_afterwards();
-        let moved = self.moved.take();
-        for Moved { tag, before } in moved.into_iter().rev() {
-            let Some(before) = before else { continue };
-            match repository.digest_of(&tag, ours).await {
-                Ok(Some(now)) if now == *ours => {}
-                Ok(_) => continue,
-                Err(trouble) => {
-                    self.console
-                        .say(&format!("`{tag}` may show the new image: {trouble}"));
-                    continue;
+        let mut moved = self.moved.take();
+        moved.reverse();
+        for _round in 0..MAX_ROUNDS {
+            let mut restored = Vec::new();
+            for Moved { tag, before } in moved {
+                if self.restore(repository, ours, &tag, before.as_ref()).await {
+                    restored.push(Moved { tag, before });
                 }
             }
-            let digest = before.digest.clone();
-            match repository.put(&before, &tag).await {
-                Ok(()) => self
-                    .console
-                    .say(&format!("`{tag}` shows {digest} again, as before")),
-                Err(trouble) => self
-                    .console
-                    .say(&format!("`{tag}` still shows the new image: {trouble}")),
+            if restored.is_empty() {
+                return;
+            }
+            moved = restored;
+            repository.pace().sleep(second_look(self.gap.get())).await;
+        }
+    }
+
+    /// Whether the tag was written, and has to be looked at again.
+    async fn restore(
+        &self,
+        repository: Repository<'_>,
+        ours: &Digest,
+        tag: &Tag,
+        before: Option<&Manifest>,
+    ) -> bool {
+        let now = match repository.tagged(tag).await {
+            Ok(Some(now)) if now.manifest.digest == *ours => now,
+            Ok(_) => return false,
+            Err(trouble) => {
+                self.console
+                    .say(&format!("`{tag}` may show the new image: {trouble}"));
+                return false;
+            }
+        };
+        let Some(before) = before else {
+            self.console.say(&format!(
+                "`{tag}` shows the new image; it did not exist before"
+            ));
+            return false;
+        };
+        match repository.put_over(before, tag, now.etag.as_deref()).await {
+            Ok(()) => {
+                let digest = &before.digest;
+                self.console
+                    .say(&format!("`{tag}` shows {digest} again, as before"));
+                true
+            }
+            Err(trouble) if trouble.is_overtaken() => true,
+            Err(trouble) => {
+                self.console
+                    .say(&format!("`{tag}` still shows the new image: {trouble}"));
+                false
             }
         }
     }

@@ -165,6 +165,17 @@ impl Trouble {
         }
     }
 
+    /// Whether a conditional write was refused: the tag has moved since it was read.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        matches!(
+            self,
+            Self::Unexpected {
+                status: StatusCode::PRECONDITION_FAILED,
+                ..
+            }
+        )
+    }
+
     /// How long the registry wants us to wait, if it says so.
     pub(crate) fn asked(&self) -> Option<Duration> {
         match self {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
@@ -23,6 +23,7 @@ pub(super) struct Call<'a> {
     path: String,
     accept: Option<&'static str>,
     body: Option<(&'a str, &'a [u8])>,
+    if_match: Option<&'a str>,
     missing: Missing,
 }
 
@@ -54,6 +55,7 @@ impl<'a> Call<'a> {
             path: path.into(),
             accept: None,
             body: None,
+            if_match: None,
             missing: Missing::Final,
         }
     }
@@ -70,6 +72,12 @@ impl<'a> Call<'a> {
             body: Some((media_type, bytes)),
             ..self
         }
+    }
+
+    /// Only while what is there has this entity tag
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#field.if-match>).
+    pub(super) fn if_match(self, if_match: Option<&'a str>) -> Self {
+        Self { if_match, ..self }
     }
 
     pub(super) fn missing(self, missing: Missing) -> Self {
@@ -170,6 +178,9 @@ impl Registry {
         let mut request = self.http.request(call.method.clone(), url);
         if let Some(accept) = call.accept {
             request = request.header(ACCEPT, accept);
+        }
+        if let Some(etag) = call.if_match {
+            request = request.header(IF_MATCH, etag);
         }
         request = match call.body {
             Some((media_type, bytes)) => request

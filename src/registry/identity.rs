@@ -128,12 +128,23 @@ impl Origin<'_> {
             .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
             .find_map(|child| child.digest.parse::<Digest>().ok());
         let config = match child {
-            Some(child) => self.manifest(&child).await?.config_digest(),
+            Some(child) => self.part(&child).await?.config_digest(),
             None => image.config_digest(),
         };
-        match config {
-            Some(config) => self.small_blob(&config).await.map(Some),
-            None => Ok(None),
+        match (config, self) {
+            (None, _) => Ok(None),
+            (Some(config), Self::Repository(repository)) => {
+                repository.blob(&config).await.map(Some)
+            }
+            (Some(config), Self::Layout(layout)) => layout.small_blob(&config).map(Some),
+        }
+    }
+
+    /// A manifest of an index. Another run may have pushed it a moment ago, so a 404 may pass.
+    async fn part(self, digest: &Digest) -> Result<Manifest, Trouble> {
+        match self {
+            Self::Repository(repository) => repository.manifest(digest).await,
+            Self::Layout(layout) => layout.manifest(digest),
         }
     }
 }

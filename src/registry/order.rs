@@ -1,15 +1,13 @@
 //! May this floating tag move? Pure: versions and ancestry in, the standing of ours out.
 //!
-//! Registries know no conditional write, so the question is asked twice: before a tag moves, and again
-//! a little after. Only what is known to be newer is put back, so that publishers who race end with the
-//! newest.
-
-#[cfg(test)]
-mod simulation;
+//! Not every registry knows conditional writes, so the question is asked twice: before a tag moves, and
+//! again a little after. Only what is known to be newer is put back, so that publishers who race end with
+//! the newest.
 
 use std::cmp::Ordering;
 use std::time::Duration;
 
+use crate::context::history::Relation;
 use crate::plan::version::line::VersionLine;
 
 /// What is published, compared to what a tag shows.
@@ -19,18 +17,28 @@ pub(crate) enum Standing {
     Same,
     /// The reason completes the sentence "it stays, since ...".
     Older(String),
-    /// The remark completes the sentence "it moves although ...".
-    Unknown(String),
+    /// There is nothing to compare, for example an image of another tool: the tag moves. The remark
+    /// completes the sentence "it moves although ...".
+    Incomparable(String),
 }
 
-/// How the published commit relates to another one in the history of the repository.
+/// A question that was not answered in time: whether a tag may move is unknown, so it stays.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Relation {
-    Same,
-    Ahead,
-    Behind,
-    Diverged,
-    Unknown(String),
+pub(crate) struct Unanswered {
+    /// Completes the sentence "it stays, since ...".
+    pub(crate) reason: String,
+    pub(crate) fix: String,
+}
+
+impl Unanswered {
+    /// Names the input that moves tags without this question.
+    pub(crate) fn or_always(self) -> Self {
+        let fix = format!(
+            "{}; to move tags without asking, set `floating-tags: always`",
+            self.fix
+        );
+        Self { fix, ..self }
+    }
 }
 
 /// What to do with a tag that was moved and meanwhile shows something else.
@@ -44,15 +52,22 @@ pub(crate) enum Answer {
 impl Standing {
     /// By the versions that are there, within the tag's own line.
     pub(crate) fn by_version(line: &VersionLine, present: &[String]) -> Self {
-        let there = present
-            .iter()
-            .filter_map(|tag| Some((line.version_of(tag)?, tag)));
-        let highest = there.max_by(|(a, _), (b, _)| a.compare(b).unwrap_or(Ordering::Equal));
-        match highest {
+        match line.newest(present) {
             Some((version, tag)) if version.compare(line.version()) == Some(Ordering::Greater) => {
                 Self::Older(format!("`{tag}` is newer than `{}`", line.version().text()))
             }
             _ => Self::Newer,
+        }
+    }
+
+    /// By the version that the image under the tag says it has; nothing when that does not decide.
+    pub(crate) fn by_shown_version(line: &VersionLine, shown: &str) -> Option<Self> {
+        match line.compare_shown(shown)? {
+            Ordering::Greater => Some(Self::Older(format!(
+                "it shows the version `{shown}`, which is newer than `{}`",
+                line.version().text()
+            ))),
+            Ordering::Less | Ordering::Equal => Some(Self::Newer),
         }
     }
 
@@ -65,10 +80,10 @@ impl Standing {
             Relation::Behind => {
                 Self::Older(format!("it shows the commit `{short}`, which is newer"))
             }
-            Relation::Diverged => Self::Unknown(format!(
+            Relation::Diverged => Self::Incomparable(format!(
                 "it shows the commit `{short}` of another line of history"
             )),
-            Relation::Unknown(why) => Self::Unknown(why),
+            Relation::Unrelated(why) => Self::Incomparable(why),
         }
     }
 
@@ -79,7 +94,7 @@ impl Standing {
             Self::Same => Answer::Overtaken("another run published the same commit".to_owned()),
             Self::Older(reason) => Answer::Overtaken(reason),
             // Two who both believe to be right would go on for ever.
-            Self::Unknown(_) => Answer::Overtaken("another run moved it meanwhile".to_owned()),
+            Self::Incomparable(_) => Answer::Overtaken("another run moved it meanwhile".to_owned()),
         }
     }
 }
@@ -91,7 +106,7 @@ pub(crate) fn second_look(gap: Duration) -> Duration {
 }
 
 /// How often a tag is put back before somebody else has it.
-pub(crate) const MOST_ROUNDS: u32 = 10;
+pub(crate) const MAX_ROUNDS: u32 = 10;
 
 #[cfg(test)]
 mod tests {
@@ -139,6 +154,19 @@ mod tests {
     }
 
     #[test]
+    fn the_version_an_image_says_it_has_decides_where_it_can() {
+        let minor = line("1.2.3", Level::Minor);
+        let check =
+            |shown, expected| assert_eq!(Standing::by_shown_version(&minor, shown), expected);
+        let newer = "it shows the version `1.2.4`, which is newer than `1.2.3`".to_owned();
+        check("1.2.4", Some(Standing::Older(newer)));
+        check("1.2.2", Some(Standing::Newer));
+        check("1.2.3", Some(Standing::Newer));
+        check("1.2", None);
+        check("main", None);
+    }
+
+    #[test]
     fn ancestry_decides_for_branches() {
         let check = |relation, expected| {
             assert_eq!(Standing::by_ancestry(relation, "0123456789"), expected)
@@ -151,7 +179,7 @@ mod tests {
         );
         check(
             Relation::Diverged,
-            Standing::Unknown(
+            Standing::Incomparable(
                 "it shows the commit `0123456` of another line of history".to_owned(),
             ),
         );

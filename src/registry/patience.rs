@@ -67,6 +67,15 @@ impl Patience {
         Self::lasting(self.left().min(time), self.pace)
     }
 
+    pub(crate) fn pace(&self) -> Pace {
+        self.pace
+    }
+
+    /// Whether the deadline has passed.
+    pub(crate) fn is_over(&self) -> bool {
+        self.left().is_zero()
+    }
+
     fn left(&self) -> Duration {
         self.time.saturating_sub(self.pace.since(self.start))
     }
@@ -95,7 +104,7 @@ fn jittered(wait: Duration) -> Duration {
 
 /// The header `Retry-After` in seconds or as a date
 /// (<https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>), seen from the server's own clock.
-pub(super) fn retry_after(value: &str, server_date: Option<&str>) -> Option<Duration> {
+pub(crate) fn retry_after(value: &str, server_date: Option<&str>) -> Option<Duration> {
     if let Ok(seconds) = value.trim().parse::<u64>() {
         return Some(Duration::from_secs(seconds));
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::StatusCode;
-use reqwest::header::{CONTENT_TYPE, DATE, HeaderMap, LINK, LOCATION, RETRY_AFTER};
+use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 
 use super::answer;
 use super::patience::retry_after;
@@ -13,6 +13,7 @@ use super::patience::retry_after;
 pub(super) struct Answer {
     pub(super) content_type: String,
     pub(super) content_digest: Option<String>,
+    pub(super) etag: Option<String>,
     /// The header that leads to the next page.
     pub(super) link: Option<String>,
     pub(super) status: StatusCode,
@@ -67,6 +68,7 @@ impl Reply {
         Answer {
             content_type,
             content_digest: self.header("docker-content-digest").map(str::to_owned),
+            etag: self.header(ETAG).map(str::to_owned),
             link: self.header(LINK).map(str::to_owned),
             status: self.status,
             location: self.header(LOCATION).map(str::to_owned),

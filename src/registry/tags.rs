@@ -62,34 +62,62 @@ impl<'de> Visitor<'de> for Names {
     }
 }
 
+/// The tags of a repository.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct TagList {
+    pub(crate) names: Vec<String>,
+    /// Whether these are all of them: not when the registry lists nothing for the repository (404), nor
+    /// when the list is longer than we read.
+    pub(crate) is_complete: bool,
+}
+
+impl TagList {
+    /// Whether the repository certainly has no such tag.
+    pub(crate) fn lacks(&self, tag: &Tag) -> bool {
+        self.is_complete && self.names.iter().all(|name| name != tag.as_str())
+    }
+}
+
+/// A manifest under a tag, as it was read.
+#[derive(Clone, Debug)]
+pub(crate) struct Tagged {
+    pub(crate) manifest: Manifest,
+    /// The entity tag, if the registry sent one
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#field.etag>).
+    pub(crate) etag: Option<String>,
+}
+
 impl Repository<'_> {
-    /// Every tag of the repository; none when it does not exist yet.
-    pub(crate) async fn tags(self) -> Result<Vec<String>, Trouble> {
-        let mut tags = Vec::new();
+    /// The tags of the repository.
+    pub(crate) async fn tags(self) -> Result<TagList, Trouble> {
+        let mut list = TagList::default();
         let mut query = "n=1000".to_owned();
         for _page in 0..MOST_PAGES {
             let call = Call::new(Method::GET, format!("tags/list?{query}"));
             let answer = match self.call(call).await {
                 Ok(answer) => answer,
-                Err(Trouble::NotFound { .. }) => break,
+                Err(Trouble::NotFound { .. }) => return Ok(list),
                 Err(trouble) => return Err(trouble),
             };
             let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
                 self.broken(format!("sent a list of tags that cannot be read: {error}"))
             })?;
-            let room = MOST_TAGS - tags.len();
+            let room = MOST_TAGS - list.names.len();
             let mut names = page.tags.unwrap_or_default().0;
             names.truncate(room);
-            tags.append(&mut names);
-            if tags.len() == MOST_TAGS {
-                break;
+            list.names.append(&mut names);
+            if list.names.len() == MOST_TAGS {
+                return Ok(list);
             }
             match answer.link.as_deref().and_then(next_page) {
                 Some(next) => query = next.to_owned(),
-                None => break,
+                None => {
+                    list.is_complete = true;
+                    return Ok(list);
+                }
             }
         }
-        Ok(tags)
+        Ok(list)
     }
 
     /// Whether the repository has a tag that is not among `ours`.
@@ -106,9 +134,17 @@ impl Repository<'_> {
 
     /// The manifest a tag points to now, if there is such a tag.
     pub(crate) async fn manifest_of(self, tag: &Tag) -> Result<Option<Manifest>, Trouble> {
+        Ok(self.tagged(tag).await?.map(|tagged| tagged.manifest))
+    }
+
+    /// The same with its entity tag, for a write that depends on it.
+    pub(crate) async fn tagged(self, tag: &Tag) -> Result<Option<Tagged>, Trouble> {
         let call = Call::new(Method::GET, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
         match self.call(call).await {
-            Ok(answer) => Ok(Some(Manifest::of(answer))),
+            Ok(mut answer) => Ok(Some(Tagged {
+                etag: answer.etag.take(),
+                manifest: Manifest::of(answer),
+            })),
             Err(Trouble::NotFound { .. }) => Ok(None),
             Err(trouble) => Err(trouble),
         }
@@ -116,8 +152,20 @@ impl Repository<'_> {
 
     /// Lets the tag point to a manifest whose parts are all there.
     pub(crate) async fn put(self, manifest: &Manifest, tag: &Tag) -> Result<(), Trouble> {
+        self.put_over(manifest, tag, None).await
+    }
+
+    /// The same, only while the tag still has the entity tag `etag`. Registries that do not know
+    /// conditional writes ignore the condition; others answer 412, see [`Trouble::is_overtaken`].
+    pub(crate) async fn put_over(
+        self,
+        manifest: &Manifest,
+        tag: &Tag,
+        etag: Option<&str>,
+    ) -> Result<(), Trouble> {
         let call = Call::new(Method::PUT, format!("manifests/{tag}"))
             .body(&manifest.media_type, &manifest.bytes)
+            .if_match(etag)
             .missing(Missing::MayTurnUp);
         self.call(call).await.map(drop)
     }

@@ -72,6 +72,36 @@ impl VersionLine {
         &self.version
     }
 
+    /// How the version that an image says it has compares with ours: `1.2.4`, or as much of it as its first
+    /// tag names, such as `1.2`. Nothing when that does not decide.
+    pub(crate) fn compare_shown(&self, shown: &str) -> Option<Ordering> {
+        let bare = shown.strip_prefix(&self.prefix).unwrap_or(shown);
+        let bare = bare.strip_suffix(&self.suffix).unwrap_or(bare);
+        match Version::parse(bare, self.version.scheme()) {
+            // What is not final gives way to a release.
+            Some(shown) if !shown.is_final() && self.version.is_final() => Some(Ordering::Less),
+            Some(shown) if shown.is_full() => shown.compare(&self.version),
+            _ => self.compare_beginning(bare),
+        }
+    }
+
+    /// Compares `1` or `1.2` with the beginning of our version.
+    fn compare_beginning(&self, shown: &str) -> Option<Ordering> {
+        let numbers: Result<Vec<u64>, _> = shown.split('.').map(str::parse).collect();
+        let ours = [self.version.major(), self.version.minor()];
+        let numbers = numbers.ok().filter(|numbers| numbers.len() <= ours.len())?;
+        let order = numbers.as_slice().cmp(&ours[..numbers.len()]);
+        (order != Ordering::Equal).then_some(order)
+    }
+
+    /// The newest of `tags` in this line, and its version.
+    pub(crate) fn newest<'a>(&self, tags: &'a [String]) -> Option<(Version, &'a String)> {
+        let versions = tags
+            .iter()
+            .filter_map(|tag| Some((self.version_of(tag)?, tag)));
+        versions.max_by(|(a, _), (b, _)| a.compare(b).unwrap_or(Ordering::Equal))
+    }
+
     /// The version that `tag` shows in full, when it is in this line, and final unless ours is not either.
     pub(crate) fn version_of(&self, tag: &str) -> Option<Version> {
         let text = tag.strip_prefix(&self.prefix)?.strip_suffix(&self.suffix)?;
@@ -100,6 +130,25 @@ mod tests {
         let level = Level::shown(&Template::parse(pattern).unwrap(), &version);
         let line = VersionLine::new(version, level).between("", "-alpine");
         assert_eq!(line.version_of(tag).is_some(), expected);
+    }
+
+    #[test]
+    fn a_shown_version_is_compared_as_far_as_it_goes() {
+        let check = |ours: &str, shown: &str, expected: Option<Ordering>| {
+            let version = Version::parse(ours, Scheme::Semver).unwrap();
+            let line = VersionLine::new(version, Level::Minor).between("", "-alpine");
+            assert_eq!(line.compare_shown(shown), expected, "{shown}");
+        };
+        check("1.2.3", "1.2.4-alpine", Some(Ordering::Greater));
+        check("1.2.3", "v1.2.2", Some(Ordering::Less));
+        check("1.2.3", "1.2.3", Some(Ordering::Equal));
+        check("1.2.3", "2", Some(Ordering::Greater));
+        check("1.2.3", "1.1-alpine", Some(Ordering::Less));
+        check("1.2.3", "1.2", None);
+        check("1.2.3", "1", None);
+        check("1.2.3", "main", None);
+        check("1.2.3", "1.2.4-rc.1", Some(Ordering::Less));
+        check("1.2.3-rc.1", "1.2.3-rc.2", Some(Ordering::Greater));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use serde_json::Map;
 use super::super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
 use crate::Decided;
 use crate::context::Context;
+use crate::context::history::History;
 use crate::credentials::Credentials;
 use crate::engine::Built;
 use crate::github::GitHub;
@@ -49,9 +50,11 @@ pub(super) struct World {
 pub(super) struct Outcome {
     pub(super) error: Option<Explanation>,
     reported: Vec<String>,
+    /// The tags that stay for want of an answer.
+    unanswered: Vec<String>,
     tags: BTreeMap<String, String>,
     old: String,
-    new: String,
+    pub(super) new: String,
 }
 
 impl World {
@@ -95,6 +98,10 @@ impl World {
         self.double.script(fault);
     }
 
+    pub(super) fn host(&self) -> String {
+        self.double.host()
+    }
+
     pub(super) fn requests(&self) -> usize {
         self.double.requests().len()
     }
@@ -106,7 +113,11 @@ impl World {
         let held = done.held.iter().flat_map(|held| &held.tags);
         let mut reported: Vec<String> = held.map(ToString::to_string).collect();
         reported.sort();
+        let skipped = done.held.iter().flat_map(|held| &held.skipped);
+        let unanswered = skipped.filter(|skipped| skipped.fix.is_some());
+        let unanswered = unanswered.map(|skipped| skipped.tag.to_string()).collect();
         Outcome {
+            unanswered,
             error: ended.err().map(|error| Explanation::of(&error)),
             reported,
             tags: self.double.tags(NAME),
@@ -174,6 +185,7 @@ fn decided(double: &Double) -> Decided {
         context,
         trust,
         github,
+        history: History::of(&vars),
         plan,
     }
 }
@@ -198,10 +210,21 @@ impl Outcome {
         self.reported == held || (self.reported.is_empty() && self.is_rolled_back())
     }
 
-    /// Each floating tag shows old or new, and `latest` the new one only when all others do.
+    /// Some tags stay for want of an answer, and show what they showed; every other tag shows ours.
+    pub(super) fn only_unanswered_stay(&self) -> bool {
+        let stays = |tag: &&&str| self.unanswered.iter().any(|stays| stays == **tag);
+        let (stay, move_on): (Vec<&&str>, Vec<&&str>) =
+            FIXED.iter().chain(&FLOATING).partition(stays);
+        let stay_old = stay.iter().all(|tag| self.shows(tag, &self.old));
+        !stay.is_empty() && stay_old && move_on.iter().all(|tag| self.shows(tag, &self.new))
+    }
+
+    /// Each floating tag shows old or new, and `latest` the new one only when all others do, but for those
+    /// that stay for want of an answer.
     pub(super) fn is_atomic(&self) -> bool {
         let either = |tag: &str| self.shows(tag, &self.old) || self.shows(tag, &self.new);
-        let latest_is_last = !self.shows("latest", &self.new) || self.is_complete();
+        let latest_is_last =
+            !self.shows("latest", &self.new) || self.is_complete() || self.only_unanswered_stay();
         FLOATING.iter().all(|tag| either(tag)) && latest_is_last
     }
 

@@ -1,0 +1,209 @@
+//! The second look: does each moved tag still show what it should, after everybody who raced has written?
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
+
+use super::Skipped;
+use super::settle::Settling;
+use super::standing::Listed;
+use crate::image::Tag;
+use crate::plan::decision::Floating;
+use crate::plan::tags::PlannedTag;
+use crate::registry::order::{Answer, MAX_ROUNDS, Standing, Unanswered, second_look};
+use crate::registry::{Manifest, PARALLEL, STALE_READS, TagList, Tagged, Trouble};
+
+/// What a tag we moved shows.
+enum Sight {
+    /// What we wrote last.
+    Ours,
+    Others(Tagged),
+    /// What it showed before we moved it, or nothing, for a whole minute.
+    Before(Option<Tagged>),
+}
+
+impl Settling<'_> {
+    /// Looks at each moved tag until it shows ours, or somebody else's that is not older. The tags are listed
+    /// again: a newer version may have been published while our write was under way.
+    pub(super) async fn look_again(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
+        let planned = self.decided.plan.tags.iter();
+        let moved: Vec<&PlannedTag> = planned
+            .filter(|planned| self.has_moved(&planned.tag))
+            .collect();
+        if moved.is_empty() {
+            return Ok(Vec::new());
+        }
+        let pace = self.repository.pace();
+        if self.decided.plan.floating == Floating::Forward {
+            let passed = pace.since(self.last_write.get());
+            pace.sleep(second_look(self.gap.get()).saturating_sub(passed))
+                .await;
+        }
+        let list = self.list_for(&moved).await?;
+        let looks = moved
+            .iter()
+            .map(|planned| self.watch(manifest, planned, list.clone()));
+        let skipped: Vec<Option<Skipped>> =
+            stream::iter(looks).buffered(PARALLEL).try_collect().await?;
+        Ok(skipped.into_iter().flatten().collect())
+    }
+
+    /// Looks until nothing has to be put right. What we wrote last is ours, or the image of a newer version.
+    async fn watch(
+        &self,
+        ours: &Manifest,
+        planned: &PlannedTag,
+        mut list: Option<TagList>,
+    ) -> Result<Option<Skipped>, Trouble> {
+        let tag = &planned.tag;
+        let mut written = ours.clone();
+        let mut overtaken = None;
+        let mut lost = false;
+        for _round in 0..MAX_ROUNDS {
+            let asked = Instant::now();
+            let over = match self.sight(&written, tag).await? {
+                Sight::Ours => {
+                    let newer = self.newer_release(planned, list.as_ref(), &written).await?;
+                    let Some((newer, reason)) = newer else {
+                        return Ok(overtaken);
+                    };
+                    self.console
+                        .say(&format!("`{tag}` moves on, since {reason}"));
+                    overtaken = Some(Skipped::since(tag, reason, Some(&newer)));
+                    written = newer;
+                    self.repository.tagged(tag).await?
+                }
+                Sight::Others(other) => {
+                    let listed = list.map(Ok);
+                    if let Some(skipped) = self.gives_way(planned, &other.manifest, &listed).await {
+                        return Ok(Some(skipped));
+                    }
+                    Some(other)
+                }
+                Sight::Before(_) if lost => return Err(self.repository.still_elsewhere(tag)),
+                Sight::Before(before) => {
+                    lost = true;
+                    before
+                }
+            };
+            self.write_again(&written, tag, over).await?;
+            let pace = self.repository.pace();
+            pace.sleep(second_look(pace.since(asked))).await;
+            list = self.list_for(&[planned]).await?;
+        }
+        Err(self.repository.still_elsewhere(tag))
+    }
+
+    async fn write_again(
+        &self,
+        written: &Manifest,
+        tag: &Tag,
+        over: Option<Tagged>,
+    ) -> Result<(), Trouble> {
+        let (before, etag) = over.map(|over| (over.manifest, over.etag)).unzip();
+        let etag: Option<String> = etag.flatten();
+        if before
+            .as_ref()
+            .is_none_or(|before| before.digest != self.image.digest)
+        {
+            self.console.say(&format!(
+                "`{tag}` shows an older image again, and is put forward"
+            ));
+            self.note_attempt(tag, before);
+        }
+        let put = self.repository.put_over(written, tag, etag.as_deref());
+        match put.await {
+            // Somebody wrote in between: the next round looks at it.
+            Err(trouble) if trouble.is_overtaken() => Ok(()),
+            written => written,
+        }
+    }
+
+    /// The image of a newer version in the line of the tag, when that is not what we wrote there. Our write
+    /// came late then, and the run of that version has had its second look.
+    async fn newer_release(
+        &self,
+        planned: &PlannedTag,
+        list: Option<&TagList>,
+        written: &Manifest,
+    ) -> Result<Option<(Manifest, String)>, Trouble> {
+        let (Some(line), Some(list)) = (&planned.line, list) else {
+            return Ok(None);
+        };
+        let Standing::Older(reason) = Standing::by_version(line, &list.names) else {
+            return Ok(None);
+        };
+        let newest = line.newest(&list.names);
+        let Some(newest) = newest.and_then(|(_version, tag)| Tag::sanitized(tag)) else {
+            return Ok(None);
+        };
+        let newer = self.repository.manifest_of(&newest).await?;
+        Ok(newer
+            .filter(|newer| newer.digest != written.digest)
+            .map(|newer| (newer, reason)))
+    }
+
+    /// What the tag shows. What it showed before may be a stale answer, and is waited for to pass.
+    async fn sight(&self, written: &Manifest, tag: &Tag) -> Result<Sight, Trouble> {
+        let pace = self.repository.pace();
+        let start = Instant::now();
+        let mut delay = Duration::from_millis(250);
+        loop {
+            let digest = &written.digest;
+            if self.repository.digest_of(tag, digest).await?.as_ref() == Some(digest) {
+                return Ok(Sight::Ours);
+            }
+            let now = self.repository.tagged(tag).await?;
+            match now {
+                Some(now) if now.manifest.digest == *digest => return Ok(Sight::Ours),
+                Some(now) if !self.was_before(tag, &now.manifest) => return Ok(Sight::Others(now)),
+                now if pace.since(start) >= STALE_READS => return Ok(Sight::Before(now)),
+                _ => {}
+            }
+            pace.sleep(delay).await;
+            delay = (delay * 2).min(Duration::from_secs(5));
+        }
+    }
+
+    /// Why another run's image stays under the tag, when it does.
+    async fn gives_way(
+        &self,
+        planned: &PlannedTag,
+        other: &Manifest,
+        list: &Listed,
+    ) -> Option<Skipped> {
+        let standing = match self.is_same_commit(other).await {
+            Ok(true) => Ok(Standing::Same),
+            Ok(false) if self.decided.plan.floating == Floating::Always => {
+                Ok(Standing::Incomparable(String::new()))
+            }
+            Ok(false) => self.standing(planned, Some(other), list).await,
+            Err(unanswered) => Err(unanswered),
+        };
+        let tag = &planned.tag;
+        match standing.map(Standing::after_a_race) {
+            Ok(Answer::PutBack) => None,
+            Ok(Answer::Overtaken(reason)) => {
+                self.console
+                    .say(&format!("`{tag}` shows another image: {reason}"));
+                Some(Skipped::since(tag, reason, Some(other)))
+            }
+            Err(unanswered) => Some(self.stays(tag, Some(other), unanswered.or_always())),
+        }
+    }
+
+    /// Two runs of one commit do not fight.
+    async fn is_same_commit(&self, other: &Manifest) -> Result<bool, Unanswered> {
+        let theirs = self.identity(other).await?.commit();
+        Ok(theirs.is_ok_and(|theirs| self.image.commit.as_ref() == Ok(&theirs)))
+    }
+
+    fn was_before(&self, tag: &Tag, now: &Manifest) -> bool {
+        let moved = self.moved.borrow();
+        let before = moved.iter().find(|moved| moved.tag == *tag);
+        before
+            .and_then(|moved| moved.before.as_ref())
+            .is_some_and(|before| before.digest == now.digest)
+    }
+}
