@@ -6,6 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::account::Account;
+use crate::conditional::Conditions;
 use crate::double::Double;
 use crate::fault::Script;
 use crate::legacy::{ContentDigest, Login};
@@ -44,6 +45,7 @@ impl Builder {
                 repositories: Vec::new(),
                 bearer_life: Duration::from_secs(300),
                 delivery: Delivery::Redirected,
+                conditions: Conditions::Ignored,
                 grants: HashMap::new(),
                 store: Store::default(),
                 script: Script::default(),
@@ -150,6 +152,13 @@ impl Builder {
     #[must_use]
     pub fn blobs_in_place(mut self) -> Self {
         self.state.delivery = Delivery::InPlace;
+        self
+    }
+
+    /// What it does with `If-Match`; `Conditions::Ignored` otherwise.
+    #[must_use]
+    pub fn conditions(mut self, conditions: Conditions) -> Self {
+        self.state.conditions = conditions;
         self
     }
 

@@ -3,13 +3,14 @@
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
-use std::net::SocketAddr;
-use std::sync::Arc;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::TlsAcceptor;
 
 use crate::background::Background;
 use crate::builder::Builder;
 use crate::fault::Fault;
+use crate::gate::Gate;
 use crate::package::Package;
 use crate::respond::{Shared, respond};
 use crate::route::Endpoint;
@@ -21,6 +22,7 @@ use crate::state::State;
 #[derive(Debug)]
 pub struct Double {
     server: Background,
+    others: Mutex<Vec<Background>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -40,7 +42,34 @@ impl Double {
         let serving = Arc::clone(&shared);
         let respond = move |request| respond(request, Arc::clone(&serving));
         let server = Background::start(address, tls, respond)?;
-        Ok(Self { server, shared })
+        Ok(Self {
+            server,
+            others: Mutex::default(),
+            shared,
+        })
+    }
+
+    /// Listens on one more free port of 127.0.0.1, without TLS, and gives its `127.0.0.1:<port>`: `Seen::host` then
+    /// tells several clients apart.
+    ///
+    /// # Errors
+    ///
+    /// When the address cannot be listened on, or the thread cannot be started.
+    pub fn listen_again(&self) -> io::Result<String> {
+        let serving = Arc::clone(&self.shared);
+        let respond = move |request| respond(request, Arc::clone(&serving));
+        let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+        let server = Background::start(address, None, respond)?;
+        let host = server.address.to_string();
+        let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
+        others.push(server);
+        Ok(host)
+    }
+
+    /// From now on every request waits until the test lets it pass.
+    #[must_use]
+    pub fn gate(&self) -> Arc<Gate> {
+        self.shared.gate()
     }
 
     /// Where it listens.

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::account::{Account, Kind};
 use crate::answer::Answer;
+use crate::conditional;
 use crate::grant::Want;
 use crate::names::{digest_of, is_digest, is_tag};
 use crate::package::{Package, Visibility};
@@ -46,7 +47,7 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> A
     Answer::new(200)
         .header("content-type", manifest.media_type.as_str())
         .header("docker-content-digest", digest)
-        .header("etag", format!("\"{digest}\""))
+        .header("etag", state.conditions.etag(digest))
         .body(manifest.bytes.clone())
 }
 
@@ -60,6 +61,9 @@ fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
         Ok(checked) => checked,
         Err(answer) => return answer,
     };
+    if let Err(answer) = conditional::check(state, call, name, reference) {
+        return answer;
+    }
     if let Some(account) = grant.account.filter(|_| !state.packages.contains_key(name)) {
         let package = created(state, call, &account, &content);
         state.packages.insert(name.to_owned(), package);

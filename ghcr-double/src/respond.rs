@@ -5,13 +5,14 @@ use http_body_util::BodyExt;
 use hyper::Request;
 use hyper::body::{Body, Incoming};
 use hyper::http::request::Parts;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tokio::time::sleep;
 
 use crate::answer::Answer;
 use crate::background::{Dropped, Outcome};
 use crate::fault::{self, Effect, Fault};
+use crate::gate::Gate;
 use crate::manifests;
 use crate::names::pairs;
 use crate::route::{Endpoint, Route};
@@ -23,6 +24,7 @@ use crate::state::{Call, State};
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
+    gate: OnceLock<Arc<Gate>>,
     started: Instant,
 }
 
@@ -30,8 +32,13 @@ impl Shared {
     pub(crate) fn new(state: State) -> Self {
         Self {
             state: Mutex::new(state),
+            gate: OnceLock::new(),
             started: Instant::now(),
         }
+    }
+
+    pub(crate) fn gate(&self) -> Arc<Gate> {
+        Arc::clone(self.gate.get_or_init(Arc::default))
     }
 
     pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
@@ -55,6 +62,14 @@ pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> 
         _ => {}
     }
     call.body = read_all(body).await?;
+    let held = shared
+        .gate
+        .get()
+        .zip(shared.lock().seen.get(number).cloned());
+    let _passing = match held {
+        Some((gate, seen)) => Some(gate.enter(seen).await),
+        None => None,
+    };
     call.stale = matches!(fault.effect, Effect::Stale);
     let answer = spoiled(&call, &fault, &shared)?;
     if let Some(seen) = shared.lock().seen.get_mut(number) {

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::account::Account;
 use crate::answer::Answer;
+use crate::conditional::Conditions;
 use crate::fault::Script;
 use crate::grant::Grant;
 use crate::legacy::{ContentDigest, Login};
@@ -74,6 +75,7 @@ pub(crate) struct State {
     pub(crate) repositories: Vec<Repository>,
     pub(crate) bearer_life: Duration,
     pub(crate) delivery: Delivery,
+    pub(crate) conditions: Conditions,
     pub(crate) grants: HashMap<String, Grant>,
     pub(crate) store: Store,
     pub(crate) script: Script,

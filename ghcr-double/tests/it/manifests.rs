@@ -1,7 +1,7 @@
 //! Manifests and tags: put, read, list, and the package that the first push makes.
 
 use crate::client::{NAME, TOKEN, ask, bearer, double, send};
-use ghcr_double::{Account, Double, Package, Repository, Visibility};
+use ghcr_double::{Account, Conditions, Double, Package, Repository, Visibility};
 use serde_json::json;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -36,6 +36,69 @@ fn put_then_read_by_tag_and_digest() {
     }
     let head = ask(&double, "HEAD", "manifests/v1", b"").unwrap();
     assert_eq!((head.status, head.body.len()), (200, 0));
+}
+
+/// The statuses of three writes over `v1`: with the entity tag that was read, with an old one, and without.
+fn writes(conditions: Conditions) -> [u16; 3] {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/widget"))
+        .package(NAME, Package::of("acme/widget"))
+        .conditions(conditions)
+        .start()
+        .unwrap();
+    let write = |note: &str, etag: Option<&str>| {
+        let authorization = bearer(&double, TOKEN, NAME);
+        let mut headers = vec![
+            ("authorization", authorization.as_str()),
+            ("content-type", INDEX),
+        ];
+        headers.extend(etag.map(|etag| ("if-match", etag)));
+        let target = format!("/v2/{NAME}/manifests/v1");
+        let reply = send(&double, "PUT", &target, &headers, index(note).as_bytes());
+        reply.unwrap().status
+    };
+    assert_eq!(write("one", None), 201);
+    let read = ask(&double, "GET", "manifests/v1", b"").unwrap();
+    let etag = read.header("etag").unwrap();
+    [
+        write("two", Some(etag)),
+        write("three", Some(etag)),
+        write("four", None),
+    ]
+}
+
+#[test]
+fn a_condition_is_ignored_honoured_or_never_met() {
+    assert_eq!(writes(Conditions::Ignored), [201, 201, 201]);
+    assert_eq!(writes(Conditions::Honoured), [201, 412, 201]);
+    assert_eq!(writes(Conditions::Weak), [412, 412, 201]);
+}
+
+#[test]
+fn one_request_waits_at_the_gate_until_it_may_pass() {
+    let double = double();
+    let authorization = bearer(&double, TOKEN, NAME);
+    let target = format!("/v2/{NAME}/manifests/v1");
+    let gate = double.gate();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap();
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let headers = [
+                ("authorization", authorization.as_str()),
+                ("content-type", INDEX),
+            ];
+            send(&double, "PUT", &target, &headers, index("one").as_bytes())
+        });
+        runtime.block_on(gate.arrival());
+        let waiting: Vec<String> = gate.waiting().into_iter().map(|seen| seen.path).collect();
+        assert_eq!(waiting, [target.clone()]);
+        assert!(double.tags(NAME).is_empty());
+        runtime.block_on(gate.pass(0));
+        assert_eq!(double.tags(NAME).len(), 1);
+        assert_eq!(client.join().unwrap().unwrap().status, 201);
+    });
 }
 
 #[track_caller]
