@@ -13,6 +13,8 @@ mod visibility;
 
 #[cfg(test)]
 mod faults;
+#[cfg(test)]
+mod races;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

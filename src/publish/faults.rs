@@ -3,7 +3,7 @@
 //!
 //! `make faults` prints the tables. Uploads are the engine's: the tests with the real engine spoil those.
 
-mod world;
+pub(super) mod world;
 
 use std::fmt::Write as _;
 use std::time::Duration;

@@ -8,19 +8,37 @@ use tokio::time::error::Elapsed;
 
 /// How fast time passes for everything that waits: in tests a minute takes a fraction of a second.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Pace(u32);
+pub(crate) struct Pace {
+    waits: u32,
+    limits: u32,
+}
 
 impl Pace {
-    pub(crate) const REAL: Self = Self(1);
+    pub(crate) const REAL: Self = Self {
+        waits: 1,
+        limits: 1,
+    };
 
     /// A second takes only `1 / times` of one.
     #[cfg(test)]
     pub(crate) fn times(times: u32) -> Self {
-        Self(times)
+        Self {
+            waits: times,
+            limits: times,
+        }
+    }
+
+    /// The same for what we wait for of our own; answers of others have their real time.
+    #[cfg(test)]
+    pub(crate) fn waiting(times: u32) -> Self {
+        Self {
+            waits: times,
+            limits: 1,
+        }
     }
 
     pub(crate) async fn sleep(self, time: Duration) {
-        tokio::time::sleep(time / self.0).await;
+        tokio::time::sleep(time / self.waits).await;
     }
 
     pub(crate) async fn timeout<F: Future>(
@@ -28,16 +46,16 @@ impl Pace {
         time: Duration,
         future: F,
     ) -> Result<F::Output, Elapsed> {
-        tokio::time::timeout(time / self.0, future).await
+        tokio::time::timeout(time / self.limits, future).await
     }
 
     /// A limit for what knows real time only.
     pub(super) fn limit(self, time: Duration) -> Duration {
-        time / self.0
+        time / self.limits
     }
 
     pub(crate) fn since(self, start: Instant) -> Duration {
-        start.elapsed() * self.0
+        start.elapsed() * self.waits
     }
 }
 

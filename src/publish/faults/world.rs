@@ -33,7 +33,7 @@ const TAGS: &str = "type=semver,pattern={{version}}\ntype=sha\ntype=semver,patte
 const FIXED: [&str; 2] = ["1.2.3", "sha-2222222"];
 const FLOATING: [&str; 5] = ["1.2", "1", "stable", "edge", "latest"];
 
-const CONSOLE: Console = Console {
+pub(in crate::publish) const CONSOLE: Console = Console {
     reader: Reader::Person(Screen::Paper),
     stream: Stream::Nowhere,
 };
@@ -85,7 +85,15 @@ impl World {
             double.put_manifest(NAME, tag, &media_type, bytes.clone());
         }
         let new = image("1.2.3", NEW);
-        let decided = decided(&double);
+        let (host, api) = (double.host(), double.api_url());
+        let decided = decided(&[
+            ("GITHUB_API_URL", &api),
+            ("GITHUB_REF", "refs/tags/v1.2.3"),
+            ("GITHUB_SHA", NEW),
+            ("GITHUB_TOKEN", TOKEN),
+            ("INPUT_REGISTRY", &host),
+            ("INPUT_TAGS", TAGS),
+        ]);
         Self {
             double,
             decided,
@@ -157,19 +165,15 @@ impl World {
     }
 }
 
-fn decided(double: &Double) -> Decided {
-    let (host, api) = (double.host(), double.api_url());
-    let vars = Vars::of(&[
+/// A push in the repository `acme/Widget`, and what these variables add.
+pub(in crate::publish) fn decided(variables: &[(&str, &str)]) -> Decided {
+    let common = [
         ("GITHUB_ACTIONS", "true"),
-        ("GITHUB_API_URL", &api),
         ("GITHUB_EVENT_NAME", "push"),
-        ("GITHUB_REF", "refs/tags/v1.2.3"),
         ("GITHUB_REPOSITORY", "acme/Widget"),
-        ("GITHUB_SHA", NEW),
-        ("GITHUB_TOKEN", TOKEN),
-        ("INPUT_REGISTRY", &host),
-        ("INPUT_TAGS", TAGS),
-    ]);
+    ];
+    let vars: Vec<_> = common.iter().chain(variables).copied().collect();
+    let vars = Vars::of(&vars);
     let inputs = Inputs::from_vars(&vars, &[]).unwrap();
     let context = Context::from_vars(&vars).unwrap();
     let credentials = Credentials::new(&inputs, &vars, &context.server).unwrap();

@@ -1,0 +1,300 @@
+//! Two and three runs at once, every request in the order that a schedule says: the newest wins.
+//!
+//! The runs are the production code; a gate in the double lets their requests pass one at a time.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use ghcr_double::{Account, Conditions, Double, Gate, Package, Repository, Seen};
+
+use super::faults::world::{self, CONSOLE};
+use super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::problem::Explanation;
+use crate::registry::{Pace, Patience};
+
+const NAME: &str = "acme/widget";
+const TOKEN: &str = "ghs_of-the-races";
+
+/// What the runs publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Truth {
+    /// Releases, compared by version.
+    Versions,
+    /// Pushes to one branch, compared by history.
+    Ancestry,
+}
+
+/// A run that races: its commit, and the git ref it was started by.
+struct Racer {
+    host: String,
+    commit: String,
+    git_ref: String,
+    digest: String,
+    /// Whether it is between question and write: it read another image than its own, and may write.
+    asked: Cell<bool>,
+}
+
+struct Race {
+    double: Double,
+    gate: std::sync::Arc<Gate>,
+    truth: Truth,
+    racers: Vec<Racer>,
+}
+
+const RELEASES: [&str; 3] = ["1.2.9", "2.0.0", "2.1.0"];
+
+fn commit(number: usize) -> String {
+    format!("{number}").repeat(40)
+}
+
+impl Truth {
+    fn git_ref(self, number: usize) -> String {
+        match self {
+            Self::Versions => format!("refs/tags/v{}", RELEASES[number]),
+            Self::Ancestry => "refs/heads/main".to_owned(),
+        }
+    }
+
+    fn rules(self) -> &'static str {
+        match self {
+            Self::Versions => "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}",
+            Self::Ancestry => "type=ref,event=branch",
+        }
+    }
+
+    /// What each tag shows in the end, as numbers of the runs.
+    fn expected(self, runs: usize) -> BTreeMap<&'static str, usize> {
+        match self {
+            Self::Versions => BTreeMap::from([("latest", runs - 1), ("2", runs - 1), ("1", 0)]),
+            Self::Ancestry => BTreeMap::from([("main", runs - 1)]),
+        }
+    }
+}
+
+impl Race {
+    fn new(truth: Truth, runs: usize, conditions: Conditions) -> Self {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let date = "2026-11-20T10:00:00Z";
+        let mut repository = Repository::new("acme/Widget").commit(&commit(9), &[], date);
+        let mut parent = commit(9);
+        for number in 0..runs {
+            repository = repository.commit(&commit(number), &[&parent], date);
+            parent = commit(number);
+        }
+        let double = Double::builder()
+            .token(TOKEN, Account::workflow("acme/Widget"))
+            .package(NAME, Package::of("acme/Widget"))
+            .repository(repository)
+            .conditions(conditions)
+            .blobs_in_place()
+            .start()
+            .unwrap();
+        for tag in ["latest", "1", "2", "main"] {
+            image(&double, tag, &commit(9));
+        }
+        let racers = (0..runs).map(|number| Racer {
+            host: double.listen_again().unwrap(),
+            commit: commit(number),
+            git_ref: truth.git_ref(number),
+            // Pushed by digest: under a tag that is gone, as far as the runs can see.
+            digest: image(&double, &format!("pushed-{number}"), &commit(number)),
+            asked: Cell::new(false),
+        });
+        let racers = racers.collect();
+        let gate = double.gate();
+        Self {
+            double,
+            gate,
+            truth,
+            racers,
+        }
+    }
+
+    /// Runs all of them to their end, and says what went wrong.
+    async fn run(&self, seed: u64, is_fair: bool) -> Result<(), String> {
+        let mut schedule = Schedule {
+            race: self,
+            rng: fastrand::Rng::with_seed(seed),
+            is_fair,
+        };
+        let runs = join_all(self.racers.iter().map(|racer| self.publish(racer)));
+        let ended = tokio::select! {
+            ended = runs => ended,
+            () = schedule.direct() => Vec::new(),
+        };
+        let errors = ended.into_iter().filter_map(Result::err);
+        let errors: Vec<String> = errors
+            .map(|error| Explanation::of(&error).to_string())
+            .collect();
+        let tags = self.double.tags(NAME);
+        let runs = self.racers.len();
+        let wrong = self.truth.expected(runs).into_iter().filter(|(tag, run)| {
+            let shows = tags.get(*tag);
+            shows != Some(&self.racers[*run].digest)
+        });
+        let wrong: Vec<&str> = wrong.map(|(tag, _)| tag).collect();
+        if errors.is_empty() && wrong.is_empty() {
+            return Ok(());
+        }
+        Err(format!("wrong {wrong:?}, errors {errors:?}"))
+    }
+
+    /// All of a publication but the build.
+    async fn publish(&self, racer: &Racer) -> anyhow::Result<()> {
+        let api = format!("http://{}/api/v3", racer.host);
+        let decided = world::decided(&[
+            ("GITHUB_API_URL", &api),
+            ("GITHUB_REF", &racer.git_ref),
+            ("GITHUB_SHA", &racer.commit),
+            ("GITHUB_TOKEN", TOKEN),
+            ("INPUT_REGISTRY", &racer.host),
+            ("INPUT_TAGS", self.truth.rules()),
+        ]);
+        let pace = Pace::waiting(200);
+        let registries = connect(&decided, pace, CONSOLE)?;
+        preflight::before_the_build(&decided, &registries, CONSOLE).await?;
+        let images = decided.plan.images.iter().cloned();
+        let mut done = Done {
+            held: images.map(Held::nothing_yet).collect(),
+            ..Done::default()
+        };
+        let image = Pushed {
+            digest: racer.digest.parse()?,
+            tag: None,
+            commit: Ok(racer.commit.clone()),
+        };
+        let patience = Patience::lasting(std::time::Duration::from_secs(36_000), pace);
+        let settled = settle_all(
+            &decided,
+            &registries,
+            &image,
+            patience,
+            CONSOLE,
+            &mut done.held,
+        );
+        let ended = combine(settled.await.collect());
+        racer.asked.set(false);
+        ended
+    }
+}
+
+/// Which request passes next.
+struct Schedule<'a> {
+    race: &'a Race,
+    rng: fastrand::Rng,
+    /// Whether a second look waits until nobody is between question and write, as it does when the runs are
+    /// about as fast as each other.
+    is_fair: bool,
+}
+
+impl Schedule<'_> {
+    /// Lets requests pass for ever.
+    async fn direct(&mut self) {
+        loop {
+            let waiting = self.race.gate.waiting();
+            let ready: Vec<usize> = (0..waiting.len())
+                .filter(|place| self.may_pass(&waiting[*place]))
+                .collect();
+            // Now and then a run that is about to ask something gets the time to do so.
+            let lone = ready.len() < self.race.racers.len() && self.rng.u8(..3) == 0;
+            if ready.is_empty() || lone {
+                let limit = std::time::Duration::from_millis(1);
+                let arrival = tokio::time::timeout(limit, self.race.gate.arrival()).await;
+                if arrival.is_ok() || ready.is_empty() {
+                    continue;
+                }
+            }
+            let place = ready[self.rng.usize(..ready.len())];
+            self.note(&waiting[place]);
+            self.race.gate.pass(place).await;
+        }
+    }
+
+    fn racer(&self, seen: &Seen) -> &Racer {
+        let mut racers = self.race.racers.iter();
+        racers.find(|racer| racer.host == seen.host).unwrap()
+    }
+
+    fn floating_tag(&self, seen: &Seen) -> Option<&'static str> {
+        let tags = self.race.truth.expected(self.race.racers.len());
+        let tag = seen.path.rsplit_once("/manifests/")?.1;
+        tags.into_keys().find(|known| *known == tag)
+    }
+
+    fn may_pass(&self, seen: &Seen) -> bool {
+        let racer = self.racer(seen);
+        let is_second_look = self
+            .floating_tag(seen)
+            .is_some_and(|tag| seen.method != "PUT" && self.shows_own(racer, tag));
+        let mut racers = self.race.racers.iter();
+        let another_writes = racers.any(|other| other.host != racer.host && other.asked.get());
+        !(self.is_fair && is_second_look && another_writes)
+    }
+
+    fn shows_own(&self, racer: &Racer, tag: &str) -> bool {
+        self.race.double.tags(NAME).get(tag) == Some(&racer.digest)
+    }
+
+    fn note(&self, seen: &Seen) {
+        let racer = self.racer(seen);
+        if let Some(tag) = self.floating_tag(seen) {
+            let asks = seen.method != "PUT" && !self.shows_own(racer, tag);
+            racer.asked.set(asks);
+        }
+    }
+}
+
+fn image(double: &Double, tag: &str, commit: &str) -> String {
+    let annotations = [
+        (
+            "org.opencontainers.image.source",
+            "https://github.com/acme/Widget",
+        ),
+        ("org.opencontainers.image.revision", commit),
+    ];
+    double.put_image(NAME, tag, &annotations)
+}
+
+/// Every schedule of the seeds ends with the newest.
+async fn check(truth: Truth, conditions: Conditions, is_fair: bool) {
+    const SEEDS: u64 = 60;
+    for runs in [2, 3] {
+        for seed in 0..SEEDS {
+            let race = Race::new(truth, runs, conditions);
+            let ended = race.run(seed, is_fair).await;
+            assert_eq!(
+                ended,
+                Ok(()),
+                "{truth:?} {conditions:?} {runs} runs, seed {seed}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn versions_end_with_the_newest_whatever_the_order() {
+    check(Truth::Versions, Conditions::Ignored, false).await;
+}
+
+#[tokio::test]
+async fn versions_end_with_the_newest_where_conditions_are_honoured() {
+    check(Truth::Versions, Conditions::Honoured, false).await;
+}
+
+#[tokio::test]
+async fn versions_end_with_the_newest_where_entity_tags_are_weak() {
+    check(Truth::Versions, Conditions::Weak, false).await;
+}
+
+#[tokio::test]
+async fn branches_end_with_the_newest_where_conditions_are_honoured() {
+    check(Truth::Ancestry, Conditions::Honoured, false).await;
+}
+
+/// Where conditions are ignored, a write that arrives after the other run's second look goes unnoticed: the
+/// schedules are those of runs that are about as fast as each other.
+#[tokio::test]
+async fn branches_end_with_the_newest_where_conditions_are_ignored() {
+    check(Truth::Ancestry, Conditions::Ignored, true).await;
+}
