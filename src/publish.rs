@@ -14,6 +14,8 @@ mod visibility;
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod late_writes;
+#[cfg(test)]
 mod races;
 
 use std::collections::{BTreeMap, BTreeSet};

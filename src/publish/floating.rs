@@ -1,5 +1,7 @@
 //! Floating tags: each moves only forward, and stays where it is when it is not known whether it may.
 
+use std::time::Duration;
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -19,7 +21,7 @@ pub(super) struct Moved {
 }
 
 /// How long an answer is good enough to write by; after that the question is asked again.
-const FRESH: std::time::Duration = std::time::Duration::from_secs(5);
+const FRESH: Duration = Duration::from_secs(5);
 /// How often a conditional write may be refused although the tag shows the same image: its entity tag is
 /// then of no use, for example a weak one (<https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1>).
 const MAX_UNCHANGED: u32 = 2;
@@ -97,7 +99,8 @@ impl Settling<'_> {
             }
             self.note_attempt(tag, shown.cloned());
             let condition = refused.condition(before.as_ref());
-            let repository = self.repository.at_most(FRESH);
+            // One try: what the tag shows is asked again before the next one.
+            let repository = self.repository.at_most(Duration::ZERO);
             match repository.put_over(manifest, tag, condition).await {
                 Ok(()) => {
                     self.note_write(asked);

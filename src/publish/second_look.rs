@@ -60,7 +60,7 @@ impl Settling<'_> {
         let mut written = ours.clone();
         let mut overtaken = None;
         let mut lost = false;
-        for _round in 0..MAX_ROUNDS {
+        for round in 1..=MAX_ROUNDS {
             let asked = Instant::now();
             let over = match self.sight(&written, tag).await? {
                 Sight::Ours => {
@@ -87,7 +87,7 @@ impl Settling<'_> {
                     before
                 }
             };
-            self.write_again(&written, tag, over).await?;
+            self.write_again(&written, tag, over, round).await?;
             let pace = self.repository.pace();
             pace.sleep(second_look(pace.since(asked))).await;
             list = self.list_for(&[planned]).await?;
@@ -100,6 +100,7 @@ impl Settling<'_> {
         written: &Manifest,
         tag: &Tag,
         over: Option<Tagged>,
+        round: u32,
     ) -> Result<(), Trouble> {
         let (before, etag) = over.map(|over| (over.manifest, over.etag)).unzip();
         let etag: Option<String> = etag.flatten();
@@ -112,10 +113,17 @@ impl Settling<'_> {
             ));
             self.note_attempt(tag, before);
         }
-        let put = self.repository.put_over(written, tag, etag.as_deref());
-        match put.await {
+        let repository = self.repository.at_most(Duration::ZERO);
+        match repository.put_over(written, tag, etag.as_deref()).await {
             // Somebody wrote in between: the next round looks at it.
             Err(trouble) if trouble.is_overtaken() => Ok(()),
+            Err(trouble) if trouble.is_passing() => {
+                let patience = self.repository.patience();
+                match patience.wait(round, trouble.asked()).await {
+                    true => Ok(()),
+                    false => Err(trouble),
+                }
+            }
             written => written,
         }
     }

@@ -178,10 +178,11 @@ impl<'a> Settling<'a> {
         let repository = self.repository_afterwards();
         let mut moved = self.moved.take();
         moved.reverse();
-        for _round in 0..MAX_ROUNDS {
+        for round in 1..=MAX_ROUNDS {
             let mut restored = Vec::new();
             for Moved { tag, before } in moved {
-                if self.restore(repository, ours, &tag, before.as_ref()).await {
+                let restore = self.restore(repository, ours, &tag, before.as_ref(), round);
+                if restore.await {
                     restored.push(Moved { tag, before });
                 }
             }
@@ -200,6 +201,7 @@ impl<'a> Settling<'a> {
         ours: &Digest,
         tag: &Tag,
         before: Option<&Manifest>,
+        round: u32,
     ) -> bool {
         let now = match repository.tagged(tag).await {
             Ok(Some(now)) if now.manifest.digest == *ours => now,
@@ -216,7 +218,9 @@ impl<'a> Settling<'a> {
             ));
             return false;
         };
-        match repository.put_over(before, tag, now.etag.as_deref()).await {
+        // One try: what the tag shows is asked again before the next one.
+        let once = repository.at_most(Duration::ZERO);
+        match once.put_over(before, tag, now.etag.as_deref()).await {
             Ok(()) => {
                 let digest = &before.digest;
                 self.console
@@ -224,6 +228,12 @@ impl<'a> Settling<'a> {
                 true
             }
             Err(trouble) if trouble.is_overtaken() => true,
+            Err(trouble)
+                if trouble.is_passing()
+                    && repository.patience().wait(round, trouble.asked()).await =>
+            {
+                true
+            }
             Err(trouble) => {
                 self.console
                     .say(&format!("`{tag}` still shows the new image: {trouble}"));

@@ -1,9 +1,11 @@
 //! Tags that move: only forward, `latest` last, and as if nothing had happened when something fails.
 
+mod answers;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package, Repository};
 use serde_json::{Value, json};
 
@@ -154,89 +156,6 @@ fn what_is_not_known_does_not_hold_a_branch_back() {
     check(
         |double| drop(image(double, "main", &"5".repeat(40))),
         "it shows the commit `5555555`, which GitHub does not find in the history of this repository",
-    );
-}
-
-/// Prepares the double, and runs a push to `main` that leaves the tag `main` where it is and fails.
-#[track_caller]
-fn stays_for_want_of_an_answer(shown: &str, fault: Fault, expected: &Expect) {
-    let double = double();
-    let before = image(&double, "main", shown);
-    let ours = image(&double, &format!("sha-{OURS}"), OURS);
-    double.script(fault);
-    let action = publication("push_branch", &double, &ours).input("push-timeout", "1s");
-    let run = action.run();
-    assert!(!run.succeeded, "{}", run.stdout);
-    assert_eq!(double.tags(NAME)["main"], before);
-    assert_eq!((run.output("pushed"), run.output("tags")), ("true", ""));
-    assert_eq!(skipped(&run)[0]["tag"], "main");
-    let error = run
-        .stable(&run.stderr, double.host())
-        .replace(&ours, "<digest>");
-    expected.assert_eq(&error.replace("%0A", "\n"));
-}
-
-#[test]
-fn a_branch_stays_when_github_does_not_say_which_commit_is_newer() {
-    let refused = |status: u16, message: &str| {
-        let body = json!({ "message": message }).to_string();
-        let fault = Fault::on(Endpoint::Api).always().answer(status);
-        fault.body("application/json", &body)
-    };
-    let forbidden = refused(403, "Resource not accessible by integration");
-    stays_for_want_of_an_answer(
-        PAST,
-        forbidden,
-        &expect![[r#"
-        ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-          because: it shows the commit `1111111`, and GitHub did not say whether that is newer than `0123456`: its API answered 403 Resource not accessible by integration
-          fix: add `contents: read` to the job's `permissions:`; to move tags without asking, set `floating-tags: always`
-    "#]],
-    );
-    let no_permission = refused(404, "Not Found");
-    stays_for_want_of_an_answer(
-        PAST,
-        no_permission,
-        &expect![[r#"
-        ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-          because: it shows the commit `1111111`, and GitHub did not say whether that is newer than `0123456`: its API answered 404 Not Found
-          fix: add `contents: read` to the job's `permissions:`; to move tags without asking, set `floating-tags: always`
-    "#]],
-    );
-    let outage = Fault::on(Endpoint::Api).always().answer(503);
-    stays_for_want_of_an_answer(
-        PAST,
-        outage,
-        &expect![[r#"
-        ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-          because: it shows the commit `1111111`, and GitHub did not say whether that is newer than `0123456`: its API answered 503 Service Unavailable
-          fix: run the job again when GitHub's API answers: the build is cached; to move tags without asking, set `floating-tags: always`
-    "#]],
-    );
-}
-
-#[test]
-fn a_branch_stays_when_its_image_is_not_read() {
-    let fault = || Fault::on(Endpoint::ManifestRead).path("/manifests/main");
-    let outage = fault().always().answer(503);
-    stays_for_want_of_an_answer(
-        PAST,
-        outage,
-        &expect![[r#"
-            ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-              because: its image was not read: <registry> answered 503 Service Unavailable
-              fix: run the job again when the registry answers: the build is cached
-        "#]],
-    );
-    let denied = fault().always().deny(&Denial::WritePackage);
-    stays_for_want_of_an_answer(
-        PAST,
-        denied,
-        &expect![[r#"
-            ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-              because: its image was not read: <registry> answered 403 DENIED: permission_denied: write_package
-              fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
-        "#]],
     );
 }
 

@@ -1,9 +1,10 @@
 //! A world to publish into: a registry in which every tag shows the previous release, and ours pushed.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use ghcr_double::{Account, Double, Fault, Package, Repository};
+use ghcr_double::{Account, Double, Fault, Gate, Package, Repository};
 use serde_json::Map;
 
 use super::super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
@@ -38,7 +39,7 @@ pub(in crate::publish) const CONSOLE: Console = Console {
     stream: Stream::Nowhere,
 };
 
-pub(super) struct World {
+pub(in crate::publish) struct World {
     double: Double,
     decided: Decided,
     old: String,
@@ -47,18 +48,18 @@ pub(super) struct World {
 
 /// How a publication ended, and what the registry holds.
 #[derive(Debug)]
-pub(super) struct Outcome {
-    pub(super) error: Option<Explanation>,
+pub(in crate::publish) struct Outcome {
+    pub(in crate::publish) error: Option<Explanation>,
     reported: Vec<String>,
     /// The tags that stay for want of an answer.
     unanswered: Vec<String>,
     tags: BTreeMap<String, String>,
-    old: String,
-    pub(super) new: String,
+    pub(in crate::publish) old: String,
+    pub(in crate::publish) new: String,
 }
 
 impl World {
-    pub(super) fn new() -> Self {
+    pub(in crate::publish) fn new() -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let repository = Repository::new("acme/Widget")
             .commit(OLD, &[], "2026-11-19T10:00:00Z")
@@ -69,16 +70,7 @@ impl World {
             .repository(repository)
             .start()
             .unwrap();
-        let image = |tag: &str, commit: &str| {
-            let annotations = [
-                (
-                    "org.opencontainers.image.source",
-                    "https://github.com/acme/Widget",
-                ),
-                ("org.opencontainers.image.revision", commit),
-            ];
-            double.put_image(NAME, tag, &annotations)
-        };
+        let image = |tag: &str, commit: &str| put_image(&double, tag, commit, "");
         let old = image("1.2.2", OLD);
         let (media_type, bytes) = double.manifest(NAME, &old).unwrap();
         for tag in FLOATING {
@@ -102,20 +94,49 @@ impl World {
         }
     }
 
-    pub(super) fn script(&self, fault: Fault) {
+    pub(in crate::publish) fn script(&self, fault: Fault) {
         self.double.script(fault);
     }
 
-    pub(super) fn host(&self) -> String {
+    pub(in crate::publish) fn host(&self) -> String {
         self.double.host()
     }
 
-    pub(super) fn requests(&self) -> usize {
+    pub(in crate::publish) fn requests(&self) -> usize {
         self.double.requests().len()
     }
 
+    /// The gate of the double: from now on requests wait there.
+    pub(in crate::publish) fn gate(&self) -> Arc<Gate> {
+        self.double.gate()
+    }
+
+    /// Another image of the old commit, under no tag that we know.
+    pub(in crate::publish) fn other_old_image(&self) -> String {
+        put_image(&self.double, "other", OLD, "other")
+    }
+
+    /// A release of a newer version, under its own tag.
+    pub(in crate::publish) fn newer_release(&self, version: &str) -> String {
+        put_image(&self.double, version, NEW, version)
+    }
+
+    /// Lets a tag show an image that is there, as another run does.
+    pub(in crate::publish) fn put(&self, tag: &str, digest: &str) {
+        let (media_type, bytes) = self.double.manifest(NAME, digest).unwrap();
+        self.double.put_manifest(NAME, tag, &media_type, bytes);
+    }
+
+    pub(in crate::publish) fn shown(&self, tag: &str) -> String {
+        self.double.tags(NAME)[tag].clone()
+    }
+
+    pub(in crate::publish) fn new_digest(&self) -> String {
+        self.new.clone()
+    }
+
     /// All of a publication but the build.
-    pub(super) async fn publish(&self) -> Outcome {
+    pub(in crate::publish) async fn publish(&self) -> Outcome {
         let mut done = Done::default();
         let ended = self.settled(&mut done).await;
         let held = done.held.iter().flat_map(|held| &held.tags);
@@ -165,6 +186,18 @@ impl World {
     }
 }
 
+fn put_image(double: &Double, tag: &str, commit: &str, title: &str) -> String {
+    let annotations = [
+        (
+            "org.opencontainers.image.source",
+            "https://github.com/acme/Widget",
+        ),
+        ("org.opencontainers.image.revision", commit),
+        ("org.opencontainers.image.title", title),
+    ];
+    double.put_image(NAME, tag, &annotations)
+}
+
 /// A push in the repository `acme/Widget`, and what these variables add.
 pub(in crate::publish) fn decided(variables: &[(&str, &str)]) -> Decided {
     let common = [
@@ -200,13 +233,13 @@ impl Outcome {
     }
 
     /// Every tag shows ours.
-    pub(super) fn is_complete(&self) -> bool {
+    pub(in crate::publish) fn is_complete(&self) -> bool {
         let mut tags = FIXED.iter().chain(&FLOATING);
         tags.all(|tag| self.shows(tag, &self.new))
     }
 
     /// The tags that are reported are those that show ours.
-    pub(super) fn report_is_true(&self) -> bool {
+    pub(in crate::publish) fn report_is_true(&self) -> bool {
         let mut held: Vec<&str> = FIXED.iter().chain(&FLOATING).copied().collect();
         held.retain(|tag| self.shows(tag, &self.new));
         held.sort_unstable();
@@ -215,7 +248,7 @@ impl Outcome {
     }
 
     /// Some tags stay for want of an answer, and show what they showed; every other tag shows ours.
-    pub(super) fn only_unanswered_stay(&self) -> bool {
+    pub(in crate::publish) fn only_unanswered_stay(&self) -> bool {
         let stays = |tag: &&&str| self.unanswered.iter().any(|stays| stays == **tag);
         let (stay, move_on): (Vec<&&str>, Vec<&&str>) =
             FIXED.iter().chain(&FLOATING).partition(stays);
@@ -225,14 +258,14 @@ impl Outcome {
 
     /// Each floating tag shows old or new, and `latest` the new one only when all others do, but for those
     /// that stay for want of an answer.
-    pub(super) fn is_atomic(&self) -> bool {
+    pub(in crate::publish) fn is_atomic(&self) -> bool {
         let either = |tag: &str| self.shows(tag, &self.old) || self.shows(tag, &self.new);
         let latest_is_last =
             !self.shows("latest", &self.new) || self.is_complete() || self.only_unanswered_stay();
         FLOATING.iter().all(|tag| either(tag)) && latest_is_last
     }
 
-    pub(super) fn is_rolled_back(&self) -> bool {
+    pub(in crate::publish) fn is_rolled_back(&self) -> bool {
         FLOATING.iter().all(|tag| self.shows(tag, &self.old))
     }
 }

@@ -1,0 +1,111 @@
+//! What another run writes between two of our requests, and a write of ours that arrives late.
+
+use ghcr_double::{Denial, Endpoint, Fault, Seen};
+
+use super::faults::world::{Outcome, World};
+
+/// The whole publication; `meanwhile` is called before each request passes.
+async fn publish(world: &World, mut meanwhile: impl FnMut(&Seen)) -> Outcome {
+    let gate = world.gate();
+    let pass_all = async {
+        loop {
+            for seen in gate.waiting() {
+                meanwhile(&seen);
+                gate.pass(0).await;
+            }
+            gate.arrival().await;
+        }
+    };
+    tokio::select! {
+        outcome = world.publish() => outcome,
+        () = pass_all => unreachable!("it never ends"),
+    }
+}
+
+fn is_put(seen: &Seen, tag: &str) -> bool {
+    seen.method == "PUT" && seen.path.ends_with(&format!("/manifests/{tag}"))
+}
+
+/// A refusal of the last tag, so that all others are rolled back.
+fn refuse_latest(world: &World) {
+    let refused = Fault::on(Endpoint::TagPut).path("/manifests/latest");
+    world.script(refused.always().deny(&Denial::WritePackage));
+}
+
+#[tokio::test]
+async fn roll_back_restores_what_another_run_wrote_between_two_tries() {
+    let world = World::new();
+    let other = world.other_old_image();
+    let failed_try = Fault::on(Endpoint::TagPut).path("/manifests/edge");
+    world.script(failed_try.times(1).answer(503));
+    refuse_latest(&world);
+    let mut tries = 0;
+    let outcome = publish(&world, |seen| {
+        if is_put(seen, "edge") {
+            tries += 1;
+        } else if tries == 1 && seen.path.ends_with("/manifests/edge") {
+            // The other run writes after our first try, before we ask again.
+            world.put("edge", &other);
+            tries += 1;
+        }
+    });
+    let outcome = outcome.await;
+    assert!(outcome.error.is_some());
+    assert_eq!(world.shown("edge"), other);
+    assert_eq!(world.shown("stable"), outcome.old);
+}
+
+#[tokio::test]
+async fn roll_back_notices_a_write_of_ours_that_arrives_late() {
+    let world = World::new();
+    refuse_latest(&world);
+    let mut puts = 0;
+    let mut restored = false;
+    let outcome = publish(&world, |seen| {
+        if restored {
+            // The roll-back has been written; now an earlier write of ours arrives after all.
+            world.put("edge", &world.new_digest());
+            restored = false;
+        } else if is_put(seen, "edge") {
+            puts += 1;
+            restored = puts == 2;
+        }
+    });
+    let outcome = outcome.await;
+    assert!(outcome.error.is_some());
+    assert_eq!(world.shown("edge"), outcome.old);
+}
+
+#[tokio::test]
+async fn roll_back_leaves_what_another_run_wrote() {
+    let world = World::new();
+    let other = world.other_old_image();
+    refuse_latest(&world);
+    let outcome = publish(&world, |seen| {
+        if is_put(seen, "latest") {
+            world.put("edge", &other);
+        }
+    });
+    let outcome = outcome.await;
+    assert!(outcome.error.is_some());
+    assert_eq!(world.shown("edge"), other);
+    assert_eq!(world.shown("stable"), outcome.old);
+}
+
+/// The newer version is complete, its run over, when our write of `latest` arrives.
+#[tokio::test]
+async fn a_late_write_over_a_newer_version_is_put_right() {
+    let world = World::new();
+    let mut newer = None;
+    let outcome = publish(&world, |seen| {
+        if newer.is_none() && is_put(seen, "latest") {
+            let digest = world.newer_release("2.0.0");
+            world.put("latest", &digest);
+            newer = Some(digest);
+        }
+    });
+    let outcome = outcome.await;
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert_eq!(Some(world.shown("latest")), newer);
+    assert!(outcome.report_is_true(), "{outcome:?}");
+}
