@@ -7,6 +7,7 @@ mod builders;
 mod canary;
 mod candidate;
 mod engine;
+mod forward;
 mod hostile;
 mod inputs;
 mod legacy;

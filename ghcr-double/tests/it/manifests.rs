@@ -93,7 +93,7 @@ fn one_request_waits_at_the_gate_until_it_may_pass() {
         });
         runtime.block_on(gate.arrival());
         let waiting: Vec<String> = gate.waiting().into_iter().map(|seen| seen.path).collect();
-        assert_eq!(waiting, [target.clone()]);
+        assert_eq!(waiting, std::slice::from_ref(&target));
         assert!(double.tags(NAME).is_empty());
         runtime.block_on(gate.pass(0));
         assert_eq!(double.tags(NAME).len(), 1);
