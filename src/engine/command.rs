@@ -223,7 +223,18 @@ mod tests {
                 .collect(),
             layout: Some(PathBuf::from("/private/image")),
         };
-        build_arguments(request, &files, Store::OfBuilder).join("\n")
+        let arguments = build_arguments(request, &files, Store::OfBuilder);
+        let flags = arguments
+            .iter()
+            .filter_map(|argument| argument.split_once('='));
+        let unknown = flags.filter(|(flag, _)| flag.starts_with("--") && !is_old(flag));
+        assert!(unknown.into_iter().all(|(flag, _)| flag == "--call"));
+        arguments.join("\n")
+    }
+
+    /// Whether the oldest buildx that is supported has a flag.
+    fn is_old(flag: &str) -> bool {
+        include_str!("../../tests/it/fixtures/buildx-0.13.1-help.txt").contains(&format!("{flag} "))
     }
 
     /// What differs from the arguments of a request without inputs.

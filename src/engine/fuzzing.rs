@@ -1,18 +1,26 @@
 //! Doors for the fuzz targets: what the engine says.
 
+use super::messages::{Decoder, Message};
 use super::progress::Progress;
+use super::push_watch::PushWatch;
 use crate::workflow::{Console, Reader, Stream};
 
-/// Lines of a progress, of which each may be anything.
+/// The output of buildx, which may be anything.
 pub(crate) fn progress(bytes: &[u8]) {
     let console = Console {
         reader: Reader::Runner,
         stream: Stream::Nowhere,
     };
     let mut progress = Progress::new(console, "Dockerfile".to_owned());
-    for line in bytes.split(|byte| *byte == b'\n') {
-        progress.line(line);
-    }
+    let (mut decoder, mut watch) = (Decoder::default(), PushWatch::default());
+    let mut each = |message: Message<'_>| {
+        watch.see(&message);
+        progress.see(&message);
+    };
+    bytes
+        .chunks(64)
+        .for_each(|piece| decoder.push(piece, &mut each));
+    decoder.finish(&mut each);
     let (record, _failure) = progress.finish();
     let _shown = record.warnings.shown();
 }

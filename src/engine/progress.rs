@@ -1,12 +1,10 @@
 //! rawjson -> log groups, annotations, timings.
 //!
-//! `buildx --progress=rawjson` writes one JSON object a line on stderr and plain text at the end when
-//! something fails. Log bytes are base64 there, so nothing of a build reaches the log but through here.
+//! Log bytes are base64 in the engine's messages, so nothing of a build reaches the log but through here.
 
 mod ending;
 mod lines;
 mod stage;
-mod status;
 mod step;
 mod warnings;
 
@@ -16,12 +14,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 
+use super::messages::Message;
+use super::messages::status::{Activity, Log, Status, Vertex};
 use super::timeline::Timeline;
 use crate::problem::Place;
 use crate::workflow::Console;
 use ending::Ending;
 use stage::Stage;
-use status::{Activity, Log, Status, Vertex};
 pub(crate) use warnings::{Warning, Warnings};
 
 /// What a build did, as far as it came.
@@ -45,7 +44,7 @@ pub(super) struct Failure {
     pub(super) while_pushing: bool,
 }
 
-/// Reads the progress line by line and tells it to a person.
+/// Reads the engine's messages and tells them to a person.
 pub(super) struct Progress {
     /// The Dockerfile's path in the repository.
     dockerfile: String,
@@ -75,12 +74,14 @@ impl Progress {
         }
     }
 
-    pub(super) fn line(&mut self, line: &[u8]) {
-        if line.first() == Some(&b'{')
-            && let Ok(status) = serde_json::from_slice::<Status<'_>>(line)
-        {
-            return self.status(&status);
+    pub(super) fn see(&mut self, message: &Message<'_>) {
+        match message {
+            Message::Status(status) => self.status(status),
+            Message::Text(line) => self.text(line),
         }
+    }
+
+    fn text(&mut self, line: &[u8]) {
         let line = &line[..line.len().min(LONGEST_PLAIN_LINE)];
         let line = String::from_utf8_lossy(line);
         if let Some(line) = self.ending.take(line.trim_end_matches('\r')) {
@@ -240,6 +241,7 @@ fn shortened(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::messages::Decoder;
     use crate::workflow::{Reader, Screen, Stream};
 
     fn failure(lines: &[&str]) -> Failure {
@@ -248,7 +250,10 @@ mod tests {
             stream: Stream::Stderr,
         };
         let mut progress = Progress::new(console, "app/Dockerfile".to_owned());
-        lines.iter().for_each(|line| progress.line(line.as_bytes()));
+        let mut decoder = Decoder::default();
+        let mut each = |message: Message<'_>| progress.see(&message);
+        decoder.push(lines.join("\n").as_bytes(), &mut each);
+        decoder.finish(&mut each);
         progress.finish().1
     }
 

@@ -5,37 +5,13 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use serde::Deserialize;
-
+use super::messages::Message;
+use super::messages::status::Vertex;
 use crate::image::ImageName;
 use crate::plan::build::BuildRequest;
 
 /// How long a push may say nothing.
 pub(super) const SILENCE: Duration = Duration::from_secs(5 * 60);
-
-#[derive(Deserialize, Default)]
-#[serde(default)]
-struct Status {
-    vertexes: Vec<Vertex>,
-    statuses: Vec<Part>,
-}
-
-#[derive(Deserialize)]
-struct Vertex {
-    digest: String,
-    #[serde(default)]
-    name: String,
-    started: Option<serde::de::IgnoredAny>,
-    completed: Option<serde::de::IgnoredAny>,
-    #[serde(default)]
-    error: String,
-}
-
-#[derive(Deserialize)]
-struct Part {
-    id: String,
-    vertex: String,
-}
 
 /// Reads along.
 #[derive(Debug, Default)]
@@ -46,31 +22,28 @@ pub(super) struct PushWatch {
 }
 
 impl PushWatch {
-    pub(super) fn line(&mut self, line: &[u8]) {
-        // Log lines are most of what there is, and say nothing of a push.
-        if line.starts_with(br#"{"logs":"#) {
-            return;
-        }
-        let Ok(status) = serde_json::from_slice::<Status>(line) else {
+    pub(super) fn see(&mut self, message: &Message<'_>) {
+        let Message::Status(status) = message else {
             return;
         };
-        for part in status.statuses {
+        for part in &status.statuses {
             if part.id.starts_with("pushing ") {
-                self.pushing.insert(part.vertex);
+                self.pushing.insert(part.vertex.clone().into_owned());
             }
         }
-        for vertex in status.vertexes {
-            self.vertex(&vertex);
-        }
+        status
+            .vertexes
+            .iter()
+            .for_each(|vertex| self.vertex(vertex));
     }
 
     /// The docker driver with a graph driver pushes in a step of its own, "pushing … with docker".
-    fn vertex(&mut self, vertex: &Vertex) {
+    fn vertex(&mut self, vertex: &Vertex<'_>) {
         if vertex.started.is_some() && vertex.name.starts_with("pushing ") {
-            self.pushing.insert(vertex.digest.clone());
+            self.pushing.insert(vertex.digest.clone().into_owned());
         }
         if vertex.completed.is_some() {
-            let was_pushing = self.pushing.remove(&vertex.digest);
+            let was_pushing = self.pushing.remove(&*vertex.digest);
             self.failed |= was_pushing && !vertex.error.is_empty();
         }
     }
@@ -116,11 +89,15 @@ impl std::error::Error for PushFailed {}
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::messages::Decoder;
 
     #[track_caller]
     fn check(lines: &[&str], pushing: bool, failed: bool) {
         let mut watch = PushWatch::default();
-        lines.iter().for_each(|line| watch.line(line.as_bytes()));
+        let mut decoder = Decoder::default();
+        let mut each = |message: Message<'_>| watch.see(&message);
+        decoder.push(lines.join("\n").as_bytes(), &mut each);
+        decoder.finish(&mut each);
         assert_eq!((watch.is_pushing(), watch.has_failed()), (pushing, failed));
     }
 

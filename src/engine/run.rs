@@ -6,10 +6,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use chrono::TimeDelta;
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::{Child, ChildStderr, Command};
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use super::messages::Messages;
+use super::messages::{Decoder, Message};
 use super::progress::{Failure, Progress, Record};
 use super::push_watch::PushWatch;
 
@@ -28,6 +28,7 @@ enum End {
     Silent,
 }
 
+const PIECE: usize = 64 * 1024;
 /// The answer to a check names every line it is about, with its file.
 const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
 
@@ -35,7 +36,7 @@ const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
 /// one that failed.
 pub(super) async fn to_its_end(
     mut command: Command,
-    mut progress: Progress,
+    progress: Progress,
     silence: Duration,
 ) -> anyhow::Result<Ended> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -43,22 +44,20 @@ pub(super) async fn to_its_end(
     let mut child = command
         .spawn()
         .with_context(|| format!("could not start `{}`", program.display()))?;
-    let mut messages = Messages::new(child.stderr.take().expect("stderr is piped"));
+    let stderr = child.stderr.take().expect("stderr is piped");
     let stdout = child.stdout.take().expect("stdout is piped");
-    let mut watch = PushWatch::default();
+    let mut reader = Reader {
+        decoder: Decoder::default(),
+        progress,
+        watch: PushWatch::default(),
+    };
     let (end, answer) = tokio::try_join!(
-        read(
-            &mut messages,
-            &mut progress,
-            &mut watch,
-            &mut child,
-            silence
-        ),
+        read(stderr, &mut reader, &mut child, silence),
         read_at_most(stdout, LONGEST_ANSWER)
     )?;
     let status = child.wait().await?;
-    let (record, mut failure) = progress.finish();
-    failure.while_pushing |= watch.has_failed();
+    let (record, mut failure) = reader.progress.finish();
+    failure.while_pushing |= reader.watch.has_failed();
     let failure = match end {
         End::Silent => Some(stopped(failure, silence)),
         End::Told => (!status.success()).then_some(failure),
@@ -70,36 +69,56 @@ pub(super) async fn to_its_end(
     })
 }
 
-/// Reads to the end, and lets `progress` know of every second in which nothing came.
+/// Those who read what buildx says.
+struct Reader {
+    decoder: Decoder,
+    progress: Progress,
+    watch: PushWatch,
+}
+
+impl Reader {
+    /// Takes the next piece; an empty one is the end.
+    fn take(&mut self, piece: &[u8]) {
+        let mut each = |message: Message<'_>| {
+            self.watch.see(&message);
+            self.progress.see(&message);
+        };
+        match piece {
+            [] => self.decoder.finish(&mut each),
+            _ => self.decoder.push(piece, &mut each),
+        }
+    }
+}
+
+/// Reads to the end, and lets the progress know of every second in which nothing came.
 async fn read(
-    messages: &mut Messages<ChildStderr>,
-    progress: &mut Progress,
-    watch: &mut PushWatch,
+    mut stderr: impl AsyncRead + Unpin,
+    reader: &mut Reader,
     child: &mut Child,
     silence: Duration,
 ) -> anyhow::Result<End> {
     let beat = Duration::from_secs(1).min(silence);
     let mut quiet = Duration::ZERO;
+    let mut piece = vec![0; PIECE];
     loop {
-        match timeout(beat, messages.next()).await {
-            Ok(line) => match line? {
-                Some(line) => {
-                    watch.line(line);
-                    progress.line(line);
+        match timeout(beat, stderr.read(&mut piece)).await {
+            Ok(length) => {
+                let length = length?;
+                reader.take(&piece[..length]);
+                if length == 0 {
+                    return Ok(End::Told);
                 }
-                None => return Ok(End::Told),
-            },
+                quiet = Duration::ZERO;
+            }
             Err(_nothing_came) => {
                 quiet += beat;
-                progress.idle(TimeDelta::from_std(quiet)?);
-                if watch.is_pushing() && quiet >= silence {
+                reader.progress.idle(TimeDelta::from_std(quiet)?);
+                if reader.watch.is_pushing() && quiet >= silence {
                     child.start_kill()?;
                     return Ok(End::Silent);
                 }
-                continue;
             }
         }
-        quiet = Duration::ZERO;
     }
 }
 

@@ -63,10 +63,10 @@ fn vertex(digest: &str, name: &str, more: &Value) -> Value {
     json!({ "vertexes": [vertex] })
 }
 
-/// Every seed in every text of the protocol.
-fn hostile_progress() -> Vec<u8> {
+/// Every seed in every text of the protocol, in objects that `written` writes.
+fn hostile_progress(written: fn(&Value) -> String) -> Vec<u8> {
     let mut lines: Vec<Vec<u8>> = Vec::new();
-    let mut say = |value: Value| lines.push(value.to_string().into_bytes());
+    let mut say = |value: Value| lines.push(written(&value).into_bytes());
     for (number, seed) in SEEDS.iter().enumerate() {
         let digest = format!("sha256:{number}");
         say(vertex(&digest, seed, &json!({})));
@@ -114,9 +114,26 @@ fn hostile_progress() -> Vec<u8> {
     lines.join(&b'\n')
 }
 
+/// As buildx writes it since 0.14.
+fn compact(value: &Value) -> String {
+    value.to_string()
+}
+
+/// As buildx wrote it before.
+fn indented(value: &Value) -> String {
+    serde_json::to_string_pretty(value).unwrap()
+}
+
 #[test]
 fn nothing_the_engine_says_becomes_a_command() {
-    let run = build(&hostile_progress()).run();
+    for written in [compact, indented] {
+        nothing_becomes_a_command(written);
+    }
+}
+
+#[track_caller]
+fn nothing_becomes_a_command(written: fn(&Value) -> String) {
+    let run = build(&hostile_progress(written)).run();
     assert!(!run.succeeded);
     assert!(run.stdout.contains("onerror"), "{}", run.stdout);
     for text in [&run.stdout, &run.stderr, &run.summary] {
@@ -129,7 +146,9 @@ fn nothing_the_engine_says_becomes_a_command() {
 
 #[test]
 fn a_person_gets_no_control_characters_either() {
-    let run = build(&hostile_progress()).without("GITHUB_ACTIONS").run();
+    let run = build(&hostile_progress(compact))
+        .without("GITHUB_ACTIONS")
+        .run();
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     assert!(
         !(run.stdout.clone() + &run.stderr).contains(control),
@@ -180,17 +199,18 @@ fn a_gigabyte_of_log_takes_no_memory_and_holds_no_command() {
         .collect();
     let lines = lines.repeat(2);
     let log = json!({"logs": [{"vertex": "sha256:1", "stream": 1, "data": base64(&lines), "timestamp": "2026-01-01T00:00:01Z"}]});
-    let action = build(format!("{log}\n").as_bytes());
+    let both = format!("{log}\n{}\n", indented(&log));
+    let action = build(both.as_bytes());
     let begin = vertex("sha256:1", "[1/1] RUN make", &json!({}));
     let end = vertex(
         "sha256:1",
         "[1/1] RUN make",
         &json!({"completed": "2026-01-01T00:00:09Z"}),
     );
-    let messages = LENGTH / lines.len() + 1;
+    let length_of_both = (LENGTH / lines.len() / 2 + 1) * both.lines().count();
     let path = action.path("progress").display().to_string();
     let action = action.buildx(&format!(
-        "exec >&2; echo '{begin}'; yes \"$(cat {path})\" | head -n {messages}; echo '{end}'; exit 1"
+        "exec >&2; echo '{begin}'; yes \"$(cat {path})\" | head -n {length_of_both}; echo '{end}'; exit 1"
     ));
     let (mut judge, mut found, mut length) = (Judge::default(), Vec::new(), 0);
     let peak = action.measured(|piece| {
@@ -210,7 +230,8 @@ fn a_line_without_an_end_takes_no_memory() {
     let (path, first) = (action.path("progress"), action.path("begin"));
     fs::write(&first, begin.to_string() + "\n").unwrap();
     let action = action.buildx(&format!(
-        "exec >&2; cat {}; yes \"$(cat {})\" | head -n 3000; head -c 60000000 /dev/zero; exit 1",
+        "exec >&2; cat {}; yes \"$(cat {})\" | head -n 3000; head -c 60000000 /dev/zero; echo; \
+         printf '{{\\n \"logs\": [ 1'; yes ' , 1' | head -c 60000000; echo; printf '{{\"logs\": \"'; head -c 60000000 /dev/zero; exit 1",
         first.display(),
         path.display()
     ));

@@ -208,3 +208,51 @@ fn findings_in_the_dockerfile_are_annotated_once_and_not_too_many() {
         built    sha256:0000000000000000000000000000000000000000000000000000000000000000
         pushed   no: the input `push` is `false`"#]].assert_eq(&format!("{first}\n{rest}"));
 }
+
+/// What buildx 0.13.1 as Debian 13 packages it said of two builds.
+const BUILT: &str = include_str!("fixtures/buildx-0.13.1-built.txt");
+const FAILED: &str = include_str!("fixtures/buildx-0.13.1-failed.txt");
+
+#[test]
+fn the_oldest_buildx_is_told_like_a_new_one() {
+    check(
+        build(BUILT.trim_end()).run(),
+        expect![[r#"
+        [internal] load build context (0.1 s, 1.6 MB)
+        [1/2] COPY hello /hello (0.1 s)
+        ::group::[2/2] RUN ["/hello"]
+        hello from a step
+        {"vertexes":[]}
+        ::endgroup::
+          done in 0.8 s
+        exporting to image (0.3 s)
+        ::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: 'as' and 'FROM' keywords' casing do not match
+        The 'as' keyword should match the case of the 'from' keyword
+        https://docs.docker.com/go/dockerfile/rule/from-as-casing/
+        built    sha256:0000000000000000000000000000000000000000000000000000000000000000
+        pushed   no: the input `push` is `false`
+    "#]],
+    );
+}
+
+#[test]
+fn a_failure_under_the_oldest_buildx_is_told_like_one_under_a_new() {
+    let script = format!("cat >&2 <<'END'\n{FAILED}END\nexit 1");
+    let action = Action::new().event("push_tag").input("push", "false");
+    std::fs::write(action.path("workspace/Fails"), "FROM scratch\n").unwrap();
+    let run = action.input("file", "Fails").buildx(&script).run();
+    assert!(!run.succeeded);
+    expect![[r#"
+        [1/2] COPY hello /hello (0.0 s)
+        ::group::[2/2] RUN ["/hello", "{", "fail"]
+        hello from a step
+        {"vertexes":[]}
+        it does not work
+        ::endgroup::
+          failed after 0.2 s
+    "#]]
+    .assert_eq(&run.stdout);
+    expect![[r#"
+        ::error file=Fails,line=3,title=ghcr-publish::the build failed at `[2/2] RUN ["/hello", "{", "fail"]`%0A  because: process "/hello { fail" did not complete successfully: exit code: 3%0A  the source:%0A       1 |     FROM scratch%0A       2 |     COPY hello /hello%0A       3 | >>> RUN ["/hello", "{", "fail"]%0A  the last lines of the step's log:%0A    hello from a step%0A    {"vertexes":[]}%0A    it does not work%0A  fix: mend line 3 of `Fails`
+    "#]].assert_eq(&run.stderr);
+}

@@ -119,6 +119,13 @@ mod tests {
             panic!("no builder is made");
         };
         let commands = create(&recipe, "b", Path::new("/run/x"));
+        let oldest = include_str!("../../../tests/it/fixtures/buildx-0.13.1-help.txt");
+        for argument in commands.iter().flatten() {
+            let flag = argument
+                .split_once('=')
+                .filter(|(flag, _)| flag.starts_with("--"));
+            assert!(flag.is_none_or(|(flag, _)| oldest.contains(&format!("{flag} "))));
+        }
         let shown = commands.iter().map(|command| command.join("\n"));
         expected.assert_eq(&shown.collect::<Vec<_>>().join("\n\n"));
     }

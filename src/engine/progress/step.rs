@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::lines::{Lines, clipped};
-use super::status::{Activity, Vertex};
+use crate::engine::messages::status::{Activity, Vertex};
 use crate::engine::timeline::{End, Span, Traffic, size, spoken};
 
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::lines::clipped;
-use super::status;
+use crate::engine::messages::status;
 
 /// The findings, none twice: each platform of a build repeats them.
 #[derive(Clone, Debug, Default)]
