@@ -66,5 +66,5 @@ LABEL org.opencontainers.image.title="ghcr-publish" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/buildx/ /
 COPY --from=build /image/own/ /
-ENV PATH=/usr/bin
+ENV PATH=/usr/bin GHCR_PUBLISH_IMAGE=true
 ENTRYPOINT ["/ghcr-publish"]

@@ -19,6 +19,7 @@ mod run;
 mod source;
 mod sources;
 pub(crate) mod timeline;
+mod version;
 
 use std::path::{Path, PathBuf};
 
@@ -44,6 +45,7 @@ use progress::{Failure, Progress};
 pub(crate) use progress::{Record, Warning};
 pub(crate) use push_watch::PushFailed;
 use push_watch::SILENCE;
+pub(crate) use version::require_recent;
 
 /// The engine, found and reachable.
 #[derive(Debug)]

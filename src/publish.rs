@@ -107,7 +107,13 @@ pub(crate) async fn publish(
     } else {
         Registries::new()
     };
-    done.not_pushed = preflight::before_the_build(decided, &registries, console).await?;
+    let may_build = !plan.is_promotion();
+    let (not_pushed, recent) = tokio::join!(
+        preflight::before_the_build(decided, &registries, console),
+        engine::require_recent(vars, may_build.then_some(&plan.build))
+    );
+    done.not_pushed = not_pushed?;
+    recent?;
     let pushes = plan.push.is_push() && done.not_pushed.is_none();
     if plan.is_promotion() && !pushes {
         promote::say_it_would_be(plan, console);

@@ -13,7 +13,7 @@ use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::plan::build::place::Place;
 
-pub(super) use environment::{build_environment, common_environment, trusting};
+pub(super) use environment::{build_environment, common_environment, second_protocol, trusting};
 
 /// Files of ours that the child reads and writes.
 pub(super) struct Files {

@@ -42,6 +42,8 @@ fn what_declares_the_action_is_yaml() {
     // The runner starts the post step under this name: it must be in the image.
     let post = action["runs"]["post-entrypoint"].as_str().unwrap();
     assert!(read("Dockerfile").contains(&format!("ln -s ghcr-publish /image/own{post}")));
+    // The program trusts this variable to say that a recent buildx is there.
+    assert!(read("Dockerfile").contains("GHCR_PUBLISH_IMAGE=true"));
 }
 
 #[test]

@@ -106,15 +106,20 @@ impl Action {
         self
     }
 
-    /// A `buildx` that notes its arguments and environment, then runs `script` with the path of the
-    /// metadata file in `$metadata`.
+    /// A `buildx` that says its version, or notes its arguments and environment and runs `script` with the
+    /// path of the metadata file in `$metadata`.
     pub(crate) fn buildx(self, script: &str) -> Self {
         let (path, note) = (self.path("bin/buildx"), self.folder.path().display());
         let head = format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" > {note}/arguments\necho \"$@\" >> {note}/calls\nenv | sort > {note}/environment\n\
+            "#!/bin/sh\n[ \"$1\" != version ] || exec cat {note}/version\nprintf '%s\\n' \"$@\" > {note}/arguments\necho \"$@\" >> {note}/calls\nenv | sort > {note}/environment\n\
              cat \"$DOCKER_CONFIG/config.json\" > {note}/docker-config\n\
              for argument; do case $argument in --metadata-file=*) metadata=${{argument#*=}};; esac; done\n"
         );
+        fs::write(
+            self.path("version"),
+            "github.com/docker/buildx v0.29.1 a32761a\n",
+        )
+        .unwrap();
         fs::write(&path, format!("{head}{script}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
         self

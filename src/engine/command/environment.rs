@@ -132,7 +132,10 @@ fn clock(request: &BuildRequest, vars: &Vars) -> Option<String> {
 /// The runner tells actions in JavaScript that GitHub's cache speaks the second protocol, and actions in
 /// containers not, so buildx takes the first, which GitHub has shut off. act and GitHub Enterprise Server
 /// speak the first.
-fn second_protocol<'a>(request: &BuildRequest, vars: &'a Vars) -> Option<&'a str> {
+pub(in crate::engine) fn second_protocol<'a>(
+    request: &BuildRequest,
+    vars: &'a Vars,
+) -> Option<&'a str> {
     if !request.has_cache("gha") {
         return None;
     }
