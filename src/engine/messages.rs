@@ -6,8 +6,6 @@
 pub(super) mod status;
 
 use memchr::{memchr, memchr2};
-use serde::de::IgnoredAny;
-
 use status::Status;
 
 /// One thing that the engine says.
@@ -76,7 +74,7 @@ impl Decoder {
     }
 
     fn end_line(&mut self, each: &mut impl FnMut(Message<'_>)) {
-        if self.is_object && self.nesting.is_open() && !self.is_broken() {
+        if self.is_object && self.nesting.depth > 0 {
             if self.pending.len() < LONGEST {
                 self.pending.push(b'\n');
             } else {
@@ -92,18 +90,6 @@ impl Decoder {
         } else {
             self.give_text(each);
         }
-    }
-
-    /// Whether `pending` cannot become an object: a string goes over the end of a line, or the first line is
-    /// something else that begins with a brace.
-    fn is_broken(&self) -> bool {
-        self.nesting.in_string || (self.line == 0 && !self.is_begun())
-    }
-
-    fn is_begun(&self) -> bool {
-        let mut objects = serde_json::Deserializer::from_slice(&self.pending).into_iter();
-        let error = objects.find_map(|object: Result<IgnoredAny, _>| object.err());
-        error.is_none_or(|error| error.is_eof())
     }
 
     /// The objects in `pending`, if it holds nothing else. An object that says nothing that a status says is text.
@@ -174,10 +160,6 @@ impl Nesting {
                 text = &text[end..];
             }
         }
-    }
-
-    fn is_open(&self) -> bool {
-        self.depth > 0
     }
 }
 
