@@ -11,6 +11,7 @@ mod workspace;
 
 mod context;
 mod github;
+mod proxy;
 mod server;
 mod trust;
 
@@ -154,7 +155,10 @@ async fn decide(
     if inputs.build.reproducible {
         context = context.with_commit_time(vars)?;
     }
-    let trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
+    let mut trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
+    if mode != Mode::Plan {
+        trust = trust.behind(proxy::proxies(vars)?);
+    }
     let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
     if mode == Mode::Publish {
         github.complete(&mut context, console).await;

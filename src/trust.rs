@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::Context as _;
-use reqwest::{Certificate, ClientBuilder};
+use reqwest::{Certificate, ClientBuilder, Proxy};
 
 use crate::inputs::destination::CaCert;
 use crate::problem::Problem;
@@ -14,6 +14,7 @@ use crate::workspace::Workspace;
 pub(crate) struct Trust {
     pem: String,
     certificates: Vec<Certificate>,
+    proxies: Vec<Proxy>,
 }
 
 /// In KiB; the bundle of a whole system has a quarter of that.
@@ -49,17 +50,30 @@ impl Trust {
                 "there is no `-----BEGIN CERTIFICATE-----` in it".to_owned(),
             ));
         }
-        let trust = Self { pem, certificates };
+        let trust = Self {
+            pem,
+            certificates,
+            proxies: Vec::new(),
+        };
         let usable = trust.client().build().context("it cannot be used");
         usable.map_err(|error| none(format!("{error:#}")))?;
         Ok(trust)
     }
 
-    /// The beginning of every HTTP client of ours that leaves this machine.
+    /// The same, behind proxies.
+    pub(crate) fn behind(self, proxies: Vec<Proxy>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// The beginning of every HTTP client of ours that leaves this machine. It takes no proxy from the
+    /// environment by itself.
     pub(crate) fn client(&self) -> ClientBuilder {
-        ClientBuilder::new()
+        let client = ClientBuilder::new()
+            .no_proxy()
             .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
-            .tls_certs_merge(self.certificates.iter().cloned())
+            .tls_certs_merge(self.certificates.iter().cloned());
+        let proxies = self.proxies.iter().cloned();
+        proxies.fold(client, ClientBuilder::proxy)
     }
 
     /// The private authorities as they were given, if there are any.

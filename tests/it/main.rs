@@ -18,6 +18,7 @@ mod progress;
 mod promises;
 mod proof;
 mod proofs;
+mod proxies;
 mod publish;
 mod pushes;
 #[cfg(feature = "real-engine")]

@@ -6,6 +6,6 @@ mod encodings;
 mod events;
 mod hosts;
 mod log;
-mod recorder;
+pub(crate) mod recorder;
 
 pub(crate) use encodings::encodings;

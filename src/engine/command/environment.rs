@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::plan::build::BuildRequest;
+use crate::proxy;
 use crate::vars::Vars;
 
 /// Variables of ours that the engine may see; everything else, tokens above all, stays here.
@@ -79,7 +80,14 @@ pub(in crate::engine) fn common_environment(
         ("BUILDX_CONFIG", buildx_config),
     ];
     let folders = folders.map(|(name, path)| (name.to_owned(), path.display().to_string()));
-    allowed.chain(fixed).chain(folders).collect()
+    let exceptions = proxy::exceptions(vars);
+    let is_other = |(name, _): &(String, String)| exceptions.iter().all(|(own, _)| own != name);
+    let others: Vec<_> = allowed.filter(is_other).chain(fixed).collect();
+    others
+        .into_iter()
+        .chain(folders)
+        .chain(exceptions)
+        .collect()
 }
 
 /// What the child that builds gets besides: what opens its caches, and its clock.
