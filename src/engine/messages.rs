@@ -94,7 +94,7 @@ impl Decoder {
 
     /// The objects in `pending`, if it holds nothing else. An object that says nothing that a status says is text.
     fn statuses(&self) -> Option<Vec<Status<'_>>> {
-        if !self.is_object || self.cut > 0 {
+        if !self.is_object {
             return None;
         }
         let objects = serde_json::Deserializer::from_slice(&self.pending).into_iter();
