@@ -44,6 +44,22 @@ pub(crate) struct DockerConfig {
     pub(crate) json: Value,
 }
 
+/// Takes the token of the environment out of `inputs` when nothing says that it is for `server`: outside Actions
+/// the server is whatever host the remote `origin` names. The text says that, and what to do.
+pub(crate) fn withhold_token(inputs: &mut Inputs, server: &Server, vars: &Vars) -> Option<String> {
+    let Server::Enterprise { host } = server else {
+        return None;
+    };
+    let variable = inputs.token_variable?;
+    if vars.get("GITHUB_SERVER_URL").is_some() {
+        return None;
+    }
+    inputs.github_token = None;
+    Some(format!(
+        "`{variable}` is not sent to {host}, which only the remote `origin` names; if the token is for it, set `GITHUB_SERVER_URL` to `https://{host}`"
+    ))
+}
+
 impl Credentials {
     /// `server` is the one whose token `github-token` is. `password` is for the registry the inputs name, or for
     /// those of the server.
@@ -209,6 +225,36 @@ mod tests {
         );
         assert_eq!(credentials.login("quay.io").unwrap(), None);
         assert!(!credentials.cover("quay.io"));
+    }
+
+    #[test]
+    fn a_token_of_the_environment_is_for_github_or_for_the_server_that_is_named() {
+        let check = |variables: &[(&str, &str)], url: &str, is_kept: bool| {
+            let vars = Vars::of(variables);
+            let mut inputs = Inputs::from_vars(&vars, &[]).unwrap();
+            let told = withhold_token(&mut inputs, &Server::of(url), &vars);
+            assert_eq!(
+                (told.is_none(), inputs.github_token.is_some()),
+                (is_kept, is_kept),
+                "{url}"
+            );
+        };
+        for variable in ["GITHUB_TOKEN", "GH_TOKEN"] {
+            let token = (variable, "t");
+            check(&[token], "https://github.com", true);
+            check(&[token], "https://acme.ghe.com", true);
+            for other in [
+                "https://git.example.com",
+                "https://github.com.example",
+                "https://ghe.com",
+                "https://notghe.com",
+                "https://127.0.0.1:1",
+            ] {
+                check(&[token], other, false);
+                check(&[token, ("GITHUB_SERVER_URL", other)], other, true);
+                check(&[token, ("INPUT_GITHUB-TOKEN", "i")], other, true);
+            }
+        }
     }
 
     #[test]

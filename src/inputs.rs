@@ -64,6 +64,8 @@ pub(crate) struct Inputs {
     /// `github-token`, else `GITHUB_TOKEN` or `GH_TOKEN` of the environment: for the API and the registries
     /// of the GitHub server.
     pub(crate) github_token: Option<Secret>,
+    /// The variable that the token came from, when no input gave it.
+    pub(crate) token_variable: Option<&'static str>,
     pub(crate) push: Push,
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
@@ -121,11 +123,11 @@ impl Inputs {
         warnings.extend(remarks);
         let flavor = flavor::parse(given.untrimmed("flavor"))?;
         warnings.extend(flavor.warnings.iter().cloned());
-        let github_token = given.secret("github-token").or_else(|| {
-            ["GITHUB_TOKEN", "GH_TOKEN"]
-                .iter()
-                .find_map(|name| Secret::new(vars.get(name)?))
-        });
+        let given_token = given.secret("github-token");
+        let (github_token, token_variable) = match given_token {
+            Some(token) => (Some(token), None),
+            None => token_of_environment(vars).unzip(),
+        };
         let (secrets, remarks) = secrets::read(&given, vars)?;
         warnings.extend(remarks);
         let inputs = Self {
@@ -147,6 +149,7 @@ impl Inputs {
             username: given.text("username").map(str::to_owned),
             password: given.secret("password"),
             github_token,
+            token_variable,
             push: given.parsed("push", push)?.unwrap_or(Push::Auto),
             push_timeout: given
                 .parsed("push-timeout", duration)?
@@ -202,6 +205,11 @@ impl Inputs {
         let passwords = logins.map(|login| &login.password);
         self.password.iter().chain(other).chain(passwords)
     }
+}
+
+fn token_of_environment(vars: &Vars) -> Option<(Secret, &'static str)> {
+    let mut names = ["GITHUB_TOKEN", "GH_TOKEN"].into_iter();
+    names.find_map(|name| Some((Secret::new(vars.get(name)?)?, name)))
 }
 
 fn annotation_levels(given: &Given, vars: &Vars) -> Result<Option<Levels>, Problem> {

@@ -140,7 +140,7 @@ async fn decide(
     now: DateTime<Utc>,
     console: Console,
 ) -> anyhow::Result<Decided> {
-    let inputs = Inputs::from_vars(vars, &request.with)?;
+    let mut inputs = Inputs::from_vars(vars, &request.with)?;
     inputs.secrets().for_each(|secret| console.mask(secret));
     inputs
         .warnings
@@ -149,6 +149,9 @@ async fn decide(
     let mode = request.mode.or(inputs.mode).unwrap_or(Mode::Publish);
     let now = vars.clock(now)?;
     let mut context = Context::from_vars(vars)?;
+    if let Some(told) = credentials::withhold_token(&mut inputs, &context.server, vars) {
+        console.notice(&told);
+    }
     if inputs.git_context == GitContext::Git {
         context = context.of_checkout(vars)?;
     }

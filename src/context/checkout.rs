@@ -120,7 +120,10 @@ fn split_remote(url: &str) -> Option<(String, String)> {
     let path = path.trim_matches('/').trim_end_matches(".git");
     let mut parts = path.rsplit('/');
     let (name, owner) = (parts.next()?, parts.next()?);
-    let known = !host.is_empty() && !name.is_empty() && !owner.is_empty();
+    // What follows from the host must still be on it: `evil.example#.ghe.com` is no host.
+    let is_host = |c: char| c.is_ascii_alphanumeric() || "-._:[]".contains(c);
+    let known =
+        !host.is_empty() && host.chars().all(is_host) && !name.is_empty() && !owner.is_empty();
     known.then(|| (format!("https://{host}"), format!("{owner}/{name}")))
 }
 
@@ -149,6 +152,15 @@ mod tests {
         );
         check("git@github.com:Acme/Widget.git", widget);
         check("ssh://git@github.com:22/Acme/Widget.git", widget);
+        for host in [
+            "evil.example#",
+            "evil.example?",
+            "evil.example\\",
+            "evil.example%2f",
+        ] {
+            check(&format!("https://{host}.ghe.com/Acme/Widget"), None);
+            check(&format!("git@{host}.ghe.com:Acme/Widget"), None);
+        }
         check("/srv/git/widget.git", None);
         check("file:///srv/acme/widget", None);
     }

@@ -6,6 +6,7 @@ use std::fs;
 use expect_test::expect;
 use serde_json::Value;
 
+use crate::proofs::recorder::Recorder;
 use crate::support::{Action, TOKEN, fixture, process};
 
 fn plan(event: &str) -> Result<Value, String> {
@@ -135,10 +136,11 @@ fn the_default_rules_give_the_known_table() {
     }
 }
 
-#[test]
-fn outside_actions_the_checkout_says_what_happened() {
+/// A checkout of `origin`, with a commit on its branch.
+fn checkout(origin: &str) -> (Action, impl Fn(&[&str]) + use<>) {
     let action = Action::new();
-    let git = |arguments: &[&str]| {
+    let folder = action.path("workspace");
+    let git = move |arguments: &[&str]| {
         let status = process("git")
             .args([
                 "-c",
@@ -147,13 +149,19 @@ fn outside_actions_the_checkout_says_what_happened() {
                 "user.email=octocat@users.noreply.github.com",
             ])
             .args(arguments)
-            .current_dir(action.path("workspace"))
+            .current_dir(&folder)
             .status();
         assert!(status.unwrap().success(), "git {arguments:?}");
     };
     git(&["init", "--quiet", "--initial-branch=trunk"]);
-    git(&["remote", "add", "origin", "git@github.com:Acme/Widget.git"]);
+    git(&["remote", "add", "origin", origin]);
     git(&["commit", "--quiet", "--allow-empty", "--message=one"]);
+    (action, git)
+}
+
+#[test]
+fn outside_actions_the_checkout_says_what_happened() {
+    let (action, git) = checkout("git@github.com:Acme/Widget.git");
     let tags = |action: Action| {
         let run = action.arguments(&["plan", "--json"]).run();
         assert!(run.succeeded, "{}", run.stderr);
@@ -168,4 +176,51 @@ fn outside_actions_the_checkout_says_what_happened() {
             "ghcr.io/acme/widget:latest"
         ])
     );
+}
+
+/// The server of a checkout is known by the remote `origin` alone, which anybody may have written.
+#[test]
+fn a_token_of_the_environment_does_not_go_to_the_host_of_origin() {
+    let run = |variables: &[(&str, &str)]| {
+        let host = Recorder::start("127.0.0.2");
+        let (action, _git) = checkout(&format!("https://{}/acme/widget", host.host()));
+        let action = action
+            .arguments(&["check"])
+            .env("GITHUB_API_URL", format!("http://{}/api/v3", host.host()))
+            .env("GITHUB_TOKEN", TOKEN)
+            .env("GH_TOKEN", TOKEN)
+            .input("registry", host.host());
+        let action = variables.iter().fold(action, |action, (name, value)| {
+            action.env(name, value.replace("HOST", &host.host()))
+        });
+        let run = action.run();
+        let log = format!("{}{}", run.stdout, run.stderr).replace(&host.host(), "HOST");
+        (host.seen().to_lowercase().contains("authorization:"), log)
+    };
+    let (is_sent, log) = run(&[]);
+    assert!(!is_sent, "{log}");
+    expect![[r#"
+        notice: `GITHUB_TOKEN` is not sent to HOST, which only the remote `origin` names; if the token is for it, set `GITHUB_SERVER_URL` to `https://HOST`
+        HOST/acme/widget/widget would be built and not pushed, because there is no login for HOST
+        publish  HOST/acme/widget/widget:trunk
+        rules    type=schedule          – the event is `push`, not `schedule`
+                 type=ref,event=branch  → trunk
+                 type=ref,event=tag     – the ref is the branch `trunk`, not a tag
+                 type=ref,event=pr      – the ref is the branch `trunk`, not a pull request
+                 latest                 – the first tag is no release
+        push     no, build only: there is no login for HOST
+        build    Dockerfile in . for the engine's platform
+        labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+                 org.opencontainers.image.description=
+                 org.opencontainers.image.licenses=
+                 org.opencontainers.image.revision=6ec14387b6eacd78c5353f47383ac3d31c568b78
+                 org.opencontainers.image.source=https://HOST/acme/widget
+                 org.opencontainers.image.title=widget
+                 org.opencontainers.image.url=https://HOST/acme/widget
+                 org.opencontainers.image.version=trunk
+    "#]].assert_eq(&log);
+    let (is_sent, log) = run(&[("GITHUB_SERVER_URL", "http://HOST")]);
+    assert!(is_sent, "{log}");
+    let (is_sent, log) = run(&[("INPUT_GITHUB-TOKEN", TOKEN)]);
+    assert!(is_sent, "{log}");
 }
