@@ -17,6 +17,7 @@ mod layout;
 mod manifest;
 pub(crate) mod order;
 mod origin;
+mod owner;
 pub(crate) mod patience;
 mod proof;
 mod referrers;

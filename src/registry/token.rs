@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::owner;
 use crate::secret::Secret;
 
 /// What a registry asks for in `WWW-Authenticate`.
@@ -64,26 +65,16 @@ fn quoted(text: &str) -> Option<(String, &str)> {
     None
 }
 
-/// Whether a login for `registry` may be sent to `realm`: over TLS, to the registry's own host or one
-/// with the same last two labels (`registry-1.docker.io` and `auth.docker.io`); on loopback without TLS.
+/// Whether a login for `registry` may be sent to `realm`: over TLS, to a host of the same owner, at any port; on
+/// loopback without TLS, to the host itself.
 pub(super) fn is_trusted(realm: &reqwest::Url, registry: &reqwest::Url) -> bool {
     let (Some(realm_host), Some(registry_host)) = (realm.host_str(), registry.host_str()) else {
         return false;
     };
-    if realm.scheme() != "https" {
-        return registry.scheme() == "http" && realm_host == registry_host;
+    match realm.scheme() {
+        "https" => owner::is_same(realm_host, registry_host),
+        _ => registry.scheme() == "http" && realm_host == registry_host,
     }
-    realm_host == registry_host
-        || (is_name(registry_host) && last_labels(realm_host) == last_labels(registry_host))
-}
-
-fn is_name(host: &str) -> bool {
-    host.contains('.') && host.parse::<std::net::IpAddr>().is_err()
-}
-
-fn last_labels(host: &str) -> (Option<&str>, Option<&str>) {
-    let mut labels = host.rsplit('.');
-    (labels.next(), labels.next())
 }
 
 /// No server takes a longer header.
@@ -165,6 +156,15 @@ mod tests {
         assert!(check(
             "http://127.0.0.1:5001/token",
             "http://127.0.0.1:5000"
+        ));
+        assert!(check(
+            "https://git.example.com/jwt",
+            "https://git.example.com:5050"
+        ));
+        assert!(!check("https://b.co.uk/token", "https://a.co.uk"));
+        assert!(!check(
+            "https://evil.ghe.com/token",
+            "https://containers.acme.ghe.com"
         ));
         assert!(!check("https://evil.example/token", "https://ghcr.io"));
         assert!(!check("http://ghcr.io/token", "https://ghcr.io"));
