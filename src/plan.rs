@@ -130,7 +130,10 @@ impl Plan {
             },
             timestamp,
         };
-        let build = BuildRequest::new(inputs, context, cache, image);
+        let token = build::fetch::secret(inputs, context);
+        let told = token.as_ref();
+        notices.extend(told.map(|token| build::fetch::notice(token, context)));
+        let build = BuildRequest::new(inputs, context, cache, image, token);
         Ok(Self {
             images,
             version,

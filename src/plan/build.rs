@@ -1,5 +1,6 @@
 //! `BuildRequest`: what is asked of the engine, as a value.
 
+pub(super) mod fetch;
 mod outputs;
 pub(crate) mod place;
 
@@ -17,7 +18,6 @@ use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::spec::Spec;
-use crate::secret::Secret;
 use place::Place;
 
 /// One build, complete: the engine only has to carry it out.
@@ -80,18 +80,20 @@ pub(super) struct Image {
 }
 
 impl BuildRequest {
-    pub(super) fn new(inputs: &Inputs, context: &Context, cache: Cache, image: Image) -> Self {
+    /// `token` is what the engine fetches the repository with.
+    pub(super) fn new(
+        inputs: &Inputs,
+        context: &Context,
+        cache: Cache,
+        image: Image,
+        token: Option<BuildSecret>,
+    ) -> Self {
         let build = &inputs.build;
         let place = Place::of_context(build.context.as_ref(), context);
         let named = build.contexts.iter();
         let contexts: Vec<(String, Place)> = named
             .map(|(name, source)| (name.clone(), Place::of(source, context)))
             .collect();
-        let fetches_repository = [&place]
-            .into_iter()
-            .chain(contexts.iter().map(|(_, place)| place))
-            .any(|place| matches!(place, Place::Repository { .. }));
-        let token = inputs.github_token.as_ref().filter(|_| fetches_repository);
         let layout = outputs::layout(build, &image);
         let request = Self {
             context: place,
@@ -100,7 +102,7 @@ impl BuildRequest {
             platforms: build.platforms.clone(),
             build_args: build.build_args.clone(),
             contexts,
-            secrets: secrets(&build.secrets, token, context),
+            secrets: build.secrets.iter().cloned().chain(token).collect(),
             sandbox: build.sandbox.clone(),
             cache_from: cache.from,
             cache_to: cache.to,
@@ -194,20 +196,6 @@ fn in_folder(folder: &str, file: &str) -> String {
     }
 }
 
-/// Those of the author, and the token the engine fetches the repository with; only this server is sent it
-/// (<https://docs.docker.com/build/building/secrets/#git-authentication-for-remote-contexts>).
-fn secrets(asked: &[BuildSecret], token: Option<&Secret>, context: &Context) -> Vec<BuildSecret> {
-    let (_scheme, host) = context
-        .server_url
-        .split_once("://")
-        .unwrap_or(("", &context.server_url));
-    let id = format!("GIT_AUTH_TOKEN.{host}");
-    let is_given = |secret: &BuildSecret| secret.id == "GIT_AUTH_TOKEN" || secret.id == id;
-    let own = token.filter(|_| !asked.iter().any(is_given));
-    let own = own.map(|token| BuildSecret::value(&id, token.clone()));
-    asked.iter().cloned().chain(own).collect()
-}
-
 /// Provenance names its builder by the page of the run.
 fn attestations(asked: &[Spec], context: &Context) -> Vec<Spec> {
     let run = context.run_url();
@@ -288,34 +276,6 @@ mod tests {
             .with("mode", "max")
             .with("builder-id", run);
         assert_eq!(request.attestations, [provenance, Spec::new("sbom")]);
-    }
-
-    #[test]
-    fn only_a_build_from_the_repository_gets_the_token() {
-        let ids = |variables: &[(&str, &str)]| {
-            let secrets = request(variables).secrets.into_iter();
-            secrets.map(|secret| secret.id).collect::<Vec<_>>()
-        };
-        let default = ("INPUT_CONTEXT", "{{defaultContext}}:app");
-        let none: [&str; 0] = [];
-        assert_eq!(ids(&[]), none);
-        assert_eq!(
-            ids(&[("INPUT_CONTEXT", "https://github.com/acme/other")]),
-            none
-        );
-        assert_eq!(ids(&[default]), ["GIT_AUTH_TOKEN.github.com"]);
-        assert_eq!(
-            ids(&[("INPUT_BUILD-CONTEXTS", "docs={{defaultContext}}:docs")]),
-            ["GIT_AUTH_TOKEN.github.com"]
-        );
-        assert_eq!(
-            ids(&[default, ("INPUT_SECRETS", "GIT_AUTH_TOKEN=x")]),
-            ["GIT_AUTH_TOKEN"]
-        );
-        assert_eq!(
-            ids(&[default, ("GITHUB_SERVER_URL", "https://acme.ghe.com")]),
-            ["GIT_AUTH_TOKEN.acme.ghe.com"]
-        );
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::fs;
 
 use expect_test::expect;
+use ghcr_double::{Account, Double, Repository, Visibility};
 
 use crate::support::{Action, Run, TOKEN};
 
@@ -131,23 +132,66 @@ fn secrets_reach_the_engine_in_files_and_nowhere_else() {
     }
 }
 
-#[test]
-fn without_a_checkout_the_engine_fetches_the_repository() {
+/// The arguments and the log of a build without a checkout, in a repository of which the payload says this,
+/// or the API.
+fn without_a_checkout(payload: &str, api: Option<Visibility>) -> (String, String) {
     let action = action("");
     fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
+    let event = action.path("event.json");
+    fs::write(&event, payload).unwrap();
+    let double = Double::builder().token(TOKEN, Account::workflow("acme/Widget"));
+    let repository = |visibility| Repository::new("acme/Widget").visibility(visibility);
+    let double = match api {
+        Some(visibility) => double.repository(repository(visibility)),
+        None => double,
+    };
+    let double = double.start().unwrap();
+    let action = action
+        .env("GITHUB_EVENT_PATH", event.display().to_string())
+        .env("GITHUB_API_URL", double.api_url());
     let run = succeeded(action);
     let arguments = run.noted("arguments");
-    assert!(
-        arguments.ends_with(
-            "--\nhttps://github.com/acme/Widget.git#0123456789abcdef0123456789abcdef01234567\n"
-        ),
-        "{arguments}"
-    );
-    assert!(
-        arguments.contains("--secret=id=GIT_AUTH_TOKEN.github.com,src="),
-        "{arguments}"
-    );
+    let end = "--\nhttps://github.com/acme/Widget.git#0123456789abcdef0123456789abcdef01234567\n";
+    assert!(arguments.ends_with(end), "{arguments}");
     assert!(!arguments.contains("--file="), "{arguments}");
+    let notices = run
+        .stdout
+        .lines()
+        .filter(|line| line.starts_with("::notice"));
+    let notices = notices.collect::<Vec<_>>().join("\n");
+    (arguments, notices)
+}
+
+const PUBLIC: &str = r#"{"repository":{"name":"Widget","private":false}}"#;
+const PRIVATE: &str = r#"{"repository":{"name":"Widget","private":true}}"#;
+const UNKNOWN: &str = r#"{"repository":{"name":"Widget"}}"#;
+
+#[test]
+fn without_a_checkout_the_engine_fetches_a_public_repository_without_the_token() {
+    for (payload, api) in [(PUBLIC, None), ("{}", Some(Visibility::Public))] {
+        let (arguments, notices) = without_a_checkout(payload, api);
+        assert!(!arguments.contains("--secret"), "{arguments}");
+        assert_eq!(notices, "");
+    }
+}
+
+#[test]
+fn without_a_checkout_the_build_of_a_private_repository_has_the_token_and_the_log_says_so() {
+    let answers = [
+        (PRIVATE, Some(Visibility::Public)),
+        (UNKNOWN, Some(Visibility::Public)),
+        ("{}", Some(Visibility::Private)),
+        ("{}", None),
+    ];
+    let results = answers.map(|(payload, api)| {
+        let (arguments, notices) = without_a_checkout(payload, api);
+        let secret = "--secret=id=GIT_AUTH_TOKEN.github.com,src=";
+        assert!(arguments.contains(secret), "{arguments}");
+        notices
+    });
+    let [notice, ..] = &results;
+    assert!(results.iter().all(|other| other == notice), "{results:?}");
+    expect!["::notice title=ghcr-publish::the engine fetches `acme/Widget`, which is not known to be public, with the token of this run: every instruction of the build can read it, as the secret `GIT_AUTH_TOKEN.github.com`. To keep it out of the build, check the repository out with actions/checkout before this step"].assert_eq(notice);
 }
 
 #[test]
