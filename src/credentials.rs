@@ -1,6 +1,10 @@
 //! Which login goes to which registry: the logins of the inputs, else the person's own docker login.
 
+mod helper;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Mutex;
 
 use anyhow::Context as _;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
@@ -12,6 +16,7 @@ use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::server::{Server, is_loopback};
 use crate::vars::Vars;
+use helper::Helpers;
 
 /// What there is to log in with.
 #[derive(Debug)]
@@ -20,6 +25,9 @@ pub(crate) struct Credentials {
     own: Vec<(Audience, Login)>,
     /// The person's docker configuration: its folder and its `config.json`.
     docker: Option<DockerConfig>,
+    helpers: Helpers,
+    /// What helpers said: each is asked once.
+    known: Mutex<BTreeMap<String, Option<Login>>>,
 }
 
 /// The registries a login may be sent to.
@@ -93,6 +101,8 @@ impl Credentials {
         Ok(Self {
             own: listed.chain(password).chain(token).collect(),
             docker: DockerConfig::read(vars)?,
+            helpers: Helpers::new(vars),
+            known: Mutex::default(),
         })
     }
 
@@ -106,13 +116,28 @@ impl Credentials {
                 .is_some_and(|docker| docker.covers(registry))
     }
 
-    /// The login for `registry`; credential helpers are run to get it.
-    pub(crate) fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
-        match (self.own_login(registry), &self.docker) {
-            (Some(login), _) => Ok(Some(login.clone())),
-            (None, Some(docker)) => docker.login(registry),
-            (None, None) => Ok(None),
+    /// The login for `registry`; a credential helper is run to get it, where one keeps it.
+    pub(crate) async fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
+        let (None, Some(docker)) = (self.own_login(registry), &self.docker) else {
+            return Ok(self.own_login(registry).cloned());
+        };
+        if let Some(helper) = docker.helper(registry) {
+            return self.kept_by(helper, registry).await;
         }
+        match (docker.login(registry)?, docker.store(registry)) {
+            (None, Some(store)) => self.kept_by(store, registry).await,
+            (login, _) => Ok(login),
+        }
+    }
+
+    async fn kept_by(&self, helper: &str, registry: &str) -> anyhow::Result<Option<Login>> {
+        let known = || self.known.lock().expect("no holder panics");
+        if let Some(login) = known().get(registry) {
+            return Ok(login.clone());
+        }
+        let login = self.helpers.ask(helper, key(registry)).await?;
+        known().insert(registry.to_owned(), login.clone());
+        Ok(login)
     }
 
     /// The login of the inputs, if it is meant for `registry`.
@@ -166,18 +191,30 @@ impl DockerConfig {
                 .is_some_and(|store| !store.is_empty())
     }
 
-    fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
+    /// The helper of `registry`. An empty name is the file.
+    fn helper(&self, registry: &str) -> Option<&str> {
+        let helper = self.json["credHelpers"].get(key(registry))?.as_str();
+        helper.filter(|name| !name.is_empty())
+    }
+
+    /// The helper for what has none of its own.
+    fn store(&self, registry: &str) -> Option<&str> {
+        let has_own = self.json["credHelpers"].get(key(registry)).is_some();
+        let store = self.json["credsStore"].as_str();
+        store.filter(|name| !name.is_empty() && !has_own)
+    }
+
+    /// The login in the file.
+    pub(crate) fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
+        let auths = serde_json::json!({ "auths": self.json["auths"] });
         let credential = docker_credential::get_credential_from_reader(
-            self.json.to_string().as_bytes(),
+            auths.to_string().as_bytes(),
             key(registry),
         );
         let (username, password) = match credential {
             Ok(DockerCredential::UsernamePassword(username, password)) => (username, password),
             Ok(DockerCredential::IdentityToken(token)) => ("<token>".to_owned(), token),
-            Err(
-                CredentialRetrievalError::NoCredentialConfigured
-                | CredentialRetrievalError::HelperFailure { .. },
-            ) => return Ok(None),
+            Err(CredentialRetrievalError::NoCredentialConfigured) => return Ok(None),
             Err(error) => return Err(error).with_context(|| no_login(registry)),
         };
         Ok(Secret::new(&password).map(|password| Login { username, password }))
@@ -216,14 +253,19 @@ mod tests {
         credentials
     }
 
+    fn login(credentials: &Credentials, registry: &str) -> Option<Login> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build();
+        runtime
+            .unwrap()
+            .block_on(credentials.login(registry))
+            .unwrap()
+    }
+
     #[test]
     fn the_token_goes_to_its_registry_only() {
         let credentials = credentials(&[("GITHUB_TOKEN", "t"), ("GITHUB_ACTOR", "octocat")], None);
-        assert_eq!(
-            credentials.login("ghcr.io").unwrap().unwrap().username,
-            "octocat"
-        );
-        assert_eq!(credentials.login("quay.io").unwrap(), None);
+        assert_eq!(login(&credentials, "ghcr.io").unwrap().username, "octocat");
+        assert_eq!(login(&credentials, "quay.io"), None);
         assert!(!credentials.cover("quay.io"));
     }
 
@@ -260,7 +302,7 @@ mod tests {
     #[test]
     fn a_password_goes_where_the_inputs_say_and_the_token_to_its_server() {
         let shown = |inputs: &[(&str, &str)], registry| {
-            let login = credentials(inputs, None).login(registry).unwrap();
+            let login = login(&credentials(inputs, None), registry);
             login.map(|login| format!("{}:{}", login.username, login.password.expose()))
         };
         let both = [
@@ -292,7 +334,7 @@ mod tests {
             &[("GITHUB_TOKEN", "t"), ("INPUT_REGISTRY-AUTH", list)],
             None,
         );
-        let username = |host| credentials.login(host).unwrap().unwrap().username;
+        let username = |host| login(&credentials, host).unwrap().username;
         assert_eq!([username("quay.io"), username("ghcr.io")], ["joe", "ann"]);
         assert!(!credentials.cover("docker.io"));
     }
@@ -303,11 +345,32 @@ mod tests {
             &[],
             Some(json!({"auths": {"quay.io": {"auth": "am9lOnNlY3JldA=="}}})),
         );
-        let login = credentials.login("quay.io").unwrap().unwrap();
+        let login = login(&credentials, "quay.io").unwrap();
         assert_eq!(
             (login.username.as_str(), login.password.expose()),
             ("joe", "secret")
         );
         assert!(credentials.cover("quay.io") && !credentials.cover("ghcr.io"));
+    }
+
+    #[test]
+    fn a_helper_is_asked_where_docker_asks_it() {
+        let docker = |json| DockerConfig {
+            folder: PathBuf::new(),
+            json,
+        };
+        let config = docker(
+            json!({"credsStore": "desktop", "credHelpers": {"a.example": "own", "b.example": ""}}),
+        );
+        let asked = |registry| (config.helper(registry), config.store(registry));
+        assert_eq!(asked("a.example"), (Some("own"), None));
+        assert_eq!(asked("b.example"), (None, None));
+        assert_eq!(asked("quay.io"), (None, Some("desktop")));
+        let config = docker(json!({"auths": {"quay.io": {}}}));
+        assert_eq!(
+            (config.helper("quay.io"), config.store("quay.io")),
+            (None, None)
+        );
+        assert_eq!(config.login("quay.io").unwrap(), None);
     }
 }

@@ -4,7 +4,7 @@ mod answer;
 mod api;
 mod builder;
 mod by_digest;
-mod child;
+pub(crate) mod child;
 mod command;
 mod docker_config;
 #[cfg(feature = "fuzzing")]

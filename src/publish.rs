@@ -103,7 +103,7 @@ pub(crate) async fn publish(
         engine::require_sources(vars, &plan.build)?;
     }
     let registries = if plan.push.is_push() {
-        connect(decided, Pace::REAL, console)?
+        connect(decided, Pace::REAL, console).await?
     } else {
         Registries::new()
     };
@@ -288,7 +288,7 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 type Registries = BTreeMap<String, Registry>;
 
 /// A connection to each registry the plan names, that of a candidate among them.
-fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
+async fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
     let plan = &decided.plan;
     let source = match &plan.candidate {
         Some(Candidate::InRegistry(reference)) => Some(&reference.name),
@@ -300,22 +300,20 @@ fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Re
         .chain(source)
         .map(ImageName::registry)
         .collect();
-    hosts
-        .into_iter()
-        .map(|host| {
-            let registry = connection(decided, host, pace, console)?;
-            Ok((host.to_owned(), registry))
-        })
-        .collect()
+    let connections = hosts.into_iter().map(async |host| {
+        let registry = connection(decided, host, pace, console).await?;
+        Ok((host.to_owned(), registry))
+    });
+    join_all(connections).await.into_iter().collect()
 }
 
-fn connection(
+async fn connection(
     decided: &Decided,
     host: &str,
     pace: Pace,
     console: Console,
 ) -> anyhow::Result<Registry> {
-    let login = decided.credentials.login(host)?;
+    let login = decided.credentials.login(host).await?;
     let kind = decided.context.server.kind(host);
     Registry::new(host, kind, login, &decided.trust, pace, console)
 }

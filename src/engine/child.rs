@@ -6,7 +6,7 @@ use std::process::Stdio;
 use tokio::process::Command;
 
 /// The child ends with the value that holds it.
-pub(super) fn command(
+pub(crate) fn command(
     program: &Path,
     arguments: &[String],
     environment: impl IntoIterator<Item = (String, String)>,

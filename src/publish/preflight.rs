@@ -39,7 +39,7 @@ pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result
         }
         return Ok(());
     }
-    let registries = connect(decided, Pace::REAL, console)?;
+    let registries = connect(decided, Pace::REAL, console).await?;
     ask(decided, &registries, console).await
 }
 

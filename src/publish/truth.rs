@@ -16,14 +16,17 @@ const LIMIT: Duration = Duration::from_secs(5);
 pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Console) {
     let Some(built) = &done.built else { return };
     let digest = &built.digest;
-    let Ok(registries) = connect(decided, Pace::REAL, console) else {
-        return;
+    let looks = async {
+        let Ok(registries) = connect(decided, Pace::REAL, console).await else {
+            return;
+        };
+        let looks = done.held.iter_mut().map(|held| {
+            let registry = &registries[held.name.registry()];
+            look(decided, registry, digest, held)
+        });
+        join_all(looks).await;
     };
-    let looks = done.held.iter_mut().map(|held| {
-        let registry = &registries[held.name.registry()];
-        look(decided, registry, digest, held)
-    });
-    let looked = tokio::time::timeout(LIMIT, join_all(looks)).await;
+    let looked = tokio::time::timeout(LIMIT, looks).await;
     if looked.is_err() {
         console.say("the registry does not say in time what the tags show");
     }

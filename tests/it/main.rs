@@ -12,6 +12,7 @@ mod documentation;
 mod engine_double;
 mod events;
 mod failures;
+mod helpers;
 mod hostile;
 mod judge;
 mod progress;

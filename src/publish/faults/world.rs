@@ -159,7 +159,7 @@ impl World {
         let Self { decided, .. } = self;
         let plan = &decided.plan;
         let pace = Pace::times(SPEED);
-        let registries = connect(decided, pace, CONSOLE)?;
+        let registries = connect(decided, pace, CONSOLE).await?;
         preflight::before_the_build(decided, &registries, CONSOLE).await?;
         let digest: crate::image::Digest = self.new.parse()?;
         done.built = Some(Built {
