@@ -152,7 +152,7 @@ impl Race {
             ("INPUT_TAGS", self.truth.rules()),
         ]);
         let pace = Pace::waiting(200);
-        let registries = connect(&decided, pace, CONSOLE)?;
+        let registries = connect(&decided, pace, CONSOLE).await?;
         preflight::before_the_build(&decided, &registries, CONSOLE).await?;
         let images = decided.plan.images.iter().cloned();
         let mut done = Done {
