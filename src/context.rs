@@ -2,6 +2,7 @@
 
 mod checkout;
 pub(crate) mod event;
+mod head;
 pub(crate) mod history;
 
 use std::fmt;
@@ -31,8 +32,11 @@ pub(crate) struct Context {
     pub(crate) actor: Option<String>,
     pub(crate) event_name: String,
     pub(crate) git_ref: GitRef,
-    /// Commit id, 40 hex digits.
+    /// Commit id, 40 hex digits: `GITHUB_SHA`, or the head that a `workflow_run` ran for. Tags and labels
+    /// ask for [`Context::named_commit`].
     pub(crate) commit: String,
+    /// Whether `commit` is known to be the one the event is about.
+    pub(crate) knows_commit: bool,
     pub(crate) commit_time: Option<DateTime<Utc>>,
     pub(crate) event: Event,
     /// The page of the run, one per attempt; outside Actions there is none.
@@ -89,6 +93,7 @@ impl Context {
             .unwrap_or_else(|| "https://github.com".to_owned());
         let server = Server::of(&server_url);
         let event_name = vars.get("GITHUB_EVENT_NAME").unwrap_or("push").to_owned();
+        let head = head_commit(vars, &event_name, &event);
         Ok(Self {
             api_url: vars
                 .get("GITHUB_API_URL")
@@ -98,7 +103,8 @@ impl Context {
             server,
             git_ref: GitRef::of_event(&event_name, &full_ref, &event),
             commit_time: commit_time(&event, checkout.as_ref()),
-            commit: head_commit_if_asked(vars, &event_name, &event).unwrap_or(commit),
+            knows_commit: event_name != "workflow_run" || head.is_some(),
+            commit: head.unwrap_or(commit),
             actor: vars.get("GITHUB_ACTOR").map(str::to_owned),
             repository,
             event_name,
@@ -147,9 +153,17 @@ impl Context {
         };
         let full_ref = checkout.as_ref().and_then(|c| c.full_ref.as_deref());
         let commit = checkout.as_ref().and_then(|c| c.commit.clone());
+        let git_ref = GitRef::parse(full_ref.ok_or_else(|| unknown("ref"))?);
+        // The tags of a stranger's checkout are the stranger's: they name no version here.
+        let git_ref = if self.untrusted_head().is_some() {
+            self.git_ref.clone()
+        } else {
+            git_ref
+        };
         Ok(Self {
-            git_ref: GitRef::parse(full_ref.ok_or_else(|| unknown("ref"))?),
+            git_ref,
             commit: commit.ok_or_else(|| unknown("commit"))?,
+            knows_commit: true,
             commit_time: checkout.and_then(|c| c.commit_time),
             ..self
         })
@@ -203,12 +217,13 @@ impl fmt::Display for RepositoryName {
 }
 
 impl GitRef {
-    /// The ref an event is about. `pull_request_target` runs on the base branch, yet is about the pull
-    /// request that its payload names.
+    /// The ref an event is about. `pull_request_target` and comments run on a branch of the base, yet are
+    /// about the pull request that their payload names.
     fn of_event(event_name: &str, full_ref: &str, event: &Event) -> Self {
-        match event.number {
-            Some(number) if event_name == "pull_request_target" => Self::PullRequest(number),
-            _ => Self::parse(full_ref),
+        let is_about_pull = event.is_comment_on_pull_request || event_name == "pull_request_target";
+        match event.number.filter(|_| is_about_pull) {
+            Some(number) => Self::PullRequest(number),
+            None => Self::parse(full_ref),
         }
     }
 
@@ -256,8 +271,12 @@ fn checkout_if_needed(vars: &Vars) -> anyhow::Result<Option<Checkout>> {
     Checkout::find(vars.workspace())
 }
 
+/// The head of a `workflow_run`, which runs on the default branch whatever it is about. For pull requests
 /// `DOCKER_METADATA_PR_HEAD_SHA` asks for the commit that was pushed instead of the merge commit.
-fn head_commit_if_asked(vars: &Vars, event_name: &str, event: &Event) -> Option<String> {
+fn head_commit(vars: &Vars, event_name: &str, event: &Event) -> Option<String> {
+    if event_name == "workflow_run" {
+        return event.workflow_run.head_sha.clone();
+    }
     let asked = vars.is_true("DOCKER_METADATA_PR_HEAD_SHA") && event_name.contains("pull_request");
     event
         .pull_request
@@ -348,6 +367,20 @@ mod tests {
             GitRef::of_event("push", "refs/heads/main", &event),
             GitRef::Branch("main".to_owned())
         );
+    }
+
+    #[test]
+    fn a_comment_is_about_the_pull_request_and_not_about_an_issue() {
+        let of = |issue| {
+            let event = Event::from_payload(&json!({"number": 1, "issue": issue}));
+            GitRef::of_event("issue_comment", "refs/heads/main", &event)
+        };
+        let on_pull = of(json!({"number": 9, "pull_request": {"url": "x"}}));
+        assert_eq!(on_pull, GitRef::PullRequest(9));
+        let main = GitRef::Branch("main".to_owned());
+        assert_eq!(of(json!({"number": 9})), main);
+        assert_eq!(of(json!({"number": 9, "pull_request": null})), main);
+        assert_eq!(of(json!({"pull_request": {}})), main);
     }
 
     #[test]

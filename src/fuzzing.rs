@@ -66,6 +66,7 @@ pub fn event(text: &str) {
         "pull_request",
         "pull_request_target",
         "workflow_run",
+        "issue_comment",
     ] {
         let context = Context {
             event: event.clone(),

@@ -2,6 +2,8 @@
 
 pub(crate) mod build;
 mod cache;
+#[cfg(test)]
+mod commit_names;
 pub(crate) mod decision;
 mod destination;
 mod docker;
@@ -93,14 +95,14 @@ impl Plan {
         let foreign = |name| destination::foreign_owner(name, inputs, context);
         notices.extend(images.iter().filter_map(foreign));
         if tags.is_empty() {
-            let fallback = PlannedTag::fallback(&context.commit);
+            let fallback = PlannedTag::fallback(context);
             notices.push(format!(
                 "no tag rule matches this event, so the image is tagged `{}`",
                 fallback.tag
             ));
             tags.push(fallback);
         }
-        let primary = primary_tag(&tags, &context.commit);
+        let primary = primary_tag(&tags, context);
         let registries = images.iter().map(ImageName::registry);
         let mut unknown = registries.filter(|registry| !has_credentials(registry));
         let push = decision::decide(inputs, context, unknown.next())?;
@@ -228,12 +230,12 @@ fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>
     context.commit_time.map(Some).ok_or_else(unknown)
 }
 
-/// The first tag that never moves, else a tag of the full commit: an image is complete and proven
-/// under a name of its own before a floating tag points to it.
-fn primary_tag(tags: &[PlannedTag], commit: &str) -> Tag {
+/// The first tag that never moves, else one of its own, with the full commit: an image is complete and
+/// proven under that name before a floating tag points to it.
+fn primary_tag(tags: &[PlannedTag], context: &Context) -> Tag {
     let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
     fixed.map_or_else(
-        || tags::commit_tag(commit, commit.len()),
+        || tags::own_tag(context, usize::MAX),
         |planned| planned.tag.clone(),
     )
 }

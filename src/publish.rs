@@ -157,7 +157,7 @@ pub(crate) async fn publish(
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
-        commit: Ok(decided.context.commit.clone()),
+        commit: decided.context.named_commit().map(str::to_owned),
     };
     done.built = Some(pushed.built);
     done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
@@ -202,7 +202,7 @@ impl Workshop<'_> {
         let found = Found {
             home: Home::Workshop(image),
             root,
-            commit: Ok(self.decided.context.commit.clone()),
+            commit: self.decided.context.named_commit().map(str::to_owned),
         };
         Ok((built.context("buildx made no image to push")?, found))
     }

@@ -17,13 +17,15 @@ use crate::problem::Problem;
 /// What the payload at `GITHUB_EVENT_PATH` says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Event {
-    /// Number of the pull request, for the pull request events.
+    /// Number of the pull request, for the pull request events and comments on one.
     pub(crate) number: Option<u64>,
     pub(crate) pull_request: Option<PullRequest>,
-    /// `owner/name` of the repository whose commit a `workflow_run` ran for.
-    pub(crate) workflow_run_head_repository: Option<String>,
+    /// Whether it is about a comment on a pull request. Such a payload says nothing of the pull request's head.
+    pub(crate) is_comment_on_pull_request: bool,
+    /// What a `workflow_run` ran for.
+    pub(crate) workflow_run: WorkflowRun,
     pub(crate) repository: Option<RepositoryFacts>,
-    /// Commit time of the pushed head commit, RFC 3339.
+    /// Commit time of the pushed head commit, or of the commit that a `workflow_run` ran for, RFC 3339.
     pub(crate) head_commit_time: Option<String>,
     /// Full ref that a pushed tag was based on.
     pub(crate) base_ref: Option<String>,
@@ -38,6 +40,14 @@ pub(crate) struct PullRequest {
     /// `owner/name` of the head repository; unknown once the fork is deleted.
     pub(crate) head_repository: Option<String>,
     pub(crate) base_ref: Option<String>,
+}
+
+/// The head of the run that a `workflow_run` follows.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct WorkflowRun {
+    /// `owner/name`; unknown once the fork is deleted.
+    pub(crate) head_repository: Option<String>,
+    pub(crate) head_sha: Option<String>,
 }
 
 /// What labels and rules need to know of the repository.
@@ -63,7 +73,11 @@ const POINTERS: &[&str] = &[
     "/pull_request/head/sha",
     "/pull_request/head/repo/full_name",
     "/pull_request/base/ref",
+    "/issue/number",
+    "/issue/pull_request",
     "/workflow_run/head_repository/full_name",
+    "/workflow_run/head_sha",
+    "/workflow_run/head_commit/timestamp",
     "/repository/name",
     "/repository/description",
     "/repository/html_url",
@@ -113,17 +127,32 @@ impl Event {
                 head_repository: text_at(pull, "/head/repo/full_name"),
                 base_ref: text_at(pull, "/base/ref"),
             });
-        let number = ["/number", "/pull_request/number"]
-            .into_iter()
-            .find_map(|p| payload.pointer(p)?.as_u64());
+        // `issue.pull_request` is there for comments on pull requests, and not for those on issues
+        // (https://docs.github.com/en/webhooks/webhook-events-and-payloads#issue_comment).
+        let is_comment_on_pull_request = payload
+            .pointer("/issue/pull_request")
+            .is_some_and(|value| !value.is_null());
+        let numbers: &[&str] = if is_comment_on_pull_request {
+            &["/issue/number"]
+        } else {
+            &["/number", "/pull_request/number"]
+        };
+        let number = numbers
+            .iter()
+            .find_map(|pointer| payload.pointer(pointer)?.as_u64());
         Self {
             number,
             pull_request,
-            workflow_run_head_repository: text("/workflow_run/head_repository/full_name"),
+            is_comment_on_pull_request,
+            workflow_run: WorkflowRun {
+                head_repository: text("/workflow_run/head_repository/full_name"),
+                head_sha: text("/workflow_run/head_sha"),
+            },
             repository: payload
                 .get("repository")
                 .and_then(RepositoryFacts::from_json),
-            head_commit_time: text("/head_commit/timestamp"),
+            head_commit_time: text("/head_commit/timestamp")
+                .or_else(|| text("/workflow_run/head_commit/timestamp")),
             base_ref: text("/base_ref"),
             merge_group_head_ref: text("/merge_group/head_ref"),
         }

@@ -4,7 +4,6 @@
 //! into every later image. So a build writes under its own name only, reads what its base and the default
 //! branch left, and nothing of a pull request is ever read by anything but that pull request.
 
-use super::decision::{foreign_head, has_rights_of_base};
 use super::facts::Facts;
 use crate::context::{Context, GitRef};
 use crate::image::{ImageName, Tag};
@@ -39,7 +38,7 @@ pub(super) fn cache(
         .collect();
     cache.from.extend_from_slice(&build.cache_from);
     for spec in &build.cache_to {
-        if foreign_head(context).is_some() && is_shared(spec) {
+        if context.foreign_head().is_some() && is_shared(spec) {
             let kind = spec.kind();
             cache.notices.push(format!("the cache `type={kind}` is read and not written: code of another repository must not leave anything there"));
         } else {
@@ -51,7 +50,7 @@ pub(super) fn cache(
 
 /// The scopes that are read: our own, the base branch's, the default branch's.
 fn read(context: &Context, facts: &Facts) -> Vec<String> {
-    let own = own_scope(context).filter(|_| foreign_head(context).is_none());
+    let own = own_scope(context).filter(|_| context.foreign_head().is_none());
     let base = Some(facts.base_ref()).filter(|base| !base.is_empty());
     let branches = [base, facts.default_branch()].into_iter().flatten();
     let mut scopes: Vec<String> = Vec::new();
@@ -63,10 +62,10 @@ fn read(context: &Context, facts: &Facts) -> Vec<String> {
     scopes
 }
 
-/// The one scope that is written. `pull_request_target` and `workflow_run` have the rights of the default
-/// branch and build other code.
+/// The one scope that is written. `pull_request_target`, `workflow_run` and comments have the rights of the
+/// default branch and build other code.
 fn written(context: &Context) -> Option<String> {
-    let trusted = foreign_head(context).is_none() && !has_rights_of_base(context);
+    let trusted = context.foreign_head().is_none() && !context.has_rights_of_base();
     own_scope(context).filter(|_| trusted)
 }
 
@@ -188,7 +187,7 @@ mod tests {
         payload["repository"] = json!({"name": "Widget", "default_branch": "main"});
         let parsed = Context::from_vars(&vars).unwrap();
         let git_ref = match event {
-            "pull_request_target" => GitRef::PullRequest(7),
+            "pull_request_target" | "issue_comment" => GitRef::PullRequest(7),
             _ => parsed.git_ref.clone(),
         };
         let context = Context {
@@ -241,6 +240,11 @@ mod tests {
             ("workflow_run", "refs/heads/main", run_of("acme/widget")),
             ("workflow_run", "refs/heads/main", run_of("joe/widget")),
             (
+                "issue_comment",
+                "refs/heads/main",
+                json!({"issue": {"number": 7, "pull_request": {}}}),
+            ),
+            (
                 "merge_group",
                 "refs/heads/gh-readonly-queue/main/pr-7-ab",
                 json!({}),
@@ -271,19 +275,20 @@ mod tests {
         check(
             &[("INPUT_CACHE", "registry")],
             expect![[r#"
-            push refs/heads/main: [ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:main]
-            push refs/heads/feature/x: [ghcr.io/acme/widget/cache:feature-x ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:feature-x]
-            push refs/tags/v1.2.3: [ghcr.io/acme/widget/cache:main] -> []
-            release refs/tags/v1.2.3: [ghcr.io/acme/widget/cache:main] -> []
-            schedule refs/heads/main: [ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:main]
-            pull_request refs/pull/7/merge: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:pr..7]
-            pull_request refs/pull/7/merge (fork): [ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
-            pull_request_target refs/heads/release/1: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
-            pull_request_target refs/heads/release/1 (fork): [ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
-            workflow_run refs/heads/main: [ghcr.io/acme/widget/cache:main] -> []
-            workflow_run refs/heads/main (fork): [ghcr.io/acme/widget/cache:main] -> []
-            merge_group refs/heads/gh-readonly-queue/main/pr-7-ab: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:pr..7]
-        "#]],
+                push refs/heads/main: [ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:main]
+                push refs/heads/feature/x: [ghcr.io/acme/widget/cache:feature-x ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:feature-x]
+                push refs/tags/v1.2.3: [ghcr.io/acme/widget/cache:main] -> []
+                release refs/tags/v1.2.3: [ghcr.io/acme/widget/cache:main] -> []
+                schedule refs/heads/main: [ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:main]
+                pull_request refs/pull/7/merge: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:pr..7]
+                pull_request refs/pull/7/merge (fork): [ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
+                pull_request_target refs/heads/release/1: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
+                pull_request_target refs/heads/release/1 (fork): [ghcr.io/acme/widget/cache:release-1 ghcr.io/acme/widget/cache:main] -> []
+                workflow_run refs/heads/main: [ghcr.io/acme/widget/cache:main] -> []
+                workflow_run refs/heads/main (fork): [ghcr.io/acme/widget/cache:main] -> []
+                issue_comment refs/heads/main: [ghcr.io/acme/widget/cache:main] -> []
+                merge_group refs/heads/gh-readonly-queue/main/pr-7-ab: [ghcr.io/acme/widget/cache:pr..7 ghcr.io/acme/widget/cache:main] -> [ghcr.io/acme/widget/cache:pr..7]
+            "#]],
         );
     }
 
@@ -306,6 +311,7 @@ mod tests {
                 pull_request_target refs/heads/release/1 (fork): [a/b] -> [local] (notice)
                 workflow_run refs/heads/main: [a/b] -> [a/b local]
                 workflow_run refs/heads/main (fork): [a/b] -> [local] (notice)
+                issue_comment refs/heads/main: [a/b] -> [local] (notice)
                 merge_group refs/heads/gh-readonly-queue/main/pr-7-ab: [a/b] -> [a/b local]
             "#]],
         );

@@ -56,21 +56,19 @@ pub(super) fn decide(
     context: &Context,
     without_login: Option<&str>,
 ) -> Result<PushDecision, Problem> {
-    let stranger = foreign_head(context);
-    let refused = stranger
-        .as_ref()
-        .filter(|_| has_rights_of_base(context) && !inputs.allow_untrusted_pull_request);
-    if let Some(head) = refused {
-        return Err(untrusted(&context.event_name, head));
+    if let Some(head) = context.untrusted_head()
+        && !inputs.allow_untrusted_pull_request
+    {
+        return Err(untrusted(context, &head));
     }
     let push = |reason: &str| PushDecision::Push {
         reason: reason.to_owned(),
     };
     let build_only = |reason: String| PushDecision::BuildOnly { reason };
-    Ok(match (inputs.push, stranger) {
+    Ok(match (inputs.push, context.foreign_head()) {
         (Push::Never, _) => build_only("the input `push` is `false`".to_owned()),
         (Push::Always, _) => push("the input `push` is `true`"),
-        (Push::Auto, Some(head)) if !has_rights_of_base(context) => build_only(format!(
+        (Push::Auto, Some(head)) if !context.has_rights_of_base() => build_only(format!(
             "the pull request comes from {head}, and the token of such a run may not write packages"
         )),
         (Push::Auto, _) if without_login.is_some() => build_only(format!(
@@ -91,7 +89,7 @@ pub(super) fn decide(
 /// others follow.
 pub(super) fn floating(inputs: &Inputs, context: &Context) -> Floating {
     let never = |reason: String| Floating::Never { reason };
-    match (foreign_head(context), inputs.destination.floating_tags) {
+    match (context.foreign_head(), inputs.destination.floating_tags) {
         (Some(head), _) => never(format!("the code comes from {head}")),
         (None, FloatingTags::Never) => never("the input `floating-tags` is `never`".to_owned()),
         (None, FloatingTags::Always) => Floating::Always,
@@ -105,38 +103,19 @@ fn is_dependabot(context: &Context) -> bool {
     context.actor.as_deref() == Some("dependabot[bot]")
 }
 
-pub(super) fn has_rights_of_base(context: &Context) -> bool {
-    matches!(
-        context.event_name.as_str(),
-        "pull_request_target" | "workflow_run"
-    )
-}
-
-/// Where the code comes from, when it is not this repository.
-pub(super) fn foreign_head(context: &Context) -> Option<String> {
-    let here = context.repository.to_string();
-    let pull = context.event.pull_request.as_ref();
-    // Whoever runs with the rights of this repository has to say whose code it is.
-    let head = match (context.event_name.as_str(), pull) {
-        ("workflow_run", _) => context.event.workflow_run_head_repository.as_ref(),
-        ("pull_request_target", pull) => pull.and_then(|pull| pull.head_repository.as_ref()),
-        (_, Some(pull)) => pull.head_repository.as_ref(),
-        (_, None) => return None,
-    };
-    match head {
-        None => Some("a repository that is gone".to_owned()),
-        Some(head) if head.eq_ignore_ascii_case(&here) => None,
-        Some(head) => Some(format!("the fork `{head}`")),
-    }
-}
-
-fn untrusted(event_name: &str, head: &str) -> Problem {
-    Problem::new(
+fn untrusted(context: &Context, head: &str) -> Problem {
+    let event = &context.event_name;
+    let problem = Problem::new(
         format!(
-            "the event `{event_name}` would build code of {head} with the rights of this repository"
+            "the event `{event}` would build code of {head} with the rights of this repository"
         ),
         "publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request",
-    )
+    );
+    if context.event.is_comment_on_pull_request {
+        return problem
+            .because("the event of a comment does not say whose code the pull request is");
+    }
+    problem
 }
 
 #[cfg(test)]

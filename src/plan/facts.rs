@@ -35,8 +35,9 @@ impl<'a> Facts<'a> {
         &self.context.git_ref
     }
 
-    pub(crate) fn commit(&self) -> &'a str {
-        &self.context.commit
+    /// The commit that is built; else why none may be named.
+    pub(crate) fn commit(&self) -> Result<&'a str, String> {
+        self.context.named_commit()
     }
 
     pub(crate) fn repository(&self) -> RepositoryFacts {
@@ -47,9 +48,10 @@ impl<'a> Facts<'a> {
         &self.context.event_name
     }
 
-    pub(crate) fn short_sha(&self) -> &'a str {
-        let commit = self.commit();
-        commit.get(..self.short_sha_length).unwrap_or(commit)
+    /// The first digits of the commit.
+    pub(crate) fn short_sha(&self) -> Result<&'a str, String> {
+        let commit = self.commit()?;
+        Ok(commit.get(..self.short_sha_length).unwrap_or(commit))
     }
 
     /// The branch; on a pull request its head branch; in a merge queue the queue's branch.
@@ -146,7 +148,7 @@ mod tests {
         let facts = Facts::new(&context, DateTime::UNIX_EPOCH, 9);
         let seen = (facts.is_default_branch(), facts.branch(), facts.base_ref());
         assert_eq!(seen, (is_default, branch, base));
-        assert_eq!(facts.short_sha(), "012345678");
+        assert_eq!(facts.short_sha(), Ok("012345678"));
     }
 
     #[test]

@@ -42,7 +42,9 @@ pub(crate) fn parse(
 pub(super) fn labels(own: &[LabelLine], facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
     let mut labels = origin(facts, version);
     for LabelLine(template) in own {
-        let text = template.text(facts);
+        let Ok(text) = template.whole_text(facts) else {
+            continue;
+        };
         let Some((key, value)) = text.split_once('=') else {
             continue;
         };
@@ -65,11 +67,15 @@ fn origin(facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
         ("source", repository.html_url),
         ("version", version.to_owned()),
         ("created", created),
-        ("revision", facts.commit().to_owned()),
         ("licenses", repository.license),
     ];
+    let revision = facts
+        .commit()
+        .ok()
+        .map(|commit| ("revision", commit.to_owned()));
+    let origin = origin.into_iter().chain(revision);
     let origin = origin.map(|(key, value)| (format!("org.opencontainers.image.{key}"), value));
-    origin.into()
+    origin.collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use super::flaw::Flaw;
 use super::rules::flavor::{Affix, Flavor, Latest};
 use super::rules::{TagRule, not_a_boolean};
 use super::version::line::VersionLine;
+use crate::context::{Context, GitRef};
 use crate::image::Tag;
 use crate::problem::Problem;
 use emitted::{Emitted, Silent};
@@ -120,7 +121,7 @@ fn apply(
     let planned = emitted.and_then(|emitted| {
         let prefix = rule.prefix.as_ref().unwrap_or(&flavor.prefix.text);
         let suffix = rule.suffix.as_ref().unwrap_or(&flavor.suffix.text);
-        let (before, after) = (prefix.text(facts), suffix.text(facts));
+        let (before, after) = (prefix.whole_text(facts)?, suffix.whole_text(facts)?);
         let text = format!("{before}{}{after}", emitted.text);
         let tag = Tag::sanitized(&text).ok_or_else(|| nothing_left(&text))?;
         let names_the_commit = prefix.names_the_commit() || suffix.names_the_commit();
@@ -181,10 +182,10 @@ fn latest(
         Latest::Auto => return Err("the first tag is no release".to_owned()),
     }
     let affix = |affix: &Affix| match affix.on_latest {
-        true => affix.text.text(facts),
-        false => String::new(),
+        true => affix.text.whole_text(facts),
+        false => Ok(String::new()),
     };
-    let text = format!("{}latest{}", affix(&flavor.prefix), affix(&flavor.suffix));
+    let text = format!("{}latest{}", affix(&flavor.prefix)?, affix(&flavor.suffix)?);
     Ok(PlannedTag {
         tag: Tag::sanitized(&text).expect("the word `latest` is left of it"),
         motion: Motion::Floating,
@@ -201,20 +202,33 @@ pub(crate) fn commit_tag(commit: &str, digits: usize) -> Tag {
 
 impl PlannedTag {
     /// The tag of an image that no rule names.
-    pub(crate) fn fallback(commit: &str) -> Self {
+    pub(crate) fn fallback(context: &Context) -> Self {
         Self {
-            tag: commit_tag(commit, 7),
+            tag: own_tag(context, 7),
             motion: Motion::Fixed,
             line: None,
         }
     }
 }
 
+/// A tag that no other run has: that of the commit with so many `digits`. Code whose commit may not be
+/// named has its pull request, else the run.
+pub(crate) fn own_tag(context: &Context, digits: usize) -> Tag {
+    if let Ok(commit) = context.named_commit() {
+        return commit_tag(commit, digits);
+    }
+    let text = match (&context.git_ref, &context.run) {
+        (GitRef::PullRequest(number), _) => format!("pr-{number}"),
+        (_, Some(run)) => format!("run-{}-{}", run.id, run.attempt),
+        (_, None) => "run".to_owned(),
+    };
+    Tag::sanitized(&text).expect("it starts with a letter, so something valid is left")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::context::event::Event;
-    use crate::context::{Context, GitRef};
     use crate::plan::rules::{self, flavor};
     use crate::vars::Vars;
     use serde_json::json;

@@ -182,9 +182,9 @@ impl Search<'_> {
 
     /// What does not say otherwise was made by a step of this run.
     async fn local(&self, image: LocalImage, root: Manifest) -> Found {
-        let run = &self.decided.context.commit;
+        let run = self.decided.context.named_commit();
         let commit = self.commit_of(Origin::Layout(&image.layout), &root).await;
-        let commit = commit.or_else(|_unknown| Ok(run.clone()));
+        let commit = commit.or_else(|_unknown| run.map(str::to_owned));
         let home = Home::Engine(image);
         Found { home, root, commit }
     }
@@ -192,7 +192,15 @@ impl Search<'_> {
     /// The image of this commit, in the first of the names that has it.
     async fn of_commit(&self) -> Option<Found> {
         let plan = &self.decided.plan;
-        let commit = &self.decided.context.commit;
+        let commit = match self.decided.context.named_commit() {
+            Ok(commit) => commit,
+            Err(reason) => {
+                self.console.say(&format!(
+                    "no image is looked for, since {reason}: it is built"
+                ));
+                return None;
+            }
+        };
         for name in &plan.images {
             for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
                 let repository = self.repository(name).at_most(QUESTION);
@@ -216,7 +224,7 @@ impl Search<'_> {
                 let found = Found {
                     home: Home::Registry(name.clone()),
                     root,
-                    commit: Ok(commit.clone()),
+                    commit: Ok(commit.to_owned()),
                 };
                 match self.missing_platforms(&found).await {
                     Ok(None) => return Some(found),

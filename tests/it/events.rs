@@ -64,6 +64,11 @@ fn every_event_has_its_tags_and_its_push_decision() {
     }
     expect![[r#"
         create: feature-add-login [push] there is a token, and the event is trusted
+        issue_comment: main [push] there is a token, and the event is trusted
+        issue_comment_pull_request: ::add-mask::ghs_canary.of-the-test_0123456789
+        ::error title=ghcr-publish::the event `issue_comment` would build code of pull request 7 with the rights of this repository
+             because: the event of a comment does not say whose code the pull request is
+             fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
         merge_group: pr-12 [push] there is a token, and the event is trusted
         pull_request: pr-2 [push] there is a token, and the event is trusted
         pull_request_fork: pr-3 [build-only] the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages

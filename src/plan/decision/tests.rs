@@ -34,6 +34,10 @@ fn run_of(repository: &str) -> Value {
     json!({"workflow_run": {"head_repository": {"full_name": repository}}})
 }
 
+fn comment() -> Value {
+    json!({"issue": {"number": 2, "pull_request": {"url": "https://api.github.com/repos/acme/Widget/pulls/2"}}})
+}
+
 fn cases() -> Vec<Case> {
     let own = || head(&json!({"full_name": "Acme/Widget"}));
     let fork = || head(&json!({"full_name": "joe/widget"}));
@@ -58,6 +62,12 @@ fn cases() -> Vec<Case> {
         case("target, fork", "pull_request_target", fork()),
         case("workflow_run, own", "workflow_run", run_of("acme/widget")),
         case("workflow_run, fork", "workflow_run", run_of("joe/widget")),
+        case(
+            "comment, issue",
+            "issue_comment",
+            json!({"issue": {"number": 2}}),
+        ),
+        case("comment, pull", "issue_comment", comment()),
         dependabot(case("Dependabot, push", "push", json!({}))),
         dependabot(case("Dependabot, pull", "pull_request", own())),
     ]
@@ -120,6 +130,8 @@ fn with_a_token_everything_trusted_is_pushed() {
         target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
         workflow_run, own       push, forward: there is a token, and the event is trusted
         workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        comment, issue          push, forward: there is a token, and the event is trusted
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
         Dependabot, push        ask, forward: there is a token, which for Dependabot may be read-only
         Dependabot, pull        ask, forward: there is a token, which for Dependabot may be read-only
     "#]].assert_eq(&table(&[TOKEN]));
@@ -140,6 +152,8 @@ fn without_a_token_everything_is_only_built() {
         target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
         workflow_run, own       build: there is no login for ghcr.io
         workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        comment, issue          build: there is no login for ghcr.io
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
         Dependabot, push        build: there is no login for ghcr.io
         Dependabot, pull        build: there is no login for ghcr.io
     "#]].assert_eq(&table(&[]));
@@ -162,6 +176,8 @@ fn untrusted_code_may_be_pushed_on_request_but_takes_no_floating_tag() {
         target, fork            push, never: there is a token, and `allow-untrusted-pull-request` is `true`
         workflow_run, own       push, always: there is a token, and the event is trusted
         workflow_run, fork      push, never: there is a token, and `allow-untrusted-pull-request` is `true`
+        comment, issue          push, always: there is a token, and the event is trusted
+        comment, pull           push, never: there is a token, and `allow-untrusted-pull-request` is `true`
         Dependabot, push        ask, always: there is a token, which for Dependabot may be read-only
         Dependabot, pull        ask, always: there is a token, which for Dependabot may be read-only
     "#]].assert_eq(&table(&[TOKEN, allowed, always]));
@@ -182,6 +198,8 @@ fn whoever_says_push_is_believed() {
         target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
         workflow_run, own       push, forward: the input `push` is `true`
         workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        comment, issue          push, forward: the input `push` is `true`
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
         Dependabot, push        push, forward: the input `push` is `true`
         Dependabot, pull        push, forward: the input `push` is `true`
     "#]].assert_eq(&table(&[TOKEN, ("INPUT_PUSH", "true")]));

@@ -60,7 +60,7 @@ pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Sile
     match &rule.kind {
         Kind::Schedule { pattern } => match facts.event_name() {
             event if event.contains("schedule") => {
-                Ok(Emitted::new(pattern.text(facts), motion_of(pattern)))
+                Ok(Emitted::new(pattern.whole_text(facts)?, motion_of(pattern)))
             }
             event => Err(format!("the event is `{event}`, not `schedule`").into()),
         },
@@ -72,9 +72,9 @@ pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Sile
         } => of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?),
         Kind::Edge { branch } => Ok(of_edge(branch.as_deref(), facts)?),
         Kind::Ref(event) => Ok(of_ref(*event, facts.git_ref())?),
-        Kind::Raw { value } => Ok(Emitted::new(value.text(facts), motion_of(value))),
-        Kind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha(), Motion::Fixed)),
-        Kind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit(), Motion::Fixed)),
+        Kind::Raw { value } => Ok(Emitted::new(value.whole_text(facts)?, motion_of(value))),
+        Kind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha()?, Motion::Fixed)),
+        Kind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit()?, Motion::Fixed)),
     }
 }
 
@@ -92,7 +92,7 @@ fn motion_of(text: &Template<Global>) -> Motion {
 
 fn value_or_tag(value: Option<&Template<Global>>, facts: &Facts<'_>) -> Result<String, String> {
     match value {
-        Some(value) => Ok(value.text(facts)),
+        Some(value) => value.whole_text(facts),
         None => facts
             .tag()
             .map(str::to_owned)

@@ -50,8 +50,17 @@ impl Expression for Global {
 }
 
 impl Template<Global> {
+    /// The text; a commit that may not be named leaves nothing.
     pub(crate) fn text(&self, facts: &Facts<'_>) -> String {
         self.render(|expression| expression.value(facts))
+    }
+
+    /// The same for a text that is worth nothing without its commit; else why no commit may be named.
+    pub(crate) fn whole_text(&self, facts: &Facts<'_>) -> Result<String, String> {
+        if self.names_the_commit() {
+            facts.commit()?;
+        }
+        Ok(self.text(facts))
     }
 
     /// Whether the text differs from commit to commit.
@@ -66,7 +75,7 @@ impl Global {
         match self {
             Self::Branch => facts.branch().to_owned(),
             Self::Tag => facts.tag().unwrap_or_default().to_owned(),
-            Self::Sha => facts.short_sha().to_owned(),
+            Self::Sha => facts.short_sha().unwrap_or_default().to_owned(),
             Self::BaseRef => facts.base_ref().to_owned(),
             Self::IsDefaultBranch => facts.is_default_branch().to_string(),
             Self::IsNotDefaultBranch => (!facts.is_default_branch()).to_string(),

@@ -1,0 +1,67 @@
+//! Whose code a run builds, and with whose rights.
+//!
+//! | Event | Runs on | Token | Says whose code it is about |
+//! |---|---|---|---|
+//! | `pull_request`, `pull_request_review`, `pull_request_review_comment` | the merge commit | a fork's only reads | `pull_request.head` |
+//! | `pull_request_target` | the base branch | the base's | `pull_request.head` |
+//! | `workflow_run` | the default branch | the base's | `workflow_run.head_repository`, `workflow_run.head_sha` |
+//! | `issue_comment` with `issue.pull_request` | the default branch | the base's | nothing |
+//!
+//! <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows>
+
+use super::Context;
+
+impl Context {
+    /// Whether the run has the rights of this repository although it is about a head of its own.
+    pub(crate) fn has_rights_of_base(&self) -> bool {
+        let events = ["pull_request_target", "workflow_run"];
+        self.event.is_comment_on_pull_request || events.contains(&self.event_name.as_str())
+    }
+
+    /// Where the code comes from, when that is not known to be this repository.
+    pub(crate) fn foreign_head(&self) -> Option<String> {
+        let event = &self.event;
+        if event.is_comment_on_pull_request {
+            return Some(match event.number {
+                Some(number) => format!("pull request {number}"),
+                None => "a pull request".to_owned(),
+            });
+        }
+        let pull = event.pull_request.as_ref();
+        // Whoever runs with the rights of this repository has to say whose code it is.
+        let head = match (self.event_name.as_str(), pull) {
+            ("workflow_run", _) => event.workflow_run.head_repository.as_ref(),
+            ("pull_request_target", pull) => pull.and_then(|pull| pull.head_repository.as_ref()),
+            (_, Some(pull)) => pull.head_repository.as_ref(),
+            (_, None) => return None,
+        };
+        match head {
+            None => Some("a repository that is gone".to_owned()),
+            Some(head) if head.eq_ignore_ascii_case(&self.repository.to_string()) => None,
+            Some(head) => Some(format!("the fork `{head}`")),
+        }
+    }
+
+    /// Where the code comes from, when it is built with rights that its author does not have.
+    pub(crate) fn untrusted_head(&self) -> Option<String> {
+        self.foreign_head().filter(|_| self.has_rights_of_base())
+    }
+
+    /// The commit that tags and labels may name; else why there is none. A completed sentence is
+    /// "it names no commit, since ...".
+    ///
+    /// `GITHUB_SHA` is a commit of the base when the code is not, and no tag of a commit may show
+    /// other code. Nor may the head's commit be named: its author chooses it, and it can be one of ours.
+    pub(crate) fn named_commit(&self) -> Result<&str, String> {
+        if let Some(head) = self.untrusted_head() {
+            return Err(format!("the code comes from {head}"));
+        }
+        if !self.knows_commit {
+            let event = &self.event_name;
+            return Err(format!(
+                "the event `{event}` does not say which commit it is about"
+            ));
+        }
+        Ok(&self.commit)
+    }
+}
