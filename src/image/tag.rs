@@ -12,22 +12,30 @@ use super::digest::hex;
 pub(crate) struct Tag(String);
 
 const MAX_LENGTH: usize = 128;
+/// What is left of a name before its fingerprint.
+const KEPT: usize = MAX_LENGTH - "-01234567".len();
 
 impl Tag {
     /// The tag that `text` stands for, or nothing when no valid character is left.
     ///
     /// Every run of other characters becomes `-` (as docker/metadata-action does); leading `.` and `-`
-    /// go; what is longer than 128 keeps its first 119 characters and ends in `-` and 8 hex digits of
-    /// the sha256 of the whole, so that two long names never share a tag. Applying it twice changes
-    /// nothing.
+    /// are removed. A name that lost its start, or that is longer than 128 characters, keeps its first 119
+    /// and ends in `-` and 8 hex digits of the sha256 of the whole: `#main` never becomes `main`, and two
+    /// long names never share a tag. Applying it twice changes nothing.
     pub(crate) fn sanitized(text: &str) -> Option<Self> {
         let replaced = replace_invalid_runs(text);
         let trimmed = replaced.trim_start_matches(['.', '-']);
-        if trimmed.len() <= MAX_LENGTH {
-            return (!trimmed.is_empty()).then(|| Self(trimmed.to_owned()));
+        if trimmed.is_empty() {
+            return None;
         }
-        let fingerprint = hex(&Sha256::digest(trimmed.as_bytes())[..4]);
-        Some(Self(format!("{}-{fingerprint}", &trimmed[..119])))
+        let is_whole = trimmed.len() == replaced.len();
+        if is_whole && trimmed.len() <= MAX_LENGTH {
+            return Some(Self(replaced));
+        }
+        let whole = if is_whole { trimmed } else { text };
+        let fingerprint = hex(&Sha256::digest(whole.as_bytes())[..4]);
+        let kept = &trimmed[..trimmed.len().min(KEPT)];
+        Some(Self(format!("{kept}-{fingerprint}")))
     }
 
     pub(crate) fn as_str(&self) -> &str {
@@ -58,6 +66,8 @@ impl fmt::Display for Tag {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[track_caller]
@@ -75,10 +85,35 @@ mod tests {
 
     #[test]
     fn a_tag_never_starts_with_dot_or_dash() {
-        check("#foo", Some("foo"));
-        check("@acme/x", Some("acme-x"));
-        check(".-.hidden", Some("hidden"));
+        for text in ["#foo", "@acme/x", ".-.hidden", "-1", "日本-x"] {
+            let tag = Tag::sanitized(text).unwrap();
+            assert!(!tag.as_str().starts_with(['.', '-']), "{tag}");
+        }
         check("_kept", Some("_kept"));
+    }
+
+    #[test]
+    fn a_name_that_loses_its_start_never_becomes_another_name() {
+        // The digits are those of `printf %s '#main' | sha256sum`.
+        check("#main", Some("main-512ba51f"));
+        let names = [
+            "main",
+            "#main",
+            "@main",
+            "-main",
+            ".main",
+            "--main",
+            "日本main",
+        ];
+        let tags: BTreeSet<Tag> = names
+            .iter()
+            .filter_map(|name| Tag::sanitized(name))
+            .collect();
+        assert_eq!(tags.len(), names.len(), "{tags:?}");
+        let long = format!("#{}", "a".repeat(128));
+        let tag = Tag::sanitized(&long).unwrap();
+        assert_eq!(tag.as_str().len(), 128);
+        assert_ne!(Some(tag), Tag::sanitized(&"a".repeat(128)));
     }
 
     #[test]

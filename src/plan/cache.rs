@@ -355,4 +355,16 @@ mod tests {
         "#]]
         .assert_eq(&branch("inline"));
     }
+
+    #[test]
+    fn a_branch_that_loses_its_start_has_a_scope_of_its_own() {
+        let written = |branch: &str| {
+            let full_ref = format!("refs/heads/{branch}");
+            let cache = decide("push", &full_ref, json!({}), &[("INPUT_CACHE", "gha")]);
+            shown(&cache.to)
+        };
+        assert_eq!(written("main"), "acme/widget..main");
+        assert_ne!(written("#main"), written("main"));
+        assert_ne!(written("#main"), written("@main"));
+    }
 }
