@@ -31,14 +31,6 @@ impl Manifest {
 }
 
 impl Manifest {
-    /// An annotation of the manifest or index itself.
-    pub(crate) fn annotation(&self, key: &str) -> Option<String> {
-        let content: Content = serde_json::from_slice(&self.bytes).ok()?;
-        content.annotations.get(key).cloned()
-    }
-}
-
-impl Manifest {
     /// What it names.
     pub(super) fn content(&self) -> serde_json::Result<Content> {
         serde_json::from_slice(&self.bytes)

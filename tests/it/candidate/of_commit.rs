@@ -25,7 +25,7 @@ fn is_built(run: &Run, said: &str) {
 #[test]
 fn the_image_of_the_commit_is_published_and_not_built() {
     let double = double();
-    let digest = double.put_image("acme/widget", &format!("sha-{COMMIT}"), &[]);
+    let digest = double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
     published(&run(&double), &double, &digest);
     assert_eq!(double.count(Endpoint::BlobPut), 0);
 }
@@ -38,9 +38,35 @@ fn a_short_tag_counts_when_the_image_says_the_commit() {
 }
 
 #[test]
+fn labels_say_the_commit_where_an_engine_drops_annotations() {
+    let double = double();
+    let digest = double.put_labelled_image("acme/widget", "sha-0123456", &of(COMMIT));
+    published(&run(&double), &double, &digest);
+}
+
+#[test]
 fn a_short_tag_of_another_commit_is_left_alone() {
     let double = double();
     double.put_image("acme/widget", "sha-0123456", &of(OTHER));
+    is_built(&run(&double), "is not said to be of this commit");
+}
+
+#[test]
+fn a_tag_with_the_whole_commit_needs_an_image_that_says_it() {
+    let double = double();
+    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &[]);
+    is_built(&run(&double), "is not said to be of this commit");
+}
+
+#[test]
+fn an_image_of_another_repository_is_left_alone() {
+    let double = double();
+    let foreign = (
+        "org.opencontainers.image.source",
+        "https://github.com/joe/widget",
+    );
+    let annotations = [foreign, ("org.opencontainers.image.revision", COMMIT)];
+    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &annotations);
     is_built(&run(&double), "is not said to be of this commit");
 }
 
@@ -60,7 +86,7 @@ fn without_an_image_of_the_commit_there_is_a_build() {
 #[test]
 fn an_image_without_the_platform_is_left_alone() {
     let double = double();
-    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &[]);
+    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
     let run = action(&double, "sha")
         .input("platforms", "linux/arm64")
         .run();
