@@ -115,6 +115,17 @@ fn code_of_a_stranger_takes_the_commit_of_nobody() {
 }
 
 #[test]
+fn no_dockerfile_can_name_the_commit_of_untrusted_code() {
+    for (event, payload) in events().into_iter().take(3) {
+        let plan = plan(event, &payload, &[]);
+        let labels = plan.labels.iter();
+        let revision = labels.filter(|(key, _)| key == "org.opencontainers.image.revision");
+        let values: Vec<&str> = revision.map(|(_, value)| value.as_str()).collect();
+        assert_eq!(values, [""], "{event}");
+    }
+}
+
+#[test]
 fn an_image_without_a_commit_is_named_by_its_pull_request_or_its_run() {
     let check = |event, payload: &Value, rules, expected: &str| {
         let plan = plan(event, payload, &[("INPUT_TAGS", rules)]);

@@ -44,7 +44,8 @@ struct Labels {
 
 impl Identity {
     fn of(said: &BTreeMap<String, String>) -> Self {
-        let revision = said.get(REVISION).map(|revision| {
+        let revision = said.get(REVISION).filter(|revision| !revision.is_empty());
+        let revision = revision.map(|revision| {
             let commit = revision.strip_suffix("-dirty");
             commit.unwrap_or(revision).to_owned()
         });
@@ -236,5 +237,15 @@ mod tests {
     fn a_changed_working_tree_counts_as_its_commit() {
         check(&said(OWN, "abc-dirty"), &json!({}), &own("abc"));
         check(&json!({}), &said(OWN, "abc-dirty"), &own("abc"));
+    }
+
+    #[test]
+    fn an_empty_revision_names_no_commit_and_hides_those_below() {
+        let nameless = Identity::Own {
+            revision: None,
+            version: Some("1.2.3".to_owned()),
+        };
+        check(&json!({}), &said(OWN, ""), &nameless);
+        check(&said(OWN, ""), &said(OWN, "abc"), &nameless);
     }
 }
