@@ -54,6 +54,8 @@ pub(crate) struct Plan {
     pub(crate) latest: Outcome,
     /// The tag the image is pushed under before any other tag moves.
     pub(crate) primary: Tag,
+    /// Whether the primary tag, when no rule gives it, is one of the commit.
+    primary_names_commit: bool,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) annotations: Vec<(String, String)>,
     /// Where annotations go; unless somebody says it, that depends on what the build results in.
@@ -144,6 +146,7 @@ impl Plan {
             outcomes,
             latest,
             primary,
+            primary_names_commit: context.named_commit().is_ok(),
             labels,
             annotations,
             annotation_levels: inputs.annotation_levels.clone(),
@@ -159,6 +162,17 @@ impl Plan {
     /// Whether an image that exists is published, and nothing is built for certain.
     pub(crate) fn is_promotion(&self) -> bool {
         self.candidate.as_ref().is_some_and(Candidate::is_image)
+    }
+
+    /// Every tag of an image of `commit` that names the commit, the one for the engine among them.
+    pub(crate) fn commit_tags(&self) -> Vec<Tag> {
+        let named = self.tags.iter().filter(|planned| planned.names_commit);
+        let mut tags: Vec<Tag> = named.map(|planned| planned.tag.clone()).collect();
+        let is_planned = self.tags.iter().any(|planned| planned.tag == self.primary);
+        if !is_planned && self.primary_names_commit {
+            tags.push(self.primary.clone());
+        }
+        tags
     }
 
     /// Refuses to publish under no name at all.

@@ -1,6 +1,7 @@
 //! The story of a publication: ask, build and push, prove, tag, read back.
 
 mod candidate;
+mod commit_tags;
 mod floating;
 mod preflight;
 mod promote;
@@ -35,6 +36,7 @@ use crate::registry::{Manifest, Pace, Patience, Proof, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
 use candidate::{Found, Home};
+use commit_tags::Claim;
 pub(crate) use preflight::check;
 use settle::{Settling, settle};
 pub(crate) use truth::look_again;
@@ -124,6 +126,14 @@ pub(crate) async fn publish(
     }
     if plan.candidate.is_some() {
         engine::require_sources(vars, &plan.build)?;
+    }
+    if pushes {
+        let claim = Claim {
+            decided,
+            commit: &decided.context.named_commit().map(str::to_owned),
+            digest: None,
+        };
+        claim.require_all(&registries).await?;
     }
     let engine = Engine::find(vars, plan).await?;
     let builder = engine

@@ -148,6 +148,18 @@ pub(crate) fn not_a_boolean(enable: &str) -> Flaw {
 }
 
 impl Kind {
+    /// Whether the tag differs from commit to commit.
+    pub(super) fn names_the_commit(&self) -> bool {
+        let given =
+            |text: &Option<Template<Global>>| text.as_ref().is_some_and(Template::names_the_commit);
+        match self {
+            Self::Sha(_) => true,
+            Self::Schedule { pattern: text } | Self::Raw { value: text } => text.names_the_commit(),
+            Self::Version(VersionRule { value, .. }) | Self::Match { value, .. } => given(value),
+            Self::Edge { .. } | Self::Ref(_) => false,
+        }
+    }
+
     /// The kind with its priority and its prefix where the rule does not say them.
     fn read(
         name: &str,

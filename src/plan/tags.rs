@@ -33,6 +33,8 @@ pub(crate) struct PlannedTag {
     pub(crate) motion: Motion,
     /// The version it shows, when it shows one.
     pub(crate) line: Option<VersionLine>,
+    /// Whether it holds the commit, or the first digits of it.
+    pub(crate) names_commit: bool,
 }
 
 /// Whether a tag is meant to point to other images later.
@@ -124,10 +126,11 @@ fn apply(
         let (before, after) = (prefix.whole_text(facts)?, suffix.whole_text(facts)?);
         let text = format!("{before}{}{after}", emitted.text);
         let tag = Tag::sanitized(&text).ok_or_else(|| nothing_left(&text))?;
-        let names_the_commit = prefix.names_the_commit() || suffix.names_the_commit();
+        let names_commit =
+            rule.kind.names_the_commit() || prefix.names_the_commit() || suffix.names_the_commit();
         let emitted = Emitted {
             line: emitted.line.map(|line| line.between(&before, &after)),
-            motion: if names_the_commit {
+            motion: if names_commit {
                 Motion::Fixed
             } else {
                 emitted.motion
@@ -138,6 +141,7 @@ fn apply(
             tag,
             motion: emitted.motion,
             line: emitted.line.clone(),
+            names_commit,
         };
         Ok((emitted, planned))
     });
@@ -190,6 +194,7 @@ fn latest(
         tag: Tag::sanitized(&text).expect("the word `latest` is left of it"),
         motion: Motion::Floating,
         line: first.line.clone().map(VersionLine::of_all),
+        names_commit: false,
     })
 }
 
@@ -207,6 +212,7 @@ impl PlannedTag {
             tag: own_tag(context, 7),
             motion: Motion::Fixed,
             line: None,
+            names_commit: context.named_commit().is_ok(),
         }
     }
 }

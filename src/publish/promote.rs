@@ -3,6 +3,7 @@
 use futures_util::future::join_all;
 
 use super::candidate::{Found, Home};
+use super::commit_tags::Claim;
 use super::{Done, Held, Pushed, Registries, combine, settle_all, subject};
 use crate::Decided;
 use crate::engine::Built;
@@ -27,6 +28,12 @@ pub(super) async fn promote(
         done.published_from = Some(found.to_string());
     }
     let root = root_for(decided, registries, found).await?;
+    let claim = Claim {
+        decided,
+        commit: &found.commit,
+        digest: Some(&root.digest),
+    };
+    claim.require_all(registries).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let root = &root;
     let copies = decided.plan.images.iter().map(|name| async move {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::commit_tags::Claim;
 use super::floating::Moved;
 use super::{Held, Pushed, Skipped, subject};
 use crate::Decided;
@@ -89,6 +90,7 @@ impl<'a> Settling<'a> {
         let unsettled = |trouble: Trouble| self.unsettled(digest, &trouble);
         let fixed = self.tags(Motion::Fixed);
         let unpushed = self.unpushed(&fixed);
+        self.require_free(digest, &unpushed).await?;
         let put = self.repository.put_all(manifest, &unpushed).await;
         put.map_err(unsettled)?;
         held.skipped = self.float(manifest).await.map_err(unsettled)?;
@@ -100,6 +102,16 @@ impl<'a> Settling<'a> {
         let planned = self.decided.plan.tags.iter().map(|planned| &planned.tag);
         held.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
         Ok(())
+    }
+
+    async fn require_free(&self, digest: &Digest, tags: &[Tag]) -> Result<(), Problem> {
+        let claim = Claim {
+            decided: self.decided,
+            commit: &self.image.commit,
+            digest: Some(digest),
+        };
+        let name = &self.subject.name;
+        claim.require(name, self.repository, tags).await
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {

@@ -1,0 +1,181 @@
+//! A tag that names a commit shows that commit: no run of another commit, and no other image, takes it.
+
+use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+
+use crate::support::{Action, Run, TOKEN};
+
+const NAME: &str = "acme/widget";
+const OURS: &str = "0123456789abcdef0123456789abcdef01234567";
+/// Begins with the same seven digits.
+const OTHER: &str = "0123456fffffffffffffffffffffffffffffffff";
+const SHORT: &str = "sha-0123456";
+const SOURCE: &str = "org.opencontainers.image.source";
+const REVISION: &str = "org.opencontainers.image.revision";
+
+fn double() -> Double {
+    Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package(NAME, Package::of("acme/Widget"))
+        .start()
+        .unwrap()
+}
+
+fn of(commit: &str) -> [(&str, &str); 2] {
+    [
+        (SOURCE, "https://github.com/acme/Widget"),
+        (REVISION, commit),
+    ]
+}
+
+/// A push to `main` that builds an image of our commit, which the engine pushes under `x-0123456`.
+fn push(double: &Double, rules: &str) -> Action {
+    let [source, revision] = of(OURS);
+    let ours = double.put_image(NAME, "x-0123456", &[source, revision, ("built", "now")]);
+    Action::new()
+        .event("push_branch")
+        .buildx_pushes(&ours)
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+        .input("tags", rules)
+        .env("GITHUB_API_URL", double.api_url())
+}
+
+const RULES: &str = "type=raw,value=x-{{sha}}\ntype=sha";
+
+#[track_caller]
+fn taken(run: &Run, double: &Double, tag: &str) {
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let digest = run.output("digest");
+    let tags = double.tags(NAME);
+    assert_eq!(tags.get(tag).map(String::as_str), Some(digest));
+}
+
+/// The tag is where it was, and nothing was built.
+#[track_caller]
+fn kept(run: &Run, double: &Double, tag: &str, digest: &str, said: &str) {
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert!(run.stderr.contains(said), "{}", run.stderr);
+    assert!(
+        run.stderr.contains(&format!("{NAME}:{tag}`")),
+        "{}",
+        run.stderr
+    );
+    let tags = double.tags(NAME);
+    assert_eq!(tags.get(tag).map(String::as_str), Some(digest));
+    assert_eq!(run.noted("calls"), "", "something was built");
+}
+
+#[test]
+fn a_tag_of_another_commit_is_kept_and_nothing_is_built() {
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &of(OTHER));
+    let run = push(&double, RULES).run();
+    kept(&run, &double, SHORT, &theirs, "of the commit `0123456fffff");
+    assert!(run.stderr.contains("format=long"), "{}", run.stderr);
+}
+
+#[test]
+fn labels_say_the_commit_too() {
+    let double = double();
+    let theirs = double.put_labelled_image(NAME, SHORT, &of(OTHER));
+    let run = push(&double, RULES).run();
+    kept(&run, &double, SHORT, &theirs, "of the commit `0123456fffff");
+}
+
+#[test]
+fn a_short_tag_whose_image_names_no_commit_is_kept() {
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &[]);
+    let run = push(&double, RULES).run();
+    kept(&run, &double, SHORT, &theirs, "names no commit");
+}
+
+#[test]
+fn another_run_of_the_same_commit_takes_its_tag() {
+    for is_labelled in [false, true] {
+        let double = double();
+        if is_labelled {
+            double.put_labelled_image(NAME, SHORT, &of(OURS));
+        } else {
+            double.put_image(NAME, SHORT, &of(OURS));
+        }
+        taken(&push(&double, RULES).run(), &double, SHORT);
+    }
+}
+
+#[test]
+fn an_image_with_origin_labels_of_its_author_takes_its_tag_again() {
+    let labels = [(SOURCE, "https://example.com/upstream"), (REVISION, "r7")];
+    let double = double();
+    double.put_labelled_image(NAME, SHORT, &labels);
+    let lines = labels
+        .map(|(key, value)| format!("{key}={value}"))
+        .join("\n");
+    let run = push(&double, RULES).input("labels", lines).run();
+    taken(&run, &double, SHORT);
+}
+
+#[test]
+fn the_whole_commit_is_enough_unless_the_image_contradicts() {
+    let rules = "type=raw,value=x-{{sha}}\ntype=sha,format=long";
+    let full = format!("sha-{OURS}");
+    let silent = double();
+    silent.put_image(NAME, &full, &[]);
+    taken(&push(&silent, rules).run(), &silent, &full);
+    let other = double();
+    let theirs = other.put_image(NAME, &full, &of(OTHER));
+    let run = push(&other, rules).run();
+    kept(&run, &other, &full, &theirs, "of the commit `0123456fffff");
+}
+
+#[test]
+fn the_tag_under_which_the_engine_pushes_is_looked_at_too() {
+    let double = double();
+    let full = format!("sha-{OURS}");
+    let theirs = double.put_image(NAME, &full, &of(OTHER));
+    let run = push(&double, "main").run();
+    kept(&run, &double, &full, &theirs, "of the commit `0123456fffff");
+}
+
+#[test]
+fn a_tag_that_cannot_be_read_is_kept() {
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &of(OURS));
+    let unwell = Fault::on(Endpoint::ManifestRead)
+        .path(&format!("/manifests/{SHORT}"))
+        .always()
+        .answer(503);
+    double.script(unwell);
+    let run = push(&double, RULES).input("push-timeout", "1s").run();
+    kept(&run, &double, SHORT, &theirs, "503");
+}
+
+#[test]
+fn a_tag_that_appears_during_the_build_is_kept() {
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &of(OTHER));
+    let before = Fault::on(Endpoint::ManifestRead)
+        .path(&format!("/manifests/{SHORT}"))
+        .error(404, "MANIFEST_UNKNOWN", "manifest unknown");
+    double.script(before);
+    let run = push(&double, RULES).run();
+    assert!(!run.succeeded && !run.noted("calls").is_empty());
+    assert!(
+        run.stderr.contains("of the commit `0123456fffff"),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(double.tags(NAME).get(SHORT), Some(&theirs));
+}
+
+#[test]
+fn a_candidate_of_another_commit_does_not_take_the_tag() {
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &of(OURS));
+    double.put_image(NAME, "tested", &of(OTHER));
+    let candidate = format!("{}/{NAME}:tested", double.host());
+    let run = push(&double, "type=sha")
+        .input("candidate", candidate)
+        .run();
+    kept(&run, &double, SHORT, &theirs, "of the commit `0123456789ab");
+}
