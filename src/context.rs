@@ -4,6 +4,7 @@ mod checkout;
 pub(crate) mod event;
 mod head;
 pub(crate) mod history;
+mod sources;
 
 use std::fmt;
 use std::path::Path;
@@ -114,18 +115,6 @@ impl Context {
         })
     }
 
-    /// The same with the time of the commit that is checked out, when the event did not say it.
-    pub(crate) fn with_commit_time(self, vars: &Vars) -> anyhow::Result<Self> {
-        if self.commit_time.is_some() {
-            return Ok(self);
-        }
-        let checkout = Checkout::find(vars.workspace())?;
-        Ok(Self {
-            commit_time: checkout.and_then(|checkout| checkout.commit_time),
-            ..self
-        })
-    }
-
     /// The page of the run.
     pub(crate) fn run_url(&self) -> Option<String> {
         let Self {
@@ -138,35 +127,6 @@ impl Context {
         Some(format!(
             "{server_url}/{repository}/actions/runs/{id}/attempts/{attempt}"
         ))
-    }
-
-    /// The same with ref and commit as the git checkout has them, whatever the event says
-    /// (`git-context: git`).
-    pub(crate) fn of_checkout(self, vars: &Vars) -> anyhow::Result<Self> {
-        let checkout = Checkout::find(vars.workspace())?;
-        let unknown = |what| {
-            let problem = Problem::new(
-                format!("`git-context` is `git`, and the checkout does not say the {what}"),
-                "check the repository out before this step, or set `git-context: workflow`",
-            );
-            problem.because(format!("looked in `{}`", vars.workspace().display()))
-        };
-        let full_ref = checkout.as_ref().and_then(|c| c.full_ref.as_deref());
-        let commit = checkout.as_ref().and_then(|c| c.commit.clone());
-        let git_ref = GitRef::parse(full_ref.ok_or_else(|| unknown("ref"))?);
-        // The tags of a stranger's checkout are the stranger's: they name no version here.
-        let git_ref = if self.untrusted_head().is_some() {
-            self.git_ref.clone()
-        } else {
-            git_ref
-        };
-        Ok(Self {
-            git_ref,
-            commit: commit.ok_or_else(|| unknown("commit"))?,
-            knows_commit: true,
-            commit_time: checkout.and_then(|c| c.commit_time),
-            ..self
-        })
     }
 
     /// What is known of the repository; at least its name and page.

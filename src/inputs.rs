@@ -17,6 +17,7 @@ pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::plan::labels::level::Levels;
@@ -28,6 +29,7 @@ use crate::plan::rules::{self, TagRule};
 use crate::problem::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use crate::workspace::Workspace;
 use build::BuildInputs;
 use builder::BuilderInputs;
 use cache_keys::CacheKey;
@@ -36,6 +38,7 @@ use destination::DestinationInputs;
 use given::Given;
 pub(crate) use names::NAMES;
 use secrets::SecretContent;
+use source::Source;
 
 /// What was asked for, parsed: nothing in here can be malformed any more.
 #[derive(Debug)]
@@ -111,6 +114,17 @@ pub(crate) enum Push {
 }
 
 impl Inputs {
+    /// The folder of the workspace that is built; nothing when an address or an image takes its place.
+    pub(crate) fn sources(&self, workspace: &Path) -> Option<PathBuf> {
+        let is_image = self.candidate.as_ref().is_some_and(Candidate::is_image);
+        match &self.build.context {
+            _ if is_image => None,
+            None => Some(workspace.to_owned()),
+            Some(Source::Folder(folder)) => Workspace(workspace).path("context", folder).ok(),
+            Some(Source::Repository(_) | Source::Address(_)) => None,
+        }
+    }
+
     /// Reads the inputs; `with` holds those of the command line, which win.
     pub(crate) fn from_vars(vars: &Vars, with: &[(String, String)]) -> anyhow::Result<Self> {
         let mut given = Given::collect(vars, with);

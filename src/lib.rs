@@ -152,11 +152,17 @@ async fn decide(
     if let Some(told) = credentials::withhold_token(&mut inputs, &context.server, vars) {
         console.notice(&told);
     }
+    let sources = inputs.sources(vars.workspace());
+    let checkout = sources.as_deref().unwrap_or(vars.workspace());
     if inputs.git_context == GitContext::Git {
-        context = context.of_checkout(vars)?;
+        context = context.of_checkout(checkout)?;
+    } else if let Some(folder) = &sources
+        && let Some(remark) = context.remark_on_checkout(folder, vars)
+    {
+        console.warning(None, &remark);
     }
     if inputs.build.reproducible {
-        context = context.with_commit_time(vars)?;
+        context = context.with_commit_time(checkout)?;
     }
     let mut trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
     if mode != Mode::Plan {

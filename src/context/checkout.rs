@@ -26,7 +26,7 @@ impl Checkout {
         Ok(open(dir)?.as_ref().map(Self::read))
     }
 
-    fn read(repository: &gix::Repository) -> Self {
+    pub(super) fn read(repository: &gix::Repository) -> Self {
         let origin = repository
             .config_snapshot()
             .string("remote.origin.url")

@@ -6,6 +6,7 @@ mod bad_inputs;
 mod build;
 mod builders;
 mod candidate;
+mod checkout;
 mod commit_tags;
 mod contract;
 mod corpus;
