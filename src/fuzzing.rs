@@ -37,8 +37,11 @@ pub fn rules(text: &str) {
 pub fn template(text: &str) {
     let context = context(&vars(&[]));
     if let Ok(template) = Template::<Global>::parse(text) {
-        let facts = Facts::new(&context, now(), 7);
-        assert_eq!(template.text(&facts), template.text(&facts));
+        let shown = template.text(&Facts::new(&context, now(), 7));
+        // What is no expression stays as it is.
+        if !text.contains("{{") {
+            assert_eq!(shown, text);
+        }
     }
     let _shown = DateFormat::parse(text).format(now(), &Zone::UTC);
 }

@@ -2,11 +2,11 @@
 
 use reqwest::{StatusCode, Url};
 
+use super::answer;
 use super::catalogue;
 use super::manifest::{Content, Platform};
 use super::patience::{hint, retry_after};
 use super::token::{Challenge, Granted, is_trusted};
-use super::{answer, refusal};
 use crate::image::Digest;
 
 /// A manifest, an image config, the answer of a token endpoint.
@@ -58,5 +58,4 @@ pub(crate) fn refused(text: &str) {
         let said = answer::said(status, text.as_bytes());
         let _passes = answer::is_transient(status, &said) || catalogue::is_secondary_limit(&said);
     }
-    let _again = refusal::AGAIN;
 }

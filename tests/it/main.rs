@@ -18,7 +18,6 @@ mod helpers;
 mod hostile;
 mod judge;
 mod progress;
-mod promises;
 mod proof;
 mod proofs;
 mod proxies;

@@ -157,6 +157,9 @@ pub(in crate::engine) fn second_protocol<'a>(
 }
 
 #[cfg(test)]
+mod proofs;
+
+#[cfg(test)]
 mod tests {
     use chrono::DateTime;
     use expect_test::{Expect, expect};

@@ -1,11 +1,12 @@
-//! What reaches the child: exactly the request, exactly the allow-list, whatever stands in the inputs.
+//! The arguments that reach the child: exactly the request, whatever stands in the inputs.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use proptest::collection::vec;
 use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
+use proptest::test_runner::TestCaseError;
 
 use super::*;
 use crate::context::Context;
@@ -52,7 +53,7 @@ const INPUTS: &[(&str, &str)] = &[
 ];
 
 /// The request an author's inputs come to, in a repository whose description says the same.
-fn request(inputs: &[(&str, String)], description: &str) -> Option<BuildRequest> {
+pub(super) fn request(inputs: &[(&str, String)], description: &str) -> Option<BuildRequest> {
     let run = [
         ("GITHUB_REPOSITORY", "Acme/Widget"),
         ("GITHUB_REF", "refs/tags/v1"),
@@ -298,7 +299,7 @@ fn the_arguments_are_exactly_the_request() {
                 .into_iter()
                 .map(|((name, before), text)| (name, format!("{before}{text}")))
                 .collect();
-            tried(&inputs, &description).map_err(proptest::test_runner::TestCaseError::fail)
+            tried(&inputs, &description).map_err(TestCaseError::fail)
         },
     );
     for text in corpus::texts()
@@ -311,130 +312,5 @@ fn the_arguments_are_exactly_the_request() {
             proof.case(outcome.map_err(|error| format!("{name}: {error}")));
         }
     }
-    proof.end();
-}
-
-/// Names the child may see, written down once more: a longer list is a decision.
-const SEEN: &[&str] = &[
-    "ACTIONS_CACHE_SERVICE_V2",
-    "ACTIONS_CACHE_URL",
-    "ACTIONS_RESULTS_URL",
-    "ACTIONS_RUNTIME_TOKEN",
-    "ALL_PROXY",
-    "AWS_ACCESS_KEY_ID",
-    "AWS_DEFAULT_REGION",
-    "AWS_REGION",
-    "AWS_SECRET_ACCESS_KEY",
-    "AWS_SESSION_TOKEN",
-    "BUILDKIT_HOST",
-    "BUILDX_BUILDER",
-    "BUILDX_CONFIG",
-    "BUILDX_GIT_INFO",
-    "BUILDX_METADATA_PROVENANCE",
-    "BUILDX_NO_DEFAULT_ATTESTATIONS",
-    "DOCKER_API_VERSION",
-    "DOCKER_CERT_PATH",
-    "DOCKER_CONFIG",
-    "DOCKER_CONTEXT",
-    "DOCKER_HOST",
-    "DOCKER_TLS",
-    "DOCKER_TLS_VERIFY",
-    "HOME",
-    "HTTPS_PROXY",
-    "HTTP_PROXY",
-    "KUBECONFIG",
-    "KUBERNETES_SERVICE_HOST",
-    "KUBERNETES_SERVICE_PORT",
-    "NO_PROXY",
-    "PATH",
-    "SOURCE_DATE_EPOCH",
-    "SSH_AUTH_SOCK",
-    "SSL_CERT_DIR",
-    "SSL_CERT_FILE",
-    "TMPDIR",
-    "XDG_RUNTIME_DIR",
-    "all_proxy",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-];
-
-/// Names somebody may set who wants the child to see more, or to do something else.
-const SET: &[&str] = &[
-    "ACTIONS_ID_TOKEN_REQUEST_TOKEN",
-    "ACTIONS_ID_TOKEN_REQUEST_URL",
-    "BASH_ENV",
-    "BUILDKIT_PROGRESS",
-    "BUILDKIT_SYNTAX",
-    "BUILDX_BAKE_FILE",
-    "BUILDX_EXPERIMENTAL",
-    "DOCKER_AUTH_CONFIG",
-    "DOCKER_BUILDKIT",
-    "DOCKER_CLI_PLUGIN_EXTRA_DIRS",
-    "DOCKER_DEFAULT_PLATFORM",
-    "GH_TOKEN",
-    "GITHUB_ENV",
-    "GITHUB_EVENT_PATH",
-    "GITHUB_OUTPUT",
-    "GITHUB_TOKEN",
-    "GIT_ASKPASS",
-    "GODEBUG",
-    "INPUT_PASSWORD",
-    "LD_PRELOAD",
-    "OTEL_EXPORTER_OTLP_ENDPOINT",
-    "PATH ",
-    "path",
-];
-
-/// What of the environment depends on a cache, and on which.
-fn is_of_cache(name: &str, kind: &str) -> bool {
-    match kind {
-        "gha" => name.starts_with("ACTIONS_"),
-        _ => name.starts_with("AWS_"),
-    }
-}
-
-#[test]
-fn the_environment_is_exactly_the_list() {
-    let mut proof = Proof::of("child: its environment is exactly the allow-list");
-    let names = prop_oneof![select(SEEN), select(SET)];
-    let variables = vec((names, any::<String>()), 0..20);
-    let caches = select(vec!["", "type=gha", "type=s3,bucket=b,region=r"]);
-    proof.property(
-        proof::cases(),
-        &(variables, caches),
-        |(variables, cache)| {
-            let vars: Vec<(&str, &str)> = variables
-                .iter()
-                .map(|(name, value)| (*name, value.as_str()))
-                .collect();
-            let vars = Vars::of(&vars);
-            let request = request(&[("cache-from", cache.to_owned())], "").unwrap();
-            let own = Path::new("/run/ours");
-            let mut child: BTreeMap<String, String> = BTreeMap::new();
-            child.extend(common_environment(&vars, own, own));
-            child.extend(build_environment(&request, &vars));
-            for (name, value) in &child {
-                let ours = [
-                    "DOCKER_CONFIG",
-                    "BUILDX_CONFIG",
-                    "BUILDX_GIT_INFO",
-                    "BUILDX_METADATA_PROVENANCE",
-                    "BUILDX_NO_DEFAULT_ATTESTATIONS",
-                ];
-                let is_ours = ours.contains(&name.as_str()) || name == "ACTIONS_CACHE_SERVICE_V2";
-                let is_ours = is_ours
-                    || (name.eq_ignore_ascii_case("no_proxy")
-                        && value.ends_with("localhost,127.0.0.1,::1"));
-                let is_allowed = SEEN.contains(&name.as_str())
-                    && (is_ours || vars.even_empty(name) == Some(value.as_str()));
-                let wants = |kind: &str| cache.contains(kind) || !is_of_cache(name, kind);
-                proptest::prop_assert!(is_allowed && wants("gha") && wants("s3"), "{name}={value}");
-            }
-            proptest::prop_assert_eq!(child["DOCKER_CONFIG"].as_str(), "/run/ours");
-            proptest::prop_assert_eq!(child["BUILDX_METADATA_PROVENANCE"].as_str(), "disabled");
-            Ok(())
-        },
-    );
     proof.end();
 }
