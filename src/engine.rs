@@ -3,7 +3,6 @@
 mod answer;
 mod api;
 mod builder;
-mod by_digest;
 pub(crate) mod child;
 mod command;
 mod docker_config;
@@ -38,7 +37,7 @@ use crate::vars::Vars;
 use crate::workflow::Console;
 pub(crate) use builder::Builder;
 pub(crate) use builder::leftover::remove_leftover;
-use command::{Files, Store};
+use command::{Files, Naming, Settings, Store};
 use docker_config::PrivateConfig;
 pub(crate) use images::{Export, LocalImage, export, folder_for_build};
 use progress::{Failure, Progress};
@@ -139,12 +138,15 @@ impl Engine {
         } else {
             Store::OfBuilder
         };
-        let mut arguments = command::build_arguments(request, &files, store);
-        if request.push && builder.can_push_by_digest() {
-            arguments = by_digest::rewritten(arguments, &request.names);
-        }
-        let named = builder.name().map(|name| format!("--builder={name}"));
-        arguments.splice(1..1, named);
+        let settings = Settings {
+            builder: builder.name(),
+            store,
+            naming: match request.push && builder.can_push_by_digest() {
+                true => Naming::Digest,
+                false => Naming::Tag,
+            },
+        };
+        let arguments = command::build_arguments(request, &files, &settings);
         let own = builder.buildx_folder();
         let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
         let mut environment = command::common_environment(vars, config.folder(), buildx_folder);

@@ -5,6 +5,7 @@ mod environment;
 #[cfg(test)]
 mod proofs;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::inputs::build::Call;
@@ -33,9 +34,31 @@ pub(super) enum Store {
     OfBuilder,
 }
 
+/// How a pushed image is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Naming {
+    /// Under its tag.
+    Tag,
+    /// By its digest alone: the image is there before any tag shows it.
+    Digest,
+}
+
+/// What the arguments depend on beside the request.
+pub(super) struct Settings<'a> {
+    /// What `--builder` says; without it buildx takes the current one.
+    pub(super) builder: Option<&'a str>,
+    pub(super) store: Store,
+    pub(super) naming: Naming,
+}
+
 /// The arguments of `buildx build`: each value in its own `--flag=value`, the context behind `--`.
-pub(super) fn build_arguments(request: &BuildRequest, files: &Files, store: Store) -> Vec<String> {
+pub(super) fn build_arguments(
+    request: &BuildRequest,
+    files: &Files,
+    settings: &Settings<'_>,
+) -> Vec<String> {
     let mut arguments = Arguments::new();
+    arguments.builder(settings.builder);
     arguments.sources(request);
     arguments.settings(request);
     arguments.sandbox(&request.sandbox);
@@ -44,11 +67,12 @@ pub(super) fn build_arguments(request: &BuildRequest, files: &Files, store: Stor
         Some(call) => arguments.call(call),
         None => {
             arguments.result(request, &files.metadata);
+            arguments.image(request, settings.naming);
             let layout = files.layout.as_ref();
             let layout = layout.and_then(|folder| request.layout_in(folder));
             arguments.specs("output", layout.as_slice());
             let handed_over = request.handed_over();
-            let output = handed_over.filter(|_| store == Store::OfBuilder);
+            let output = handed_over.filter(|_| settings.store == Store::OfBuilder);
             arguments.specs("output", output.as_slice());
         }
     }
@@ -111,11 +135,38 @@ impl Arguments {
         self.pairs("label", &request.labels);
         self.each("annotation", &request.annotations);
         self.specs("attest", &request.attestations);
-        for name in &request.names {
-            self.flag("tag", &name.to_string());
-        }
-        self.specs("output", &request.outputs);
         self.specs("cache-to", &request.cache_to);
+    }
+
+    /// What is made under which name: a tag for each name, or the names in the image's output
+    /// (<https://github.com/moby/buildkit/blob/v0.25.0/README.md#imageregistry>).
+    fn image(&mut self, request: &BuildRequest, naming: Naming) {
+        if naming == Naming::Tag {
+            for name in &request.names {
+                self.flag("tag", &name.to_string());
+            }
+            return self.specs("output", &request.outputs);
+        }
+        let names = request.names.iter().map(|tagged| tagged.name.to_string());
+        let names: BTreeSet<String> = names.collect();
+        let names = names.into_iter().collect::<Vec<_>>().join(",");
+        for output in &request.outputs {
+            let output = match output.kind() {
+                "image" => output
+                    .clone()
+                    .with("name", &names)
+                    .with("push-by-digest", "true")
+                    .with("name-canonical", "true"),
+                _ => output.clone(),
+            };
+            self.specs("output", &[output]);
+        }
+    }
+
+    fn builder(&mut self, name: Option<&str>) {
+        if let Some(name) = name {
+            self.flag("builder", name);
+        }
     }
 
     fn sources(&mut self, request: &BuildRequest) {
@@ -223,7 +274,12 @@ mod tests {
                 .collect(),
             layout: Some(PathBuf::from("/private/image")),
         };
-        let arguments = build_arguments(request, &files, Store::OfBuilder);
+        let settings = Settings {
+            builder: None,
+            store: Store::OfBuilder,
+            naming: Naming::Tag,
+        };
+        let arguments = build_arguments(request, &files, &settings);
         let flags = arguments
             .iter()
             .filter_map(|argument| argument.split_once('='));

@@ -77,7 +77,7 @@ pub(super) fn request(inputs: &[(&str, String)], description: &str) -> Option<Bu
     Some(plan.build)
 }
 
-fn arguments(request: &BuildRequest) -> Vec<String> {
+fn arguments(request: &BuildRequest, settings: &Settings<'_>) -> Vec<String> {
     let secrets = request.secrets.iter().enumerate();
     let files = Files {
         metadata: PathBuf::from("/run/x/metadata.json"),
@@ -91,7 +91,7 @@ fn arguments(request: &BuildRequest) -> Vec<String> {
             .collect(),
         layout: None,
     };
-    build_arguments(request, &files, Store::OfEngine)
+    build_arguments(request, &files, settings)
 }
 
 /// The values of each flag, read back from the arguments as buildx's parser of flags reads them.
@@ -132,8 +132,8 @@ fn spec_fields(spec: &Spec) -> Vec<String> {
 }
 
 /// Every part of the request is one argument, and there is no other argument.
-fn says_exactly(request: &BuildRequest) -> Result<(), String> {
-    let arguments = arguments(request);
+fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), String> {
+    let arguments = arguments(request, settings);
     if let Some(argument) = arguments.iter().find(|argument| argument.contains('\0')) {
         return Err(format!("no program takes {argument:?}"));
     }
@@ -182,9 +182,12 @@ fn says_exactly(request: &BuildRequest) -> Result<(), String> {
     same("pull", switch(request.pull))?;
     same("label", pairs(&request.labels))?;
     same("annotation", request.annotations.clone())?;
+    let tags = request.names.iter().map(ToString::to_string);
+    let by_digest = settings.naming == Naming::Digest;
+    same("tag", tags.filter(|_| !by_digest).collect())?;
     same(
-        "tag",
-        request.names.iter().map(ToString::to_string).collect(),
+        "builder",
+        settings.builder.map(str::to_owned).into_iter().collect(),
     )?;
     same("network", sandbox.network.iter().cloned().collect())?;
     same("allow", sandbox.allow.clone())?;
@@ -207,7 +210,25 @@ fn says_exactly(request: &BuildRequest) -> Result<(), String> {
             .ok_or(format!("--{name}: {found:?} instead of {expected:?}"))
     };
     let specs = |specs: &[Spec]| specs.iter().map(spec_fields).collect();
-    same_fields("output", specs(&request.outputs))?;
+    let mut names: Vec<String> = request
+        .names
+        .iter()
+        .map(|name| name.name.to_string())
+        .collect();
+    names.sort();
+    names.dedup();
+    let mut outputs: Vec<Vec<String>> = specs(&request.outputs);
+    for fields in outputs
+        .iter_mut()
+        .filter(|fields| by_digest && fields[0] == "type=image")
+    {
+        fields.push(format!("name={}", names.join(",")));
+        fields.extend([
+            "push-by-digest=true".to_owned(),
+            "name-canonical=true".to_owned(),
+        ]);
+    }
+    same_fields("output", outputs)?;
     same_fields("cache-from", specs(&request.cache_from))?;
     same_fields("cache-to", specs(&request.cache_to))?;
     same_fields("attest", specs(&request.attestations))?;
@@ -251,12 +272,20 @@ fn tried(inputs: &[(&str, String)], description: &str) -> Result<(), String> {
     let Some(request) = request(inputs, description) else {
         return Ok(());
     };
-    says_exactly(&request)?;
     has_one_image(&request)?;
-    let all = arguments(&request).join("\n");
-    (!all.contains(TOKEN))
-        .then_some(())
-        .ok_or("the token is an argument".to_owned())
+    for (builder, naming) in [(None, Naming::Tag), (Some("own"), Naming::Digest)] {
+        let settings = Settings {
+            builder,
+            store: Store::OfEngine,
+            naming,
+        };
+        says_exactly(&request, &settings)?;
+        let all = arguments(&request, &settings).join("\n");
+        if all.contains(TOKEN) {
+            return Err("the token is an argument".to_owned());
+        }
+    }
+    Ok(())
 }
 
 fn hostile_text() -> impl Strategy<Value = String> {
