@@ -16,6 +16,7 @@ fn double() -> Double {
     Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package(NAME, Package::of("acme/Widget"))
+        .package("acme/tested", Package::of("acme/Widget"))
         .start()
         .unwrap()
 }
@@ -169,13 +170,26 @@ fn a_tag_that_appears_during_the_build_is_kept() {
 }
 
 #[test]
-fn a_candidate_of_another_commit_does_not_take_the_tag() {
+fn a_candidate_of_another_commit_is_not_even_copied() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OURS));
-    double.put_image(NAME, "tested", &of(OTHER));
-    let candidate = format!("{}/{NAME}:tested", double.host());
+    double.put_image("acme/tested", "1", &of(OTHER));
+    let candidate = format!("{}/acme/tested:1", double.host());
     let run = push(&double, "type=sha")
         .input("candidate", candidate)
         .run();
     kept(&run, &double, SHORT, &theirs, "of the commit `0123456789ab");
+    assert_eq!(double.count(Endpoint::ManifestPut), 0);
+}
+
+#[test]
+fn a_candidate_of_the_same_commit_takes_the_tag() {
+    let double = double();
+    double.put_image(NAME, SHORT, &of(OURS));
+    let [source, revision] = of(OURS);
+    let tested = [source, revision, ("tested", "yes")];
+    double.put_image("acme/tested", "1", &tested);
+    let candidate = format!("{}/acme/tested:1", double.host());
+    let action = push(&double, "type=sha").input("candidate", candidate);
+    taken(&action.run(), &double, SHORT);
 }
