@@ -214,8 +214,9 @@ impl Search<'_> {
                     }
                 };
                 // A tag is a claim: only the image itself says of which commit it is.
-                let said = self.commit_of(Origin::Repository(repository), &root).await;
-                if said.as_deref() != Ok(commit) {
+                let own = self.decided.context.repository_facts().html_url;
+                let identity = Origin::Repository(repository).identity(&root, &own);
+                if !identity.await.is_ok_and(|identity| identity.is_of(commit)) {
                     self.console.say(&format!(
                         "`{name}:{tag}` is not said to be of this commit, and left alone"
                     ));

@@ -19,7 +19,7 @@ const NAMELESS: &str = "its image names no commit of this repository";
 pub(crate) enum Identity {
     /// The image is built from this repository.
     Own {
-        /// The commit, without the suffix `-dirty` of a changed working tree.
+        /// The commit; with the suffix `-dirty` when the working tree was changed.
         revision: Option<String>,
         /// The text of the first tag the image was published under.
         version: Option<String>,
@@ -45,24 +45,28 @@ struct Labels {
 impl Identity {
     fn of(said: &BTreeMap<String, String>) -> Self {
         let revision = said.get(REVISION).filter(|revision| !revision.is_empty());
-        let revision = revision.map(|revision| {
-            let commit = revision.strip_suffix("-dirty");
-            commit.unwrap_or(revision).to_owned()
-        });
         Self::Own {
-            revision,
+            revision: revision.cloned(),
             version: said.get(VERSION).cloned(),
         }
     }
 
-    /// The commit of this repository that the image is built from; else why that is unknown, which
-    /// completes the sentence "it moves although ...".
+    /// Whether the image is built from this commit of this repository, and nothing else.
+    pub(crate) fn is_of(&self, commit: &str) -> bool {
+        matches!(self, Self::Own { revision: Some(revision), .. } if revision == commit)
+    }
+
+    /// The commit of this repository that the image is built from, a changed working tree included; else why
+    /// that is unknown, which completes the sentence "it moves although ...".
     pub(crate) fn commit(self) -> Result<String, String> {
         match self {
             Self::Own {
                 revision: Some(revision),
                 ..
-            } => Ok(revision),
+            } => {
+                let commit = revision.strip_suffix("-dirty");
+                Ok(commit.unwrap_or(&revision).to_owned())
+            }
             Self::Own { revision: None, .. } => Err(NAMELESS.to_owned()),
             Self::Unknown(why) => Err(why),
         }
@@ -234,9 +238,12 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_working_tree_counts_as_its_commit() {
-        check(&said(OWN, "abc-dirty"), &json!({}), &own("abc"));
-        check(&json!({}), &said(OWN, "abc-dirty"), &own("abc"));
+    fn a_changed_working_tree_is_compared_as_its_commit_and_is_not_its_image() {
+        for (revision, is_of) in [("abc", true), ("abc-dirty", false), ("abcd", false)] {
+            let commit = own(revision).commit().unwrap();
+            assert_eq!(commit == "abc", revision != "abcd");
+            assert_eq!(own(revision).is_of("abc"), is_of, "{revision}");
+        }
     }
 
     #[test]
