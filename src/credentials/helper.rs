@@ -167,7 +167,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_helper_that_hangs_is_ended_and_named() {
-        let hangs = "exec sleep 1000";
+        let hangs = "exec sleep 5";
         let (answer, _folder) = asked(hangs, &[], Duration::from_millis(200)).await;
         let said = Explanation::of(&answer.unwrap_err()).to_string();
         assert!(

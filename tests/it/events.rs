@@ -204,26 +204,10 @@ fn a_token_of_the_environment_does_not_go_to_the_host_of_origin() {
     };
     let (is_sent, log) = run(&[]);
     assert!(!is_sent, "{log}");
+    let told: Vec<&str> = log.lines().take(2).collect();
     expect![[r#"
         notice: `GITHUB_TOKEN` is not sent to HOST, which only the remote `origin` names; if the token is for it, set `GITHUB_SERVER_URL` to `https://HOST`
-        HOST/acme/widget/widget would be built and not pushed, because there is no login for HOST
-        publish  HOST/acme/widget/widget:trunk
-        rules    type=schedule          – the event is `push`, not `schedule`
-                 type=ref,event=branch  → trunk
-                 type=ref,event=tag     – the ref is the branch `trunk`, not a tag
-                 type=ref,event=pr      – the ref is the branch `trunk`, not a pull request
-                 latest                 – the first tag is no release
-        push     no, build only: there is no login for HOST
-        build    Dockerfile in . for the engine's platform
-        labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
-                 org.opencontainers.image.description=
-                 org.opencontainers.image.licenses=
-                 org.opencontainers.image.revision=6ec14387b6eacd78c5353f47383ac3d31c568b78
-                 org.opencontainers.image.source=https://HOST/acme/widget
-                 org.opencontainers.image.title=widget
-                 org.opencontainers.image.url=https://HOST/acme/widget
-                 org.opencontainers.image.version=trunk
-    "#]].assert_eq(&log);
+        HOST/acme/widget/widget would be built and not pushed, because there is no login for HOST"#]].assert_eq(&told.join("\n"));
     let (is_sent, log) = run(&[("GITHUB_SERVER_URL", "http://HOST")]);
     assert!(is_sent, "{log}");
     let (is_sent, log) = run(&[("INPUT_GITHUB-TOKEN", TOKEN)]);

@@ -60,8 +60,7 @@ mod tests {
     const DEFAULT: (&str, &str) = ("INPUT_CONTEXT", "{{defaultContext}}:app");
 
     /// The id of the secret; `is_public` is what the payload says, if it says anything.
-    #[track_caller]
-    fn check(variables: &[(&str, &str)], is_public: Option<bool>, expected: Option<&str>) {
+    fn id(variables: &[(&str, &str)], is_public: Option<bool>, is_empty: bool) -> Option<String> {
         let run = [
             ("GITHUB_REPOSITORY", "Acme/Widget"),
             ("GITHUB_REF", "refs/heads/main"),
@@ -71,12 +70,17 @@ mod tests {
         let vars = Vars::of(&[&run, variables].concat());
         let inputs = Inputs::from_vars(&vars, &[]).unwrap();
         let mut context = Context::from_vars(&vars).unwrap();
+        context.workspace_is_empty = is_empty;
         context.event.repository = is_public.map(|is_public| RepositoryFacts {
             is_public,
             ..RepositoryFacts::default()
         });
-        let secret = secret(&inputs, &context);
-        assert_eq!(secret.map(|secret| secret.id).as_deref(), expected);
+        secret(&inputs, &context).map(|secret| secret.id)
+    }
+
+    #[track_caller]
+    fn check(variables: &[(&str, &str)], is_public: Option<bool>, expected: Option<&str>) {
+        assert_eq!(id(variables, is_public, false).as_deref(), expected);
     }
 
     #[test]
@@ -105,11 +109,6 @@ mod tests {
                 is_public,
                 None,
             );
-            check(
-                &[DEFAULT, ("INPUT_CANDIDATE", "ghcr.io/acme/widget:v1")],
-                is_public,
-                None,
-            );
         }
     }
 
@@ -127,5 +126,13 @@ mod tests {
             Some(true),
             Some("GIT_AUTH_TOKEN.git.example.com"),
         );
+    }
+
+    #[test]
+    fn an_image_that_exists_is_published_without_a_fetch() {
+        let candidate = ("INPUT_CANDIDATE", "ghcr.io/acme/widget:v1");
+        assert!(id(&[], None, true).is_some());
+        assert!(id(&[("INPUT_CANDIDATE", "sha")], None, true).is_some());
+        assert_eq!(id(&[candidate], None, true), None);
     }
 }
