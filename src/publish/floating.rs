@@ -28,19 +28,20 @@ const MAX_UNCHANGED: u32 = 2;
 
 /// Conditional writes that were refused although the tag still shows the same image.
 #[derive(Default)]
-struct Refused {
+pub(super) struct Refused {
     shown: Option<Digest>,
     times: u32,
 }
 
 impl Refused {
-    fn count(&mut self, shown: Option<Digest>) {
+    pub(super) fn count(&mut self, shown: Option<&Tagged>) {
+        let shown = shown.map(|shown| shown.manifest.digest.clone());
         self.times = if self.shown == shown { self.times } else { 0 } + 1;
         self.shown = shown;
     }
 
     /// The condition for the next write over what is shown.
-    fn condition<'a>(&self, shown: Option<&'a Tagged>) -> Option<&'a str> {
+    pub(super) fn condition<'a>(&self, shown: Option<&'a Tagged>) -> Option<&'a str> {
         let shown = shown?;
         let is_useless =
             self.times >= MAX_UNCHANGED && self.shown.as_ref() == Some(&shown.manifest.digest);
@@ -97,7 +98,7 @@ impl Settling<'_> {
                 list = self.listed(&[planned]).await;
                 continue;
             }
-            self.note_attempt(tag, shown.cloned());
+            let noted = self.note_attempt(tag, shown.cloned());
             let condition = refused.condition(before.as_ref());
             // One try: what the tag shows is asked again before the next one.
             let repository = self.repository.at_most(Duration::ZERO);
@@ -107,7 +108,8 @@ impl Settling<'_> {
                     return Ok(None);
                 }
                 Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
-                    refused.count(before.map(|before| before.manifest.digest));
+                    self.forget_attempt(tag, noted);
+                    refused.count(before.as_ref());
                 }
                 Err(trouble) => {
                     tries += 1;
@@ -188,14 +190,26 @@ impl Settling<'_> {
 
     /// Noted before the write, which may arrive although no answer comes back. What is put back later is
     /// what was there before the last write, since another run may have written between two of ours.
-    pub(super) fn note_attempt(&self, tag: &Tag, before: Option<Manifest>) {
+    ///
+    /// Returns what was noted until now, for [`Settling::forget_attempt`].
+    pub(super) fn note_attempt(&self, tag: &Tag, before: Option<Manifest>) -> Option<Moved> {
         let mut moved = self.moved.borrow_mut();
-        match moved.iter_mut().find(|known| known.tag == *tag) {
-            Some(known) => known.before = before,
-            None => moved.push(Moved {
-                tag: tag.clone(),
-                before,
-            }),
+        let tag = tag.clone();
+        match moved.iter_mut().find(|known| known.tag == tag) {
+            Some(known) => Some(std::mem::replace(known, Moved { tag, before })),
+            None => {
+                moved.push(Moved { tag, before });
+                None
+            }
+        }
+    }
+
+    /// A conditional write that was refused has not moved the tag.
+    pub(super) fn forget_attempt(&self, tag: &Tag, noted: Option<Moved>) {
+        let mut moved = self.moved.borrow_mut();
+        match (moved.iter_mut().find(|known| known.tag == *tag), noted) {
+            (Some(known), Some(noted)) => *known = noted,
+            _ => moved.retain(|known| known.tag != *tag),
         }
     }
 

@@ -1,6 +1,6 @@
 //! What another run writes between two of our requests, and a write of ours that arrives late.
 
-use ghcr_double::{Denial, Endpoint, Fault, Seen};
+use ghcr_double::{Conditions, Denial, Endpoint, Fault, Seen};
 
 use super::faults::world::{Outcome, World};
 
@@ -90,6 +90,33 @@ async fn roll_back_leaves_what_another_run_wrote() {
     assert!(outcome.error.is_some());
     assert_eq!(world.shown("edge"), other);
     assert_eq!(world.shown("stable"), outcome.old);
+}
+
+#[tokio::test]
+async fn roll_back_works_where_entity_tags_are_weak() {
+    let world = World::with(Conditions::Weak);
+    refuse_latest(&world);
+    let outcome = world.publish().await;
+    assert!(outcome.is_rolled_back(), "{outcome:?}");
+}
+
+/// The second look replaces an older image, too.
+#[tokio::test]
+async fn an_older_image_is_replaced_where_entity_tags_are_weak() {
+    let world = World::with(Conditions::Weak);
+    let other = world.other_old_image();
+    let mut has_moved = false;
+    let outcome = publish(&world, |seen| {
+        if has_moved {
+            world.put("edge", &other);
+            has_moved = false;
+        } else if is_put(seen, "latest") {
+            has_moved = world.shown("edge") == world.new_digest();
+        }
+    });
+    let outcome = outcome.await;
+    assert!(outcome.error.is_none(), "{:?}", outcome.error);
+    assert_eq!(world.shown("edge"), outcome.new);
 }
 
 /// The newer version is complete, its run over, when our write of `latest` arrives.

@@ -6,6 +6,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
 use super::Skipped;
+use super::floating::Refused;
 use super::settle::Settling;
 use super::standing::Listed;
 use crate::image::Tag;
@@ -60,6 +61,7 @@ impl Settling<'_> {
         let mut written = ours.clone();
         let mut overtaken = None;
         let mut lost = false;
+        let mut refused = Refused::default();
         for round in 1..=MAX_ROUNDS {
             let asked = Instant::now();
             let over = match self.sight(&written, tag).await? {
@@ -87,7 +89,8 @@ impl Settling<'_> {
                     before
                 }
             };
-            self.write_again(&written, tag, over, round).await?;
+            self.write_again(&written, tag, over.as_ref(), &mut refused, round)
+                .await?;
             let pace = self.repository.pace();
             pace.sleep(second_look(pace.since(asked))).await;
             list = self.list_for(&[planned]).await?;
@@ -99,24 +102,29 @@ impl Settling<'_> {
         &self,
         written: &Manifest,
         tag: &Tag,
-        over: Option<Tagged>,
+        over: Option<&Tagged>,
+        refused: &mut Refused,
         round: u32,
     ) -> Result<(), Trouble> {
-        let (before, etag) = over.map(|over| (over.manifest, over.etag)).unzip();
-        let etag: Option<String> = etag.flatten();
-        if before
-            .as_ref()
-            .is_none_or(|before| before.digest != self.image.digest)
-        {
+        let before = over.map(|over| &over.manifest);
+        let is_ours = before.is_some_and(|before| before.digest == self.image.digest);
+        if !is_ours {
             self.console.say(&format!(
                 "`{tag}` shows an older image again, and is put forward"
             ));
-            self.note_attempt(tag, before);
         }
+        let noted = (!is_ours).then(|| self.note_attempt(tag, before.cloned()));
         let repository = self.repository.at_most(Duration::ZERO);
-        match repository.put_over(written, tag, etag.as_deref()).await {
+        let condition = refused.condition(over);
+        match repository.put_over(written, tag, condition).await {
             // Somebody wrote in between: the next round looks at it.
-            Err(trouble) if trouble.is_overtaken() => Ok(()),
+            Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
+                noted
+                    .into_iter()
+                    .for_each(|noted| self.forget_attempt(tag, noted));
+                refused.count(over);
+                Ok(())
+            }
             Err(trouble) if trouble.is_passing() => {
                 let patience = self.repository.patience();
                 match patience.wait(round, trouble.asked()).await {

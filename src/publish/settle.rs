@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::commit_tags::Claim;
-use super::floating::Moved;
+use super::floating::{Moved, Refused};
 use super::{Held, Pushed, Skipped, subject};
 use crate::Decided;
 use crate::context::history::Relation;
@@ -188,14 +188,14 @@ impl<'a> Settling<'a> {
     /// it still shows ours. Looks again afterwards, since a write of ours may arrive late.
     async fn roll_back(&self, ours: &Digest) {
         let repository = self.repository_afterwards();
-        let mut moved = self.moved.take();
-        moved.reverse();
+        let moved = self.moved.take().into_iter().rev();
+        let mut moved: Vec<_> = moved.map(|moved| (moved, Refused::default())).collect();
         for round in 1..=MAX_ROUNDS {
             let mut restored = Vec::new();
-            for Moved { tag, before } in moved {
-                let restore = self.restore(repository, ours, &tag, before.as_ref(), round);
+            for (moved, mut refused) in moved {
+                let restore = self.restore(repository, ours, &moved, &mut refused, round);
                 if restore.await {
-                    restored.push(Moved { tag, before });
+                    restored.push((moved, refused));
                 }
             }
             if restored.is_empty() {
@@ -211,8 +211,8 @@ impl<'a> Settling<'a> {
         &self,
         repository: Repository<'_>,
         ours: &Digest,
-        tag: &Tag,
-        before: Option<&Manifest>,
+        Moved { tag, before }: &Moved,
+        refused: &mut Refused,
         round: u32,
     ) -> bool {
         let now = match repository.tagged(tag).await {
@@ -232,14 +232,18 @@ impl<'a> Settling<'a> {
         };
         // One try: what the tag shows is asked again before the next one.
         let once = repository.at_most(Duration::ZERO);
-        match once.put_over(before, tag, now.etag.as_deref()).await {
+        let condition = refused.condition(Some(&now));
+        match once.put_over(before, tag, condition).await {
             Ok(()) => {
                 let digest = &before.digest;
                 self.console
                     .say(&format!("`{tag}` shows {digest} again, as before"));
                 true
             }
-            Err(trouble) if trouble.is_overtaken() => true,
+            Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
+                refused.count(Some(&now));
+                true
+            }
             Err(trouble)
                 if trouble.is_passing()
                     && repository.patience().wait(round, trouble.asked()).await =>

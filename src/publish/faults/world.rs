@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ghcr_double::{Account, Double, Fault, Gate, Package, Repository};
+use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository};
 use serde_json::Map;
 
 use super::super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
@@ -60,6 +60,10 @@ pub(in crate::publish) struct Outcome {
 
 impl World {
     pub(in crate::publish) fn new() -> Self {
+        Self::with(Conditions::Ignored)
+    }
+
+    pub(in crate::publish) fn with(conditions: Conditions) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let repository = Repository::new("acme/Widget")
             .commit(OLD, &[], "2026-11-19T10:00:00Z")
@@ -68,6 +72,7 @@ impl World {
             .token(TOKEN, Account::workflow("acme/Widget"))
             .package(NAME, Package::of("acme/Widget"))
             .repository(repository)
+            .conditions(conditions)
             .start()
             .unwrap();
         let image = |tag: &str, commit: &str| put_image(&double, tag, commit, "");
