@@ -1,7 +1,6 @@
 # What the scripts of this folder share; sourced, never run.
 # shellcheck shell=bash
-say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
-die() { say "$@"; exit 1; }
+. "$(dirname "${BASH_SOURCE[0]}")/../testbed/failures.sh"
 usage() { die "usage: release/$(basename "$0") $*"; }
 
 digest_pattern='sha256:[0-9a-f]{64}'

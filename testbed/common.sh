@@ -1,14 +1,12 @@
 # What the scripts of this folder share; sourced, never run.
 # shellcheck shell=bash disable=SC2034
+. "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(dirname "$testbed")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ghcr-publish
 state=/run/ghcr-publish-testbed # pid files, logs and locks of what we start
 graph_bridge=ghcr-graph0
 mkdir -p "$cache"
-
-say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
-die() { say "$@"; exit 1; }
 
 as_root() {
     if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi

@@ -28,4 +28,5 @@ mod real;
 mod registries;
 mod support;
 mod tags;
+mod testbed;
 mod vectors;
