@@ -20,12 +20,12 @@ proof: ## thousands of hostile cases through every check, as a table (`PROPTEST_
 check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features real-engine,fuzzing -- --deny warnings
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny@0.20.2
 	cargo deny --locked check bans licenses sources
 	@testbed/lint-workflows
 
 advisories: ## known vulnerabilities of the dependencies (asks the network)
-	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny@0.20.2
 	cargo deny check advisories
 
 reproducible: ## build the image of the action twice, in two places, and compare

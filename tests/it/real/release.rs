@@ -11,8 +11,8 @@ use ghcr_double::{Account, Double};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::world::{login, output_of, publication, repository_file};
-use crate::support::{Action, Run, TOKEN, process};
+use super::world::{login, output_of, publication, repository_file, tool};
+use crate::support::{Action, Run, TOKEN};
 
 const VERSION: &str = "v1.2.3";
 
@@ -47,14 +47,9 @@ impl Release {
 
     /// A script of `release/`, started in the folder, with the programs that the testbed installed.
     fn script(&self, name: &str, arguments: &[&str]) -> Command {
-        let start = format!(
-            ". '{}'; PATH=$cache/bin:$PATH; exec \"$@\"",
-            repository_file("testbed/common.sh").display()
-        );
-        let mut script = process("bash");
+        let path = repository_file(&format!("release/{name}"));
+        let mut script = tool(path.to_str().unwrap());
         script
-            .args(["-c", &start, "release"])
-            .arg(repository_file(&format!("release/{name}")))
             .args(arguments)
             .current_dir(self.folder.path())
             .env_remove("GITHUB_TOKEN")

@@ -67,6 +67,15 @@ pub(crate) fn graph_engine() -> String {
     said.lines().last().unwrap().to_owned()
 }
 
+/// A program that the testbed installed, or the machine's own.
+pub(crate) fn tool(program: &str) -> Command {
+    let common = repository_file("testbed/common.sh");
+    let start = format!(". '{}'; exec \"$@\"", common.display());
+    let mut tool = process("bash");
+    tool.args(["-c", &start, "testbed", program]);
+    tool
+}
+
 /// The buildx program, found as the testbed finds it.
 pub(crate) fn buildx(engine: Option<&str>) -> Command {
     let common = repository_file("testbed/common.sh");
@@ -100,7 +109,7 @@ impl Crane {
 
     pub(crate) fn run(&self, arguments: &[&str]) -> String {
         output_of(
-            process("crane")
+            tool("crane")
                 .args(arguments)
                 .env("DOCKER_CONFIG", self.config.path()),
         )
@@ -108,7 +117,7 @@ impl Crane {
 
     /// What crane prints, as it is.
     pub(crate) fn bytes(&self, arguments: &[&str]) -> Vec<u8> {
-        let mut crane = process("crane");
+        let mut crane = tool("crane");
         let crane = crane
             .args(arguments)
             .env("DOCKER_CONFIG", self.config.path());
@@ -124,7 +133,7 @@ impl Crane {
     }
 }
 
-/// Debian's `docker-registry` behind token authentication.
+/// The distribution registry, which Debian calls `docker-registry`, behind token authentication.
 pub(crate) struct DebianRegistry {
     address: SocketAddr,
     process: Child,
@@ -149,7 +158,7 @@ impl DebianRegistry {
             issuer.registry_config(address, &folder.path().join("storage")),
         )
         .unwrap();
-        let mut serve = process("docker-registry");
+        let mut serve = tool("docker-registry");
         serve
             .arg("serve")
             .arg(&config)
