@@ -33,6 +33,9 @@ struct Racer {
     digest: String,
     /// Whether it is between question and write: it read another image than its own, and may write.
     asked: Cell<bool>,
+    /// How many of its requests have passed.
+    passed: Cell<u32>,
+    has_ended: Cell<bool>,
 }
 
 struct Race {
@@ -100,6 +103,8 @@ impl Race {
             // Pushed by digest: under a tag that is gone, as far as the runs can see.
             digest: image(&double, &format!("pushed-{number}"), &commit(number)),
             asked: Cell::new(false),
+            passed: Cell::new(0),
+            has_ended: Cell::new(false),
         });
         let racers = racers.collect();
         let gate = double.gate();
@@ -113,9 +118,15 @@ impl Race {
 
     /// Runs all of them to their end, and says what went wrong.
     async fn run(&self, seed: u64, is_fair: bool) -> Result<(), String> {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let late = match is_fair {
+            true => None,
+            false => Some(Late::any(self.racers.len(), &mut rng)),
+        };
         let mut schedule = Schedule {
             race: self,
-            rng: fastrand::Rng::with_seed(seed),
+            rng,
+            late,
             is_fair,
         };
         let runs = join_all(self.racers.iter().map(|racer| self.publish(racer)));
@@ -175,7 +186,27 @@ impl Race {
         );
         let ended = combine(settled.await.collect());
         racer.asked.set(false);
+        racer.has_ended.set(true);
         ended
+    }
+}
+
+/// The request that waits until all other runs have ended: a write that arrives late.
+#[derive(Clone, Copy)]
+enum Late {
+    /// Whichever it is.
+    Nth(usize, u32),
+    /// The write of a floating tag.
+    Write(usize),
+}
+
+impl Late {
+    fn any(runs: usize, rng: &mut fastrand::Rng) -> Self {
+        let racer = rng.usize(..runs);
+        match rng.bool() {
+            true => Self::Write(racer),
+            false => Self::Nth(racer, rng.u32(..25)),
+        }
     }
 }
 
@@ -183,6 +214,7 @@ impl Race {
 struct Schedule<'a> {
     race: &'a Race,
     rng: fastrand::Rng,
+    late: Option<Late>,
     /// Whether a second look waits until nobody is between question and write, as it does when the runs are
     /// about as fast as each other.
     is_fair: bool,
@@ -224,6 +256,12 @@ impl Schedule<'_> {
 
     fn may_pass(&self, seen: &Seen) -> bool {
         let racer = self.racer(seen);
+        let mut others = self.race.racers.iter();
+        if self.is_late(seen, racer)
+            && others.any(|other| other.host != racer.host && !other.has_ended.get())
+        {
+            return false;
+        }
         let is_second_look = self
             .floating_tag(seen)
             .is_some_and(|tag| seen.method != "PUT" && self.shows_own(racer, tag));
@@ -232,12 +270,24 @@ impl Schedule<'_> {
         !(self.is_fair && is_second_look && another_writes)
     }
 
+    fn is_late(&self, seen: &Seen, racer: &Racer) -> bool {
+        let is = |number: usize| self.race.racers[number].host == racer.host;
+        match self.late {
+            Some(Late::Nth(number, nth)) => is(number) && racer.passed.get() == nth,
+            Some(Late::Write(number)) => {
+                is(number) && seen.method == "PUT" && self.floating_tag(seen).is_some()
+            }
+            None => false,
+        }
+    }
+
     fn shows_own(&self, racer: &Racer, tag: &str) -> bool {
         self.race.double.tags(NAME).get(tag) == Some(&racer.digest)
     }
 
     fn note(&self, seen: &Seen) {
         let racer = self.racer(seen);
+        racer.passed.set(racer.passed.get() + 1);
         if let Some(tag) = self.floating_tag(seen) {
             let asks = seen.method != "PUT" && !self.shows_own(racer, tag);
             racer.asked.set(asks);
