@@ -38,6 +38,8 @@ pub(crate) struct Context {
     pub(crate) commit: String,
     /// Whether `commit` is known to be the one the event is about.
     pub(crate) knows_commit: bool,
+    /// Why the files that are built are not those of `commit`, if they are not.
+    pub(crate) uncommitted: Option<String>,
     pub(crate) commit_time: Option<DateTime<Utc>>,
     pub(crate) event: Event,
     /// The page of the run, one per attempt; outside Actions there is none.
@@ -106,6 +108,7 @@ impl Context {
             commit_time: commit_time(&event, checkout.as_ref()),
             knows_commit: event_name != "workflow_run" || head.is_some(),
             commit: head.unwrap_or(commit),
+            uncommitted: None,
             actor: vars.get("GITHUB_ACTOR").map(str::to_owned),
             repository,
             event_name,

@@ -161,6 +161,13 @@ async fn decide(
     {
         console.warning(None, &remark);
     }
+    if let Some(folder) = &sources {
+        context = context.with_uncommitted(folder, vars);
+    }
+    if let Some(why) = &context.uncommitted {
+        let revision = context.revision();
+        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no tag of the commit; commit the changes to publish a commit"));
+    }
     if inputs.build.reproducible {
         context = context.with_commit_time(checkout)?;
     }

@@ -130,7 +130,7 @@ pub(crate) async fn publish(
     if pushes {
         let claim = Claim {
             decided,
-            commit: &decided.context.named_commit().map(str::to_owned),
+            commit: &decided.context.base_commit(),
             digest: None,
         };
         claim.require_all(&registries).await?;
@@ -167,7 +167,7 @@ pub(crate) async fn publish(
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
-        commit: decided.context.named_commit().map(str::to_owned),
+        commit: decided.context.base_commit(),
     };
     done.built = Some(pushed.built);
     done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
@@ -212,7 +212,7 @@ impl Workshop<'_> {
         let found = Found {
             home: Home::Workshop(image),
             root,
-            commit: self.decided.context.named_commit().map(str::to_owned),
+            commit: self.decided.context.base_commit(),
         };
         Ok((built.context("buildx made no image to push")?, found))
     }

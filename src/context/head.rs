@@ -62,6 +62,27 @@ impl Context {
                 "the event `{event}` does not say which commit it is about"
             ));
         }
-        Ok(&self.commit)
+        match &self.uncommitted {
+            Some(why) => Err(why.clone()),
+            None => Ok(&self.commit),
+        }
+    }
+
+    /// The commit that the image counts as when a branch tag moves: uncommitted changes are newer than the
+    /// commit they were made on, and older than those that follow it.
+    pub(crate) fn base_commit(&self) -> Result<String, String> {
+        match &self.uncommitted {
+            Some(_) => Ok(self.commit.clone()),
+            None => self.named_commit().map(str::to_owned),
+        }
+    }
+
+    /// What the label `revision` says: `-dirty` marks uncommitted changes, as `git describe --dirty` does. Empty
+    /// when no commit may be named.
+    pub(crate) fn revision(&self) -> String {
+        match &self.uncommitted {
+            Some(_) => format!("{}-dirty", self.commit),
+            None => self.named_commit().unwrap_or_default().to_owned(),
+        }
     }
 }

@@ -49,6 +49,20 @@ impl Context {
         })
     }
 
+    /// The same with what `folder`, which is built, has beside the commit of its checkout.
+    ///
+    /// In Actions steps generate files on purpose, and who sets `GITHUB_SHA` says what is built.
+    pub(crate) fn with_uncommitted(self, folder: &Path, vars: &Vars) -> Self {
+        let is_named = vars.get("GITHUB_SHA").is_some();
+        if vars.in_actions() || is_named {
+            return self;
+        }
+        Self {
+            uncommitted: checkout::uncommitted(folder),
+            ..self
+        }
+    }
+
     /// What the author should know when `folder`, which is built, shows another commit than the one that is
     /// named.
     ///

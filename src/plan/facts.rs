@@ -40,6 +40,10 @@ impl<'a> Facts<'a> {
         self.context.named_commit()
     }
 
+    pub(crate) fn revision(&self) -> String {
+        self.context.revision()
+    }
+
     pub(crate) fn repository(&self) -> RepositoryFacts {
         self.context.repository_facts()
     }

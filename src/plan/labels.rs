@@ -59,8 +59,6 @@ pub(super) fn labels(own: &[LabelLine], facts: &Facts<'_>, version: &str) -> Vec
 
 fn origin(facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
     let repository = facts.repository();
-    // Empty, the label still replaces one that a Dockerfile sets.
-    let revision = facts.commit().unwrap_or_default();
     let created = facts.now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let origin = [
         ("title", repository.name),
@@ -69,7 +67,8 @@ fn origin(facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
         ("source", repository.html_url),
         ("version", version.to_owned()),
         ("created", created),
-        ("revision", revision.to_owned()),
+        // Empty, the label still replaces one that a Dockerfile sets.
+        ("revision", facts.revision()),
         ("licenses", repository.license),
     ];
     let origin = origin.map(|(key, value)| (format!("org.opencontainers.image.{key}"), value));

@@ -200,9 +200,13 @@ fn latest(
 
 /// `sha-<first digits of the commit>`.
 pub(crate) fn commit_tag(commit: &str, digits: usize) -> Tag {
+    prefixed("sha", commit, digits)
+}
+
+fn prefixed(prefix: &str, commit: &str, digits: usize) -> Tag {
     let short = commit.get(..digits).unwrap_or(commit);
-    Tag::sanitized(&format!("sha-{short}"))
-        .expect("`sha-` starts with a letter, so something valid is left")
+    Tag::sanitized(&format!("{prefix}-{short}"))
+        .expect("it starts with a letter, so something valid is left")
 }
 
 impl PlannedTag {
@@ -222,6 +226,9 @@ impl PlannedTag {
 pub(crate) fn own_tag(context: &Context, digits: usize) -> Tag {
     if let Ok(commit) = context.named_commit() {
         return commit_tag(commit, digits);
+    }
+    if context.uncommitted.is_some() {
+        return prefixed("dirty", &context.commit, digits);
     }
     let text = match (&context.git_ref, &context.run) {
         (GitRef::PullRequest(number), _) => format!("pr-{number}"),

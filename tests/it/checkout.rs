@@ -6,7 +6,7 @@ const EVENT: &str = "0123456789abcdef0123456789abcdef01234567";
 const WARNING: &str = "git-context: git";
 
 /// Runs git in a folder of the workspace and gives what it prints.
-fn git(action: &Action, folder: &str, arguments: &[&str]) -> String {
+pub(crate) fn git(action: &Action, folder: &str, arguments: &[&str]) -> String {
     let place = action.path("workspace").join(folder);
     std::fs::create_dir_all(&place).unwrap();
     let identity = [
@@ -26,7 +26,7 @@ fn git(action: &Action, folder: &str, arguments: &[&str]) -> String {
 }
 
 /// A checkout of `origin` in `folder`; gives its commit.
-fn check_out(action: &Action, folder: &str, origin: &str) -> String {
+pub(crate) fn check_out(action: &Action, folder: &str, origin: &str) -> String {
     git(
         action,
         folder,
@@ -41,7 +41,7 @@ fn check_out(action: &Action, folder: &str, origin: &str) -> String {
     git(action, folder, &["rev-parse", "HEAD"])
 }
 
-const ORIGIN: &str = "https://github.com/acme/Widget";
+pub(crate) const ORIGIN: &str = "https://github.com/acme/Widget";
 
 fn plan(action: Action) -> Run {
     let run = action.arguments(&["plan"]).run();

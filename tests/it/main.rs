@@ -17,6 +17,7 @@ mod failures;
 mod helpers;
 mod hostile;
 mod judge;
+mod laptop;
 mod progress;
 mod proof;
 mod proofs;

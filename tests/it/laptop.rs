@@ -1,0 +1,176 @@
+//! Outside Actions: the program in the checkout of a person.
+
+use std::fs;
+
+use ghcr_double::{Account, Double, Package};
+
+use crate::checkout::{ORIGIN, check_out, git};
+use crate::support::{Action, Run, TOKEN};
+
+/// A double that holds the image `buildx` is said to push.
+fn double_with_image(tag: &str) -> (Double, String) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", tag, &[]);
+    (double, digest)
+}
+
+/// A clean checkout of one commit, which has a Dockerfile; also gives the commit.
+fn in_checkout(folder: &str) -> (Action, String) {
+    let action = Action::new().input("tags", "type=sha\ntype=ref,event=branch");
+    check_out(&action, folder, ORIGIN);
+    fs::write(action.path("workspace/.gitignore"), "*.log\n").unwrap();
+    git(&action, folder, &["add", "."]);
+    git(&action, folder, &["commit", "--quiet", "--message=two"]);
+    let head = git(&action, folder, &["rev-parse", "HEAD"]);
+    (action, head)
+}
+
+fn publish(action: Action, double: &Double, digest: &str) -> Run {
+    let run = action
+        .buildx_pushes(digest)
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+        .env("GITHUB_API_URL", double.api_url())
+        .arguments(&["publish"])
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+fn plan(action: Action) -> Run {
+    let run = action.arguments(&["plan"]).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+#[track_caller]
+fn is_dirty(action: Action, head: &str, file: &str) {
+    let run = plan(action);
+    let warning = run.stdout.lines().find(|line| line.starts_with("warning"));
+    let warning = warning.unwrap_or_else(|| panic!("no warning: {}", run.stdout));
+    assert!(warning.contains(file), "{warning} does not name {file}");
+    let revision = format!("revision={head}-dirty");
+    assert!(run.stdout.contains(&revision), "{}", run.stdout);
+    let published = run.output("tags");
+    assert_eq!(published, "ghcr.io/acme/widget:main");
+}
+
+#[track_caller]
+fn is_clean(action: Action, head: &str) {
+    let run = plan(action);
+    assert!(!run.stdout.contains("warning"), "{}", run.stdout);
+    let revision = format!("revision={head}\n");
+    assert!(run.stdout.contains(&revision), "{}", run.stdout);
+    assert!(run.output("tags").contains(&format!(":sha-{}", &head[..7])));
+}
+
+#[test]
+fn a_clean_checkout_names_its_commit() {
+    let (action, head) = in_checkout("");
+    is_clean(action, &head);
+}
+
+#[test]
+fn an_ignored_file_is_no_change() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/build.log"), "x").unwrap();
+    is_clean(action, &head);
+}
+
+#[test]
+fn a_changed_file_is_a_warning_and_takes_the_tag_of_the_commit_away() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
+    is_dirty(action, &head, "`Dockerfile`");
+}
+
+#[test]
+fn a_staged_file_counts_as_uncommitted() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
+    git(&action, "", &["add", "."]);
+    is_dirty(action, &head, "`Dockerfile`");
+}
+
+#[test]
+fn a_deleted_file_counts_as_uncommitted() {
+    let (action, head) = in_checkout("");
+    fs::remove_file(action.path("workspace/.gitignore")).unwrap();
+    is_dirty(action, &head, "`.gitignore`");
+}
+
+#[test]
+fn an_untracked_file_counts_as_uncommitted() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/secret.txt"), "x").unwrap();
+    is_dirty(action, &head, "`secret.txt`");
+}
+
+#[test]
+fn a_change_beside_the_current_directory_counts_too() {
+    let (action, head) = in_checkout("..");
+    fs::write(action.path("beside.txt"), "x").unwrap();
+    is_dirty(action, &head, "beside.txt");
+}
+
+#[test]
+fn nothing_in_the_configuration_of_the_checkout_is_run() {
+    let (action, head) = in_checkout("");
+    let touched = action.path("touched").display().to_string();
+    let filter = format!("touch {touched}; cat");
+    git(&action, "", &["config", "filter.evil.clean", &filter]);
+    fs::write(
+        action.path("workspace/.git/info/attributes"),
+        "* filter=evil\n",
+    )
+    .unwrap();
+    fs::write(action.path("workspace/Dockerfile"), "FROM DEBIAN!\n").unwrap();
+    let touched = action.path("touched");
+    is_dirty(action, &head, "`Dockerfile`");
+    assert!(!touched.exists());
+}
+
+#[test]
+fn a_checkout_that_cannot_be_compared_names_no_commit() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/.git/index"), "broken").unwrap();
+    is_dirty(action, &head, "cannot be compared");
+}
+
+#[test]
+fn a_commit_that_the_environment_names_is_believed() {
+    let (action, _head) = in_checkout("");
+    fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
+    let commit = "0123456789abcdef0123456789abcdef01234567";
+    is_clean(action.env("GITHUB_SHA", commit), commit);
+}
+
+#[test]
+fn in_actions_steps_generate_files_on_purpose() {
+    let (action, head) = in_checkout("");
+    fs::write(action.path("workspace/generated.txt"), "x").unwrap();
+    let action = action
+        .env("GITHUB_ACTIONS", "true")
+        .env("GITHUB_REPOSITORY", "acme/Widget")
+        .env("GITHUB_REF", "refs/heads/main")
+        .env("GITHUB_SHA", &head)
+        .input("git-context", "git");
+    is_clean(action, &head);
+}
+
+#[test]
+fn an_uncommitted_change_is_not_published_under_a_tag_of_the_commit() {
+    let (action, head) = in_checkout("");
+    let (double, digest) = double_with_image(&format!("dirty-{head}"));
+    fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
+    let run = publish(action, &double, &digest);
+    let tags = double.tags("acme/widget");
+    let names: Vec<&String> = tags.keys().collect();
+    assert_eq!(names, [&format!("dirty-{head}"), "main"]);
+    let revision = format!("revision={head}-dirty");
+    assert!(run.noted("arguments").contains(&revision));
+}
