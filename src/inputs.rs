@@ -16,6 +16,7 @@ pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
+pub(crate) mod with;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

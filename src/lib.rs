@@ -54,6 +54,7 @@ use trust::Trust;
 use workflow::{Console, Reader, Screen, Stream};
 
 pub use inputs::Mode;
+pub use inputs::with::{merged, name_and_value};
 pub use vars::Vars;
 
 /// What the command line asks for.

@@ -78,7 +78,7 @@ impl Vars {
     }
 
     /// Whether a GitHub Actions runner, or `act`, started the program.
-    pub(crate) fn in_actions(&self) -> bool {
+    pub fn in_actions(&self) -> bool {
         self.is_true("GITHUB_ACTIONS")
     }
 }

@@ -14,13 +14,12 @@ impl Given {
     /// `INPUT_BUILD-ARGS` is `build-args`; an `_` instead of the `-` is understood too, since a shell
     /// can't set the former.
     pub(super) fn collect(vars: &Vars, with: &[(String, String)]) -> Self {
-        let name = |text: &str| text.to_ascii_lowercase().replace('_', "-");
         let from_env = vars.iter().filter_map(|(variable, value)| {
-            Some((name(variable.strip_prefix("INPUT_")?), value.to_owned()))
+            Some((normal(variable.strip_prefix("INPUT_")?), value.to_owned()))
         });
         let from_with = with
             .iter()
-            .map(|(input, value)| (name(input), value.clone()));
+            .map(|(input, value)| (normal(input), value.clone()));
         Self(from_env.chain(from_with).collect())
     }
 
@@ -81,16 +80,23 @@ impl Given {
 }
 
 fn unknown_input(name: &str) -> String {
+    let hint = nearest(name).map(|known| format!("; did you mean `{known}`?"));
+    let hint = hint.unwrap_or_default();
+    format!("there is no input `{name}`, so it has no effect{hint}")
+}
+
+/// An input's name as `action.yml` writes it.
+pub(super) fn normal(text: &str) -> String {
+    text.to_ascii_lowercase().replace('_', "-")
+}
+
+/// The input that may be meant.
+pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let nearest = NAMES
         .iter()
         .min_by_key(|known| strsim::damerau_levenshtein(known, name));
     let near = nearest.filter(|known| strsim::normalized_damerau_levenshtein(known, name) > 0.5);
-    match near {
-        Some(known) => {
-            format!("there is no input `{name}`, so it has no effect; did you mean `{known}`?")
-        }
-        None => format!("there is no input `{name}`, so it has no effect"),
-    }
+    near.copied()
 }
 
 fn boolean(text: &str) -> Result<bool, &'static str> {

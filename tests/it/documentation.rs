@@ -107,6 +107,7 @@ fn every_command_of_the_program_runs() {
                 .env("GITHUB_API_URL", double.api_url())
                 .input("github-token", TOKEN)
                 .input("registry", double.host())
+                .without("GITHUB_ACTIONS")
                 .arguments(&arguments)
                 .run();
             assert!(run.succeeded, "{line}: {}{}", run.stdout, run.stderr);

@@ -148,6 +148,7 @@ fn nothing_becomes_a_command(written: fn(&Value) -> String) {
 fn a_person_gets_no_control_characters_either() {
     let run = build(&hostile_progress(compact))
         .without("GITHUB_ACTIONS")
+        .arguments(&["publish"])
         .run();
     let control = |c: char| c.is_control() && !matches!(c, '\n' | '\t');
     assert!(

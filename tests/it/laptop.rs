@@ -174,3 +174,58 @@ fn an_uncommitted_change_is_not_published_under_a_tag_of_the_commit() {
     let revision = format!("revision={head}-dirty");
     assert!(run.noted("arguments").contains(&revision));
 }
+
+/// A run that stops at its command line; gives what it prints.
+#[track_caller]
+fn wrong_usage(arguments: &[&str]) -> String {
+    let action = Action::new().buildx("exit 1").arguments(arguments);
+    check_out(&action, "", ORIGIN);
+    let run = action.run();
+    assert_eq!((run.status, run.noted("calls").as_str()), (Some(2), ""));
+    run.stderr
+}
+
+#[test]
+fn a_subcommand_is_required() {
+    for arguments in [
+        &[][..],
+        &["--with", "push=false"],
+        &["--with", "mode=publish"],
+    ] {
+        let said = wrong_usage(arguments);
+        assert!(said.contains("`publish`, `plan` or `check`"), "{said}");
+    }
+}
+
+#[test]
+fn an_unknown_name_in_with_is_an_error_that_names_the_nearest_one() {
+    let said = wrong_usage(&["publish", "--with", "tag=1.2.3"]);
+    assert!(
+        said.contains("no input `tag`; did you mean `tags`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn an_input_with_one_value_is_not_given_twice() {
+    let said = wrong_usage(&["plan", "--with", "target=a", "--with", "TARGET=b"]);
+    assert!(said.contains("`--with target` is given twice"), "{said}");
+}
+
+#[test]
+fn a_repeated_list_has_all_its_lines() {
+    let (action, _head) = in_checkout("");
+    let arguments = [
+        "plan",
+        "--with",
+        "tags=one",
+        "--with",
+        "tags=two",
+        "--with",
+        "build_args=A=1",
+    ];
+    let run = action.arguments(&arguments).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    let expected = "ghcr.io/acme/widget:one\nghcr.io/acme/widget:two";
+    assert_eq!(run.output("tags"), expected);
+}

@@ -64,7 +64,10 @@ fn steps_that_talk_at_once_are_told_one_after_the_other() {
 #[test]
 fn on_paper_a_person_reads_the_same_without_commands() {
     check(
-        build(PARALLEL).without("GITHUB_ACTIONS").run(),
+        build(PARALLEL)
+            .without("GITHUB_ACTIONS")
+            .arguments(&["publish"])
+            .run(),
         expect![[r#"
             [a 1/1] RUN make a
               a1
@@ -90,6 +93,7 @@ fn a_terminal_shows_colours_and_what_runs_now() {
     let terminal = || {
         build(PARALLEL)
             .without("GITHUB_ACTIONS")
+            .arguments(&["publish"])
             .env("TERM", "xterm")
     };
     let (bold, live) = ("\u{1b}[1m[a 1/1] RUN make a\u{1b}[0m", "\r\u{1b}[2K");

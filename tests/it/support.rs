@@ -32,6 +32,8 @@ pub(crate) struct Started {
 /// What a run left behind.
 pub(crate) struct Run {
     pub(crate) succeeded: bool,
+    /// The exit status; a signal leaves none.
+    pub(crate) status: Option<i32>,
     pub(crate) stdout: String,
     pub(crate) stderr: String,
     pub(crate) outputs: BTreeMap<String, String>,
@@ -153,7 +155,8 @@ impl Action {
     pub(crate) fn run_on_a_terminal(self) -> Run {
         let mut command = process("script");
         let program = env!("CARGO_BIN_EXE_ghcr-publish");
-        command.args(["--quiet", "--return", "--command", program, "/dev/null"]);
+        let line = format!("{program} {}", self.arguments.join(" "));
+        command.args(["--quiet", "--return", "--command", &line, "/dev/null"]);
         let command = self.prepared(command).output();
         self.ended(command.unwrap())
     }
@@ -257,6 +260,7 @@ impl Action {
         let read = |name: &str| fs::read_to_string(self.path(name)).unwrap_or_default();
         Run {
             succeeded: output.status.success(),
+            status: output.status.code(),
             stdout: String::from_utf8(output.stdout).unwrap(),
             stderr: String::from_utf8(output.stderr).unwrap(),
             outputs: read_outputs(&read("output")),
