@@ -72,6 +72,9 @@ pub(crate) struct Registry {
     console: Console,
 }
 
+/// A failure that looks like a mistake in the setup counts as one when it happens this often in a row: a
+/// registry that restarts looks the same for a moment.
+pub(crate) const PERMANENT_AFTER: u32 = 3;
 /// How many calls are under way at once.
 pub(crate) const PARALLEL: usize = 8;
 /// How long a registry may go on answering what a tag pointed to before: a minute, counted from its

@@ -78,6 +78,13 @@ impl PushFailed {
     }
 }
 
+impl PushFailed {
+    /// The end of what the engine said, such as `503 Service Unavailable`.
+    pub(crate) fn reason(&self) -> &str {
+        self.cause.rsplit(": ").next().unwrap_or(&self.cause)
+    }
+}
+
 impl fmt::Display for PushFailed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.cause)

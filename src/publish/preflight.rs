@@ -110,6 +110,10 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
             reach: Reach::Nobody,
             ..
         } => refused(format!("cannot reach the registry `{}`", name.registry())),
+        Trouble::Unreachable {
+            reach: Reach::WithoutTls | Reach::Untrusted,
+            ..
+        } => refused(format!("cannot push `{name}`")),
         passing if passing.is_passing() => Probe::Unclear(trouble.to_string()),
         Trouble::Denied { .. } | Trouble::Broken { .. } => refused(format!("cannot push `{name}`")),
         Trouble::NotFound { said, .. } if said.contains("owner not found") => {

@@ -1,4 +1,4 @@
-//! Builds and pushes; what goes wrong at the registry is tried again, what goes wrong in the build is not.
+//! Builds and pushes. A failed push is retried, a failed build is not.
 
 use anyhow::Context as _;
 
@@ -6,8 +6,8 @@ use crate::Decided;
 use crate::engine::{Built, PushFailed, Record};
 use crate::image::ImageName;
 use crate::plan::build::BuildRequest;
-use crate::registry::catalogue::{self, Prospect};
-use crate::registry::{Pace, Patience, patience, push_refusal};
+use crate::registry::catalogue::{self, Diagnosis, Prospect};
+use crate::registry::{PERMANENT_AFTER, Pace, Patience, patience, push_refusal};
 
 use super::preflight::{Probe, probe};
 use super::{Registries, Workshop, subject};
@@ -32,7 +32,7 @@ pub(super) async fn build_and_push(
     let mut request = decided.plan.build.clone();
     let mut failures = Vec::new();
     let mut patience: Option<Patience> = None;
-    let mut tries = 0;
+    let (mut tries, mut repeated) = (0, 0);
     loop {
         let failed: PushFailed = match workshop.build(&request, record).await {
             Ok(built) => {
@@ -50,11 +50,24 @@ pub(super) async fn build_and_push(
         let patience = patience.get_or_insert_with(|| Patience::lasting(timeout, Pace::REAL));
         let name = failed.name(&request);
         let asked = patience::hint(&failed.cause);
-        if may_pass(decided, registries, &name, &failed).await && patience.wait(tries, asked).await
-        {
-            console.say(&format!("{failed}; pushing again, the build is cached"));
+        let diagnosis = diagnose(decided, registries, &name, &failed).await;
+        let prospect = diagnosis.as_ref().map(|known| known.prospect);
+        repeated = if is_mistake(prospect) {
+            repeated + 1
         } else {
-            failures.push(push_refusal(&subject(decided, &name), &failed.cause).into());
+            0
+        };
+        let is_final =
+            repeated == PERMANENT_AFTER || is_refused(decided, registries, &name, prospect).await;
+        let retry = (!is_final).then(|| patience.retry(tries, asked)).flatten();
+        if let Some(retry) = retry {
+            let reason = failed.reason();
+            console.say(&format!("Push to `{name}` failed ({reason}); {retry}"));
+            retry.wait().await;
+        } else {
+            repeated = 0;
+            let problem = push_refusal(&subject(decided, &name), &failed.cause, diagnosis);
+            failures.push(problem.into());
             request.names.retain(|other| other.name != name);
             if request.names.is_empty() {
                 return Err(failures.swap_remove(0));
@@ -68,20 +81,44 @@ pub(super) async fn build_and_push(
     }
 }
 
-/// Whether the same push may succeed later. A refusal without a reason is put to the registry once more.
-async fn may_pass(
+/// What the failure means, if that is known. A builder that cannot reach the registry has a fault of its own
+/// only while this process does reach it; else the registry is down.
+async fn diagnose(
     decided: &Decided,
     registries: &Registries,
     name: &ImageName,
     failed: &PushFailed,
+) -> Option<Diagnosis> {
+    let diagnosis = catalogue::diagnose(&failed.cause, &subject(decided, name))?;
+    let is_down = diagnosis.prospect == Prospect::FinalWhenReachable
+        && !registries[name.registry()].answers().await;
+    (!is_down).then_some(diagnosis)
+}
+
+/// Whether the failure is a mistake in the setup once it has happened several times in a row.
+fn is_mistake(prospect: Option<Prospect>) -> bool {
+    matches!(
+        prospect,
+        Some(Prospect::FinalWhenRepeated | Prospect::FinalWhenReachable)
+    )
+}
+
+/// Whether the registry refuses the push. A refusal without a reason is put to it once more.
+async fn is_refused(
+    decided: &Decided,
+    registries: &Registries,
+    name: &ImageName,
+    prospect: Option<Prospect>,
 ) -> bool {
-    let diagnosis = catalogue::diagnose(&failed.cause, &subject(decided, name));
-    match diagnosis.map(|known| known.prospect) {
-        None | Some(Prospect::Passing) => true,
-        Some(Prospect::Final) => false,
+    match prospect {
+        Some(Prospect::Final) => true,
         Some(Prospect::Unclear) => {
             let answer = probe(decided, &registries[name.registry()], name).await;
-            !matches!(answer, Probe::Refused(_))
+            matches!(answer, Probe::Refused(_))
+        }
+        None
+        | Some(Prospect::Passing | Prospect::FinalWhenRepeated | Prospect::FinalWhenReachable) => {
+            false
         }
     }
 }

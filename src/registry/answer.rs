@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use reqwest::StatusCode;
+use rustls::InvalidMessage;
 use serde::Deserialize;
 
 use super::catalogue;
@@ -44,12 +45,23 @@ pub(crate) enum Trouble {
 pub(crate) enum Reach {
     /// Nobody is there: no such host, or nothing listens.
     Nobody,
+    /// The server answers the TLS handshake with something else, as one that speaks plain HTTP does.
+    WithoutTls,
+    /// The server's certificate is not one that we trust.
+    Untrusted,
     /// There is somebody, but the connection broke or took too long.
     Interrupted,
 }
 
 impl Reach {
     pub(super) fn of(error: &reqwest::Error) -> Self {
+        match tls_error(error) {
+            Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
+                return Self::WithoutTls;
+            }
+            Some(rustls::Error::InvalidCertificate(_)) => return Self::Untrusted,
+            _ => {}
+        }
         let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
         let nobody = causes.any(|cause| {
             let refused = cause
@@ -63,6 +75,22 @@ impl Reach {
             Self::Interrupted
         }
     }
+}
+
+/// The failure of TLS among the causes. An I/O error does not name what it wraps as its source.
+fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(error) = cause.downcast_ref() {
+            return Some(error);
+        }
+        let wrapped = cause.downcast_ref().and_then(io::Error::get_ref);
+        next = match wrapped {
+            Some(wrapped) => Some(wrapped),
+            None => cause.source(),
+        };
+    }
+    None
 }
 
 impl fmt::Display for Trouble {
@@ -160,9 +188,20 @@ impl Trouble {
                 is_transient(*status, said)
             }
             Self::NotFound { said, .. } => is_transient(StatusCode::NOT_FOUND, said),
-            Self::Unreachable { .. } => true,
+            Self::Unreachable { .. } => !self.is_permanent(),
             Self::Broken { .. } => false,
         }
+    }
+
+    /// Whether it is a mistake in the setup when it happens again.
+    pub(super) fn is_permanent(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable {
+                reach: Reach::WithoutTls | Reach::Untrusted,
+                ..
+            }
+        )
     }
 
     /// Whether a conditional write was refused: the tag has moved since it was read.

@@ -12,7 +12,7 @@ use super::access::Scope;
 use super::answer::{Reach, Trouble};
 use super::patience::{self, Patience};
 use super::reply::{Answer, Origin, Reply};
-use super::{Registry, STALE_READS, catalogue};
+use super::{PERMANENT_AFTER, Registry, STALE_READS, catalogue};
 use crate::secret::Secret;
 
 /// A request as a value, so that it can be sent again.
@@ -103,10 +103,14 @@ impl Registry {
                 Err(trouble @ Trouble::Unreachable { .. }) => trouble,
                 Err(trouble) => return Err(trouble),
             };
-            if !patience.wait(tries, trouble.asked()).await {
+            if trouble.is_permanent() && tries >= PERMANENT_AFTER {
                 return Err(trouble);
             }
-            self.console.say(&format!("{trouble}; trying again"));
+            let Some(retry) = patience.retry(tries, trouble.asked()) else {
+                return Err(trouble);
+            };
+            self.console.say(&format!("{trouble}; {retry}"));
+            retry.wait().await;
         }
     }
 
@@ -132,6 +136,12 @@ impl Registry {
             limited.or_else(|| patience::hint(&said))
         });
         Trouble::of(&self.host, reply.status, said, asked)
+    }
+
+    /// Whether this process gets any answer from the registry, asked once.
+    pub(crate) async fn answers(&self) -> bool {
+        let request = self.http.get(self.base.clone());
+        self.send_for_headers(request, None).await.is_ok()
     }
 
     async fn attempt(&self, scope: &Scope, call: &Call<'_>) -> Result<Reply, Trouble> {
@@ -308,6 +318,9 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
@@ -329,17 +342,57 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_body_that_drips_is_not_awaited_for_ever() {
+    /// A registry on loopback, a hundred times faster.
+    fn registry(listener: &TcpListener) -> Registry {
         let _installed = rustls::crypto::ring::default_provider().install_default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
         let console = Console {
             reader: Reader::Person(Screen::Paper),
             stream: Stream::Nowhere,
         };
         let (kind, trust, pace) = (Kind::Generic, Trust::default(), Pace::times(100));
-        let registry = Registry::new(&host, kind, None, &trust, pace, console).unwrap();
+        Registry::new(&host, kind, None, &trust, pace, console).unwrap()
+    }
+
+    /// A web server without TLS, which counts its connections.
+    async fn plain_http(listener: TcpListener, connections: Arc<AtomicU32>) {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let mut request = [0; 4096];
+            let _length = socket.read(&mut request).await.unwrap();
+            let answer = b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n";
+            let _gone = socket.write_all(answer).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_asked_three_times() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let mut registry = registry(&listener);
+        registry.base.set_scheme("https").unwrap();
+        let connections = Arc::new(AtomicU32::new(0));
+        let server = tokio::spawn(plain_http(listener, connections.clone()));
+        let patience = Patience::lasting(Duration::from_secs(900), registry.pace);
+        let refused = registry.repository("acme/app", patience).may_push().await;
+        server.abort();
+        let trouble = refused.unwrap_err();
+        assert!(
+            matches!(
+                &trouble,
+                Trouble::Unreachable {
+                    reach: Reach::WithoutTls,
+                    ..
+                }
+            ),
+            "{trouble}"
+        );
+        assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_body_that_drips_is_not_awaited_for_ever() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let registry = registry(&listener);
         let server = tokio::spawn(drip(listener));
         let get = registry.http.get(registry.base.clone());
         let answer = tokio::time::timeout(Duration::from_secs(20), registry.send(get, None)).await;

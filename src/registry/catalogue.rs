@@ -5,6 +5,7 @@
 mod entries;
 
 use crate::image::ImageName;
+pub(super) use entries::NEEDS_TLS;
 use entries::{ENTRIES, Entry};
 
 /// What a known text means.
@@ -24,6 +25,10 @@ pub(crate) enum Prospect {
     Final,
     /// The text does not tell; asking the registry does.
     Unclear,
+    /// A mistake in the setup when it happens several times in a row.
+    FinalWhenRepeated,
+    /// The same, while this process reaches the registry; else the registry is down.
+    FinalWhenReachable,
 }
 
 /// The package a failure is about, and the repository that wants to publish it.

@@ -1,5 +1,6 @@
 //! How long and how often a call is tried again: until a deadline, not a count.
 
+use std::fmt;
 use std::future::Future;
 use std::time::Duration;
 
@@ -98,15 +99,60 @@ impl Patience {
         self.time.saturating_sub(self.pace.since(self.start))
     }
 
-    /// Waits before try number `tries` + 1, at least as long as the server asked; false when the
-    /// deadline would pass.
-    pub(crate) async fn wait(&self, tries: u32, asked: Option<Duration>) -> bool {
+    /// The retry after `tries` tries, at least as late as the server asked; none when the deadline would pass.
+    pub(crate) fn retry(&self, tries: u32, asked: Option<Duration>) -> Option<Retry> {
         let delay = jittered(longest_wait(tries)).max(asked.unwrap_or_default());
-        if delay > self.left() {
-            return false;
+        let left = self.left();
+        (delay <= left).then_some(Retry {
+            number: tries,
+            delay,
+            left,
+            pace: self.pace,
+        })
+    }
+
+    /// Waits for the retry after `tries` tries; false when the deadline would pass.
+    pub(crate) async fn wait(&self, tries: u32, asked: Option<Duration>) -> bool {
+        match self.retry(tries, asked) {
+            Some(retry) => {
+                retry.wait().await;
+                true
+            }
+            None => false,
         }
-        self.pace.sleep(delay).await;
-        true
+    }
+}
+
+/// A try that follows a failed one. Shown as `retry 3 in 4 s, giving up in 14 min`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Retry {
+    number: u32,
+    delay: Duration,
+    /// Until the deadline.
+    left: Duration,
+    pace: Pace,
+}
+
+impl Retry {
+    pub(crate) async fn wait(self) {
+        self.pace.sleep(self.delay).await;
+    }
+}
+
+impl fmt::Display for Retry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (number, delay, left) = (self.number, rounded(self.delay), rounded(self.left));
+        write!(f, "retry {number} in {delay}, giving up in {left}")
+    }
+}
+
+/// Whole seconds, rounded up; whole minutes from two minutes on.
+fn rounded(time: Duration) -> String {
+    let seconds = time.as_secs_f64().ceil();
+    if seconds < 120.0 {
+        format!("{seconds} s")
+    } else {
+        format!("{} min", (seconds / 60.0).round())
     }
 }
 
@@ -186,6 +232,22 @@ mod tests {
         check("retry-after: 1.5m", Some(Duration::from_secs(90)));
         check("retry-after: soon", None);
         check("slow down", None);
+    }
+
+    #[test]
+    fn a_retry_says_its_number_delay_and_deadline() {
+        let check = |delay: f64, left, expected: &str| {
+            let retry = Retry {
+                number: 3,
+                delay: Duration::from_secs_f64(delay),
+                left: Duration::from_secs(left),
+                pace: Pace::REAL,
+            };
+            assert_eq!(retry.to_string(), expected);
+        };
+        check(3.2, 840, "retry 3 in 4 s, giving up in 14 min");
+        check(0.0, 119, "retry 3 in 0 s, giving up in 119 s");
+        check(300.0, 899, "retry 3 in 5 min, giving up in 15 min");
     }
 
     #[tokio::test]

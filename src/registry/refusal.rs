@@ -38,8 +38,12 @@ fn diagnosis(subject: &Subject, trouble: &Trouble) -> Diagnosis {
     catalogue::diagnose(trouble.said(), subject).unwrap_or_else(|| by_kind(subject, trouble))
 }
 
-/// Explains why the engine could not push, from the text it gave.
-pub(crate) fn push_refusal(subject: &Subject, cause: &str) -> Problem {
+/// Explains why the engine could not push, from the text it gave and what that means.
+pub(crate) fn push_refusal(
+    subject: &Subject,
+    cause: &str,
+    diagnosis: Option<Diagnosis>,
+) -> Problem {
     let problem = |diagnosis: Diagnosis| {
         Problem::new(
             format!("cannot push `{}`: {cause}", subject.name),
@@ -47,7 +51,7 @@ pub(crate) fn push_refusal(subject: &Subject, cause: &str) -> Problem {
         )
         .because(diagnosis.because)
     };
-    catalogue::diagnose(cause, subject).map_or_else(
+    diagnosis.map_or_else(
         || {
             Problem::new(
                 format!("cannot push `{}`", subject.name),
@@ -114,6 +118,20 @@ fn by_kind(subject: &Subject, trouble: &Trouble) -> Diagnosis {
             format!("nobody answers at `{registry}`"),
             "see whether the host in `registry` or `images` is right and the registry is up"
                 .to_owned(),
+        ),
+        Trouble::Unreachable {
+            reach: Reach::WithoutTls,
+            ..
+        } => (
+            format!("`{registry}` does not speak TLS"),
+            catalogue::NEEDS_TLS.to_owned(),
+        ),
+        Trouble::Unreachable {
+            reach: Reach::Untrusted,
+            ..
+        } => (
+            format!("the certificate of `{registry}` is not trusted"),
+            "give the certificate of its CA in the input `ca-cert`".to_owned(),
         ),
         Trouble::Unreachable { .. } => (
             "the connection broke or took too long, time and again".to_owned(),

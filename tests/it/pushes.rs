@@ -30,7 +30,7 @@ fn publication(double: &Double) -> Action {
 fn failing_at_first(digest: &str, causes: &[&str]) -> String {
     let mut script = "tries=$(cat \"$HOME/tries\" 2>/dev/null || echo 0)\necho $((tries + 1)) > \"$HOME/tries\"\ncp ../arguments \"$HOME/arguments-$tries\"\n".to_owned();
     for (number, cause) in causes.iter().enumerate() {
-        let cause = cause.replace('"', "\\\\\"");
+        let cause = cause.replace('"', "\\\"");
         let vertex =
             r#""digest":"sha256:1","name":"exporting to image","started":"2026-01-01T00:00:00Z""#;
         script += &format!(
@@ -77,9 +77,11 @@ fn a_push_that_fails_is_tried_again_from_the_cache() {
     };
     assert_eq!([asks(0), asks(1)], [(true, true), (false, false)]);
     assert!(
+        run.stdout.contains("failed (502 Bad Gateway); retry 1 in "),
+        "{}",
         run.stdout
-            .contains("502 Bad Gateway; pushing again, the build is cached")
     );
+    assert!(run.stdout.contains(" s, giving up in 15 min\n"));
 }
 
 #[test]
@@ -143,6 +145,53 @@ fn a_push_that_never_works_ends_with_the_timeout() {
         "{text}"
     );
     assert!(text.contains("503 Service Unavailable"), "{text}");
+}
+
+/// What comes of a push that always fails with this cause: the number of tries, and the error.
+fn always_failing(double: &Double, digest: &str, cause: &str) -> (String, String) {
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: {cause}",
+        double.host()
+    );
+    let script = failing_at_first(digest, &[cause.as_str(); 5]);
+    let run = publication(double).buildx(&script).run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    (run.noted("home/tries"), stable(&run, double, &run.stderr))
+}
+
+#[test]
+fn what_the_builder_cannot_reach_is_tried_three_times() {
+    let (double, digest) = double();
+    let head = |host: &str| format!("failed to do request: Head \"https://{host}/v2/\"");
+    let (refused, unknown, plain) = (
+        head("localhost:5000") + ": dial tcp 127.0.0.1:5000: connect: connection refused",
+        head("registry.lan") + ": dial tcp: lookup registry.lan on 10.0.0.2:53: no such host",
+        head("registry.lan") + ": http: server gave HTTP response to HTTPS client",
+    );
+    for (cause, fix) in [
+        (refused, "fix: set `driver-opts: network=host`"),
+        (unknown, "give the builder a DNS server that knows the name"),
+        (plain, "fix: set up TLS for the registry"),
+    ] {
+        let (tries, error) = always_failing(&double, &digest, &cause);
+        assert_eq!(tries, "3\n", "{error}");
+        assert!(error.contains(fix), "{error}");
+    }
+}
+
+#[test]
+fn a_refused_connection_is_an_outage_while_the_registry_is_down() {
+    let (double, digest) = double();
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: dial tcp 127.0.0.1:5000: connect: connection refused",
+        double.host()
+    );
+    double.script(Fault::on(Endpoint::Ping).always().close());
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &[cause.as_str(); 3]))
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.noted("home/tries"), "4\n");
 }
 
 /// One image at two registries, each with its own login.

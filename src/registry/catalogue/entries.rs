@@ -1,6 +1,6 @@
 //! The failure catalogue as data. The first entry that matches counts, so look-alikes come first.
 
-use super::Prospect::{self, Final, Passing, Unclear};
+use super::Prospect::{self, Final, FinalWhenReachable, FinalWhenRepeated, Passing, Unclear};
 
 /// One failure.
 pub(super) struct Entry {
@@ -28,6 +28,7 @@ const fn entry(
 const PERMISSION: &str = "add `packages: write` to the job's `permissions:`; in a reusable workflow the caller grants it too";
 const WAIT: &str = "run the job again in a few minutes; the build is cached";
 const NEW_TOKEN: &str = "give a token that is valid: `github-token` needs no input at all, a personal token must be a classic one with `write:packages`; see that the secret is passed on and, with SAML, authorised for {owner}";
+pub(in crate::registry) const NEEDS_TLS: &str = "set up TLS for the registry: plain HTTP works only at a loopback address such as `localhost:5000`";
 const LAGGING: &str = "the registry does not have all of what was pushed yet";
 
 pub(super) const ENTRIES: &[Entry] = &[
@@ -36,6 +37,31 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["failed to verify certificate"],
         "the server shows a certificate of an authority that is not known",
         "give the authority's certificate in the input `ca-cert`; a builder that was there before, and the engine itself, have to be told by whoever runs them",
+    ),
+    // What the builder cannot reach. A registry that restarts looks the same for a moment.
+    entry(
+        FinalWhenRepeated,
+        &["server gave http response to https client"],
+        "the builder speaks TLS, and the registry answers in plain HTTP",
+        NEEDS_TLS,
+    ),
+    entry(
+        FinalWhenRepeated,
+        &["first record does not look like a tls handshake"],
+        "the builder speaks TLS, and the registry answers in plain HTTP",
+        NEEDS_TLS,
+    ),
+    entry(
+        FinalWhenReachable,
+        &["connect: connection refused"],
+        "the registry answers this process and refuses the builder: its container has a network of its own, with another `localhost`",
+        "set `driver-opts: network=host`, or name the registry by an address that the builder's container reaches",
+    ),
+    entry(
+        FinalWhenReachable,
+        &["no such host"],
+        "this process finds the registry, and the builder does not know the name: its container has a network of its own",
+        "set `driver-opts: network=host`, or give the builder a DNS server that knows the name",
     ),
     // What looks like a denial and is none.
     entry(
@@ -238,12 +264,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         &["tag is needed when pushing"],
         "the engine was given no name to push",
         "let one line of `images` be enabled",
-    ),
-    entry(
-        Final,
-        &["no such host"],
-        "there is no host of that name",
-        "mend the host in `registry` or `images`; GitHub's is `ghcr.io`",
     ),
     entry(
         Final,

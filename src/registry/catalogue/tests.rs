@@ -184,8 +184,20 @@ const TEXTS: &[(&str, &str, Option<Prospect>, &str)] = &[
     (
         "B4",
         "dial tcp: lookup ghrc.io: no such host",
-        Some(Prospect::Final),
-        "`ghcr.io`",
+        Some(Prospect::FinalWhenReachable),
+        "a DNS server",
+    ),
+    (
+        "B4",
+        "failed to do request: Head \"https://localhost:5000/v2/acme/app/blobs/sha256:00\": dial tcp [::1]:5000: connect: connection refused",
+        Some(Prospect::FinalWhenReachable),
+        "`driver-opts: network=host`",
+    ),
+    (
+        "B4",
+        "failed to do request: Head \"https://reg.local/v2/acme/app/blobs/sha256:00\": http: server gave HTTP response to HTTPS client",
+        Some(Prospect::FinalWhenRepeated),
+        "set up TLS",
     ),
     (
         "B5",
@@ -420,6 +432,8 @@ fn the_documentation_says_what_the_catalogue_says() {
         ("final", Prospect::Final),
         ("passing", Prospect::Passing),
         ("unclear", Prospect::Unclear),
+        ("repeated", Prospect::FinalWhenRepeated),
+        ("reachable", Prospect::FinalWhenReachable),
     ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
         let (before, rest) = document.split_once(&begin).unwrap();
