@@ -384,7 +384,7 @@ mod tests {
             "type=match,pattern=a(",
             expect![[r#"
             line 1 of the input `tags` is not understood: `type=match,pattern=a(`
-              because: `a(` is no regular expression: Unbalanced parenthesis
+              because: invalid regular expression `a(`: a `(` is not closed
               fix: write it as in JavaScript; a special character needs a `\` before it"#]],
         );
         refused(

@@ -16,6 +16,7 @@ pub(crate) const CONTAINERD: (&str, &str) = (
 );
 
 /// Answers on `socket` until the tests are over, and appends each request to `notes`.
+#[expect(clippy::disallowed_methods, reason = "the server of a test")]
 pub(crate) fn start(socket: &Path, notes: PathBuf, answers: Answers) {
     let listener = UnixListener::bind(socket).unwrap();
     thread::spawn(move || {

@@ -209,6 +209,7 @@ impl Action {
     }
 
     /// Runs to its end, and measures as [`Action::measured`] does; also how long it took.
+    #[expect(clippy::disallowed_methods, reason = "the watch of a test")]
     pub(crate) fn run_measured(self) -> (Run, u64, Duration) {
         let (start, started) = (Instant::now(), self.start());
         let process = started.child.id();

@@ -27,6 +27,7 @@ enum Appetite {
 }
 
 /// A registry that has nothing yet; gives its host.
+#[expect(clippy::disallowed_methods, reason = "the server of a test")]
 fn registry(appetite: Appetite) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let host = listener.local_addr().unwrap().to_string();

@@ -15,6 +15,7 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     /// On an address of its own, which to a client is another host.
+    #[expect(clippy::disallowed_methods, reason = "the server of a test")]
     pub(crate) fn start(ip: &str) -> Self {
         let listener = TcpListener::bind((ip, 0)).unwrap();
         let address = listener.local_addr().unwrap();
