@@ -13,7 +13,7 @@ use crate::problem::Problem;
 pub(crate) enum Candidate {
     /// The image of this commit if the registry has it; else it is built.
     OfCommit,
-    /// An image in a registry; looked for in the engine too when the registry does not have it.
+    /// An image in a registry, which the engine is never asked for.
     InRegistry(Reference),
     /// An image of the local engine, by name or id.
     InEngine(String),
@@ -24,8 +24,6 @@ pub(crate) enum Candidate {
 pub(crate) struct Reference {
     pub(crate) name: ImageName,
     pub(crate) place: Place,
-    /// As the engine would call it.
-    pub(crate) text: String,
 }
 
 /// Where in its repository an image is.
@@ -134,7 +132,6 @@ impl Reference {
         Ok(Self {
             name: ImageName::parse(&name, "").map_err(flaw)?,
             place,
-            text: lowercase_reference(text),
         })
     }
 }

@@ -55,7 +55,7 @@ pub(super) async fn find(
     let found = match &decided.plan.candidate {
         None => return Ok(None),
         Some(Candidate::OfCommit) => return Ok(search.of_commit().await),
-        Some(Candidate::InRegistry(reference)) => search.in_registry(reference, vars).await?,
+        Some(Candidate::InRegistry(reference)) => search.in_registry(reference).await?,
         Some(Candidate::InEngine(name)) => search.in_engine(name, vars).await?,
     };
     let missing = search.missing_platforms(&found).await?;
@@ -108,59 +108,39 @@ impl Search<'_> {
         self.registries[name.registry()].read_only(name.repository(), patience)
     }
 
-    async fn in_registry(&self, reference: &Reference, vars: &Vars) -> anyhow::Result<Found> {
+    async fn in_registry(&self, reference: &Reference) -> anyhow::Result<Found> {
         let name = &reference.name;
         let repository = self.repository(name);
         let read = match &reference.place {
             Place::Tag(tag) => repository.manifest_at(tag).await,
             Place::Digest(digest) => Origin::Repository(repository).manifest(digest).await,
         };
-        let trouble = match read {
+        match read {
             Ok(root) => {
                 let commit = self.commit_of(Origin::Repository(repository), &root).await;
                 let home = Home::Registry(name.clone());
-                return Ok(Found { home, root, commit });
+                Ok(Found { home, root, commit })
             }
-            Err(trouble) => trouble,
-        };
-        let what = format!("cannot read `{reference}`");
-        match trouble {
-            Trouble::NotFound { .. } => self.not_in_registry(reference, &trouble, vars).await,
-            _ => Err(read_refusal(&what, &subject(self.decided, name), &trouble).into()),
+            Err(trouble @ Trouble::NotFound { .. }) => Err(Problem::new(
+                format!("there is no image `{reference}`"),
+                "check the name and the tag, or write `docker-daemon:` before it for an image that only the local engine has",
+            )
+            .because(trouble.to_string())
+            .into()),
+            Err(trouble) => {
+                let what = format!("cannot read `{reference}`");
+                Err(read_refusal(&what, &subject(self.decided, name), &trouble).into())
+            }
         }
-    }
-
-    /// The engine may have under that name what was never pushed.
-    async fn not_in_registry(
-        &self,
-        reference: &Reference,
-        trouble: &Trouble,
-        vars: &Vars,
-    ) -> anyhow::Result<Found> {
-        let name = &reference.text;
-        let engine = match engine::export(name, vars, self.console).await? {
-            Export::Image(image, root) => {
-                self.console.say(&format!(
-                    "{trouble}: the engine's own `{name}` is published"
-                ));
-                return Ok(self.local(image, root).await);
-            }
-            Export::Missing => "the engine has no image of that name".to_owned(),
-            Export::OutOfReach => "an engine that only buildx reaches was not asked".to_owned(),
-            Export::NoEngine(error) => format!("no engine of this machine says more: {error:#}"),
-        };
-        Err(Problem::new(
-            format!("there is no image `{reference}`"),
-            "see whether name and tag are right, and whether the step that makes the image comes before this one",
-        )
-        .because(format!("{trouble}, and {engine}"))
-        .into())
     }
 
     async fn in_engine(&self, name: &str, vars: &Vars) -> anyhow::Result<Found> {
         let unread = format!("cannot get the image `{name}` from the engine");
         let problem = match engine::export(name, vars, self.console).await? {
-            Export::Image(image, root) => return Ok(self.local(image, root).await),
+            Export::Image(image, root) => {
+                require_digest(name, &root)?;
+                return Ok(self.local(image, root).await);
+            }
             Export::Missing => Problem::new(
                 format!("the engine has no image `{name}`"),
                 "let an earlier step of the same job make it (`docker build --tag`, or `load: true`), or name a registry: `candidate: ghcr.io/acme/app:1.2.3`",
@@ -288,6 +268,27 @@ fn tags_of_commit<'a>(commit: &str, planned: impl Iterator<Item = &'a Tag>) -> V
     tags
 }
 
+/// A candidate named by its digest, or by its id, is that image: the engine may export other bytes.
+fn require_digest(name: &str, root: &Manifest) -> Result<(), Problem> {
+    let is_it = match name.split_once('@') {
+        Some((_, digest)) => digest == root.digest.as_str(),
+        None if name.starts_with("sha256:") => {
+            let config = root.config_digest();
+            let ids = [Some(&root.digest), config.as_ref()];
+            ids.into_iter().flatten().any(|id| id.as_str() == name)
+        }
+        None => true,
+    };
+    if is_it {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("the engine does not export `{name}` with that digest"),
+        "name the image by its tag, or push it to a registry and name it there by its digest",
+    )
+    .because(format!("it exports {}", root.digest)))
+}
+
 fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Problem {
     let listed = |platforms: &[String]| platforms.join(", ");
     let has = if there.is_empty() {
@@ -305,8 +306,29 @@ fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Pro
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Digest;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+
+    #[test]
+    fn an_image_named_by_digest_is_that_digest() {
+        let config = format!("sha256:{}", "c".repeat(64));
+        let bytes = format!(r#"{{"config":{{"digest":"{config}"}}}}"#).into_bytes();
+        let root = Manifest {
+            media_type: String::new(),
+            digest: Digest::of(&bytes),
+            bytes,
+        };
+        let other = format!("sha256:{}", "0".repeat(64));
+        let is_taken = |name: &str| require_digest(name, &root).is_ok();
+        assert!(is_taken("app:test"));
+        assert!(is_taken(&format!("app@{}", root.digest)));
+        assert!(is_taken(root.digest.as_str()));
+        assert!(is_taken(&config));
+        assert!(!is_taken(&format!("app:test@{other}")));
+        assert!(!is_taken(&format!("app@{config}")));
+        assert!(!is_taken(&other));
+    }
 
     #[test]
     fn the_surest_tag_is_asked_for_first_and_none_twice() {

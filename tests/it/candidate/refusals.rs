@@ -68,8 +68,8 @@ fn an_image_that_is_nowhere_is_said_to_be_in_neither_place() {
         &double,
         expect![[r#"
         there is no image `<registry>/acme/tested:gone`
-          because: <registry> answered 404 MANIFEST_UNKNOWN: manifest unknown, and the engine has no image of that name
-          fix: see whether name and tag are right, and whether the step that makes the image comes before this one
+          because: <registry> answered 404 MANIFEST_UNKNOWN: manifest unknown
+          fix: check the name and the tag, or write `docker-daemon:` before it for an image that only the local engine has
     "#]],
     );
     refused(

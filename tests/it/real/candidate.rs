@@ -112,14 +112,14 @@ fn an_image_of_a_graph_driver_is_packed_as_its_engine_would_push_it() {
 }
 
 #[test]
-fn an_image_the_registry_does_not_have_is_the_engines() {
+fn an_image_the_registry_does_not_have_is_the_engines_only_when_it_is_named() {
     let double = double();
     let name = format!("{}/acme/widget/built:here", double.host());
     let built = Built::new(None, &name, &[]);
-    let run = action(None, &double.host(), &built.name).run();
-    agrees(&run, &double.host());
-    let said = format!("the engine's own `{name}` is published");
-    assert!(run.stdout.contains(&said), "{}", run.stdout);
+    let unnamed = action(None, &double.host(), &built.name).run();
+    assert!(!unnamed.succeeded, "{}", unnamed.stdout);
+    let named = format!("docker-daemon:{name}");
+    agrees(&action(None, &double.host(), &named).run(), &double.host());
 }
 
 #[test]
