@@ -243,6 +243,7 @@ mod tests {
         check("\\Qa\\E\\h", "QaEh", Some(&[Some("QaEh")]));
         check("a{,2}", "a{,2}", Some(&[Some("a{,2}")]));
         check("/K/i", "\u{212a}", None);
+        check("/\u{17f}/i", "s", None);
         check("/K/iu", "\u{212a}", Some(&[Some("\u{212a}")]));
         check("/^b$/m", "a\nb\nc", Some(&[Some("b")]));
         check("/a.b/s", "a\nb", Some(&[Some("a\nb")]));
