@@ -272,8 +272,9 @@ impl Registry {
         let success = response.status().is_success();
         let mut body = Vec::new();
         while let Some(chunk) = self.chunk(&mut response).await? {
-            body.extend_from_slice(&chunk[..chunk.len().min(limit - body.len())]);
-            if body.len() == limit {
+            let room = limit - body.len();
+            body.extend_from_slice(&chunk[..chunk.len().min(room)]);
+            if chunk.len() > room {
                 if success {
                     return Err(self.broken(format!("sent more than {limit} bytes")));
                 }
@@ -342,6 +343,17 @@ mod tests {
         }
     }
 
+    /// A body of so many bytes, at once.
+    async fn pour(listener: TcpListener, length: usize) {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = [0; 4096];
+        let _length = socket.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n");
+        socket.write_all(head.as_bytes()).await.unwrap();
+        // The reader may hang up before the end.
+        let _sent = socket.write_all(&vec![b'x'; length]).await;
+    }
+
     /// A registry on loopback, a hundred times faster.
     fn registry(listener: &TcpListener) -> Registry {
         let _installed = rustls::crypto::ring::default_provider().install_default();
@@ -387,6 +399,20 @@ mod tests {
             "{trouble}"
         );
         assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn the_largest_body_is_read_and_a_larger_one_refused() {
+        for (length, is_read) in [(LARGEST_BODY, true), (LARGEST_BODY + 1, false)] {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let registry = registry(&listener);
+            let server = tokio::spawn(pour(listener, length));
+            let get = registry.http.get(registry.base.clone());
+            let reply = registry.send(get, None).await;
+            server.abort();
+            let read = reply.ok().map(|reply| reply.body.len());
+            assert_eq!(read, is_read.then_some(length));
+        }
     }
 
     #[tokio::test]

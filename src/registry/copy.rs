@@ -33,7 +33,11 @@ pub(crate) struct Moved {
 /// How many blobs are under way at once.
 const BLOBS: usize = 4;
 /// An index of indexes of indexes is somebody's mistake.
-const DEEPEST: usize = 4;
+pub(super) const DEEPEST: usize = 4;
+/// Manifests of one image: platforms and attestations, many times over.
+pub(super) const MOST_MANIFESTS: usize = 1000;
+/// Bytes of all manifests of one image, which are held until they are written.
+const MOST_BYTES: usize = 64 << 20;
 
 impl Halted {
     pub(crate) fn trouble(&self) -> &Trouble {
@@ -145,6 +149,7 @@ impl Parts {
             for manifest in level {
                 children.extend(parts.add(origin, manifest)?);
             }
+            parts.check_size(origin, root, children.len())?;
             let reads = children.iter().map(|child| origin.manifest(child));
             level = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
             if level.is_empty() {
@@ -153,6 +158,20 @@ impl Parts {
             }
         }
         Err(origin.broken(format!("holds indexes too deep below {}", root.digest)))
+    }
+
+    /// Refuses an image that names more manifests, those of the `next` level among them, than fit in memory.
+    fn check_size(&self, origin: Origin<'_>, root: &Manifest, next: usize) -> Result<(), Trouble> {
+        let read = || self.images.iter().chain(&self.indexes);
+        let bytes: usize = read().map(|manifest| manifest.bytes.len()).sum();
+        if read().count() + next <= MOST_MANIFESTS && bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        Err(origin.broken(format!(
+            "holds an image {} of more than {MOST_MANIFESTS} manifests or {} MiB of them, the most that is copied",
+            root.digest,
+            MOST_BYTES >> 20
+        )))
     }
 
     /// Sees to it that every blob is there; how many bytes that moved.

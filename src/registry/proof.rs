@@ -2,6 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::copy::{DEEPEST, MOST_MANIFESTS};
 use super::manifest::{Content, Descriptor, Platform};
 use super::{Manifest, PARALLEL, Repository, Trouble};
 use crate::image::{Digest, Tag};
@@ -27,6 +28,14 @@ pub(crate) struct PlatformImage {
     pub(crate) digest: Digest,
     /// Bytes of config and layers, compressed.
     pub(crate) size: u64,
+}
+
+/// A manifest that an index names.
+struct Child {
+    digest: Digest,
+    image: Option<PlatformImage>,
+    /// What it names itself, when it is an index.
+    below: Vec<Descriptor>,
 }
 
 impl Repository<'_> {
@@ -70,39 +79,55 @@ impl Repository<'_> {
         })
     }
 
+    /// Sees every level of the index: a child may be an index too.
     async fn prove_index(self, manifest: Manifest, index: &Content) -> Result<Proof, Trouble> {
-        let children = index.manifests.iter().map(|child| self.prove_child(child));
-        let children: Vec<(Digest, Option<PlatformImage>)> = stream::iter(children)
-            .buffered(PARALLEL)
-            .try_collect()
-            .await?;
-        let (digests, images): (Vec<_>, Vec<_>) = children.into_iter().unzip();
-        let digests = std::iter::once(manifest.digest.clone())
-            .chain(digests)
-            .collect();
-        Ok(Proof {
+        let mut proof = Proof {
+            digests: vec![manifest.digest.clone()],
             manifest,
-            platforms: images.into_iter().flatten().collect(),
-            digests,
+            platforms: Vec::new(),
             config_digest: None,
-        })
+        };
+        let mut level = index.manifests.clone();
+        for _depth in 0..=DEEPEST {
+            if proof.digests.len() + level.len() > MOST_MANIFESTS {
+                break;
+            }
+            let children = level.iter().map(|child| self.prove_child(child));
+            let children = stream::iter(children).buffered(PARALLEL);
+            let children: Vec<Child> = children.try_collect().await?;
+            level = Vec::new();
+            for child in children {
+                proof.digests.push(child.digest);
+                proof.platforms.extend(child.image);
+                level.extend(child.below);
+            }
+            if level.is_empty() {
+                return Ok(proof);
+            }
+        }
+        let what = format!(
+            "holds too many or too deep indexes below {}",
+            proof.manifest.digest
+        );
+        Err(self.broken(what))
     }
 
-    async fn prove_child(
-        self,
-        child: &Descriptor,
-    ) -> Result<(Digest, Option<PlatformImage>), Trouble> {
+    async fn prove_child(self, child: &Descriptor) -> Result<Child, Trouble> {
         let digest = self.digest(child)?;
         let manifest = self.manifest(&digest).await?;
         let content = self.content(&manifest)?;
         self.require_blobs(&content, None).await?;
         let platform = child.platform.as_ref().and_then(Platform::name);
-        let image = platform.map(|platform| PlatformImage {
-            platform,
-            digest: digest.clone(),
-            size: content.size(),
-        });
-        Ok((digest, image))
+        let image = platform.filter(|_| content.manifests.is_empty());
+        Ok(Child {
+            image: image.map(|platform| PlatformImage {
+                platform,
+                digest: digest.clone(),
+                size: content.size(),
+            }),
+            digest,
+            below: content.manifests,
+        })
     }
 
     async fn require_blobs(self, content: &Content, seen: Option<&Digest>) -> Result<(), Trouble> {

@@ -21,6 +21,8 @@ const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const QUESTION: Duration = Duration::from_secs(5);
 /// How often the index of referrers is written before somebody else has it.
 const MOST_ROUNDS: usize = 5;
+/// How many referrers of one image are copied, those of referrers among them.
+const MOST_REFERRERS: usize = 1000;
 /// What cosign puts at the end of its tags.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
@@ -74,6 +76,12 @@ impl Copier<'_> {
     /// Copies what refers to `subject`, and files it where the target does not.
     async fn copy_of(&mut self, subject: &Digest) -> Result<Vec<Digest>, Halted> {
         let found = self.found(subject).await.map_err(Halted::Reading)?;
+        if self.moved.referrers + found.len() > MOST_REFERRERS {
+            let what = format!(
+                "lists more than {MOST_REFERRERS} referrers of the image, the most that are copied"
+            );
+            return Err(Halted::Reading(self.source.broken(what)));
+        }
         let (mut copied, mut unfiled) = (Vec::new(), Found::new());
         for (text, descriptor) in found {
             let digest: Digest = text.parse()?;

@@ -9,7 +9,9 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use reqwest::Response;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 
+use super::answer::Reach;
 use super::blob::Blob;
 use super::call::IDLE;
 use super::layout::Layout;
@@ -24,6 +26,8 @@ pub(super) enum Reader<'a> {
 
 /// How much of a file is read at once.
 const PIECE: usize = 128 << 10;
+/// Bytes of a blob that come within a minute at least.
+const SLOWEST: u64 = 64 << 10;
 
 impl Reader<'_> {
     async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
@@ -46,6 +50,23 @@ impl Reader<'_> {
         }
     }
 
+    /// Another try may be faster.
+    fn drips(&self, blob: &Blob) -> Trouble {
+        let what = format!(
+            "sends less than {} KiB of {} in a minute",
+            SLOWEST >> 10,
+            blob.digest
+        );
+        match self {
+            Self::Registry(registry, _) => Trouble::Unreachable {
+                host: registry.host.clone(),
+                reach: Reach::Interrupted,
+                source: anyhow::anyhow!(what),
+            },
+            Self::Layout(layout, _) => layout.broken(what),
+        }
+    }
+
     /// Reads everything and gives it to `feed`. The last piece is held back until size and digest are
     /// right, so that an upload of other bytes never comes to its end.
     pub(super) async fn pump(
@@ -55,9 +76,17 @@ impl Reader<'_> {
         pace: Pace,
     ) -> Result<(), Halt> {
         let (mut hasher, mut size) = (Hasher::default(), 0);
+        let (mut minute, mut in_minute) = (Instant::now(), 0);
         let mut held: Option<Bytes> = None;
         while let Some(piece) = self.next().await.map_err(Halt::Reading)? {
             size += piece.len() as u64;
+            in_minute += piece.len() as u64;
+            if pace.since(minute) >= IDLE {
+                if in_minute < SLOWEST {
+                    return Err(Halt::Reading(self.drips(blob)));
+                }
+                (minute, in_minute) = (Instant::now(), 0);
+            }
             if size > blob.size {
                 break;
             }
@@ -131,5 +160,68 @@ impl Body for Feed {
 
     fn size_hint(&self) -> SizeHint {
         SizeHint::with_exact(self.left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::image::Digest;
+    use crate::server::Kind;
+    use crate::trust::Trust;
+    use crate::workflow::{Console, Reader as Audience, Screen, Stream};
+
+    /// A byte each second, as time passes here: each comes in time, and all of them in a day.
+    #[tokio::test]
+    async fn a_blob_that_drips_is_given_up() {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let host = listener.local_addr().unwrap().to_string();
+        let server = tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let mut request = [0; 4096];
+            let _length = socket.read(&mut request).await.unwrap();
+            let head = b"HTTP/1.1 200 OK\r\ncontent-length: 100000\r\n\r\n";
+            socket.write_all(head).await.unwrap();
+            while socket.write_all(b"x").await.is_ok() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        });
+        let console = Console {
+            reader: Audience::Person(Screen::Paper),
+            stream: Stream::Nowhere,
+        };
+        let pace = Pace::times(100);
+        let registry = Registry::new(&host, Kind::Generic, None, &Trust::default(), pace, console);
+        let registry = registry.unwrap();
+        let response = registry
+            .http
+            .get(registry.base.clone())
+            .send()
+            .await
+            .unwrap();
+        let (feed, mut pieces) = mpsc::channel(1);
+        let drain = tokio::spawn(async move { while pieces.recv().await.is_some() {} });
+        let blob = Blob {
+            digest: Digest::of(b""),
+            size: 100_000,
+        };
+        let pump = Reader::Registry(&registry, response).pump(&blob, feed, pace);
+        let ended = tokio::time::timeout(Duration::from_secs(20), pump).await;
+        server.abort();
+        drain.abort();
+        let ended = ended.expect("it ends");
+        let Err(Halt::Reading(trouble)) = ended else {
+            panic!("the blob is not given up");
+        };
+        assert!(
+            trouble.to_string().contains("less than 64 KiB"),
+            "{trouble}"
+        );
     }
 }

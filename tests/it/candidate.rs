@@ -1,5 +1,6 @@
 //! Publications of an image that exists, against the GHCR double; nothing may be built.
 
+mod bounds;
 mod faults;
 mod images;
 mod of_commit;

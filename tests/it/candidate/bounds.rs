@@ -1,0 +1,61 @@
+//! Images that are too large, or of indexes within indexes.
+
+use ghcr_double::Endpoint;
+use serde_json::{Value, json};
+
+use super::images::{INDEX, MANIFEST};
+use super::{action, action_between, double};
+
+fn entry(media_type: &str, digest: &str) -> Value {
+    json!({ "mediaType": media_type, "digest": digest, "size": 1 })
+}
+
+fn index_of(entries: &[Value]) -> String {
+    json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries }).to_string()
+}
+
+#[test]
+fn an_index_below_an_index_is_proven_to_its_last_blob() {
+    let double = double();
+    let config = double.put_blob("acme/widget", "{}");
+    let missing = format!("sha256:{}", "0".repeat(64));
+    let layer = entry("application/vnd.oci.image.layer.v1.tar+gzip", &missing);
+    let image = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": entry("application/vnd.oci.image.config.v1+json", &config),
+        "layers": [layer],
+    });
+    let put = |tag: &str, media_type: &str, text: String| {
+        double.put_manifest("acme/widget", tag, media_type, text)
+    };
+    let image = put("image", MANIFEST, image.to_string());
+    let inner = put("inner", INDEX, index_of(&[entry(MANIFEST, &image)]));
+    put("tested", INDEX, index_of(&[entry(INDEX, &inner)]));
+    let candidate = format!("{}/acme/widget:tested", double.host());
+    let run = action(&double, &candidate)
+        .input("push-timeout", "1s")
+        .run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(double.tags("acme/widget").get("v1.2.3"), None);
+}
+
+#[test]
+fn an_index_of_too_many_children_is_not_read_further() {
+    let (source, target) = (double(), double());
+    let children: Vec<Value> = (0..1001)
+        .map(|number| entry(MANIFEST, &format!("sha256:{number:064}")))
+        .collect();
+    source.put_manifest("acme/tested", "large", INDEX, index_of(&children));
+    let candidate = format!("{}/acme/tested:large", source.host());
+    let run = action_between(&source, &target, &candidate).run();
+    let said = "of more than 1000 manifests";
+    assert!(
+        run.stderr.contains(said) || run.stdout.contains(said),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    let reads = source.count(Endpoint::ManifestRead);
+    assert!(reads < 10, "{reads} manifests were read");
+}
