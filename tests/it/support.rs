@@ -289,8 +289,10 @@ impl Started {
     }
 
     fn signal(&self, signal: &str, target: &str) {
-        let mut kill = process("kill");
-        let status = kill.args([signal, "--", target]).status().unwrap();
+        // A shell has `kill`, where no package with that program is installed.
+        let mut kill = process("bash");
+        kill.args(["-c", "kill \"$@\"", "bash", signal, "--", target]);
+        let status = kill.status().unwrap();
         assert!(status.success());
     }
 }
