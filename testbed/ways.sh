@@ -85,6 +85,11 @@ go_program() { # OUTPUT PACKAGE VERSION LDFLAGS
     return "$status"
 }
 
+# buildx as a static program; distributions link theirs dynamically.
+buildx_module() { # OUTPUT VERSION
+    go_program "$1" github.com/docker/buildx/cmd/buildx "$2" "-X github.com/docker/buildx/version.Version=$2"
+}
+
 go_program_in() ( # FOLDER OUTPUT PACKAGE VERSION LDFLAGS
     cd "$1" && go mod init testbed/program && go get "$3@$4" &&
         CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $5" -o "$2.new" "$3" && mv "$2.new" "$2"

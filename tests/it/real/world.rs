@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -45,11 +46,7 @@ pub(crate) fn publication(engine: Option<&str>) -> Action {
         reason = "the engine of the machine is named by its environment"
     )]
     let own = std::env::var("DOCKER_HOST").ok();
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "buildx is found where the machine has it"
-    )]
-    let path = std::env::var("PATH").unwrap();
+    let path = output_of(tool("printenv").arg("PATH"));
     let action = action
         .without("DOCKER_HOST")
         .env("PATH", path)
@@ -77,22 +74,37 @@ pub(crate) fn tool(program: &str) -> Command {
 }
 
 /// The buildx program, found as the testbed finds it.
-pub(crate) fn buildx(engine: Option<&str>) -> Command {
+fn buildx_path() -> String {
     let common = repository_file("testbed/common.sh");
     let ask = format!(". '{}' && buildx_path", common.display());
-    let path = output_of(process("bash").args(["-c", &ask]));
-    let mut buildx = process(&path);
+    output_of(process("bash").args(["-c", &ask]))
+}
+
+/// A call of that buildx on one engine.
+pub(crate) fn buildx(engine: Option<&str>) -> Command {
+    let mut buildx = process(&buildx_path());
     buildx.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
     buildx.envs(engine.map(|host| ("DOCKER_HOST", host)));
     buildx
 }
 
-/// A `DOCKER_CONFIG` with a login to one registry.
+/// Whether the engine of the machine is 28 or newer: it repeats what a registry said with a refusal (older ones show the
+/// status alone) and has BuildKit's checks of a Dockerfile.
+pub(crate) fn engine_is_recent() -> bool {
+    let version = output_of(process("docker").args(["version", "--format={{.Server.Version}}"]));
+    let major = version.split('.').next().unwrap();
+    major.parse::<u32>().unwrap() >= 28
+}
+
+/// A `DOCKER_CONFIG` with a login to one registry, where `docker buildx` is the same program.
 pub(crate) fn login(registry: &str) -> TempDir {
     let config = tempfile::tempdir().unwrap();
     let auth = STANDARD.encode(format!("octocat:{TOKEN}"));
     let login = json!({"auths": {registry: {"auth": auth}}});
     fs::write(config.path().join("config.json"), login.to_string()).unwrap();
+    let plugins = config.path().join("cli-plugins");
+    fs::create_dir(&plugins).unwrap();
+    symlink(buildx_path(), plugins.join("docker-buildx")).unwrap();
     config
 }
 
