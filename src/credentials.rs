@@ -116,6 +116,19 @@ impl Credentials {
                 .is_some_and(|docker| docker.covers(registry))
     }
 
+    /// Whether `registry` is one of the GitHub server, or somebody gave a login for it: its name is right.
+    pub(crate) fn know(&self, registry: &str) -> bool {
+        let names_it = |audience: &Audience| match audience {
+            Audience::Host(host) => host == registry,
+            Audience::Server(server) => server.has(registry),
+        };
+        self.own.iter().any(|(audience, _)| names_it(audience))
+            || self
+                .docker
+                .as_ref()
+                .is_some_and(|docker| docker.names(registry))
+    }
+
     /// The login for `registry`; a credential helper is run to get it, where one keeps it.
     pub(crate) async fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
         let (None, Some(docker)) = (self.own_login(registry), &self.docker) else {
@@ -183,12 +196,16 @@ impl DockerConfig {
     }
 
     fn covers(&self, registry: &str) -> bool {
-        let has = |section: &str| self.json[section].get(key(registry)).is_some();
-        has("auths")
-            || has("credHelpers")
+        self.names(registry)
             || self.json["credsStore"]
                 .as_str()
                 .is_some_and(|store| !store.is_empty())
+    }
+
+    /// Whether an entry names `registry`; a store may be asked for any host.
+    fn names(&self, registry: &str) -> bool {
+        let has = |section: &str| self.json[section].get(key(registry)).is_some();
+        has("auths") || has("credHelpers")
     }
 
     /// The helper of `registry`. An empty name is the file.

@@ -181,7 +181,8 @@ async fn decide(
         github.complete(&mut context, console).await;
     }
     if mode != Mode::Plan && plan::needs_registry(&inputs, &context) {
-        let found = registry::first_of(&context.server.possible_registries(), &trust).await?;
+        let found =
+            registry::first_of(&context.server.possible_registries(), &trust, console).await?;
         console.say(&format!(
             "the registry of {} is {found}",
             context.server_url

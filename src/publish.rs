@@ -98,31 +98,50 @@ pub(crate) async fn publish(
     console: Console,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let Decided {
-        plan, credentials, ..
-    } = decided;
+    let plan = &decided.plan;
     if plan.candidate.is_none() {
         engine::require_sources(vars, &plan.build)?;
     }
-    let registries = if plan.push.is_push() {
+    let mut registries = if plan.push.is_push() {
         connect(decided, Pace::REAL, console).await?
     } else {
         Registries::new()
     };
     let may_build = !plan.is_promotion();
-    let (not_pushed, recent) = tokio::join!(
+    let (outlook, recent) = tokio::join!(
         preflight::before_the_build(decided, &registries, console),
         engine::require_recent(vars, may_build.then_some(&plan.build))
     );
-    done.not_pushed = not_pushed?;
+    let preflight::Outlook { not_pushed, down } = outlook?;
     recent?;
+    done.not_pushed = not_pushed;
+    registries.retain(|host, _| !down.contains_key(host));
+    let outcome = publish_to(&registries, decided, vars, console, done).await;
+    if done.held.is_empty() {
+        return outcome;
+    }
+    let down = down.into_values().map(anyhow::Error::from);
+    combine(outcome.err().into_iter().chain(down).collect())
+}
+
+/// The same for the registries that are up.
+async fn publish_to(
+    registries: &Registries,
+    decided: &Decided,
+    vars: &Vars,
+    console: Console,
+    done: &mut Done,
+) -> anyhow::Result<()> {
+    let Decided {
+        plan, credentials, ..
+    } = decided;
     let pushes = plan.push.is_push() && done.not_pushed.is_none();
     if plan.is_promotion() && !pushes {
         promote::say_it_would_be(plan, console);
         return Ok(());
     }
-    if pushes && let Some(found) = candidate::find(decided, &registries, vars, console).await? {
-        return promote::promote(decided, &registries, &found, console, done).await;
+    if pushes && let Some(found) = candidate::find(decided, registries, vars, console).await? {
+        return promote::promote(decided, registries, &found, console, done).await;
     }
     if plan.candidate.is_some() {
         engine::require_sources(vars, &plan.build)?;
@@ -133,7 +152,7 @@ pub(crate) async fn publish(
             commit: &decided.context.base_commit(),
             digest: None,
         };
-        claim.require_all(&registries).await?;
+        claim.require_all(registries).await?;
     }
     let engine = Engine::find(vars, plan).await?;
     let builder = engine
@@ -160,9 +179,9 @@ pub(crate) async fn publish(
     if plan.build.layout.is_some() {
         let (built, found) = workshop.build_to_push(&mut done.record).await?;
         done.built = Some(built);
-        return promote::promote(decided, &registries, &found, console, done).await;
+        return promote::promote(decided, registries, &found, console, done).await;
     }
-    let pushed = push::build_and_push(&workshop, &registries, &mut done.record).await?;
+    let pushed = push::build_and_push(&workshop, registries, &mut done.record).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let image = Pushed {
         digest: pushed.built.digest.clone(),
@@ -173,7 +192,7 @@ pub(crate) async fn publish(
     done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
     let settled = settle_all(
         decided,
-        &registries,
+        registries,
         &image,
         patience,
         console,
@@ -296,6 +315,15 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
 }
 
 type Registries = BTreeMap<String, Registry>;
+
+/// The names of the plan whose registries are up.
+fn names_in<'a>(
+    registries: &'a Registries,
+    decided: &'a Decided,
+) -> impl Iterator<Item = &'a ImageName> {
+    let names = decided.plan.images.iter();
+    names.filter(|name| registries.contains_key(name.registry()))
+}
 
 /// A connection to each registry the plan names, that of a candidate among them.
 async fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {

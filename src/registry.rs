@@ -114,6 +114,10 @@ impl Registry {
         self.pace
     }
 
+    pub(crate) fn say(&self, text: &str) {
+        self.console.say(text);
+    }
+
     /// One repository of this registry, asked with `patience`.
     pub(crate) fn repository<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
         Repository {

@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use crate::Decided;
-use crate::image::Digest;
+use crate::image::{Digest, ImageName};
 use crate::inputs::Mode;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
@@ -51,7 +51,7 @@ impl Report {
     /// What pulls the first image: by digest, but for the older Docker registry, which serves tags only.
     fn pullable(&self, digest: &str) -> Option<String> {
         let decided = self.decided.as_ref()?;
-        let image = decided.plan.images.first()?;
+        let image = self.image()?;
         Some(match decided.context.server.kind(image.registry()) {
             Kind::Docker => format!("{image}:{}", decided.plan.primary),
             Kind::Container | Kind::Generic => format!("{image}@{digest}"),
@@ -89,6 +89,22 @@ impl Report {
     /// Whether a registry is known to hold the image.
     fn is_pushed(&self) -> bool {
         self.proof().is_some()
+    }
+
+    /// The first image that is not in its registry, when others are.
+    fn missing(&self) -> Option<&ImageName> {
+        let is_held = |name: &&ImageName| self.done.held.iter().any(|held| held.name == **name);
+        let images = &self.plan()?.images;
+        images
+            .iter()
+            .find(|name| self.is_pushed() && !is_held(name))
+    }
+
+    /// The image that is named in the outputs: the first that a registry holds, or else the first of the plan.
+    fn image(&self) -> Option<&ImageName> {
+        let held = self.done.held.iter().find(|held| held.proof.is_some());
+        held.map(|held| &held.name)
+            .or_else(|| self.plan()?.images.first())
     }
 
     fn proof(&self) -> Option<&Proof> {

@@ -2,7 +2,7 @@
 
 use anyhow::Context as _;
 
-use super::{Registries, subject};
+use super::{Registries, names_in, subject};
 use crate::Decided;
 use crate::engine::{self, Export, LocalImage};
 use crate::image::{ImageName, Tag};
@@ -180,7 +180,7 @@ impl Search<'_> {
                 return None;
             }
         };
-        for name in &plan.images {
+        for name in names_in(self.registries, self.decided) {
             for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
                 let repository = self.repository(name).at_most(QUESTION);
                 let root = match repository.manifest_of(&tag).await {

@@ -1,6 +1,6 @@
 //! A tag that names a commit keeps showing it: no image of another commit takes it.
 
-use super::{Registries, subject};
+use super::{Registries, names_in, subject};
 use crate::Decided;
 use crate::image::{Digest, ImageName, Tag};
 use crate::problem::Problem;
@@ -33,7 +33,7 @@ impl Claim<'_> {
     /// push, registries hide what does not exist.
     pub(super) async fn require_all(&self, registries: &Registries) -> anyhow::Result<()> {
         let plan = &self.decided.plan;
-        for name in &plan.images {
+        for name in names_in(registries, self.decided) {
             let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), patience);

@@ -1,19 +1,24 @@
 //! Asks each registry whether it would take a push, before anything is built.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use tokio::time::error::Elapsed;
 
 use super::{Registries, connect, subject};
 use crate::Decided;
 use crate::image::ImageName;
+use crate::inputs::candidate::Candidate;
 use crate::plan::decision::PushDecision;
 use crate::problem::{Explanation, Problem};
 use crate::registry::{Pace, Patience, Reach, Registry, Trouble, refusal};
 use crate::workflow::Console;
 
-/// A question a registry answers at once or not at all: long patience would only hide its absence.
-const PATIENCE: Duration = Duration::from_millis(1500);
+/// For a hiccup: the build takes its time, and the push shows whether the registry is well again.
+const HICCUP: Duration = Duration::from_millis(1500);
+/// For a registry that is known and down. Others fail at once: their names may be mistyped.
+const OUTAGE: Duration = Duration::from_secs(60);
 /// A registry that takes longer is not asked further; the push will show.
 const LONGEST: Duration = Duration::from_secs(15);
 
@@ -21,6 +26,8 @@ const LONGEST: Duration = Duration::from_secs(15);
 pub(super) enum Probe {
     Accepted,
     Refused(Problem),
+    /// The registry refuses connections, or its host is not found.
+    Down(Problem),
     /// The text says why it is not clear.
     Unclear(String),
 }
@@ -40,21 +47,41 @@ pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result
         return Ok(());
     }
     let registries = connect(decided, Pace::REAL, console).await?;
-    ask(decided, &registries, console).await
+    let Answers { refused, down } = ask(decided, &registries, console).await;
+    let down = down.into_iter().map(|(_, problem)| problem);
+    first(refused.into_iter().chain(down).collect(), console)
 }
 
-/// The reason for not pushing after all, when that is no failure.
+/// What is known before the build.
+#[derive(Default)]
+pub(super) struct Outlook {
+    /// Why nothing is pushed after all, when that is not a failure.
+    pub(super) not_pushed: Option<String>,
+    /// The registries to go on without, each with the reason.
+    pub(super) down: BTreeMap<String, Problem>,
+}
+
+/// What the registries said, but for those that take a push.
+#[derive(Default)]
+struct Answers {
+    refused: Vec<Problem>,
+    down: Vec<(ImageName, Problem)>,
+}
+
+/// Asks every registry. Some that are down do not keep the others from being published.
 pub(super) async fn before_the_build(
     decided: &Decided,
     registries: &Registries,
     console: Console,
-) -> anyhow::Result<Option<String>> {
+) -> anyhow::Result<Outlook> {
+    let mut outlook = Outlook::default();
     if registries.is_empty() {
-        return Ok(None);
+        return Ok(outlook);
     }
-    match ask(decided, registries, console).await {
-        Ok(()) => Ok(None),
-        Err(refusal) if matches!(decided.plan.push, PushDecision::PushIfAllowed { .. }) => {
+    let Answers { refused, down } = ask(decided, registries, console).await;
+    let may_refuse = matches!(decided.plan.push, PushDecision::PushIfAllowed { .. });
+    match refused.first() {
+        Some(refusal) if may_refuse => {
             let reason = format!("Dependabot's token may not write packages: {refusal}");
             let fate = if decided.plan.is_promotion() {
                 "is not published"
@@ -62,20 +89,47 @@ pub(super) async fn before_the_build(
                 "is built and not pushed"
             };
             console.notice(&format!("the image {fate}, because {reason}"));
-            Ok(Some(reason))
+            outlook.not_pushed = Some(reason);
         }
-        Err(refusal) => Err(refusal),
+        None if down.len() < decided.plan.images.len() && !is_candidate_in(decided, &down) => {
+            for (name, problem) in down {
+                console.say(&format!("{problem}; going on without `{name}`"));
+                outlook.down.insert(name.registry().to_owned(), problem);
+            }
+        }
+        _ => {
+            let down = down.into_iter().map(|(_, problem)| problem);
+            first(refused.into_iter().chain(down).collect(), console)?;
+        }
     }
+    Ok(outlook)
 }
 
-/// Asks for every name at once and says what comes of it; an error is the first refusal.
-async fn ask(decided: &Decided, registries: &Registries, console: Console) -> anyhow::Result<()> {
+/// Whether the image to publish is in a registry that is down.
+fn is_candidate_in(decided: &Decided, down: &[(ImageName, Problem)]) -> bool {
+    let Some(Candidate::InRegistry(reference)) = &decided.plan.candidate else {
+        return false;
+    };
+    let host = reference.name.registry();
+    down.iter().any(|(name, _)| name.registry() == host)
+}
+
+/// Fails with the first of the problems; the others are warnings.
+fn first(problems: Vec<Problem>, console: Console) -> anyhow::Result<()> {
+    let mut errors = problems.into_iter().map(anyhow::Error::from);
+    let first = errors.next();
+    errors.for_each(|error| console.warning(None, &Explanation::of(&error).to_string()));
+    first.map_or(Ok(()), Err)
+}
+
+/// Asks for every name at once, and says who takes a push.
+async fn ask(decided: &Decided, registries: &Registries, console: Console) -> Answers {
     let names = &decided.plan.images;
     let probes = names.iter().map(|name| async move {
         let registry = registries.get(name.registry())?;
         Some((name, probe(decided, registry, name).await))
     });
-    let mut refusals = Vec::new();
+    let mut answers = Answers::default();
     for (name, probe) in join_all(probes).await.into_iter().flatten() {
         match probe {
             Probe::Accepted => console.say(&format!(
@@ -86,19 +140,16 @@ async fn ask(decided: &Decided, registries: &Registries, console: Console) -> an
             Probe::Unclear(why) => console.say(&format!(
                 "whether {name} takes a push is not clear, so the run goes on: {why}"
             )),
-            Probe::Refused(problem) => refusals.push(anyhow::Error::from(problem)),
+            Probe::Refused(problem) => answers.refused.push(problem),
+            Probe::Down(problem) => answers.down.push((name.clone(), problem)),
         }
     }
-    let others = refusals.iter().skip(1);
-    others.for_each(|error| console.warning(None, &Explanation::of(error).to_string()));
-    refusals.into_iter().next().map_or(Ok(()), Err)
+    answers
 }
 
 /// Asks for one name, in at most three requests while the registry is well.
 pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageName) -> Probe {
-    let pace = registry.pace();
-    let repository = registry.repository(name.repository(), Patience::lasting(PATIENCE, pace));
-    let trouble = match pace.timeout(LONGEST, repository.may_push()).await {
+    let trouble = match asked_until_clear(decided, registry, name).await {
         Ok(Ok(())) => return Probe::Accepted,
         Ok(Err(trouble)) => trouble,
         Err(_elapsed) => return Probe::Unclear("it takes too long to answer".to_owned()),
@@ -109,7 +160,10 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
         Trouble::Unreachable {
             reach: Reach::Nobody,
             ..
-        } => refused(format!("cannot reach the registry `{}`", name.registry())),
+        } => {
+            let what = format!("cannot reach the registry `{}`", name.registry());
+            Probe::Down(refusal(&what, &subject, &trouble))
+        }
         Trouble::Unreachable {
             reach: Reach::WithoutTls | Reach::Untrusted,
             ..
@@ -122,5 +176,34 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
         Trouble::NotFound { .. } | Trouble::Unexpected { .. } | Trouble::Unreachable { .. } => {
             Probe::Unclear(trouble.to_string())
         }
+    }
+}
+
+/// The answer to whether a push would be taken: asked again for a moment after a hiccup, and for a minute while a
+/// registry that is known is down.
+async fn asked_until_clear(
+    decided: &Decided,
+    registry: &Registry,
+    name: &ImageName,
+) -> Result<Result<(), Trouble>, Elapsed> {
+    let pace = registry.pace();
+    let [hiccup, outage] = [HICCUP, OUTAGE].map(|time| Patience::lasting(time, pace));
+    let once = registry.repository(name.repository(), hiccup.at_most(Duration::ZERO));
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let Err(trouble) = pace.timeout(LONGEST, once.may_push()).await? else {
+            return Ok(Ok(()));
+        };
+        let waits = trouble.is_absence() && decided.credentials.know(name.registry());
+        let patience = if waits { outage } else { hiccup };
+        let retry = trouble
+            .deserves_retry(tries)
+            .then(|| patience.retry(tries, trouble.asked()));
+        let Some(retry) = retry.flatten() else {
+            return Ok(Err(trouble));
+        };
+        registry.say(&format!("{trouble}; {retry}"));
+        retry.wait().await;
     }
 }

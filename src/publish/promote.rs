@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::candidate::{Found, Home};
 use super::commit_tags::Claim;
-use super::{Done, Held, Pushed, Registries, combine, settle_all, subject};
+use super::{Done, Held, Pushed, Registries, combine, names_in, settle_all, subject};
 use crate::Decided;
 use crate::engine::Built;
 use crate::image::ImageName;
@@ -36,12 +36,13 @@ pub(super) async fn promote(
     claim.require_all(registries).await?;
     let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let root = &root;
-    let copies = decided.plan.images.iter().map(|name| async move {
+    let names: Vec<&ImageName> = names_in(registries, decided).collect();
+    let copies = names.iter().map(|&name| async move {
         let copied = copy_to(decided, name, registries, found, root, console).await;
         copied.map_err(|halted| explain(decided, name, found, &halted))
     });
     let mut failures = Vec::new();
-    for (name, copied) in decided.plan.images.iter().zip(join_all(copies).await) {
+    for (&name, copied) in names.iter().zip(join_all(copies).await) {
         match copied {
             Ok(()) => done.held.push(Held::nothing_yet(name.clone())),
             Err(error) => failures.push(error),

@@ -30,6 +30,8 @@ pub(super) async fn build_and_push(
         decided, console, ..
     } = *workshop;
     let mut request = decided.plan.build.clone();
+    let is_up = |name: &ImageName| registries.contains_key(name.registry());
+    request.names.retain(|tagged| is_up(&tagged.name));
     let mut failures = Vec::new();
     let mut patience: Option<Patience> = None;
     let (mut tries, mut repeated) = (0, 0);

@@ -8,7 +8,7 @@ use reqwest::StatusCode;
 use rustls::InvalidMessage;
 use serde::Deserialize;
 
-use super::catalogue;
+use super::{PERMANENT_AFTER, catalogue};
 
 /// Why a call did not succeed.
 #[derive(Debug)]
@@ -191,6 +191,22 @@ impl Trouble {
             Self::Unreachable { .. } => !self.is_permanent(),
             Self::Broken { .. } => false,
         }
+    }
+
+    /// Whether the registry refuses connections, or its host is not found.
+    pub(crate) fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable {
+                reach: Reach::Nobody,
+                ..
+            }
+        )
+    }
+
+    /// Whether to try again after so many tries.
+    pub(crate) fn deserves_retry(&self, tries: u32) -> bool {
+        self.is_passing() || (self.is_permanent() && tries < PERMANENT_AFTER)
     }
 
     /// Whether it is a mistake in the setup when it happens again.

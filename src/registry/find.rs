@@ -8,30 +8,51 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
+use super::answer::Reach;
 use super::base_url;
+use super::patience::{Pace, Patience};
 use super::token::Challenge;
 use crate::problem::Problem;
 use crate::trust::Trust;
+use crate::workflow::Console;
 
-const PATIENCE: Duration = Duration::from_secs(3);
+const WITHIN: Duration = Duration::from_secs(3);
+/// How long the server may be down.
+const OUTAGE: Duration = Duration::from_secs(60);
 
 /// The first of `hosts` that answers as a registry does. All are asked at once, without a login: a page of
 /// another service, such as a wildcard domain gives, does not count.
-pub(crate) async fn first_of(hosts: &[String], trust: &Trust) -> anyhow::Result<String> {
+pub(crate) async fn first_of(
+    hosts: &[String],
+    trust: &Trust,
+    console: Console,
+) -> anyhow::Result<String> {
     let client = trust
         .client()
-        .timeout(PATIENCE)
+        .timeout(WITHIN)
         .redirect(Policy::none())
         .build()
         .context("could not set up the HTTP client")?;
-    let answers = join_all(hosts.iter().map(|host| ask(&client, host))).await;
-    let mut failures = Vec::new();
-    for (host, answer) in hosts.iter().zip(answers) {
-        match answer {
-            Ok(()) => return Ok(host.clone()),
-            Err(error) => failures.push(format!("`{host}`: {error:#}")),
+    let patience = Patience::lasting(OUTAGE, Pace::REAL);
+    let mut tries = 0;
+    let failures = loop {
+        tries += 1;
+        let answers = join_all(hosts.iter().map(|host| ask(&client, host))).await;
+        let is_down = answers
+            .iter()
+            .all(|answer| answer.as_ref().is_err_and(is_absence));
+        let mut failures = Vec::new();
+        for (host, answer) in hosts.iter().zip(answers) {
+            match answer {
+                Ok(()) => return Ok(host.clone()),
+                Err(error) => failures.push(format!("`{host}`: {error:#}")),
+            }
         }
-    }
+        let retry = is_down.then(|| patience.retry(tries, None)).flatten();
+        let Some(retry) = retry else { break failures };
+        console.say(&format!("the GitHub server does not answer; {retry}"));
+        retry.wait().await;
+    };
     let example = hosts.first().map(String::as_str).unwrap_or_default();
     Err(Problem::new(
         "no container registry is found at this GitHub server",
@@ -53,6 +74,12 @@ async fn ask(client: &Client, host: &str) -> anyhow::Result<()> {
         return Ok(());
     }
     anyhow::bail!("what answers is no registry: {status}")
+}
+
+/// Whether the host refuses connections, or is not found.
+fn is_absence(error: &anyhow::Error) -> bool {
+    let error = error.downcast_ref::<reqwest::Error>();
+    error.is_some_and(|error| Reach::of(error) == Reach::Nobody)
 }
 
 fn is_registry(status: StatusCode, headers: &HeaderMap) -> bool {

@@ -54,11 +54,7 @@ pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
         .unwrap_or_default();
     planned.extend_from_slice(files);
     let digest = report.digest().map(ToString::to_string).unwrap_or_default();
-    let image = report
-        .plan()
-        .and_then(|plan| plan.images.first())
-        .map(ToString::to_string)
-        .unwrap_or_default();
+    let image = report.image().map(ToString::to_string).unwrap_or_default();
     let reference = if digest.is_empty() || image.is_empty() {
         String::new()
     } else {

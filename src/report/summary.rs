@@ -59,12 +59,12 @@ fn whole_sections(sections: Vec<String>) -> String {
 
 fn headline(report: &Report) -> String {
     let image = report
-        .plan()
-        .and_then(|plan| plan.images.first())
+        .missing()
+        .or_else(|| report.plan()?.images.first())
         .map_or_else(|| "the image".to_owned(), |name| code(&name.to_string()));
     match (&report.failure, report.not_pushed()) {
         (Some(failure), _) => {
-            let verdict = if report.is_pushed() {
+            let verdict = if report.is_pushed() && report.missing().is_none() {
                 "is pushed, but not all of it is in place"
             } else {
                 "was not published"

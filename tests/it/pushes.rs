@@ -1,6 +1,7 @@
 //! Pushes: asked for first, tried again while that helps, and to several registries.
 
 use std::fs;
+use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use expect_test::expect;
@@ -255,6 +256,65 @@ fn one_registry_that_fails_does_not_keep_the_other_from_its_tags() {
     assert!(
         run.stderr
             .contains(&format!("`{one}/acme/widget@{digest}` was pushed, but"))
+    );
+}
+
+/// A port of this machine where nothing listens.
+fn closed_port() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+#[test]
+fn a_known_registry_that_is_down_before_the_build_is_waited_for() {
+    let address = closed_port();
+    let started = Action::new()
+        .event("push_tag")
+        .input("password", "quay-password")
+        .input("registry", address.to_string())
+        .input("images", format!("{address}/acme/widget"))
+        .arguments(&["check"])
+        .start()
+        .says("; retry 1 in ");
+    let double = Double::builder()
+        .address(address)
+        .token("quay-password", Account::classic("acme"))
+        .start();
+    let run = started.end();
+    drop(double);
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert!(
+        run.stdout.contains(", giving up in 60 s\n"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
+fn a_registry_that_is_down_does_not_keep_the_other_from_its_image() {
+    let (first, digest) = double();
+    let down = closed_port();
+    let images = format!("{down}/acme/widget\n{}/acme/widget", first.host());
+    let run = publication(&first)
+        .buildx_pushes(&digest)
+        .input("images", images)
+        .run();
+    assert!(!run.succeeded);
+    assert_eq!(first.tags("acme/widget")["latest"], digest);
+    assert!(!run.noted("arguments").contains(&down.to_string()));
+    let error = format!("cannot reach the registry `{down}`");
+    assert!(run.stderr.contains(&error), "{}", run.stderr);
+    let headline = run.summary.lines().next().unwrap();
+    assert_eq!(
+        headline,
+        format!("### ❌ `{down}/acme/widget` was not published")
+    );
+    assert!(
+        run.output("ref").starts_with(&first.host()),
+        "{}",
+        run.output("ref")
     );
 }
 

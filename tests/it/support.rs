@@ -27,6 +27,8 @@ pub(crate) struct Action {
 pub(crate) struct Started {
     action: Action,
     child: Child,
+    /// What was read of the log already.
+    said: Vec<u8>,
 }
 
 /// What a run left behind.
@@ -189,6 +191,7 @@ impl Action {
         Started {
             action: self,
             child,
+            said: Vec::new(),
         }
     }
 
@@ -284,8 +287,22 @@ impl Started {
         self.end()
     }
 
+    /// Waits until `part` is in the log.
+    pub(crate) fn says(mut self, part: &str) -> Self {
+        let log = self.child.stdout.as_mut().unwrap();
+        let mut byte = [0];
+        while !self.said.ends_with(part.as_bytes()) {
+            let length = log.read(&mut byte).unwrap();
+            assert_eq!(length, 1, "{}", String::from_utf8_lossy(&self.said));
+            self.said.extend(byte);
+        }
+        self
+    }
+
     pub(crate) fn end(self) -> Run {
-        self.action.ended(self.child.wait_with_output().unwrap())
+        let mut output = self.child.wait_with_output().unwrap();
+        output.stdout.splice(..0, self.said);
+        self.action.ended(output)
     }
 
     fn signal(&self, signal: &str, target: &str) {
