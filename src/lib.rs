@@ -39,7 +39,7 @@ mod proof;
 pub mod fuzzing;
 
 use chrono::{DateTime, Utc};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use context::Context;
 use context::history::History;
@@ -85,6 +85,7 @@ struct Decided {
 
 /// Does what `request` asks; false when it failed, after the reason was printed.
 pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
+    let mut stop = StopSignals::install();
     let reader = if vars.in_actions() {
         Reader::Runner
     } else {
@@ -101,27 +102,33 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {
-        engine::remove_leftover(vars, console).await;
-        return true;
+        let removal = async {
+            engine::remove_leftover(vars, console).await;
+            Ok(())
+        };
+        return stop.unless(removal).await.is_ok();
     }
     let mut done = Done::default();
-    let (decided, outcome) = match decide(request, vars, now, console).await {
+    let deciding = decide(request, vars, now, console);
+    let (decided, outcome) = match stop.unless(deciding).await {
         Ok(decided) => {
-            let outcome = act_until_stopped(&decided, vars, console, &mut done).await;
+            let outcome = act_until_stopped(&decided, vars, console, &mut done, &mut stop).await;
             (Some(decided), outcome)
         }
         Err(error) => (None, Err(error)),
     };
-    if let Some(builder) = done.builder.take() {
-        builder.remove(console).await;
-    }
+    let builder = done.builder.take();
     let report = Report::new(decided, done, outcome.as_ref().err());
     let told = report::tell(&report, vars, request.json, console);
     let failures = [outcome, told].into_iter().filter_map(Result::err);
-    failures
+    let failed = failures
         .map(|error| console.failure(&Explanation::of(&error)))
-        .count()
-        == 0
+        .count();
+    // After the report: a runner kills a cancelled step, and removing a builder takes time.
+    if let Some(builder) = builder {
+        builder.remove(console).await;
+    }
+    failed == 0
 }
 
 /// What a person's log can show: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
@@ -221,10 +228,11 @@ async fn act_until_stopped(
     vars: &Vars,
     console: Console,
     done: &mut Done,
+    stop: &mut StopSignals,
 ) -> anyhow::Result<()> {
     let stopped = tokio::select! {
         outcome = act(decided, vars, console, done) => return outcome,
-        stopped = stop_signal() => stopped,
+        stopped = stop.received() => stopped,
     };
     publish::look_again(decided, done, console).await;
     Err(stopped.into())
@@ -243,21 +251,40 @@ async fn act(
     }
 }
 
-/// Waits until somebody wants the program to end: what was started is dropped, and with it the engine's
-/// process and the private configuration.
-async fn stop_signal() -> Problem {
-    let wait = |kind| async move {
-        match signal(kind) {
-            Ok(mut signals) => drop(signals.recv().await),
-            Err(_no_handler) => std::future::pending().await,
-        }
-    };
-    tokio::select! {
-        () = wait(SignalKind::terminate()) => {}
-        () = wait(SignalKind::interrupt()) => {}
+/// The signals that ask the program to end. A signal that comes before they are installed kills it.
+struct StopSignals([Option<Signal>; 2]);
+
+impl StopSignals {
+    fn install() -> Self {
+        let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
+        Self(kinds.map(|kind| signal(kind).ok()))
     }
-    Problem::new(
-        "the run was stopped",
-        "run it again; nothing is left half-way but what the report names",
-    )
+
+    /// Waits for the first of them.
+    async fn received(&mut self) -> Problem {
+        let wait = async |signals: &mut Option<Signal>| match signals {
+            Some(signals) => drop(signals.recv().await),
+            None => std::future::pending().await,
+        };
+        let [terminate, interrupt] = &mut self.0;
+        tokio::select! {
+            () = wait(terminate) => {}
+            () = wait(interrupt) => {}
+        }
+        Problem::new(
+            "the run was stopped",
+            "run it again; nothing is left half-way but what the report names",
+        )
+    }
+
+    /// The outcome of `work`, which is dropped when a signal comes, and with it the processes that it started.
+    async fn unless<T>(
+        &mut self,
+        work: impl Future<Output = anyhow::Result<T>>,
+    ) -> anyhow::Result<T> {
+        tokio::select! {
+            outcome = work => outcome,
+            stopped = self.received() => Err(stopped.into()),
+        }
+    }
 }

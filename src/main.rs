@@ -73,6 +73,8 @@ fn main() -> ExitCode {
         terminal,
     };
     let done = runtime.block_on(ghcr_publish::run(&request, &vars, Utc::now()));
+    // A name lookup that hangs would hold up the end.
+    runtime.shutdown_background();
     if done {
         ExitCode::SUCCESS
     } else {

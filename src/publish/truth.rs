@@ -9,8 +9,9 @@ use crate::Decided;
 use crate::registry::{Pace, Patience, Registry};
 use crate::workflow::Console;
 
-/// A runner kills a step ten seconds after it asked it to stop.
-const LIMIT: Duration = Duration::from_secs(5);
+/// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
+/// removal of the builder come after this question.
+const LIMIT: Duration = Duration::from_secs(3);
 
 /// Reads back which tags show the image; writes nothing.
 pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Console) {

@@ -27,6 +27,7 @@ mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;
 mod registries;
+mod stopped;
 mod support;
 mod tags;
 mod testbed;

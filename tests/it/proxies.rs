@@ -85,7 +85,9 @@ fn what_is_excepted_is_reached_without_the_proxy() {
             .input("password", "hunter2")
             .env("no_proxy", ".invalid")
             .arguments(&["check"]);
-        let run = behind(action, PROXIES, &proxy).run();
+        // A registry with a login is waited for.
+        let started = behind(action, PROXIES, &proxy).start();
+        let run = started.says("; retry 1 in ").stop_with("-TERM");
         assert_eq!(proxy.seen(), "", "{registry}");
         assert!(!run.succeeded, "{}", run.stdout);
     }

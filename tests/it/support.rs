@@ -171,13 +171,24 @@ impl Action {
 
     /// Runs until `reached`, then asks the program to end.
     pub(crate) fn run_and_stop_when(self, reached: impl Fn() -> bool) -> Run {
+        self.run_and_signal_when("-TERM", reached).0
+    }
+
+    /// Runs until `reached`, then sends a signal; also how long the program took to end.
+    pub(crate) fn run_and_signal_when(
+        self,
+        signal: &str,
+        reached: impl Fn() -> bool,
+    ) -> (Run, Duration) {
         let started = self.start();
         let until = Instant::now() + Duration::from_secs(20);
         while !reached() {
             assert!(Instant::now() < until, "the run did not come that far");
             sleep(Duration::from_millis(10));
         }
-        started.stop()
+        let sent = Instant::now();
+        let run = started.stop_with(signal);
+        (run, sent.elapsed())
     }
 
     /// Starts the program in a process group of its own.
@@ -276,8 +287,8 @@ impl Action {
 
 impl Started {
     /// Asks the program to end, as the runner does when a run is cancelled.
-    pub(crate) fn stop(self) -> Run {
-        self.signal("-TERM", &self.child.id().to_string());
+    pub(crate) fn stop_with(self, signal: &str) -> Run {
+        self.signal(signal, &self.child.id().to_string());
         self.end()
     }
 

@@ -263,7 +263,7 @@ fn building(number: &str, double: &Double) -> (crate::support::Started, TcpStrea
 fn a_stopped_run_removes_its_builder_itself() {
     let (double, number) = (double(), run_number(5));
     let (started, _asked) = building(&number, &double);
-    let run = started.stop();
+    let run = started.stop_with("-TERM");
     assert!(run.stderr.contains("the run was stopped"), "{}", run.stderr);
     assert_eq!(left_by(&number, None), [""; 0]);
 }
