@@ -169,7 +169,7 @@ impl Engine {
                 builder.show_log(console).await;
                 Err(builder.lost(&failure.cause).into())
             }
-            (Some(failure), _) if failure.while_pushing => {
+            (Some(failure), _) if failure.while_pushing && request.push => {
                 let cause = failure.cause;
                 Err(PushFailed { cause }.into())
             }

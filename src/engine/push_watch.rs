@@ -1,5 +1,5 @@
-//! Whether the engine is pushing, from its rawjson progress: a push that is silent for too long is
-//! stopped, and a failure while pushing is another kind of failure than one of the build.
+//! Whether the engine is pushing the image or exporting the cache, from its rawjson progress. One that is silent for
+//! too long is stopped, and a failure while pushing is another kind of failure than one of the build.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -10,7 +10,7 @@ use super::messages::status::Vertex;
 use crate::image::ImageName;
 use crate::plan::build::BuildRequest;
 
-/// How long a push may say nothing.
+/// How long a push or an export of the cache may say nothing.
 pub(super) const SILENCE: Duration = Duration::from_secs(5 * 60);
 
 /// Reads along.
@@ -18,6 +18,8 @@ pub(super) const SILENCE: Duration = Duration::from_secs(5 * 60);
 pub(super) struct PushWatch {
     /// The steps in which something is pushed, and that have not ended.
     pushing: BTreeSet<String>,
+    /// The steps in which the cache is exported, and that have not ended.
+    exporting: BTreeSet<String>,
     failed: bool,
 }
 
@@ -42,20 +44,37 @@ impl PushWatch {
         if vertex.started.is_some() && vertex.name.starts_with("pushing ") {
             self.pushing.insert(vertex.digest.clone().into_owned());
         }
+        if vertex.started.is_some() && is_export_of_cache(&vertex.name) {
+            self.exporting.insert(vertex.digest.clone().into_owned());
+        }
         if vertex.completed.is_some() {
+            self.exporting.remove(&*vertex.digest);
             let was_pushing = self.pushing.remove(&*vertex.digest);
             self.failed |= was_pushing && !vertex.error.is_empty();
         }
     }
 
-    pub(super) fn is_pushing(&self) -> bool {
-        !self.pushing.is_empty()
+    /// What is sent at the moment, for which silence means that a connection hangs.
+    pub(super) fn sends(&self) -> Option<&'static str> {
+        if !self.pushing.is_empty() {
+            Some("the push")
+        } else if !self.exporting.is_empty() {
+            Some("the export of the cache")
+        } else {
+            None
+        }
     }
 
     /// Whether it was a push that failed.
     pub(super) fn has_failed(&self) -> bool {
         self.failed
     }
+}
+
+/// The names that BuildKit gives its exporters of caches
+/// (<https://github.com/moby/buildkit/tree/v0.25.1/cache/remotecache>).
+fn is_export_of_cache(name: &str) -> bool {
+    name.starts_with("exporting cache to ") || name == "exporting to GitHub Actions Cache"
 }
 
 /// The image was built, and a registry did not take it.
@@ -99,13 +118,13 @@ mod tests {
     use crate::engine::messages::Decoder;
 
     #[track_caller]
-    fn check(lines: &[&str], pushing: bool, failed: bool) {
+    fn check(lines: &[&str], sends: Option<&str>, failed: bool) {
         let mut watch = PushWatch::default();
         let mut decoder = Decoder::default();
         let mut each = |message: Message<'_>| watch.see(&message);
         decoder.push(lines.join("\n").as_bytes(), &mut each);
         decoder.finish(&mut each);
-        assert_eq!((watch.is_pushing(), watch.has_failed()), (pushing, failed));
+        assert_eq!((watch.sends(), watch.has_failed()), (sends, failed));
     }
 
     const STARTED: &str = r#"{"vertexes":[{"digest":"d","name":"exporting to image","started":"2026-01-01T00:00:00Z"}]}"#;
@@ -115,11 +134,11 @@ mod tests {
 
     #[test]
     fn an_export_becomes_a_push_when_layers_are_pushed() {
-        check(&[STARTED], false, false);
-        check(&[STARTED, PUSHES], true, false);
-        check(&[STARTED, PUSHES, FAILED], false, true);
-        check(&[STARTED, FAILED], false, false);
-        check(&["ERROR: failed to build"], false, false);
+        check(&[STARTED], None, false);
+        check(&[STARTED, PUSHES], Some("the push"), false);
+        check(&[STARTED, PUSHES, FAILED], None, true);
+        check(&[STARTED, FAILED], None, false);
+        check(&["ERROR: failed to build"], None, false);
     }
 
     #[test]
@@ -129,10 +148,27 @@ mod tests {
                 r#"{{"vertexes":[{{"digest":"p","name":"pushing ghcr.io/a/b:1 with docker","started":"2026-01-01T00:00:00Z"{rest}}}]}}"#
             )
         };
-        check(&[&step("")], true, false);
+        check(&[&step("")], Some("the push"), false);
         let refused = step(r#","completed":"2026-01-01T00:00:01Z","error":"denied: denied""#);
-        check(&[&step(""), &refused], false, true);
+        check(&[&step(""), &refused], None, true);
         let pushed = step(r#","completed":"2026-01-01T00:00:01Z""#);
-        check(&[&step(""), &pushed], false, false);
+        check(&[&step(""), &pushed], None, false);
+    }
+
+    #[test]
+    fn an_export_of_the_cache_is_watched_until_it_ends() {
+        for name in [
+            "exporting cache to registry",
+            "exporting to GitHub Actions Cache",
+        ] {
+            let started =
+                r#"{"vertexes":[{"digest":"c","name":"NAME","started":"2026-01-01T00:00:00Z""#;
+            let started = started.replace("NAME", name);
+            let going_on = format!("{started}}}]}}");
+            let failed =
+                format!(r#"{started},"completed":"2026-01-01T00:00:01Z","error":"x"}}]}}"#);
+            check(&[&going_on], Some("the export of the cache"), false);
+            check(&[&going_on, &failed], None, false);
+        }
     }
 }

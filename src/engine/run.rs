@@ -24,16 +24,16 @@ pub(super) struct Ended {
 /// Why there is nothing more to read.
 enum End {
     Told,
-    /// A push said nothing for too long, and was stopped.
-    Silent,
+    /// A push or an export of the cache said nothing for too long, and was stopped.
+    Silent(&'static str),
 }
 
 const PIECE: usize = 64 * 1024;
 /// The answer to a check names every line it is about, with its file.
 const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
 
-/// Runs buildx and tells its progress. A push that says nothing for `silence` is stopped, and counts as
-/// one that failed.
+/// Runs buildx and tells its progress. A push or an export of the cache that says nothing for `silence` is stopped, and
+/// counts as a push that failed.
 pub(super) async fn to_its_end(
     mut command: Command,
     progress: Progress,
@@ -59,7 +59,7 @@ pub(super) async fn to_its_end(
     let (record, mut failure) = reader.progress.finish();
     failure.while_pushing |= reader.watch.has_failed();
     let failure = match end {
-        End::Silent => Some(stopped(failure, silence)),
+        End::Silent(sent) => Some(stopped(failure, sent, silence)),
         End::Told => (!status.success()).then_some(failure),
     };
     Ok(Ended {
@@ -113,20 +113,20 @@ async fn read(
             Err(_nothing_came) => {
                 quiet += beat;
                 reader.progress.idle(TimeDelta::from_std(quiet)?);
-                if reader.watch.is_pushing() && quiet >= silence {
+                if let Some(sent) = reader.watch.sends().filter(|_| quiet >= silence) {
                     child.start_kill()?;
-                    return Ok(End::Silent);
+                    return Ok(End::Silent(sent));
                 }
             }
         }
     }
 }
 
-/// A push that went silent is like one that failed.
-fn stopped(failure: Failure, silence: Duration) -> Failure {
+/// What went silent is like a push that failed: another try finds the build in the cache.
+fn stopped(failure: Failure, sent: &str, silence: Duration) -> Failure {
     let seconds = silence.as_secs();
     Failure {
-        cause: format!("the push said nothing for {seconds} seconds and was stopped"),
+        cause: format!("{sent} said nothing for {seconds} seconds and was stopped"),
         while_pushing: true,
         ..failure
     }
@@ -167,13 +167,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_silent_push_is_stopped_and_a_silent_build_is_not() {
+    async fn a_silent_push_or_export_is_stopped_and_a_silent_build_is_not() {
         let pushing = r#"{"statuses":[{"id":"pushing layers","vertex":"d"}]}"#;
         let failure = silent_after(pushing).await.unwrap();
         assert!(failure.while_pushing);
         assert_eq!(
             failure.cause,
             "the push said nothing for 0 seconds and was stopped"
+        );
+        let exporting = r#"{"vertexes":[{"digest":"c","name":"exporting cache to registry","started":"2026-01-01T00:00:00Z"}]}"#;
+        let failure = silent_after(exporting).await.unwrap();
+        assert!(failure.while_pushing);
+        assert_eq!(
+            failure.cause,
+            "the export of the cache said nothing for 0 seconds and was stopped"
         );
         let building = r#"{"statuses":[{"id":"extracting","vertex":"d"}]}"#;
         assert_eq!(silent_after(building).await, None);

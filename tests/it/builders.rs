@@ -407,8 +407,8 @@ fn the_post_step_removes_what_a_run_left() {
         DELETE /containers/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0?force=true&v=true
         GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdef-ghijkl%22%5D%7D
         DELETE /volumes/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0_state?force=true&v=true
-        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-2b7f39-%22%5D%7D
-        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-2b7f39-%22%5D%7D
+        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-b2e377-%22%5D%7D
+        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-b2e377-%22%5D%7D
     "#]].assert_eq(&run.noted("engine-requests"));
     assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
     assert!(run.outputs.is_empty() && run.summary.is_empty());

@@ -49,8 +49,8 @@ pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
     }
     // A run that was killed may not have handed its state over, and act hands none to containers. When the
     // engine does not answer, there is nothing to say: nobody knows of anything left.
-    if let (Some(api), Some(job)) = (EngineApi::find(vars), run_name::of_job(vars)) {
-        drop(api.remove(&format!("{CONTAINER_PREFIX}{job}")).await);
+    if let (Some(api), Some(step)) = (EngineApi::find(vars), run_name::of_step(vars)) {
+        drop(api.remove(&format!("{CONTAINER_PREFIX}{step}")).await);
     }
 }
 
