@@ -1,5 +1,6 @@
 //! The steps of a release that need no GitHub, with the scripts that the workflow calls.
 
+mod files;
 mod ourselves;
 mod tags;
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{Release, VERSION};
+use super::{Release, VERSION, failure_of};
 use crate::real::world::{output_of, repository_file};
 use crate::support::process;
 
@@ -57,6 +57,10 @@ fn a_version_is_tagged_once_and_the_major_version_moves_forward() {
         .output();
     let said = String::from_utf8(again.unwrap().stderr).unwrap();
     assert!(said.contains("a version is released once"), "{said}");
+    let mut is_new = release.script("require-new", &[VERSION, "remote.git"]);
+    let said = failure_of(&mut is_new);
+    assert!(said.contains("a version is released once"), "{said}");
+    assert_eq!(release.says("require-new", &["v1.2.4", "remote.git"]), "");
 
     let move_major = |version| release.says("move-major", &[version, "remote.git"]);
     assert_eq!(move_major(VERSION), "v1 -> v1.2.3");
