@@ -114,7 +114,8 @@ impl Context {
             event_name,
             event,
             run: Run::from_vars(vars),
-            workspace_is_empty: is_empty(vars.workspace()),
+            // A folder of a checkout is built as it is: nothing is fetched in its stead.
+            workspace_is_empty: checkout.is_none() && is_empty(vars.workspace()),
         })
     }
 

@@ -112,6 +112,23 @@ fn a_checkout_around_the_workspace_is_not_the_one_that_is_built() {
 }
 
 #[test]
+fn in_a_folder_of_a_checkout_its_files_are_built_and_nothing_is_fetched() {
+    for has_files in [true, false] {
+        let action = Action::new()
+            .without("GITHUB_WORKSPACE")
+            .input("context", "")
+            .arguments(&["plan", "--json"]);
+        check_out(&action, "..", ORIGIN);
+        if !has_files {
+            std::fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
+        }
+        let run = action.run();
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        assert!(!run.stdout.contains(".git#"), "{}", run.stdout);
+    }
+}
+
+#[test]
 fn a_checkout_of_another_repository_has_other_commits() {
     let action = Action::new().event("push_branch");
     check_out(&action, "", "https://github.com/upstream/tool");

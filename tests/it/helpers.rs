@@ -32,7 +32,8 @@ fn a_run_is_stopped_while_a_helper_hangs() {
 
 #[test]
 fn a_helper_gets_neither_inputs_nor_the_tokens_of_github_and_actions() {
-    let script = r#"env >some; mv some seen; echo '{"ServerURL":"x","Username":"joe","Secret":"hunter2"}'"#;
+    let script =
+        r#"env >some; mv some seen; echo '{"ServerURL":"x","Username":"joe","Secret":"hunter2"}'"#;
     let action = action(script)
         .env("GH_TOKEN", TOKEN)
         .env("ACTIONS_RUNTIME_TOKEN", TOKEN)
