@@ -22,6 +22,8 @@ use event::{Event, RepositoryFacts};
 /// Variables: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
+    /// Whether a runner started the program; else a person did.
+    pub(crate) in_actions: bool,
     /// For example `https://github.com`, without a slash at the end.
     pub(crate) server_url: String,
     pub(crate) server: Server,
@@ -98,6 +100,7 @@ impl Context {
         let event_name = vars.get("GITHUB_EVENT_NAME").unwrap_or("push").to_owned();
         let head = head_commit(vars, &event_name, &event);
         Ok(Self {
+            in_actions: vars.in_actions(),
             api_url: vars
                 .get("GITHUB_API_URL")
                 .map_or_else(|| api_url(&server_url), str::to_owned),

@@ -118,6 +118,10 @@ impl Registry {
         self.console.say(text);
     }
 
+    pub(crate) fn has_login(&self) -> bool {
+        self.login.is_some()
+    }
+
     /// One repository of this registry, asked with `patience`.
     pub(crate) fn repository<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
         Repository {

@@ -76,7 +76,9 @@ impl Report {
     /// Why the image was only built, if it was.
     fn not_pushed(&self) -> Option<&str> {
         let planned = match &self.plan()?.push {
-            PushDecision::BuildOnly { reason } => Some(reason.as_str()),
+            PushDecision::BuildOnly { reason } | PushDecision::NoLogin { reason, .. } => {
+                Some(reason.as_str())
+            }
             PushDecision::Push { .. } | PushDecision::PushIfAllowed { .. } => None,
         };
         self.done.not_pushed.as_deref().or(planned)

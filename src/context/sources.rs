@@ -54,7 +54,7 @@ impl Context {
     /// In Actions steps generate files on purpose, and who sets `GITHUB_SHA` says what is built.
     pub(crate) fn with_uncommitted(self, folder: &Path, vars: &Vars) -> Self {
         let is_named = vars.get("GITHUB_SHA").is_some();
-        if vars.in_actions() || is_named {
+        if self.in_actions || is_named {
             return self;
         }
         Self {
@@ -69,7 +69,7 @@ impl Context {
     /// Outside Actions both come from the checkout. A checkout of another repository has other commits.
     pub(crate) fn remark_on_checkout(&self, folder: &Path, vars: &Vars) -> Option<String> {
         let commit = self.named_commit().ok()?;
-        if !vars.in_actions() {
+        if !self.in_actions {
             return None;
         }
         let checkout = inside(vars.workspace(), folder)?;

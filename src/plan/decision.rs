@@ -18,6 +18,12 @@ pub(crate) enum PushDecision {
     BuildOnly {
         reason: String,
     },
+    /// Nothing is pushed only because there is no login for `registry`; `fix` is the way to log in.
+    NoLogin {
+        reason: String,
+        registry: String,
+        fix: String,
+    },
 }
 
 /// Whether floating tags move.
@@ -36,15 +42,16 @@ impl PushDecision {
     pub(crate) fn is_push(&self) -> bool {
         match self {
             Self::Push { .. } | Self::PushIfAllowed { .. } => true,
-            Self::BuildOnly { .. } => false,
+            Self::BuildOnly { .. } | Self::NoLogin { .. } => false,
         }
     }
 
     pub(crate) fn reason(&self) -> &str {
         match self {
-            Self::Push { reason } | Self::PushIfAllowed { reason } | Self::BuildOnly { reason } => {
-                reason
-            }
+            Self::Push { reason }
+            | Self::PushIfAllowed { reason }
+            | Self::BuildOnly { reason }
+            | Self::NoLogin { reason, .. } => reason,
         }
     }
 }
@@ -71,10 +78,9 @@ pub(super) fn decide(
         (Push::Auto, Some(head)) if !context.has_rights_of_base() => build_only(format!(
             "the pull request comes from {head}, and the token of such a run may not write packages"
         )),
-        (Push::Auto, _) if without_login.is_some() => build_only(format!(
-            "there is no login for {}",
-            without_login.unwrap_or_default()
-        )),
+        (Push::Auto, _) if without_login.is_some() => {
+            without_a_login(without_login.unwrap_or_default(), context)
+        }
         (Push::Auto, _) if is_dependabot(context) => PushDecision::PushIfAllowed {
             reason: "there is a token, which for Dependabot may be read-only".to_owned(),
         },
@@ -83,6 +89,32 @@ pub(super) fn decide(
         }
         (Push::Auto, None) => push("there is a token, and the event is trusted"),
     })
+}
+
+/// A person means to push, and the registry says whether it takes that from anybody.
+fn without_a_login(registry: &str, context: &Context) -> PushDecision {
+    let reason = format!("there is no login for {registry}");
+    if context.in_actions {
+        return PushDecision::NoLogin {
+            reason,
+            registry: registry.to_owned(),
+            fix: way_to_log_in(registry, context),
+        };
+    }
+    PushDecision::Push {
+        reason: format!("{reason}, so the registry is asked whether it needs one"),
+    }
+}
+
+/// How to log in to `registry`.
+pub(crate) fn way_to_log_in(registry: &str, context: &Context) -> String {
+    let is_own = context.server.has(registry);
+    match (context.in_actions, is_own) {
+        (true, true) => "give the input `github-token` or `password` a token, and the job `packages: write` in its `permissions:`".to_owned(),
+        (true, false) => format!("give a login for {registry} in `registry-auth`, or in `registry`, `username` and `password`"),
+        (false, true) => format!("run `docker login {registry}`, or set `GITHUB_TOKEN` to a token with `write:packages`; `push=false` builds only"),
+        (false, false) => format!("run `docker login {registry}`; `push=false` builds only"),
+    }
 }
 
 /// What the input `floating-tags` says, but for the code of a stranger, which never takes a tag that

@@ -10,7 +10,7 @@ use super::{Registries, connect, subject};
 use crate::Decided;
 use crate::image::ImageName;
 use crate::inputs::candidate::Candidate;
-use crate::plan::decision::PushDecision;
+use crate::plan::decision::{PushDecision, way_to_log_in};
 use crate::problem::{Explanation, Problem};
 use crate::registry::{Pace, Patience, Reach, Registry, Trouble, refusal};
 use crate::workflow::Console;
@@ -35,6 +35,15 @@ pub(super) enum Probe {
 /// Tells for each name whether the registry would take it.
 pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result<()> {
     let plan = &decided.plan;
+    if let PushDecision::NoLogin {
+        reason,
+        registry,
+        fix,
+    } = &plan.push
+    {
+        let what = format!("cannot push to `{registry}`: {reason}");
+        return Err(Problem::new(what, fix).into());
+    }
     if let PushDecision::BuildOnly { reason } = &plan.push {
         for name in &plan.images {
             let fate = if plan.is_promotion() {
@@ -157,6 +166,12 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
     let subject = subject(decided, name);
     let refused = |what: String| Probe::Refused(refusal(&what, &subject, &trouble));
     match &trouble {
+        Trouble::Denied { .. } if !trouble.is_passing() && !registry.has_login() => {
+            let host = name.registry();
+            let what = format!("cannot push `{name}`: there is no login for {host}");
+            let fix = way_to_log_in(host, &decided.context);
+            Probe::Refused(Problem::new(what, fix).because(trouble.to_string()))
+        }
         Trouble::Unreachable {
             reach: Reach::Nobody,
             ..

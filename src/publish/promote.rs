@@ -9,7 +9,6 @@ use crate::Decided;
 use crate::engine::Built;
 use crate::image::ImageName;
 use crate::plan::Plan;
-use crate::plan::decision::PushDecision;
 use crate::registry::copy::{Halted, copy, copy_under};
 use crate::registry::{Manifest, Pace, Patience, Unfit, as_docker, read_refusal, refusal};
 use crate::server::Kind;
@@ -75,7 +74,10 @@ pub(super) async fn promote(
 
 /// A run that may not push publishes nothing, and has nothing to build either.
 pub(super) fn say_it_would_be(plan: &Plan, console: Console) {
-    if let (Some(candidate), PushDecision::BuildOnly { reason }) = (&plan.candidate, &plan.push) {
+    if let Some(candidate) = &plan.candidate
+        && !plan.push.is_push()
+    {
+        let reason = plan.push.reason();
         console.notice(&format!(
             "{candidate} would be published, and is not, because {reason}"
         ));

@@ -1,6 +1,8 @@
 //! Outside Actions: the program in the checkout of a person.
 
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 
 use ghcr_double::{Account, Double, Package};
 
@@ -228,4 +230,73 @@ fn a_repeated_list_has_all_its_lines() {
     assert!(run.succeeded, "{}", run.stderr);
     let expected = "ghcr.io/acme/widget:one\nghcr.io/acme/widget:two";
     assert_eq!(run.output("tags"), expected);
+}
+
+/// A run without any login.
+fn without_login(command: &str, registry: &str) -> Action {
+    let (action, _head) = in_checkout("");
+    action
+        .buildx("exit 1")
+        .input("registry", registry)
+        .arguments(&[command])
+}
+
+#[test]
+fn without_a_login_the_registry_is_asked_and_its_refusal_says_how_to_log_in() {
+    for command in ["check", "publish"] {
+        let (double, _digest) = double_with_image("v1");
+        let run = without_login(command, &double.host()).run();
+        assert_eq!(run.status, Some(1), "{}", run.stdout);
+        let way = format!("docker login {}", double.host());
+        assert!(run.stderr.contains(&way), "{}", run.stderr);
+        assert!(!double.requests().is_empty());
+        assert_eq!(run.noted("calls"), "");
+    }
+}
+
+#[test]
+fn in_actions_check_without_a_login_fails_and_asks_nobody() {
+    let (double, _digest) = double_with_image("v1");
+    let run = Action::new()
+        .event("push_branch")
+        .input("registry", double.host())
+        .arguments(&["check"])
+        .run();
+    assert_eq!(run.status, Some(1), "{}", run.stdout);
+    assert!(run.stderr.contains("`registry-auth`"), "{}", run.stderr);
+    assert_eq!(double.requests().len(), 0);
+}
+
+/// A registry that opens an upload to anybody.
+#[expect(clippy::disallowed_methods, reason = "the server of a test")]
+fn open_registry() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = listener.local_addr().unwrap().to_string();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let mut request = [0; 4096];
+            let length = stream.read(&mut request).unwrap_or(0);
+            let is_upload = request[..length].starts_with(b"POST /v2/acme/widget/blobs/uploads/ ");
+            let status = if is_upload {
+                "202 Accepted"
+            } else {
+                "404 Not Found"
+            };
+            let head = "Location: /v2/acme/widget/blobs/uploads/1\r\nContent-Length: 0\r\nConnection: close";
+            drop(write!(stream, "HTTP/1.1 {status}\r\n{head}\r\n\r\n"));
+        }
+    });
+    host
+}
+
+#[test]
+fn a_registry_that_needs_no_login_is_found_out_by_asking() {
+    let run = without_login("check", &open_registry()).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert!(
+        run.stdout.contains("takes a push of acme/widget"),
+        "{}",
+        run.stdout
+    );
 }

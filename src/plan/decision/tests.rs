@@ -75,6 +75,7 @@ fn cases() -> Vec<Case> {
 
 fn context(case: &Case) -> Context {
     let variables = [
+        ("GITHUB_ACTIONS", "true"),
         ("GITHUB_REPOSITORY", "acme/Widget"),
         ("GITHUB_REF", "refs/heads/main"),
         ("GITHUB_SHA", "0123456789"),
@@ -101,6 +102,7 @@ fn line(case: &Case, variables: &[(&str, &str)]) -> String {
         Ok(PushDecision::Push { reason }) => format!("push, {floating}: {reason}"),
         Ok(PushDecision::PushIfAllowed { reason }) => format!("ask, {floating}: {reason}"),
         Ok(PushDecision::BuildOnly { reason }) => format!("build: {reason}"),
+        Ok(PushDecision::NoLogin { reason, .. }) => format!("build: {reason}"),
         Err(problem) => format!("refuse: {problem}"),
     }
 }
@@ -203,4 +205,16 @@ fn whoever_says_push_is_believed() {
         Dependabot, push        push, forward: the input `push` is `true`
         Dependabot, pull        push, forward: the input `push` is `true`
     "#]].assert_eq(&table(&[TOKEN, ("INPUT_PUSH", "true")]));
+}
+
+/// A person without a login means to push: only the registry can say whether it needs one.
+#[test]
+fn outside_actions_the_registry_is_asked() {
+    let inputs = Inputs::from_vars(&Vars::of(&[]), &[]).unwrap();
+    let context = Context {
+        in_actions: false,
+        ..context(&case("push", "push", json!({})))
+    };
+    let decided = decide(&inputs, &context, Some("ghcr.io")).unwrap();
+    assert!(decided.is_push(), "{decided:?}");
 }
