@@ -120,7 +120,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let builder = done.builder.take();
     let report = Report::new(decided, done, outcome.as_ref().err());
     let told = report::tell(&report, vars, request.json, console);
-    let failures = [outcome, told].into_iter().filter_map(Result::err);
+    let failures = outcome.err().into_iter().chain(told);
     let failed = failures
         .map(|error| console.failure(&Explanation::of(&error)))
         .count();

@@ -121,51 +121,81 @@ impl Report {
     }
 }
 
-/// Tells everybody: the runner's files, then the person or program that reads stdout.
+/// Tells everybody, the log first: a digest that was pushed is reported whatever becomes of the files. One
+/// place that cannot be written keeps nothing from the others. Later steps read the outputs, so without them the run
+/// fails; the bake files and the summary are worth a warning.
 pub(crate) fn tell(
     report: &Report,
     vars: &Vars,
     as_json: bool,
     console: Console,
-) -> anyhow::Result<()> {
-    let files = match &report.decided {
-        Some(decided) => bake::write(decided, vars)?,
-        None => Vec::new(),
+) -> Vec<anyhow::Error> {
+    if let Some(plan) = report.plan() {
+        say_result(report, plan, as_json, console);
+    }
+    let warn = |error: &anyhow::Error| {
+        console.warning(None, &Explanation::of(error).to_string());
     };
+    let files = report
+        .decided
+        .as_ref()
+        .map(|decided| bake::write(decided, vars));
+    let files = files.unwrap_or_else(|| Ok(Vec::new()));
+    let files = files.inspect_err(warn).unwrap_or_default();
     let outputs = outputs::of_report(report, &files);
-    if let Some(path) = vars.path("GITHUB_OUTPUT") {
-        outputs::append(path, &outputs)?;
+    let failures = write_outputs(report, &outputs, vars);
+    if let Err(error) = write_summary(report, vars) {
+        warn(&error);
     }
-    if let Some(path) = vars
+    if as_json {
+        let result = match report.plan() {
+            Some(plan) if !report.is_publication() => plan::json(plan),
+            _ => outputs_json(&outputs),
+        };
+        console.result(&format!("{result}\n"));
+    }
+    failures
+}
+
+/// The result in the log; a plan that goes to a program is not repeated there.
+fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
+    if report.is_publication() {
+        console.say(&summary::text(report, plan));
+    } else if !as_json {
+        console.say(&plan::text(plan));
+    }
+}
+
+/// What later steps read.
+fn write_outputs(report: &Report, outputs: &[outputs::Output], vars: &Vars) -> Vec<anyhow::Error> {
+    let exported = vars
         .path("GITHUB_ENV")
-        .filter(|_| report.exports_metadata())
-    {
-        outputs::append_variables(path, &outputs)?;
-    }
-    if let Some(path) = vars.path("GITHUB_ARTIFACTS") {
-        outputs::append_artifacts(path, &report.done)?;
-    }
-    if let Some(path) = vars
-        .path("GITHUB_STEP_SUMMARY")
-        .filter(|_| report.wants_summary())
-    {
-        outputs::append_text(path, &summary::markdown(report)).with_context(|| {
-            Problem::new(
-                format!("cannot write the summary to `{}`", path.display()),
-                "let `GITHUB_STEP_SUMMARY` name a writable file, or unset it",
-            )
-        })?;
-    }
-    match (report.plan(), as_json) {
-        (Some(plan), true) if !report.is_publication() => {
-            console.result(&format!("{}\n", plan::json(plan)))
-        }
-        (_, true) => console.result(&format!("{}\n", outputs_json(&outputs))),
-        (Some(plan), false) if !report.is_publication() => console.say(&plan::text(plan)),
-        (Some(plan), false) => console.say(&summary::text(report, plan)),
-        (None, false) => {}
-    }
-    Ok(())
+        .filter(|_| report.exports_metadata());
+    let written = [
+        vars.path("GITHUB_OUTPUT")
+            .map(|path| outputs::append(path, outputs)),
+        exported.map(|path| outputs::append_variables(path, outputs)),
+        vars.path("GITHUB_ARTIFACTS")
+            .map(|path| outputs::append_artifacts(path, &report.done)),
+    ];
+    written
+        .into_iter()
+        .flatten()
+        .filter_map(Result::err)
+        .collect()
+}
+
+fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
+    let path = vars.path("GITHUB_STEP_SUMMARY");
+    let Some(path) = path.filter(|_| report.wants_summary()) else {
+        return Ok(());
+    };
+    outputs::append_text(path, &summary::markdown(report)).with_context(|| {
+        Problem::new(
+            format!("cannot write the summary to `{}`", path.display()),
+            "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it",
+        )
+    })
 }
 
 fn outputs_json(outputs: &[outputs::Output]) -> Value {

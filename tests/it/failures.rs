@@ -29,7 +29,7 @@ fn tag_push() -> Action {
 #[test]
 fn outside_a_checkout_the_repository_must_be_named() {
     check(
-        Action::new().run(),
+        Action::new().arguments(&["publish"]).run(),
         expect![[r#"
         error: the repository is not known: `GITHUB_REPOSITORY` is not set
           because: there is no git checkout here either
@@ -290,4 +290,66 @@ fn a_stopped_run_leaves_no_login_behind() {
           fix: run it again; nothing is left half-way but what the report names
     "#]],
     );
+}
+
+/// A publication whose image is in the registry, with one place of the runner that cannot be written: a file
+/// that is a folder, or a folder that is a file.
+fn with_unwritable(variable: &str) -> Run {
+    let double = ghcr_double::Double::builder()
+        .token(TOKEN, ghcr_double::Account::workflow("acme/Widget"))
+        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let action = Action::new().event("push_tag").buildx_pushes(&digest);
+    let place = match variable {
+        "RUNNER_TEMP" => action.path("workspace/Dockerfile"),
+        _ => action.path("home"),
+    };
+    let run = action
+        .input("github-token", TOKEN)
+        .input("registry", double.host())
+        .env("GITHUB_API_URL", double.api_url())
+        .env(variable, place.display().to_string())
+        .run();
+    assert!(
+        run.stdout.contains(&format!("digest   {digest}")),
+        "{}",
+        run.stdout
+    );
+    run
+}
+
+#[test]
+fn an_unwritable_summary_is_a_warning() {
+    let run = with_unwritable("GITHUB_STEP_SUMMARY");
+    assert!(run.succeeded, "{}", run.stderr);
+    let warning = "::warning title=ghcr-publish::cannot write the summary";
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    assert_eq!(run.output("pushed"), "true");
+}
+
+#[test]
+fn unwritable_bake_files_are_a_warning() {
+    let run = with_unwritable("RUNNER_TEMP");
+    assert!(run.succeeded, "{}", run.stderr);
+    let warning = "::warning title=ghcr-publish::cannot write the bake files";
+    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    assert_eq!(
+        (run.output("pushed"), run.output("bake-file")),
+        ("true", "")
+    );
+    assert!(run.summary.contains("is published"), "{}", run.summary);
+}
+
+#[test]
+fn unwritable_outputs_are_an_error_after_the_result() {
+    let run = with_unwritable("GITHUB_OUTPUT");
+    assert_eq!(run.status, Some(1));
+    assert!(
+        run.stderr.contains("cannot write the outputs"),
+        "{}",
+        run.stderr
+    );
+    assert!(run.summary.contains("is published"), "{}", run.summary);
 }
