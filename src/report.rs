@@ -152,7 +152,7 @@ pub(crate) fn tell(
             Some(plan) if !report.is_publication() => plan::json(plan),
             _ => outputs_json(&outputs),
         };
-        console.result(&format!("{result}\n"));
+        console.result(&json_line(&result));
     }
     failures
 }
@@ -196,6 +196,11 @@ fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
             "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it",
         )
     })
+}
+
+/// One line in which no text is a command of the runner, whoever prints it: `#` is escaped.
+fn json_line(value: &Value) -> String {
+    value.to_string().replace('#', "\\u0023") + "\n"
 }
 
 fn outputs_json(outputs: &[outputs::Output]) -> Value {

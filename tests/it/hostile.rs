@@ -245,3 +245,22 @@ fn a_line_without_an_end_takes_no_memory() {
     assert_eq!(found, []);
     assert!((1..32 * 1024).contains(&peak), "{peak} KiB");
 }
+
+/// A step may print the object: nothing in it may be a command, and a program reads the same text.
+#[test]
+fn json_holds_no_command() {
+    for arguments in [&["plan", "--json"], &["publish", "--json"]] {
+        let run = Action::new()
+            .event("push_tag")
+            .buildx_pushes(&format!("sha256:{}", "0".repeat(64)))
+            .input("push", "false")
+            .input("labels", "evil=##[error]x")
+            .arguments(arguments)
+            .run();
+        assert!(run.succeeded, "{}", run.stderr);
+        assert_eq!(commands(run.stdout.as_bytes()), [], "{}", run.stdout);
+        let object: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+        let labels = object["labels"].to_string();
+        assert!(labels.contains("##[error]x"), "{labels}");
+    }
+}
