@@ -152,7 +152,8 @@ async fn publish_to(
             commit: &decided.context.base_commit(),
             digest: None,
         };
-        claim.require_all(registries).await?;
+        let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+        claim.require_all(registries, patience).await?;
     }
     let engine = Engine::find(vars, plan).await?;
     let builder = engine
@@ -182,7 +183,6 @@ async fn publish_to(
         return promote::promote(decided, registries, &found, console, done).await;
     }
     let pushed = push::build_and_push(&workshop, registries, &mut done.record).await?;
-    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
@@ -194,7 +194,7 @@ async fn publish_to(
         decided,
         registries,
         &image,
-        patience,
+        pushed.patience,
         console,
         &mut done.held,
     );

@@ -4,7 +4,7 @@ use super::{Registries, names_in, subject};
 use crate::Decided;
 use crate::image::{Digest, ImageName, Tag};
 use crate::problem::Problem;
-use crate::registry::{Manifest, Origin, Pace, Patience, Repository, Trouble, read_refusal};
+use crate::registry::{Manifest, Origin, Patience, Repository, Trouble, read_refusal};
 
 /// The image that is about to be published.
 pub(super) struct Claim<'a> {
@@ -31,10 +31,13 @@ impl Claim<'_> {
     ///
     /// A repository that may not be read yet is asked again when the image is in it: before the first
     /// push, registries hide what does not exist.
-    pub(super) async fn require_all(&self, registries: &Registries) -> anyhow::Result<()> {
+    pub(super) async fn require_all(
+        &self,
+        registries: &Registries,
+        patience: Patience,
+    ) -> anyhow::Result<()> {
         let plan = &self.decided.plan;
         for name in names_in(registries, self.decided) {
-            let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), patience);
             for tag in plan.commit_tags() {

@@ -26,18 +26,19 @@ pub(super) async fn promote(
         console.say(&format!("publishing {found} as it is"));
         done.published_from = Some(found.to_string());
     }
-    let root = root_for(decided, registries, found).await?;
+    // One deadline for all that follows.
+    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    let root = root_for(decided, registries, found, patience).await?;
     let claim = Claim {
         decided,
         commit: &found.commit,
         digest: Some(&root.digest),
     };
-    claim.require_all(registries).await?;
-    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    claim.require_all(registries, patience).await?;
     let root = &root;
     let names: Vec<&ImageName> = names_in(registries, decided).collect();
     let copies = names.iter().map(|&name| async move {
-        let copied = copy_to(decided, name, registries, found, root, console).await;
+        let copied = copy_to(decided, name, registries, found, root, patience, console).await;
         copied.map_err(|halted| explain(decided, name, found, &halted))
     });
     let mut failures = Vec::new();
@@ -90,6 +91,7 @@ async fn root_for(
     decided: &Decided,
     registries: &Registries,
     found: &Found,
+    patience: Patience,
 ) -> anyhow::Result<Manifest> {
     if decided
         .plan
@@ -99,7 +101,6 @@ async fn root_for(
     {
         return Ok(found.root.clone());
     }
-    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let origin = found.origin(registries, patience);
     let platform = decided.inputs.build.platforms.first();
     let converted = as_docker(origin, &found.root, platform.map(String::as_str)).await;
@@ -125,9 +126,9 @@ async fn copy_to(
     registries: &Registries,
     found: &Found,
     root: &Manifest,
+    patience: Patience,
     console: Console,
 ) -> Result<(), Halted> {
-    let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     let target = registries[name.registry()].repository(name.repository(), patience);
     let origin = found.origin(registries, patience);
     let moved = if is_older(decided, name) {

@@ -17,6 +17,8 @@ pub(super) struct Pushed {
     pub(super) built: Built,
     pub(super) names: Vec<ImageName>,
     pub(super) failures: Vec<anyhow::Error>,
+    /// What is left of `push-timeout`: it began with the first push that failed, else with the end of the build.
+    pub(super) patience: Patience,
 }
 
 /// Builds and pushes until the registries have it or patience ends. A name that is refused for good is
@@ -35,6 +37,7 @@ pub(super) async fn build_and_push(
     let mut failures = Vec::new();
     let mut patience: Option<Patience> = None;
     let (mut tries, mut repeated) = (0, 0);
+    let begin = || Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
     loop {
         let failed: PushFailed = match workshop.build(&request, record).await {
             Ok(built) => {
@@ -43,13 +46,13 @@ pub(super) async fn build_and_push(
                     built,
                     names: names(&request),
                     failures,
+                    patience: patience.unwrap_or_else(begin),
                 });
             }
             Err(error) => error.downcast()?,
         };
         tries += 1;
-        let timeout = decided.inputs.push_timeout;
-        let patience = patience.get_or_insert_with(|| Patience::lasting(timeout, Pace::REAL));
+        let patience = patience.get_or_insert_with(begin);
         let name = failed.name(&request);
         let asked = patience::hint(&failed.cause);
         let diagnosis = diagnose(decided, registries, &name, &failed).await;

@@ -445,3 +445,22 @@ fn a_bearer_is_renewed_when_it_ages() {
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert!(double.count(Endpoint::Token) >= 2);
 }
+
+/// The push waits two of three seconds, so a tag that asks for two more comes too late.
+#[test]
+fn the_push_and_the_tags_share_one_deadline() {
+    let (double, digest) = double();
+    let cause = format!(
+        "failed to push {}/acme/widget:v1.2.3: toomanyrequests: retry-after: 2s, allowed: 1/minute",
+        double.host()
+    );
+    let busy = Fault::on(Endpoint::TagPut).answer(503);
+    double.script(busy.header("Retry-After", "2"));
+    let run = publication(&double)
+        .buildx(&failing_at_first(&digest, &[&cause]))
+        .input("push-timeout", "3s")
+        .run();
+    assert_eq!(run.noted("home/tries"), "2\n");
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(double.tags("acme/widget").get("latest"), None);
+}
