@@ -120,23 +120,6 @@ fn a_change_beside_the_current_directory_counts_too() {
 }
 
 #[test]
-fn nothing_in_the_configuration_of_the_checkout_is_run() {
-    let (action, head) = in_checkout("");
-    let touched = action.path("touched").display().to_string();
-    let filter = format!("touch {touched}; cat");
-    git(&action, "", &["config", "filter.evil.clean", &filter]);
-    fs::write(
-        action.path("workspace/.git/info/attributes"),
-        "* filter=evil\n",
-    )
-    .unwrap();
-    fs::write(action.path("workspace/Dockerfile"), "FROM DEBIAN!\n").unwrap();
-    let touched = action.path("touched");
-    is_dirty(action, &head, "`Dockerfile`");
-    assert!(!touched.exists());
-}
-
-#[test]
 fn a_checkout_that_cannot_be_compared_names_no_commit() {
     let (action, head) = in_checkout("");
     fs::write(action.path("workspace/.git/index"), "broken").unwrap();
