@@ -34,7 +34,7 @@ engine_answers_at() { # DOCKER_HOST
 # The buildx program, looked for where ours looks for it.
 buildx_path() {
     local place
-    type -P buildx docker-buildx | head -n 1 | grep . && return 0
+    if type -P buildx || type -P docker-buildx; then return 0; fi
     for place in "${DOCKER_CONFIG:-$HOME/.docker}" /usr/local/lib/docker /usr/local/libexec/docker /usr/lib/docker /usr/libexec/docker; do
         [ ! -x "$place/cli-plugins/docker-buildx" ] || { echo "$place/cli-plugins/docker-buildx"; return 0; }
     done

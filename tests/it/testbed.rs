@@ -301,3 +301,21 @@ fn every_script_says_where_it_failed() {
     }
     assert!(scripts > 20, "{scripts} scripts");
 }
+
+#[test]
+fn one_buildx_is_found_beside_another() {
+    let plugin = "docker/cli-plugins/docker-buildx";
+    let machine = Machine::new()
+        .with(plugin, "#!/bin/sh\n")
+        .with("bin/buildx", "#!/bin/sh\n");
+    let found = |commands: &str| {
+        let (said, succeeded) = machine.says("common.sh", commands);
+        assert!(succeeded, "{said}");
+        said.trim().to_owned()
+    };
+    let own = machine.path("bin/buildx").display().to_string();
+    assert_eq!(found("DOCKER_CONFIG=$PWD/docker buildx_path"), own);
+    let by_plugin = "PATH=/usr/bin:/bin DOCKER_CONFIG=$PWD/docker buildx_path";
+    let plugin = machine.path(plugin).display().to_string();
+    assert_eq!(found(by_plugin), plugin);
+}
