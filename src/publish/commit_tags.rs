@@ -1,5 +1,7 @@
 //! A tag that names a commit keeps showing it: no image of another commit takes it.
 
+use std::time::Duration;
+
 use super::{Registries, names_in, subject};
 use crate::Decided;
 use crate::image::{Digest, ImageName, Tag};
@@ -23,8 +25,31 @@ enum Holder {
     Other(String),
 }
 
+/// From so many tags on, one list of all tags saves questions about single ones.
+const WORTH_A_LIST: usize = 3;
+
 const SOURCE: &str = "org.opencontainers.image.source";
 const REVISION: &str = "org.opencontainers.image.revision";
+
+/// Those of `tags` that the repository may have. Without a list, each is asked for; in a repository that is
+/// not there yet, only `first` is, the one that the engine writes.
+async fn not_absent(
+    repository: Repository<'_>,
+    mut tags: Vec<Tag>,
+    first: Option<&Tag>,
+) -> Vec<Tag> {
+    if tags.len() < WORTH_A_LIST {
+        return tags;
+    }
+    if let Ok(list) = repository.at_most(Duration::ZERO).tags().await {
+        let is_new = list.names.is_empty() && !list.is_complete;
+        tags.retain(|tag| match first {
+            Some(first) if is_new => tag == first,
+            _ => !list.lacks(tag),
+        });
+    }
+    tags
+}
 
 impl Claim<'_> {
     /// Refuses when a tag of the plan that names a commit shows another one, before anything is written.
@@ -40,7 +65,7 @@ impl Claim<'_> {
         for name in names_in(registries, self.decided) {
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), patience);
-            for tag in plan.commit_tags() {
+            for tag in not_absent(repository, plan.commit_tags(), Some(&plan.primary)).await {
                 match self.holder(repository, &tag).await {
                     Err(Trouble::Denied { .. }) => {}
                     holder => self.judge(name, &tag, holder)?,
@@ -57,9 +82,10 @@ impl Claim<'_> {
         repository: Repository<'_>,
         tags: &[Tag],
     ) -> Result<(), Problem> {
-        let of_commit = self.decided.plan.commit_tags();
-        for tag in tags.iter().filter(|tag| of_commit.contains(tag)) {
-            self.judge(name, tag, self.holder(repository, tag).await)?;
+        let mut of_commit = self.decided.plan.commit_tags();
+        of_commit.retain(|tag| tags.contains(tag));
+        for tag in not_absent(repository, of_commit, None).await {
+            self.judge(name, &tag, self.holder(repository, &tag).await)?;
         }
         Ok(())
     }

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 
+use ghcr_double::{Account, Double, Repository};
 use serde_json::Value;
 
 use super::world::{Crane, DebianRegistry, publication};
+use crate::support::TOKEN;
 
 #[test]
 fn several_platforms_and_tags_match_what_crane_reads() {
@@ -46,25 +48,33 @@ fn several_platforms_and_tags_match_what_crane_reads() {
 
 #[test]
 fn a_second_publication_moves_the_branch() {
+    const FIRST: &str = "0123456789abcdef0123456789abcdef01234567";
+    const SECOND: &str = "89abcdef0123456789abcdef0123456789abcdef";
     let registry = DebianRegistry::start();
-    let first = publication(None)
-        .event("push_branch")
-        .input("registry", registry.host())
-        .run();
+    let date = "2026-11-20T10:00:00Z";
+    let history = Repository::new("acme/Widget")
+        .commit(FIRST, &[], date)
+        .commit(SECOND, &[FIRST], date);
+    let api = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .repository(history)
+        .start()
+        .unwrap();
+    let push = |commit: &str| {
+        publication(None)
+            .event("push_branch")
+            .env("GITHUB_API_URL", api.api_url())
+            .env("GITHUB_SHA", commit)
+            .input("registry", registry.host())
+            .run()
+    };
+    let first = push(FIRST);
     assert!(first.succeeded, "{}", first.stderr);
-    let second = publication(None)
-        .event("push_branch")
-        .input("registry", registry.host());
-    let second = second
-        .env("GITHUB_SHA", "89abcdef0123456789abcdef0123456789abcdef")
-        .run();
+    let second = push(SECOND);
     assert!(second.succeeded, "{}", second.stderr);
     assert_ne!(first.output("digest"), second.output("digest"));
     let crane = Crane::new(&registry.host());
     assert_eq!(crane.digest(second.output("tags")), second.output("digest"));
-    let first_image = format!(
-        "{}:sha-0123456789abcdef0123456789abcdef01234567",
-        first.output("image")
-    );
+    let first_image = format!("{}:sha-{FIRST}", first.output("image"));
     assert_eq!(crane.digest(&first_image), first.output("digest"));
 }
