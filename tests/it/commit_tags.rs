@@ -75,6 +75,22 @@ fn a_tag_of_another_commit_is_kept_and_nothing_is_built() {
     assert!(run.stderr.contains("format=long"), "{}", run.stderr);
 }
 
+/// From three on, one list says which of them the repository has.
+#[test]
+fn one_of_many_tags_that_shows_another_commit_is_kept() {
+    let many = format!("{RULES}\ntype=sha,prefix=a-\ntype=sha,prefix=b-");
+    let double = double();
+    let theirs = double.put_image(NAME, SHORT, &of(OTHER));
+    let run = push(&double, &many).run();
+    kept(&run, &double, SHORT, &theirs, "of the commit `0123456fffff");
+    let requests = double.requests();
+    let reads = requests.iter().map(|seen| seen.path.as_str());
+    let reads: Vec<&str> = reads.filter(|path| path.contains("/manifests/")).collect();
+    // The engine's image is there already, and the two others are not.
+    let expected = ["x-0123456", SHORT].map(|tag| format!("/v2/{NAME}/manifests/{tag}"));
+    assert_eq!(reads, expected);
+}
+
 #[test]
 fn labels_say_the_commit_too() {
     let double = double();
