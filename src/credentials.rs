@@ -34,9 +34,10 @@ pub(crate) struct Credentials {
 #[derive(Clone, Debug)]
 enum Audience {
     Host(String),
-    /// Those of the GitHub server, and those of this machine: a token that is sent to anybody else's is
-    /// given away.
+    /// Those of the GitHub server: anybody else could use its token.
     Server(Server),
+    /// Those of the GitHub server, and those of this machine (loopback).
+    ServerAndLoopback(Server),
 }
 
 /// What is sent to a registry to be known there.
@@ -70,7 +71,7 @@ pub(crate) fn withhold_token(inputs: &mut Inputs, server: &Server, vars: &Vars) 
 
 impl Credentials {
     /// `server` is the one whose token `github-token` is. `password` is for the registry the inputs name, or for
-    /// those of the server.
+    /// those of the server and of this machine; a token of the environment is for those of the server only.
     pub(crate) fn new(inputs: &Inputs, vars: &Vars, server: &Server) -> anyhow::Result<Self> {
         let listed = inputs.destination.registry_auth.iter().map(|login| {
             let RegistryLogin {
@@ -92,12 +93,18 @@ impl Credentials {
             password: password.clone(),
         };
         let registry = inputs.registry.clone();
-        let of_password = registry.map_or_else(|| Audience::Server(server.clone()), Audience::Host);
+        let of_input = || Audience::ServerAndLoopback(server.clone());
+        let of_password = registry.map_or_else(of_input, Audience::Host);
         let password = inputs.password.as_ref();
         let password = password.map(|password| (of_password, login(asked, password)));
         let username = if password.is_some() { actor } else { asked };
         let token = inputs.github_token.as_ref();
-        let token = token.map(|token| (Audience::Server(server.clone()), login(username, token)));
+        // Whoever sets a variable for GitHub's tools does not mean a local registry by it.
+        let of_token = match inputs.token_variable {
+            Some(_) => Audience::Server(server.clone()),
+            None => of_input(),
+        };
+        let token = token.map(|token| (of_token, login(username, token)));
         Ok(Self {
             own: listed.chain(password).chain(token).collect(),
             docker: DockerConfig::read(vars)?,
@@ -120,7 +127,7 @@ impl Credentials {
     pub(crate) fn know(&self, registry: &str) -> bool {
         let names_it = |audience: &Audience| match audience {
             Audience::Host(host) => host == registry,
-            Audience::Server(server) => server.has(registry),
+            Audience::Server(server) | Audience::ServerAndLoopback(server) => server.has(registry),
         };
         self.own.iter().any(|(audience, _)| names_it(audience))
             || self
@@ -170,7 +177,8 @@ impl Audience {
     fn includes(&self, registry: &str) -> bool {
         match self {
             Self::Host(host) => host == registry,
-            Self::Server(server) => server.has(registry) || is_loopback(registry),
+            Self::Server(server) => server.has(registry),
+            Self::ServerAndLoopback(server) => server.has(registry) || is_loopback(registry),
         }
     }
 }
@@ -338,10 +346,32 @@ mod tests {
             shown(&password_only, "ghcr.io").as_deref(),
             Some("x-access-token:p")
         );
-        assert_eq!(
-            shown(&token_only, "127.0.0.1:5000").as_deref(),
-            Some("x-access-token:t")
-        );
+    }
+
+    #[test]
+    fn a_loopback_registry_gets_a_token_that_is_an_input_and_none_of_the_environment() {
+        let check = |inputs: &[(&str, &str)], expected: Option<&str>| {
+            for registry in ["127.0.0.1:5000", "localhost", "[::1]:5000"] {
+                let inputs = [inputs, &[("INPUT_REGISTRY", registry)]].concat();
+                let login = login(&credentials(&inputs, None), registry);
+                let password = login.map(|login| login.password.expose().to_owned());
+                assert_eq!(password.as_deref(), expected, "{registry} {inputs:?}");
+            }
+        };
+        for variable in ["GITHUB_TOKEN", "GH_TOKEN"] {
+            let token = (variable, "t");
+            check(&[token], None);
+            check(&[token, ("GITHUB_ACTIONS", "true")], None);
+            check(&[token, ("INPUT_PASSWORD", "p")], Some("p"));
+            check(&[token, ("INPUT_GITHUB-TOKEN", "i")], Some("i"));
+        }
+    }
+
+    #[test]
+    fn a_password_without_a_registry_is_for_a_loopback_registry_too() {
+        let inputs = [("GITHUB_TOKEN", "t"), ("INPUT_PASSWORD", "p")];
+        let login = login(&credentials(&inputs, None), "127.0.0.1:5000").unwrap();
+        assert_eq!(login.password.expose(), "p");
     }
 
     #[test]

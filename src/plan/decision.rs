@@ -4,6 +4,7 @@ use crate::context::Context;
 use crate::inputs::destination::FloatingTags;
 use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
+use crate::server::is_loopback;
 
 /// Whether the image goes to the registry; the reason completes the sentence "because ...".
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -113,6 +114,7 @@ pub(crate) fn way_to_log_in(registry: &str, context: &Context) -> String {
         (true, true) => "give the input `github-token` or `password` a token, and the job `packages: write` in its `permissions:`".to_owned(),
         (true, false) => format!("give a login for {registry} in `registry-auth`, or in `registry`, `username` and `password`"),
         (false, true) => format!("run `docker login {registry}`, or set `GITHUB_TOKEN` to a token with `write:packages`; `push=false` builds only"),
+        (false, false) if is_loopback(registry) => format!("run `docker login {registry}`, or set `INPUT_PASSWORD` to its password or token: `GITHUB_TOKEN` is not sent to a registry on this machine; `push=false` builds only"),
         (false, false) => format!("run `docker login {registry}`; `push=false` builds only"),
     }
 }

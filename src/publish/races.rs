@@ -158,7 +158,7 @@ impl Race {
             ("GITHUB_API_URL", &api),
             ("GITHUB_REF", &racer.git_ref),
             ("GITHUB_SHA", &racer.commit),
-            ("GITHUB_TOKEN", TOKEN),
+            ("INPUT_GITHUB-TOKEN", TOKEN),
             ("INPUT_REGISTRY", &racer.host),
             ("INPUT_TAGS", self.truth.rules()),
         ]);

@@ -7,6 +7,7 @@ use std::net::TcpListener;
 use ghcr_double::{Account, Double, Package};
 
 use crate::checkout::{ORIGIN, check_out, git};
+use crate::proofs::recorder::Recorder;
 use crate::support::{Action, Run, TOKEN};
 
 /// A double that holds the image `buildx` is said to push.
@@ -248,6 +249,26 @@ fn in_actions_check_without_a_login_fails_and_asks_nobody() {
     assert_eq!(run.status, Some(1), "{}", run.stdout);
     assert!(run.stderr.contains("`registry-auth`"), "{}", run.stderr);
     assert_eq!(double.requests().len(), 0);
+}
+
+#[test]
+fn a_token_of_the_environment_is_not_sent_to_a_loopback_registry() {
+    let run = |variable: &str| {
+        let registry = Recorder::start("127.0.0.1");
+        let action = without_login("publish", &registry.host());
+        let run = action.env(variable, TOKEN).run();
+        assert_eq!(run.status, Some(1), "{}", run.stdout);
+        (registry.seen().to_lowercase(), run.stderr)
+    };
+    for variable in ["GITHUB_TOKEN", "GH_TOKEN"] {
+        let (seen, said) = run(variable);
+        assert!(seen.contains("/v2/") && !seen.contains("authorization:"));
+        assert!(said.contains("or set `INPUT_PASSWORD`"), "{said}");
+    }
+    for variable in ["INPUT_GITHUB_TOKEN", "INPUT_PASSWORD"] {
+        let (seen, _said) = run(variable);
+        assert!(seen.contains("authorization:"), "{variable}: {seen}");
+    }
 }
 
 /// A registry that opens an upload to anybody.

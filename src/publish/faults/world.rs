@@ -87,7 +87,7 @@ impl World {
             ("GITHUB_API_URL", &api),
             ("GITHUB_REF", "refs/tags/v1.2.3"),
             ("GITHUB_SHA", NEW),
-            ("GITHUB_TOKEN", TOKEN),
+            ("INPUT_GITHUB-TOKEN", TOKEN),
             ("INPUT_REGISTRY", &host),
             ("INPUT_TAGS", TAGS),
         ]);
