@@ -3,7 +3,8 @@
 use super::{destination, docker};
 use crate::context::Context;
 use crate::image::ImageName;
-use crate::inputs::Inputs;
+use crate::inputs::cache::CacheKind;
+use crate::inputs::{Inputs, Push};
 use crate::problem::Problem;
 use crate::server::Kind;
 
@@ -57,9 +58,18 @@ pub(super) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem
     Ok(Names { images, notices })
 }
 
-/// The input `registry`, else the registry of the GitHub server.
+/// The input `registry`, else the registry of the GitHub server. An image that stays with the engine has a host in
+/// its name as well; which of the possible ones makes no difference.
 fn registry(inputs: &Inputs, context: &Context) -> Option<String> {
-    inputs.registry.clone().or_else(|| context.registry.clone())
+    let known = inputs.registry.clone().or_else(|| context.registry.clone());
+    let possible = || context.server.possible_registries().into_iter().next();
+    known.or_else(|| possible().filter(|_| asks_no_registry(inputs)))
+}
+
+/// Whether the run neither writes to the registry of its images nor reads there.
+fn asks_no_registry(inputs: &Inputs) -> bool {
+    let has_cache_there = matches!(inputs.build.cache, CacheKind::Registry | CacheKind::Inline);
+    inputs.push == Push::Never && !has_cache_there
 }
 
 fn unknown_registry(context: &Context) -> Problem {

@@ -178,6 +178,54 @@ fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
 }
 
 #[test]
+fn without_a_push_no_registry_of_an_enterprise_server_is_asked() {
+    let double = Double::builder()
+        .server(Server::ghes_flat())
+        .start()
+        .unwrap();
+    let run = Action::new()
+        .event("push_tag")
+        .env("GITHUB_SERVER_URL", double.server_url())
+        .env("GITHUB_API_URL", double.api_url())
+        .input("push", "false")
+        .buildx_pushes(&format!("sha256:{}", "1".repeat(64)))
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let tag = format!("--tag={}/acme/widget/widget:v1.2.3", double.host());
+    assert!(run.noted("arguments").contains(&tag));
+    assert_eq!(double.requests().len(), 0);
+}
+
+#[test]
+fn without_a_push_a_plan_knows_a_name_on_an_enterprise_server() {
+    let run = enterprise()
+        .without("INPUT_REGISTRY")
+        .input("push", "false")
+        .arguments(&["plan"])
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    let tags = run.output("tags");
+    assert!(
+        tags.starts_with("containers.git.example.com/acme/widget:v1.2.3"),
+        "{tags}"
+    );
+}
+
+#[test]
+fn a_cache_in_the_registry_needs_one_without_a_push_too() {
+    for cache in ["registry", "inline"] {
+        let run = enterprise()
+            .without("INPUT_REGISTRY")
+            .input("push", "false")
+            .input("cache", cache)
+            .arguments(&["plan"])
+            .run();
+        let said = "the registry of `https://git.example.com` is not known";
+        assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
+    }
+}
+
+#[test]
 fn a_file_that_is_no_certificate_is_no_authority() {
     let action = enterprise().input("ca-cert", "Dockerfile");
     refused(
