@@ -138,6 +138,8 @@ impl Inputs {
         warnings.extend(remarks);
         let flavor = flavor::parse(given.untrimmed("flavor"))?;
         warnings.extend(flavor.warnings.iter().cloned());
+        let tags = rules::parse(given.untrimmed("tags"))?;
+        warnings.extend(tags.iter().flat_map(|rule| rule.warnings.iter().cloned()));
         let given_token = given.secret("github-token");
         let (github_token, token_variable) = match given_token {
             Some(token) => (Some(token), None),
@@ -149,7 +151,7 @@ impl Inputs {
             mode: given.parsed("mode", mode)?,
             summary: given.flag("summary", true)?,
             images: images::parse(given.untrimmed("images"))?,
-            tags: rules::parse(given.untrimmed("tags"))?,
+            tags,
             flavor,
             labels,
             annotations,

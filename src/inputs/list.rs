@@ -116,6 +116,12 @@ impl Entry {
         }
     }
 
+    /// A warning about the entry, which names its line.
+    pub(crate) fn warning(&self, text: &str) -> String {
+        let Self { input, line, .. } = self;
+        format!("line {line} of the input `{input}`: {text}")
+    }
+
     /// What is wrong here, with the line and the text it is about.
     pub(crate) fn problem(&self, flaw: Flaw) -> Problem {
         let Self { input, line, text } = self;

@@ -33,6 +33,8 @@ pub(crate) fn parse(
                 entry.text()
             ));
         }
+        let ignored = template.warnings().iter();
+        warnings.extend(ignored.map(|warning| entry.warning(warning)));
         lines.push(LabelLine(template));
     }
     Ok((lines, warnings))
@@ -84,6 +86,13 @@ mod tests {
         let (lines, warnings) = parse("labels", "empty=\n\n{{branch}}\nnovalue").unwrap();
         assert_eq!(lines.len(), 3);
         let expected = "line 4 of the input `labels` has no `=`, so it has no effect: `novalue`";
+        assert_eq!(warnings, [expected]);
+    }
+
+    #[test]
+    fn an_option_that_does_not_exist_is_a_warning() {
+        let (_lines, warnings) = parse("labels", "a=b\nc={{date 'YYYY' zone='UTC'}}").unwrap();
+        let expected = "line 2 of the input `labels`: the option `zone` of `{{date}}` has no effect: `date` has only the option `tz`";
         assert_eq!(warnings, [expected]);
     }
 

@@ -32,6 +32,8 @@ pub(crate) struct TagRule {
     /// Set, even to nothing, it replaces the flavor's.
     pub(crate) prefix: Option<Template<Global>>,
     pub(crate) suffix: Option<Template<Global>>,
+    /// What a person should hear although it stops nothing.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// What a rule looks at.
@@ -119,7 +121,7 @@ impl TagRule {
         let mut attributes = Attributes::new(entry.fields()?);
         let kind_name = attributes.take("type").unwrap_or_else(|| "raw".to_owned());
         let (kind, priority, default_prefix) = Kind::read(&kind_name, &mut attributes)?;
-        let rule = Self {
+        let mut rule = Self {
             line: Some(entry.line()),
             text: entry.text().to_owned(),
             kind,
@@ -132,7 +134,10 @@ impl TagRule {
                 given => given,
             },
             suffix: attributes.template("suffix")?,
+            warnings: Vec::new(),
         };
+        let warnings = attributes.warnings.iter();
+        rule.warnings = warnings.map(|warning| entry.warning(warning)).collect();
         attributes.nothing_left(&kind_name)?;
         match rule.enable.literal() {
             None | Some("true" | "false") => Ok(rule),
@@ -184,7 +189,7 @@ impl Kind {
             },
             "raw" => {
                 let value = attributes.required("value", name, "value=stable")?;
-                let value = Template::parse(&value)?;
+                let value = attributes.parse(&value)?;
                 (Self::Raw { value }, 200.0, None)
             }
             "sha" => (Self::Sha(sha_format(attributes)?), 100.0, Some("sha-")),
@@ -200,7 +205,7 @@ fn version_rule(scheme: Scheme, name: &str, attributes: &mut Attributes) -> Resu
         .map(|text| Pattern::with_group(&text));
     Ok(Kind::Version(VersionRule {
         scheme,
-        pattern: Template::parse(&pattern)?,
+        pattern: attributes.parse(&pattern)?,
         value: attributes.filled_template("value")?,
         within: within.transpose()?,
     }))
@@ -280,11 +285,11 @@ mod tests {
         check("TYPE = sha , Format=long", "Sha(Long)");
         check(
             "stable",
-            "Raw { value: Template { pieces: [Text(\"stable\")] } }",
+            "Raw { value: Template { pieces: [Text(\"stable\")], warnings: [] } }",
         );
         check(
             "=a=b",
-            "Raw { value: Template { pieces: [Text(\"=a=b\")] } }",
+            "Raw { value: Template { pieces: [Text(\"=a=b\")], warnings: [] } }",
         );
     }
 
@@ -299,6 +304,81 @@ mod tests {
             let expected: Vec<_> = DEFAULT_RULES.iter().map(|text| (None, *text)).collect();
             assert_eq!(read, expected);
         }
+    }
+
+    #[track_caller]
+    fn warned(text: &str, expected: &[&str]) {
+        let rules = parse(text).unwrap();
+        let warnings: Vec<_> = rules.into_iter().flat_map(|rule| rule.warnings).collect();
+        assert_eq!(warnings, expected);
+    }
+
+    #[test]
+    fn of_several_bare_values_the_last_counts_and_the_others_are_warned_about() {
+        check(
+            "v1,v2",
+            "Raw { value: Template { pieces: [Text(\"v2\")], warnings: [] } }",
+        );
+        warned(
+            "type=sha\n\nv1,v2",
+            &[
+                "line 3 of the input `tags`: a line is one rule, and only its last value counts: `v1` has no effect; write one rule per line",
+            ],
+        );
+        warned(
+            "v1, =a ,type=raw,enable=true,value=v3",
+            &[
+                "line 1 of the input `tags`: a line is one rule, and only its last value counts: `v1`, `=a` have no effect; write one rule per line",
+            ],
+        );
+        warned(
+            "v1,",
+            &[
+                "line 1 of the input `tags`: a line is one rule, and only its last value counts: `v1` has no effect; write one rule per line",
+            ],
+        );
+        warned(
+            "\"v1,v2\"",
+            &[
+                "line 1 of the input `tags`: a line is one rule, and only its last value counts: `v1` has no effect; write one rule per line",
+            ],
+        );
+    }
+
+    #[test]
+    fn usual_rules_give_no_warning() {
+        warned(
+            "v1\nv2\nv3,enable=true\n,v4\npriority=1,v5,prefix=a-\nvalue=v6\ntype=raw,value=v7,suffix=\n\
+             type=semver,pattern={{version}},value=1.2.3\ntype=raw,value={{date 'YYYY' tz='UTC'}}\ntype=sha",
+            &[],
+        );
+    }
+
+    #[test]
+    fn an_option_that_does_not_exist_is_ignored_wherever_a_rule_has_a_template() {
+        let option = |text: &str, call: &str, has: &str| {
+            let warning = format!(
+                "line 1 of the input `tags`: the option `x` of `{{{{{call}}}}}` has no effect: `{call}` has {has}"
+            );
+            warned(text, &[&warning]);
+        };
+        let (tz, none) = ("only the option `tz`", "no option");
+        option("type=raw,value={{date 'YYYY' x='UTC'}}", "date", tz);
+        option(
+            "type=raw,value={{commit_date 'YYYY' x='UTC'}}",
+            "commit_date",
+            tz,
+        );
+        option("v1,prefix={{branch x='y'}}", "branch", none);
+        option("v1,suffix={{sha x='y'}}", "sha", none);
+        option(
+            "v1,enable={{is_default_branch x='y'}}",
+            "is_default_branch",
+            none,
+        );
+        option("type=schedule,pattern={{date 'YYYY' x='y'}}", "date", tz);
+        option("type=semver,pattern={{version x='y'}}", "version", none);
+        option("type=match,pattern=v,value={{tag x='y'}}", "tag", none);
     }
 
     #[test]

@@ -14,6 +14,8 @@ use call::Call;
 #[derive(Clone, Debug)]
 pub(crate) struct Template<E> {
     pieces: Vec<Piece<E>>,
+    /// What has no effect in it, for the author of the text.
+    warnings: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -29,11 +31,17 @@ pub(crate) trait Expression: Sized {
 
     /// The expression `call` asks for; nothing when it has no such name.
     fn from_call(call: &Call) -> Option<Result<Self, Flaw>>;
+
+    /// The options it has; others are ignored.
+    fn options(&self) -> &'static [&'static str] {
+        &[]
+    }
 }
 
 impl<E: Expression> Template<E> {
     pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
         let mut pieces = Vec::new();
+        let mut warnings = Vec::new();
         let mut literal = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("{{") {
@@ -46,13 +54,15 @@ impl<E: Expression> Template<E> {
             literal.push_str(before.strip_suffix('\\').unwrap_or(before));
             let (call, remaining) = Call::parse(after)?;
             pieces.push(Piece::Text(std::mem::take(&mut literal)));
-            pieces.push(Piece::Expression(resolve(&call)?));
+            let expression: E = resolve(&call)?;
+            warnings.extend(call.ignored_options(expression.options()));
+            pieces.push(Piece::Expression(expression));
             rest = remaining;
         }
         literal.push_str(rest);
         pieces.push(Piece::Text(literal));
         pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
-        Ok(Self { pieces })
+        Ok(Self { pieces, warnings })
     }
 }
 
@@ -66,7 +76,14 @@ fn resolve<E: Expression>(call: &Call) -> Result<E, Flaw> {
 
 impl<E> Template<E> {
     pub(crate) fn empty() -> Self {
-        Self { pieces: Vec::new() }
+        Self {
+            pieces: Vec::new(),
+            warnings: Vec::new(),
+        }
+    }
+
+    pub(crate) fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     pub(crate) fn render(&self, mut value: impl FnMut(&E) -> String) -> String {

@@ -216,6 +216,22 @@ fn a_repeated_list_has_all_its_lines() {
     assert_eq!(run.output("tags"), expected);
 }
 
+#[test]
+fn what_a_tag_rule_ignores_is_a_warning_and_no_error() {
+    let (action, _head) = in_checkout("");
+    let run = plan(action.input("tags", "v1,v2\ntype=raw,value={{date 'YYYY' zone='UTC'}}"));
+    let expected = "ghcr.io/acme/widget:v2\nghcr.io/acme/widget:2026";
+    assert_eq!(run.output("tags"), expected);
+    let warnings: Vec<&str> = run.stdout.lines().take(2).collect();
+    assert_eq!(
+        warnings,
+        [
+            "warning: line 1 of the input `tags`: a line is one rule, and only its last value counts: `v1` has no effect; write one rule per line",
+            "warning: line 2 of the input `tags`: the option `zone` of `{{date}}` has no effect: `date` has only the option `tz`",
+        ]
+    );
+}
+
 /// A run without any login.
 fn without_login(command: &str, registry: &str) -> Action {
     let (action, _head) = in_checkout("");

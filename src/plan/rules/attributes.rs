@@ -3,28 +3,49 @@
 use std::collections::BTreeMap;
 
 use crate::plan::flaw::Flaw;
-use crate::plan::template::Template;
 use crate::plan::template::global::Global;
+use crate::plan::template::{Expression, Template};
 
 /// The fields that were not taken yet, and every name that was asked for.
 pub(super) struct Attributes {
     given: BTreeMap<String, String>,
     asked: Vec<&'static str>,
+    /// What has no effect.
+    pub(super) warnings: Vec<String>,
 }
 
 impl Attributes {
-    /// A field without `=` is the `value`; of two fields with one key the later wins.
+    /// A field without `=` is the `value`; of two fields with one key the later wins. A bare value that loses is
+    /// most likely meant as a rule of its own.
     pub(super) fn new(fields: Vec<String>) -> Self {
-        let pairs = fields.into_iter().map(|field| match field.split_once('=') {
-            Some((key, value)) if !key.is_empty() => {
-                (key.trim().to_lowercase(), value.trim().to_owned())
+        let mut given = BTreeMap::new();
+        let mut bare = None;
+        let mut lost: Vec<String> = Vec::new();
+        for field in fields {
+            let (key, value, is_bare) = match field.split_once('=') {
+                Some((key, value)) if !key.is_empty() => {
+                    (key.trim().to_lowercase(), value.trim().to_owned(), false)
+                }
+                _ => ("value".to_owned(), field, true),
+            };
+            if key == "value" {
+                lost.extend(bare.take());
+                bare = (is_bare && !value.is_empty()).then(|| value.clone());
             }
-            _ => ("value".to_owned(), field),
-        });
-        Self {
-            given: pairs.collect(),
-            asked: Vec::new(),
+            given.insert(key, value);
         }
+        Self {
+            given,
+            asked: Vec::new(),
+            warnings: no_effect(&lost).into_iter().collect(),
+        }
+    }
+
+    /// Parses a text of the rule.
+    pub(super) fn parse<E: Expression>(&mut self, text: &str) -> Result<Template<E>, Flaw> {
+        let template = Template::parse(text)?;
+        self.warnings.extend_from_slice(template.warnings());
+        Ok(template)
     }
 
     pub(super) fn take(&mut self, name: &'static str) -> Option<String> {
@@ -66,9 +87,7 @@ impl Attributes {
         &mut self,
         name: &'static str,
     ) -> Result<Option<Template<Global>>, Flaw> {
-        self.take(name)
-            .map(|value| Template::parse(&value))
-            .transpose()
+        self.take(name).map(|value| self.parse(&value)).transpose()
     }
 
     pub(super) fn filled_template(
@@ -76,7 +95,7 @@ impl Attributes {
         name: &'static str,
     ) -> Result<Option<Template<Global>>, Flaw> {
         self.filled(name)
-            .map(|value| Template::parse(&value))
+            .map(|value| self.parse(&value))
             .transpose()
     }
 
@@ -103,4 +122,18 @@ impl Attributes {
         };
         Err(Flaw::not_one_of(because, &name, &self.asked))
     }
+}
+
+/// The warning that values are replaced by a later one on the same line.
+fn no_effect(lost: &[String]) -> Option<String> {
+    let lost: Vec<String> = lost.iter().map(|value| format!("`{value}`")).collect();
+    let have = match lost.len() {
+        0 => return None,
+        1 => "has",
+        _ => "have",
+    };
+    let lost = lost.join(", ");
+    Some(format!(
+        "a line is one rule, and only its last value counts: {lost} {have} no effect; write one rule per line"
+    ))
 }

@@ -67,11 +67,11 @@ impl Flavor {
             match key.as_str() {
                 "latest" => self.latest = latest(value)?,
                 "prefix" => {
-                    self.prefix.text = Template::parse(value)?;
+                    self.prefix.text = self.template(value, entry)?;
                     side = Some(Side::Prefix);
                 }
                 "suffix" => {
-                    self.suffix.text = Template::parse(value)?;
+                    self.suffix.text = self.template(value, entry)?;
                     side = Some(Side::Suffix);
                 }
                 "onlatest" => self.on_latest(side, boolean(value)?, entry.line()),
@@ -82,6 +82,14 @@ impl Flavor {
             }
         }
         Ok(())
+    }
+
+    fn template(&mut self, text: &str, entry: &Entry) -> Result<Template<Global>, Flaw> {
+        let template = Template::parse(text)?;
+        let ignored = template.warnings().iter();
+        self.warnings
+            .extend(ignored.map(|warning| entry.warning(warning)));
+        Ok(template)
     }
 
     fn on_latest(&mut self, side: Option<Side>, value: bool, line: usize) {
@@ -168,6 +176,19 @@ mod tests {
         refused("prefx=a", "a flavor has no key `prefx`");
         refused("alpine", "`alpine` has no `=`");
         refused("prefix=a,onlatest=1", "`1` is no boolean");
+    }
+
+    #[test]
+    fn an_option_that_does_not_exist_is_a_warning() {
+        let flavor =
+            parse("latest=auto\nprefix={{branch x='y'}}-,suffix={{date 'x' x='y'}}").unwrap();
+        assert_eq!(
+            flavor.warnings,
+            [
+                "line 2 of the input `flavor`: the option `x` of `{{branch}}` has no effect: `branch` has no option",
+                "line 2 of the input `flavor`: the option `x` of `{{date}}` has no effect: `date` has only the option `tz`",
+            ]
+        );
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::plan::flaw::Flaw;
+use crate::plan::flaw::{Flaw, one_of};
 
 /// A name with its quoted arguments: `date 'YYYY' tz='UTC'`.
 pub(crate) struct Call {
@@ -40,9 +40,9 @@ impl Call {
         &self.name
     }
 
-    /// Nothing but the name.
+    /// Nothing but the name, and options.
     pub(crate) fn without_arguments(&self) -> Result<(), Flaw> {
-        if self.arguments.is_empty() && self.options.is_empty() {
+        if self.arguments.is_empty() {
             return Ok(());
         }
         Err(Flaw::new(
@@ -54,16 +54,23 @@ impl Call {
         ))
     }
 
-    /// The one argument there must be, and the options, of which only those in `allowed` may be there.
-    pub(crate) fn one_argument(&self, allowed: &[&str]) -> Result<&str, Flaw> {
-        let unknown = self
-            .options
-            .iter()
-            .find(|(name, _)| !allowed.contains(&name.as_str()));
-        if let Some((name, _)) = unknown {
-            let because = format!("`{}` has no option `{name}`", self.name);
-            return Err(Flaw::not_one_of(because, name, allowed));
-        }
+    /// A warning for each option that is not `known`.
+    pub(super) fn ignored_options(&self, known: &[&str]) -> impl Iterator<Item = String> {
+        let names = self.options.iter().map(|(name, _)| name.as_str());
+        let unknown = names.filter(|name| !known.contains(name));
+        unknown.map(|name| {
+            let has = if known.is_empty() {
+                "no option".to_owned()
+            } else {
+                format!("only the option {}", one_of(known))
+            };
+            let call = &self.name;
+            format!("the option `{name}` of `{{{{{call}}}}}` has no effect: `{call}` has {has}")
+        })
+    }
+
+    /// The one argument there must be.
+    pub(crate) fn one_argument(&self) -> Result<&str, Flaw> {
         match self.arguments.as_slice() {
             [argument] => Ok(argument),
             arguments => Err(Flaw::new(
@@ -188,7 +195,7 @@ mod tests {
     fn arguments_and_options_are_quoted() {
         let (call, rest) = Call::parse(" date  'it\\'s' tz = \"a\" }} rest").unwrap();
         assert_eq!(call.name(), "date");
-        assert_eq!(call.one_argument(&["tz"]), Ok("it's"));
+        assert_eq!(call.one_argument(), Ok("it's"));
         assert_eq!(call.option("tz"), Some("a"));
         assert_eq!(rest, " rest");
     }

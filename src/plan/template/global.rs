@@ -47,6 +47,18 @@ impl Expression for Global {
             _ => None,
         }
     }
+
+    fn options(&self) -> &'static [&'static str] {
+        match self {
+            Self::Date(..) | Self::CommitDate(..) => &["tz"],
+            Self::Branch
+            | Self::Tag
+            | Self::Sha
+            | Self::BaseRef
+            | Self::IsDefaultBranch
+            | Self::IsNotDefaultBranch => &[],
+        }
+    }
 }
 
 impl Template<Global> {
@@ -86,7 +98,7 @@ impl Global {
 }
 
 fn date(call: &Call) -> Result<(DateFormat, Zone), Flaw> {
-    let format = DateFormat::parse(call.one_argument(&["tz"])?);
+    let format = DateFormat::parse(call.one_argument()?);
     let zone = call.option("tz").map_or(Ok(Zone::UTC), time_zone)?;
     Ok((format, zone))
 }
@@ -133,15 +145,26 @@ mod tests {
             "write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `Asia/Tokyo`?",
         );
         refused(
-            "{{date 'x' zone='UTC'}}",
-            "`date` has no option `zone`",
-            "write `tz`",
-        );
-        refused(
             "{{sha 'x'}}",
             "`{{sha \"x\"}}` has arguments, and `sha` takes none",
             "write `{{sha}}`",
         );
+    }
+
+    #[test]
+    fn an_unknown_option_is_ignored_with_a_warning() {
+        let warnings = |text| {
+            let template = Template::<Global>::parse(text).unwrap();
+            template.warnings().to_owned()
+        };
+        assert_eq!(
+            warnings("{{date 'x' zone='UTC' tz='UTC'}}{{branch a='b'}}"),
+            [
+                "the option `zone` of `{{date}}` has no effect: `date` has only the option `tz`",
+                "the option `a` of `{{branch}}` has no effect: `branch` has no option",
+            ]
+        );
+        assert_eq!(warnings("{{commit_date 'x' tz='UTC'}}"), [""; 0]);
     }
 
     #[test]
