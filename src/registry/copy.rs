@@ -143,21 +143,33 @@ impl Parts {
     /// Reads the image level by level, from the root down.
     async fn of(origin: Origin<'_>, root: &Manifest) -> Result<Self, Trouble> {
         let mut parts = Self::default();
-        let mut level = vec![root.clone()];
+        let mut level: BTreeSet<Digest> = parts.add(origin, root.clone())?.into_iter().collect();
         for _depth in 0..=DEEPEST {
-            let mut children = BTreeSet::new();
-            for manifest in level {
-                children.extend(parts.add(origin, manifest)?);
-            }
-            parts.check_size(origin, root, children.len())?;
-            let reads = children.iter().map(|child| origin.manifest(child));
-            level = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
             if level.is_empty() {
                 parts.indexes.reverse();
                 return Ok(parts);
             }
+            level = parts.read(origin, root, &level).await?;
         }
         Err(origin.broken(format!("holds indexes too deep below {}", root.digest)))
+    }
+
+    /// Reads the manifests of a `level`, and no further than an image may be large; gives the next level.
+    async fn read(
+        &mut self,
+        origin: Origin<'_>,
+        root: &Manifest,
+        level: &BTreeSet<Digest>,
+    ) -> Result<BTreeSet<Digest>, Trouble> {
+        self.check_size(origin, root, level.len())?;
+        let reads = level.iter().map(|child| origin.manifest(child));
+        let mut reads = stream::iter(reads).buffered(PARALLEL);
+        let mut below = BTreeSet::new();
+        while let Some(manifest) = reads.try_next().await? {
+            below.extend(self.add(origin, manifest)?);
+            self.check_size(origin, root, 0)?;
+        }
+        Ok(below)
     }
 
     /// Refuses an image that names more manifests, those of the `next` level among them, than fit in memory.

@@ -3,7 +3,7 @@
 use ghcr_double::Endpoint;
 use serde_json::{Value, json};
 
-use super::images::{INDEX, MANIFEST};
+use super::images::{INDEX, Image, MANIFEST};
 use super::{action, action_between, double};
 
 fn entry(media_type: &str, digest: &str) -> Value {
@@ -56,6 +56,45 @@ fn an_index_of_too_many_children_is_not_read_further() {
         run.stdout,
         run.stderr
     );
+    let reads = source.count(Endpoint::ManifestRead);
+    assert!(reads < 10, "{reads} manifests were read");
+}
+
+#[test]
+fn an_index_of_too_many_bytes_is_not_read_further() {
+    let (source, target) = (double(), double());
+    let filler = "a".repeat(4_000_000);
+    let children: Vec<Value> = (0..40)
+        .map(|number| {
+            let image = json!({ "schemaVersion": 2, "mediaType": MANIFEST, "annotations": { "number": number.to_string(), "filler": filler } });
+            let digest = source.put_manifest("acme/tested", "child", MANIFEST, image.to_string());
+            entry(MANIFEST, &digest)
+        })
+        .collect();
+    source.put_manifest("acme/tested", "large", INDEX, index_of(&children));
+    let candidate = format!("{}/acme/tested:large", source.host());
+    let run = action_between(&source, &target, &candidate).run();
+    let log = run.stdout + &run.stderr;
+    assert!(!run.succeeded && log.contains("or 64 MiB of them"), "{log}");
+    let reads = source.count(Endpoint::ManifestRead);
+    assert!(reads < 30, "{reads} manifests were read");
+}
+
+#[test]
+fn an_image_of_too_many_referrers_is_not_read_further() {
+    let (source, target) = (double(), double());
+    let image = Image::small("amd64", "tested").put(&source, "acme/tested");
+    source.put_manifest("acme/tested", "tested", MANIFEST, image.manifest);
+    let referrers: Vec<Value> = (0..1001)
+        .map(|number| entry(MANIFEST, &format!("sha256:{number:064}")))
+        .collect();
+    let tag = image.digest.replace(':', "-");
+    source.put_manifest("acme/tested", &tag, INDEX, index_of(&referrers));
+    let candidate = format!("{}/acme/tested:tested", source.host());
+    let run = action_between(&source, &target, &candidate).run();
+    let log = run.stdout + &run.stderr;
+    let said = "lists more than 1000 referrers of the image";
+    assert!(!run.succeeded && log.contains(said), "{log}");
     let reads = source.count(Endpoint::ManifestRead);
     assert!(reads < 10, "{reads} manifests were read");
 }
