@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn usual_rules_give_no_warning() {
         warned(
-            "v1\nv2\nv3,enable=true\n,v4\npriority=1,v5,prefix=a-\nvalue=v6\ntype=raw,value=v7,suffix=\n\
+            "v1\nv2\nv3,enable=true\n,v4\npriority=1,v5,prefix=a-\nvalue=v6,value=v7\ntype=raw,value=v7,suffix=\n\
              type=semver,pattern={{version}},value=1.2.3\ntype=raw,value={{date 'YYYY' tz='UTC'}}\ntype=sha",
             &[],
         );

@@ -342,6 +342,53 @@ fn unwritable_bake_files_are_a_warning() {
     assert!(run.summary.contains("is published"), "{}", run.summary);
 }
 
+/// A publication that also writes variables and the list of artifacts, where one place cannot be written.
+fn with_all_places_but(variable: &str) -> (Run, [bool; 4]) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let places = ["GITHUB_ENV", "GITHUB_ARTIFACTS"];
+    let action = tag_push()
+        .buildx_pushes(&digest)
+        .input("registry", double.host())
+        .env("GITHUB_API_URL", double.api_url())
+        .env("DOCKER_METADATA_SET_OUTPUT_ENV", "true");
+    let action = places.into_iter().fold(action, |action, place| {
+        let path = action.path(place).display().to_string();
+        action.env(place, path)
+    });
+    let a_folder = action.path("home").display().to_string();
+    let run = action.env(variable, a_folder).run();
+    let written = [
+        run.outputs.contains_key("digest"),
+        run.noted("GITHUB_ENV")
+            .contains("DOCKER_METADATA_OUTPUT_TAGS"),
+        !run.noted("GITHUB_ARTIFACTS").is_empty(),
+        run.summary.contains("is published"),
+    ];
+    (run, written)
+}
+
+#[test]
+fn one_place_that_cannot_be_written_loses_no_other() {
+    let places = [
+        "GITHUB_OUTPUT",
+        "GITHUB_ENV",
+        "GITHUB_ARTIFACTS",
+        "GITHUB_STEP_SUMMARY",
+    ];
+    for (number, place) in places.into_iter().enumerate() {
+        let (run, written) = with_all_places_but(place);
+        let mut expected = [true; 4];
+        expected[number] = false;
+        assert_eq!(written, expected, "{place}: {}{}", run.stdout, run.stderr);
+        assert_eq!(run.succeeded, place == "GITHUB_STEP_SUMMARY", "{place}");
+    }
+}
+
 #[test]
 fn unwritable_outputs_are_an_error_after_the_result() {
     let run = with_unwritable("GITHUB_OUTPUT");

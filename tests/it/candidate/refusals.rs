@@ -1,10 +1,12 @@
 //! Candidates that cannot be published, in the words the user reads.
 
 use expect_test::{Expect, expect};
-use ghcr_double::{Account, Double, Package};
+use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use serde_json::json;
 
-use super::images::Image;
+use super::images::{Image, MANIFEST};
 use super::{action, double};
+use crate::engine_double::{Answers, CONTAINERD};
 use crate::support::{Action, TOKEN};
 
 #[expect(
@@ -57,6 +59,101 @@ fn a_mistyped_host_is_refused_here_too() {
           fix: write `ghcr.io/acme/app`
     "#]],
     );
+}
+
+/// A tag may move between two looks; a digest names the image for good.
+#[test]
+fn a_candidate_named_by_digest_is_that_digest_or_an_error() {
+    let double = double();
+    let named = Image::small("amd64", "named").put(&double, "acme/tested");
+    let other = Image::small("amd64", "other").put(&double, "acme/tested");
+    double.put_manifest("acme/tested", "ci", MANIFEST, other.manifest.clone());
+    let candidate = format!("{}/acme/tested:ci@{}", double.host(), named.digest);
+    let run = action(&double, &candidate).run();
+    assert!(run.succeeded, "{}", run.stderr);
+    assert_eq!(double.tags("acme/widget")["v1.2.3"], named.digest);
+
+    let double = super::double();
+    double.script(
+        Fault::on(Endpoint::ManifestRead)
+            .path(&named.digest)
+            .always()
+            .answer(200)
+            .body(MANIFEST, &other.manifest),
+    );
+    let candidate = format!("{}/acme/tested@{}", double.host(), named.digest);
+    let run = action(&double, &candidate)
+        .input("push-timeout", "1s")
+        .run();
+    let said = format!(
+        "sent bytes of the digest {} for {}",
+        other.digest, named.digest
+    );
+    assert!(
+        !run.succeeded && run.stderr.contains(&said),
+        "{}",
+        run.stderr
+    );
+    assert!(double.tags("acme/widget").is_empty());
+}
+
+/// What an engine exports: an OCI layout of an image without layers, and the digest of its manifest.
+fn exported() -> (String, String) {
+    let double = Double::builder().start().unwrap();
+    let config = r#"{"architecture":"amd64","os":"linux"}"#;
+    let config_digest = double.put_blob("acme/any", config);
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config_digest, "size": config.len() },
+        "layers": [],
+    })
+    .to_string();
+    let digest = double.put_manifest("acme/any", "any", MANIFEST, manifest.clone());
+    let entry = json!({ "mediaType": MANIFEST, "digest": digest, "size": manifest.len() });
+    let index = json!({ "schemaVersion": 2, "manifests": [entry] }).to_string();
+    let blob = |digest: &str| digest.replace("sha256:", "blobs/sha256/");
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, text) in [
+        ("oci-layout", r#"{"imageLayoutVersion":"1.0.0"}"#),
+        ("index.json", &index),
+        (&blob(&digest), &manifest),
+        (&blob(&config_digest), config),
+    ] {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        archive
+            .append_data(&mut header, path, text.as_bytes())
+            .unwrap();
+    }
+    let archive = String::from_utf8(archive.into_inner().unwrap()).unwrap();
+    (archive, digest)
+}
+
+#[test]
+fn an_image_of_the_engine_named_by_digest_is_that_digest_or_an_error() {
+    let (archive, digest) = exported();
+    let answers: Answers = Box::leak(Box::new([
+        CONTAINERD,
+        ("GET /images/app@sha256:", archive.leak()),
+    ]));
+    let other = format!("sha256:{}", "0".repeat(64));
+    for named in [&digest, &other] {
+        let double = double();
+        let run = action(&double, &format!("app@{named}"))
+            .engine(answers)
+            .run();
+        let log = run.stdout + &run.stderr;
+        assert_eq!(run.succeeded, *named == digest, "{log}");
+        assert_eq!(
+            log.contains(&format!("it exports {digest}")),
+            *named == other
+        );
+        assert_eq!(
+            double.tags("acme/widget").contains_key("v1.2.3"),
+            *named == digest
+        );
+    }
 }
 
 #[test]
