@@ -99,11 +99,13 @@ impl Patience {
         self.time.saturating_sub(self.pace.since(self.start))
     }
 
-    /// The retry after `tries` tries, at least as late as the server asked; none when the deadline would pass.
+    /// The retry after `tries` tries, at least as late as the server asked, the last one at the deadline; none when
+    /// the server asked for more time, or the deadline has passed.
     pub(crate) fn retry(&self, tries: u32, asked: Option<Duration>) -> Option<Retry> {
-        let delay = jittered(longest_wait(tries)).max(asked.unwrap_or_default());
         let left = self.left();
-        (delay <= left).then_some(Retry {
+        let delay = jittered(longest_wait(tries)).min(left);
+        let delay = delay.max(asked.unwrap_or_default());
+        (delay <= left && !left.is_zero()).then_some(Retry {
             number: tries,
             delay,
             left,
@@ -248,6 +250,17 @@ mod tests {
         check(3.2, 840, "retry 3 in 4 s, giving up in 14 min");
         check(0.0, 119, "retry 3 in 0 s, giving up in 119 s");
         check(300.0, 899, "retry 3 in 5 min, giving up in 15 min");
+    }
+
+    #[test]
+    fn the_last_try_comes_at_the_deadline() {
+        let patience = Patience::lasting(Duration::from_secs(5), Pace::REAL);
+        for _random in 0..20 {
+            let retry = patience.retry(40, None).unwrap();
+            assert!(retry.delay <= Duration::from_secs(5), "{retry}");
+        }
+        let over = patience.at_most(Duration::ZERO);
+        assert!(over.retry(1, None).is_none());
     }
 
     #[tokio::test]
