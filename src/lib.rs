@@ -38,6 +38,8 @@ mod proof;
 #[doc(hidden)]
 pub mod fuzzing;
 
+use std::time::Duration;
+
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -102,11 +104,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {
-        let removal = async {
-            engine::remove_leftover(vars, console).await;
-            Ok(())
-        };
-        return stop.unless(removal).await.is_ok();
+        return clean_up(vars, console, &mut stop).await;
     }
     let mut done = Done::default();
     let deciding = decide(request, vars, now, console);
@@ -126,9 +124,42 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
         .count();
     // After the report: a runner kills a cancelled step, and removing a builder takes time.
     if let Some(builder) = builder {
-        builder.remove(console).await;
+        remove(builder, vars, console, &mut stop).await;
     }
     failed == 0
+}
+
+/// The post step: removes what the run left.
+async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
+    let removal = async {
+        engine::remove_leftover(vars, console).await;
+        Ok(())
+    };
+    if stop.unless(removal).await.is_ok() {
+        return true;
+    }
+    let problem = Problem::new(
+        "the post step was stopped before it had removed the builder of this run",
+        "on a runner of your own, look for it with `docker ps --all --filter name=buildx_buildkit_ghcr-publish-`, and remove it with `docker rm --force --volumes`",
+    );
+    console.failure(&Explanation::of(&problem.into()));
+    false
+}
+
+/// How long a stopped step may take to remove its builder; the post step removes what is left then.
+const REMOVAL: Duration = Duration::from_secs(3);
+
+/// Removes the builder, until the next signal comes. A person decides how long a stopped run may take, a runner does
+/// not wait.
+async fn remove(builder: engine::Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
+    let left = builder.if_left(vars);
+    let is_short = stop.was_received && vars.in_actions();
+    tokio::select! {
+        () = builder.remove(console) => return,
+        _signal = stop.received() => {}
+        () = tokio::time::sleep(REMOVAL), if is_short => {}
+    }
+    console.warning(None, &left);
 }
 
 /// What a person's log can show: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
@@ -252,25 +283,32 @@ async fn act(
 }
 
 /// The signals that ask the program to end. A signal that comes before they are installed kills it.
-struct StopSignals([Option<Signal>; 2]);
+struct StopSignals {
+    signals: [Option<Signal>; 2],
+    was_received: bool,
+}
 
 impl StopSignals {
     fn install() -> Self {
         let kinds = [SignalKind::terminate(), SignalKind::interrupt()];
-        Self(kinds.map(|kind| signal(kind).ok()))
+        Self {
+            signals: kinds.map(|kind| signal(kind).ok()),
+            was_received: false,
+        }
     }
 
-    /// Waits for the first of them.
+    /// Waits for the next of them.
     async fn received(&mut self) -> Problem {
         let wait = async |signals: &mut Option<Signal>| match signals {
             Some(signals) => drop(signals.recv().await),
             None => std::future::pending().await,
         };
-        let [terminate, interrupt] = &mut self.0;
+        let [terminate, interrupt] = &mut self.signals;
         tokio::select! {
             () = wait(terminate) => {}
             () = wait(interrupt) => {}
         }
+        self.was_received = true;
         Problem::new(
             "the run was stopped",
             "run it again; nothing is left half-way but what the report names",

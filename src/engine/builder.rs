@@ -268,6 +268,23 @@ impl Builder {
         Problem::new(what, "run the job again; if it happens again, see whether the machine has memory and disk enough, and whether the builder's log above says why").because(cause)
     }
 
+    /// What to say when there is no time to remove it.
+    pub(crate) fn if_left(&self, vars: &Vars) -> String {
+        let name = self.name().unwrap_or("default");
+        let making = self.making.as_ref();
+        let fix = if vars.get("GITHUB_STATE").is_some() {
+            "the post step removes it".to_owned()
+        } else if making.is_some_and(|making| making.recipe.uses_engine()) {
+            let node = format!("{CONTAINER_PREFIX}{name}0");
+            format!(
+                "remove it with `docker rm --force --volumes {node}` and `docker volume rm {node}_state`"
+            )
+        } else {
+            "remove what is left of it where it ran".to_owned()
+        };
+        format!("the builder `{name}` is not removed yet: {fix}")
+    }
+
     /// Removes it if it was made for this run.
     pub(crate) async fn remove(mut self, console: Console) {
         let (Some(name), Some(making)) = (self.name.clone(), self.making.take()) else {

@@ -1,14 +1,16 @@
 //! A signal at every moment of a run: it ends in time, with a report, and leaves nothing behind.
 
 use std::fs;
+use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ghcr_double::{Account, Double, Endpoint, Fault, Package, Repository};
 
-use crate::support::{Action, Run, TOKEN};
+use crate::support::{Action, Run, Started, TOKEN};
 
 /// The runner asks more firmly after 7.5 seconds, and kills soon after.
 const IN_TIME: Duration = Duration::from_secs(7);
@@ -70,9 +72,29 @@ impl World {
         let hangs = self.action.path("hangs");
         let reached = || reached(&self.double, &hangs);
         let (run, took) = self.action.run_and_signal_when(signal, reached);
-        assert!(took < IN_TIME, "{moment} {signal}: {took:?}");
-        nothing_is_left(&run, &format!("{moment} {signal}"));
+        in_time(&format!("{moment} {signal}"), took);
+        nothing_is_left(&run, moment);
     }
+}
+
+/// `--nocapture` shows how long each moment takes.
+#[expect(clippy::print_stdout, reason = "figures for people")]
+#[track_caller]
+fn in_time(moment: &str, took: Duration) {
+    println!("{moment}: {took:.1?}");
+    assert!(took < IN_TIME, "{moment}: {took:?}");
+}
+
+/// Sends the signal now.
+fn stop(moment: &str, signal: &str, started: Started) -> Run {
+    let sent = Instant::now();
+    let run = started.stop_with(signal);
+    in_time(&format!("{moment} {signal}"), sent.elapsed());
+    run
+}
+
+fn is_stopped(moment: &str, signal: &str, started: Started) {
+    nothing_is_left(&stop(moment, signal, started), moment);
 }
 
 fn nothing_is_left(run: &Run, moment: &str) {
@@ -91,11 +113,7 @@ fn nothing_is_left(run: &Run, moment: &str) {
         "{log}"
     );
     assert_eq!(run.outputs.len(), 20, "{log}");
-    for line in run.noted("environment").lines() {
-        if let Some(folder) = line.strip_prefix("DOCKER_CONFIG=") {
-            assert!(!Path::new(folder).exists(), "{log}");
-        }
-    }
+    no_login_is_left(run, moment);
     if run.noted("calls").contains("create ") {
         let last = run
             .noted("calls")
@@ -109,6 +127,15 @@ fn nothing_is_left(run: &Run, moment: &str) {
             run.noted("output"),
             "{log}"
         );
+    }
+}
+
+#[track_caller]
+fn no_login_is_left(run: &Run, moment: &str) {
+    for line in run.noted("environment").lines() {
+        if let Some(folder) = line.strip_prefix("DOCKER_CONFIG=") {
+            assert!(!Path::new(folder).exists(), "{moment}: {folder}");
+        }
     }
 }
 
@@ -160,5 +187,210 @@ fn a_run_that_waits_for_a_program_ends_in_time() {
         }
         let world = World::new("").with_a_hanging_helper();
         world.stop_when("a helper is asked", signal, |_, hangs| hangs.exists());
+    }
+}
+
+/// A builder whose removal hangs.
+fn removal_hangs() -> String {
+    format!("rm) cp ../output ../summary ..; cp ../output ../output-before-removal; {HANGS};;")
+}
+
+#[test]
+fn a_run_that_removes_its_builder_ends_in_time() {
+    for signal in SIGNALS {
+        let world = World::new(&removal_hangs());
+        let hangs = world.action.path("hangs");
+        let (run, took) = world.action.run_and_signal_when(signal, || hangs.exists());
+        in_time(&format!("the builder is removed {signal}"), took);
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        assert_eq!(run.outputs.len(), 20);
+        assert!(run.summary.contains("is published"), "{}", run.summary);
+        is_left_to_the_post_step(&run);
+    }
+}
+
+#[test]
+fn a_stopped_run_whose_builder_is_not_removed_ends_in_time() {
+    for signal in SIGNALS {
+        let special = format!("build) {HANGS};;\n{}", removal_hangs());
+        let world = World::new(&special);
+        let hangs = world.action.path("hangs");
+        let (run, took) = world.action.run_and_signal_when(signal, || hangs.exists());
+        in_time(
+            &format!("the image is built, and the builder's removal hangs {signal}"),
+            took,
+        );
+        nothing_is_left(&run, "the builder's removal hangs");
+        is_left_to_the_post_step(&run);
+    }
+}
+
+/// The log says so, and the runner keeps the name.
+#[track_caller]
+fn is_left_to_the_post_step(run: &Run) {
+    assert!(
+        run.stdout.contains("the post step removes it"),
+        "{}",
+        run.stdout
+    );
+    let state = run.noted("state");
+    assert!(state.starts_with("builder=ghcr-publish-42-"), "{state}");
+    assert_eq!(state.lines().count(), 1, "{state}");
+}
+
+#[test]
+fn a_person_ends_a_removal_that_hangs_with_a_second_signal() {
+    let special = format!("build) {HANGS};;\nrm) touch ../removes; exec sleep 60;;");
+    let World {
+        double: _alive,
+        action,
+    } = World::new(&special);
+    let action = action
+        .without("GITHUB_ACTIONS")
+        .without("GITHUB_STATE")
+        .arguments(&["publish"]);
+    let (hangs, removes) = (action.path("hangs"), action.path("removes"));
+    let started = action.start();
+    started.send_when("-INT", || hangs.exists());
+    started.send_when("-INT", || removes.exists());
+    let run = started.end();
+    let left = "remove it with `docker rm --force --volumes buildx_buildkit_ghcr-publish-";
+    assert!(run.stdout.contains(left), "{}", run.stdout);
+}
+
+#[test]
+fn a_post_step_ends_in_time() {
+    for signal in SIGNALS {
+        let World {
+            double: _alive,
+            action,
+        } = World::new(&format!("rm) {HANGS};;"));
+        let hangs = action.path("hangs");
+        let action = action
+            .env("STATE_builder", "ghcr-publish-42-abcdef-ghijkl")
+            .arguments(&["post"]);
+        let (run, took) = action.run_and_signal_when(signal, || hangs.exists());
+        in_time(&format!("the post step removes the builder {signal}"), took);
+        assert!(!run.succeeded);
+        let said = "the post step was stopped before it had removed the builder";
+        assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
+        no_login_is_left(&run, "the post step");
+    }
+}
+
+/// A port of this machine where nothing listens.
+fn closed_port() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().to_string()
+}
+
+#[test]
+fn a_run_that_waits_for_another_try_ends_in_time() {
+    for signal in SIGNALS {
+        let World {
+            double: _alive,
+            action,
+        } = World::new("");
+        let down = action
+            .input("registry", closed_port())
+            .input("password", TOKEN);
+        let down = down.start().says("; retry 1 in ");
+        is_stopped("a registry that is down is waited for", signal, down);
+
+        let World {
+            double: _alive,
+            action,
+        } = World::new("");
+        let server = format!("http://{}", closed_port());
+        let down = action
+            .env("GITHUB_SERVER_URL", server)
+            .without("INPUT_REGISTRY");
+        let down = down
+            .start()
+            .says("the GitHub server does not answer; retry 1 in ");
+        is_stopped("a server that is down is waited for", signal, down);
+
+        let status = r#"{"statuses":[{"id":"pushing layers","vertex":"d"}]}"#;
+        let cause = "failed to push: 429 Too Many Requests: retry-after: 30s, allowed: 1/minute";
+        let failed = format!(
+            r#"{{"vertexes":[{{"digest":"d","completed":"2026-01-01T00:00:01Z","error":"{cause}"}}]}}"#
+        );
+        let script =
+            format!("build) printf '%s\\n' '{status}' '{failed}' 'ERROR: {cause}' >&2; exit 1;;");
+        let World {
+            double: _alive,
+            action,
+        } = World::new(&script);
+        let again = action.start().says("retry 1 in 30 s");
+        is_stopped("the next push is waited for", signal, again);
+    }
+}
+
+/// The program once it has asked the engine its question number `number`, and the connections that get no answer.
+fn asks_a_silent_engine(action: Action, number: usize) -> (Started, Vec<UnixStream>) {
+    let socket = action.path("silent.sock");
+    let listener = UnixListener::bind(&socket).unwrap();
+    let action = action.env("DOCKER_HOST", format!("unix://{}", socket.display()));
+    let started = action.start();
+    let silent = (0..number).map(|_| listener.accept().unwrap().0).collect();
+    (started, silent)
+}
+
+#[test]
+fn a_run_that_waits_for_the_engine_ends_in_time() {
+    for signal in SIGNALS {
+        let World {
+            double: _alive,
+            action,
+        } = World::new("");
+        let platforms = action
+            .without("INPUT_DRIVER")
+            .input("platforms", "linux/amd64,linux/386");
+        // The first connection only sees whether there is an engine.
+        let (started, _silent) = asks_a_silent_engine(platforms, 2);
+        is_stopped("the engine is asked for its store", signal, started);
+
+        let World {
+            double: _alive,
+            action,
+        } = World::new("");
+        let candidate = action.input("candidate", "docker-daemon:app:test");
+        let (started, _silent) = asks_a_silent_engine(candidate, 1);
+        is_stopped("the engine is asked for an image", signal, started);
+    }
+}
+
+/// A publication of an image of the registry `source`, with a layer that has to be copied.
+fn copying(world: World, source: &Double) -> World {
+    source.put_large_image("acme/widget", "v1", 1 << 20);
+    let host = source.host();
+    let login = format!("- {{registry: '{host}', username: octocat, password: {TOKEN}}}");
+    let action = world.action.input("registry-auth", login);
+    let action = action.input("candidate", format!("{host}/acme/widget:v1"));
+    World { action, ..world }
+}
+
+#[test]
+fn a_run_that_copies_an_image_ends_in_time() {
+    let hangs = |on| Fault::on(on).always().hang(Duration::from_secs(60));
+    for signal in SIGNALS {
+        let World { double: source, .. } = World::new("");
+        source.script(hangs(Endpoint::BlobGet));
+        let world = copying(World::new(""), &source);
+        world.stop_when("a blob is read", signal, |_, _| {
+            source.count(Endpoint::BlobGet) > 0
+        });
+
+        // The first upload only asks whether a push is allowed.
+        for (moment, on, before) in [
+            ("an upload is begun", Endpoint::BlobPost, 1),
+            ("a blob is sent", Endpoint::BlobPut, 0),
+        ] {
+            let World { double: source, .. } = World::new("");
+            let world = copying(World::new(""), &source);
+            world.double.script(hangs(on).after(before));
+            let reached = |double: &Double, _: &Path| double.count(on) > before as usize;
+            world.stop_when(moment, signal, reached);
+        }
     }
 }

@@ -181,14 +181,9 @@ impl Action {
         reached: impl Fn() -> bool,
     ) -> (Run, Duration) {
         let started = self.start();
-        let until = Instant::now() + Duration::from_secs(20);
-        while !reached() {
-            assert!(Instant::now() < until, "the run did not come that far");
-            sleep(Duration::from_millis(10));
-        }
+        started.send_when(signal, reached);
         let sent = Instant::now();
-        let run = started.stop_with(signal);
-        (run, sent.elapsed())
+        (started.end(), sent.elapsed())
     }
 
     /// Starts the program in a process group of its own.
@@ -290,6 +285,16 @@ impl Started {
     pub(crate) fn stop_with(self, signal: &str) -> Run {
         self.signal(signal, &self.child.id().to_string());
         self.end()
+    }
+
+    /// Waits until `reached`, then sends a signal.
+    pub(crate) fn send_when(&self, signal: &str, reached: impl Fn() -> bool) {
+        let until = Instant::now() + Duration::from_secs(20);
+        while !reached() {
+            assert!(Instant::now() < until, "the run did not come that far");
+            sleep(Duration::from_millis(10));
+        }
+        self.signal(signal, &self.child.id().to_string());
     }
 
     /// Ends the program and all its children on the spot.
