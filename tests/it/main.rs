@@ -23,6 +23,7 @@ mod proof;
 mod proofs;
 mod proxies;
 mod publish;
+mod pure;
 mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;

@@ -1,0 +1,113 @@
+//! `plan` is a function of its arguments: its source names nothing that spawns, waits, reads or prints.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What the source of `plan` may name of the standard library, of the dependencies and of this crate. A clock, a
+/// thread, a process, a file or a socket is in none of them.
+const STANDARD: &[&str] = &["cmp", "collections", "fmt", "iter", "mem", "ops", "path"];
+const DEPENDENCIES: &[&str] = &[
+    "anyhow",
+    "chrono",
+    "fancy_regex",
+    "jiff",
+    "pep440_rs",
+    "semver",
+    "serde",
+    "serde_json",
+    "strsim",
+];
+const OWN: &[&str] = &["context", "image", "inputs", "plan", "problem", "server"];
+const KEYWORDS: &[&str] = &["async", "await", "static", "unsafe", "extern"];
+const MACROS: &[&str] = &["print", "println", "eprint", "eprintln", "dbg"];
+
+/// The dependencies as a source names them.
+fn dependencies() -> BTreeSet<String> {
+    let manifest = include_str!("../../Cargo.toml");
+    let (_, rest) = manifest.split_once("\n[dependencies]\n").unwrap();
+    let (section, _) = rest.split_once("\n[").unwrap();
+    let names = section.lines().filter_map(|line| line.split_once(" = "));
+    names.map(|(name, _)| name.replace('-', "_")).collect()
+}
+
+/// What `source` names beyond what it may.
+fn beyond(source: &str, dependencies: &BTreeSet<String>) -> Vec<String> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || "_:!'".contains(c);
+    let code = source.lines().map(|line| line.split("//").next().unwrap());
+    let words = code.flat_map(|line| line.split(|c| !is_part(c)));
+    let is_beyond = |word: &&str| {
+        let Some((root, rest)) = word.split_once("::") else {
+            let is_macro = |name| *word == format!("{name}!");
+            return KEYWORDS.contains(word) || MACROS.iter().any(is_macro);
+        };
+        let next = rest.split("::").next().unwrap();
+        match root {
+            "std" => !STANDARD.contains(&next),
+            "crate" => !OWN.contains(&next),
+            "core" | "alloc" => true,
+            _ => dependencies.contains(root) && !DEPENDENCIES.contains(&root),
+        }
+    };
+    words.filter(is_beyond).map(str::to_owned).collect()
+}
+
+/// The source without the tests at its end, and the modules that are for tests only.
+fn without_tests(source: &str) -> (&str, Vec<&str>) {
+    let code = source.split("#[cfg(test)]\nmod tests {").next().unwrap();
+    let modules = code.split("#[cfg(test)]\nmod ").skip(1);
+    let names = modules.map(|rest| rest.split(';').next().unwrap());
+    (code, names.collect())
+}
+
+/// Calls `each` with the files of a module and of those below it, but for tests.
+fn visit(file: &Path, each: &mut impl FnMut(&Path, &str)) {
+    let source = fs::read_to_string(file).unwrap();
+    let (code, for_tests) = without_tests(&source);
+    each(file, code);
+    let modules = code.lines().filter_map(|line| {
+        let line = line
+            .trim_start_matches("pub(crate) ")
+            .trim_start_matches("pub(super) ");
+        line.strip_prefix("mod ")?.strip_suffix(';')
+    });
+    for module in modules.filter(|module| !for_tests.contains(module)) {
+        visit(&file.with_extension("").join(format!("{module}.rs")), each);
+    }
+}
+
+#[test]
+fn plan_names_nothing_that_spawns_waits_reads_or_prints() {
+    let dependencies = dependencies();
+    assert!(dependencies.contains("tokio") && dependencies.contains("fancy_regex"));
+    let mut files = Vec::<PathBuf>::new();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/plan.rs");
+    visit(&root, &mut |file, code| {
+        let found = beyond(code, &dependencies);
+        assert!(found.is_empty(), "{}: {found:?}", file.display());
+        files.push(file.to_owned());
+    });
+    assert!(
+        files
+            .iter()
+            .any(|file| file.ends_with("plan/rules/pattern.rs")),
+        "{files:?}"
+    );
+}
+
+#[test]
+fn what_spawns_waits_reads_or_prints_is_found() {
+    let dependencies = dependencies();
+    for line in [
+        "use std::thread;",
+        "use std::{fmt, process};",
+        "    std::time::Instant::now();",
+        "use tokio::time::sleep;",
+        "use crate::engine::Engine;",
+        "async fn wait() {",
+        "    println!(\"x\");",
+    ] {
+        assert_eq!(beyond(line, &dependencies).len(), 1, "{line}");
+    }
+    assert!(beyond("use std::fmt; // std::thread", &dependencies).is_empty());
+}
