@@ -338,6 +338,33 @@ fn files_alone_lie_where_they_were_asked_for() {
     );
 }
 
+/// What buildx wants to use when an engine has an older one; Docker Hub may be out of reach.
+const FRONTEND: &str = "docker.io/docker/dockerfile:1";
+
+#[track_caller]
+fn names_the_frontend_that_is_missing(run: &Run, frontend: &str) {
+    let step = format!("the build failed at `resolve image config for docker-image://{frontend}`");
+    let said = [step.as_str(), "because: ", "fix: "];
+    assert!(
+        said.iter().all(|part| run.stderr.contains(part)),
+        "{}",
+        run.stderr
+    );
+    assert_eq!(run.output("digest"), "");
+}
+
+#[test]
+fn a_frontend_that_is_missing_is_named() {
+    let action = publication(None)
+        .event("push_branch")
+        .input("call", "check");
+    // Port 9 is the discard service's; nothing listens there.
+    let frontend = "127.0.0.1:9/docker/dockerfile:1";
+    let text = format!("# syntax={frontend}\nFROM scratch\nCOPY hello.txt /\n");
+    dockerfile(&action, &text);
+    names_the_frontend_that_is_missing(&action.run(), frontend);
+}
+
 #[test]
 fn the_engine_checks_a_dockerfile() {
     let action = publication(None)
@@ -346,8 +373,8 @@ fn the_engine_checks_a_dockerfile() {
     dockerfile(&action, "FROM scratch as base\nCOPY hello.txt /\n");
     let run = action.run();
     assert!(!run.succeeded);
-    if !engine_is_recent() && run.stdout.contains("docker.io/docker/dockerfile:1") {
-        return; // buildx wants a newer frontend than the engine has, and Docker Hub cannot be reached.
+    if !engine_is_recent() && run.stdout.contains(FRONTEND) {
+        return names_the_frontend_that_is_missing(&run, FRONTEND);
     }
     assert!(
         run.stdout
