@@ -63,12 +63,13 @@ fn is_dirty(action: Action, head: &str, file: &str) {
 }
 
 #[track_caller]
-fn is_clean(action: Action, head: &str) {
+fn is_clean(action: Action, head: &str) -> Run {
     let run = plan(action);
     assert!(!run.stdout.contains("warning"), "{}", run.stdout);
     let revision = format!("revision={head}\n");
     assert!(run.stdout.contains(&revision), "{}", run.stdout);
     assert!(run.output("tags").contains(&format!(":sha-{}", &head[..7])));
+    run
 }
 
 #[test]
@@ -125,6 +126,32 @@ fn a_checkout_that_cannot_be_compared_names_no_commit() {
     let (action, head) = in_checkout("");
     fs::write(action.path("workspace/.git/index"), "broken").unwrap();
     is_dirty(action, &head, "cannot be compared");
+}
+
+/// Comparing a file means to filter it first, with a program that the checkout names.
+#[test]
+fn no_program_that_a_checkout_names_is_run() {
+    for setting in [
+        "filter.x.clean",
+        "filter.x.smudge",
+        "filter.x.process",
+        "core.fsmonitor",
+        "diff.x.textconv",
+    ] {
+        let (action, head) = in_checkout("");
+        let program = format!("touch {}; cat", action.path("executed").display());
+        git(&action, "", &["config", setting, &program]);
+        git(&action, "", &["config", "filter.x.required", "true"]);
+        let attributes = action.path("workspace/.git/info/attributes");
+        fs::create_dir_all(attributes.parent().unwrap()).unwrap();
+        fs::write(attributes, "* filter=x diff=x\n").unwrap();
+        // Another time, so that its content is looked at.
+        let dockerfile = action.path("workspace/Dockerfile");
+        let file = fs::File::options().write(true).open(dockerfile).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        let run = is_clean(action, &head);
+        assert!(!run.path("executed").exists(), "`{setting}` was run");
+    }
 }
 
 #[test]

@@ -212,6 +212,35 @@ fn without_a_push_a_plan_knows_a_name_on_an_enterprise_server() {
 }
 
 #[test]
+fn a_server_that_is_down_is_waited_for() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    drop(listener);
+    let started = Action::new()
+        .event("push_tag")
+        .env("GITHUB_SERVER_URL", format!("http://{address}"))
+        .input("github-token", TOKEN)
+        .arguments(&["check"])
+        .start()
+        .says("the GitHub server does not answer; retry 1 in ");
+    let double = Double::builder()
+        .address(address)
+        .server(Server::ghes_flat())
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start();
+    let run = started.end();
+    drop(double);
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let found = format!("the registry of http://{address} is {address}\n");
+    assert!(run.stdout.contains(&found), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(", giving up in 60 s\n"),
+        "{}",
+        run.stdout
+    );
+}
+
+#[test]
 fn a_cache_in_the_registry_needs_one_without_a_push_too() {
     for cache in ["registry", "inline"] {
         let run = enterprise()

@@ -92,3 +92,22 @@ fn bytes_of_another_digest_are_never_published() {
     assert!(target.blob("acme/widget", layer).is_none());
     assert_eq!(run.output("pushed"), "false");
 }
+
+/// The upload waits two of three seconds, so a tag that asks for two more comes too late.
+#[test]
+fn the_copy_and_the_tags_share_one_deadline() {
+    let (source, target) = (double(), double());
+    let image = Image::of_layers("amd64", 1, 1000).put(&source, "acme/tested");
+    let busy = |endpoint| Fault::on(endpoint).answer(503).header("Retry-After", "2");
+    target.script(busy(Endpoint::BlobPut));
+    target.script(busy(Endpoint::TagPut));
+    let candidate = format!("{}/acme/tested@{}", source.host(), image.digest);
+    let run = action_between(&source, &target, &candidate)
+        .input("push-timeout", "3s")
+        .run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    // The layer arrived after its wait, and the tag was tried once.
+    assert!(target.blob("acme/widget", &image.layers[0]).is_some());
+    assert_eq!(target.count(Endpoint::TagPut), 1, "{}", run.stdout);
+    assert!(target.tags("acme/widget").is_empty());
+}

@@ -231,3 +231,21 @@ fn a_source_that_may_not_be_read_says_who_can_change_that() {
     "#]],
     );
 }
+
+/// Another registry that is up does not help: the image is not there.
+#[test]
+fn a_candidate_in_a_registry_that_is_down_is_an_error() {
+    let double = double();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let down = listener.local_addr().unwrap();
+    drop(listener);
+    let images = format!("{down}/acme/widget\n{}/acme/widget", double.host());
+    let run = action(&double, &format!("{down}/acme/widget:1"))
+        .input("images", images)
+        .run();
+    assert_eq!(run.status, Some(1), "{}{}", run.stdout, run.stderr);
+    let error = format!("cannot reach the registry `{down}`");
+    assert!(run.stderr.contains(&error), "{}", run.stderr);
+    assert!(!run.stdout.contains("going on without"), "{}", run.stdout);
+    assert!(double.tags("acme/widget").is_empty());
+}
