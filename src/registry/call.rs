@@ -319,11 +319,12 @@ impl Registry {
 
 #[cfg(test)]
 mod tests {
+    use std::net::SocketAddr;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
+    use tokio::net::{TcpListener, TcpStream};
 
     use super::super::Pace;
     use super::*;
@@ -377,28 +378,50 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_server_without_tls_is_asked_three_times() {
+    /// The way to `server`, which counts its connections.
+    async fn way_to(server: SocketAddr, listener: TcpListener, connections: Arc<AtomicU32>) {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            connections.fetch_add(1, Ordering::SeqCst);
+            let mut far = TcpStream::connect(server).await.unwrap();
+            let _gone = copy_bidirectional(&mut socket, &mut far).await;
+        }
+    }
+
+    /// Asks over TLS whether a push is allowed: three times, and then it is this mistake.
+    async fn is_asked_three_times<S>(
+        serve: impl FnOnce(TcpListener, Arc<AtomicU32>) -> S,
+        expected: Reach,
+    ) where
+        S: Future<Output = ()> + Send + 'static,
+    {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let mut registry = registry(&listener);
         registry.base.set_scheme("https").unwrap();
         let connections = Arc::new(AtomicU32::new(0));
-        let server = tokio::spawn(plain_http(listener, connections.clone()));
+        let server = tokio::spawn(serve(listener, connections.clone()));
         let patience = Patience::lasting(Duration::from_secs(900), registry.pace);
         let refused = registry.repository("acme/app", patience).may_push().await;
         server.abort();
         let trouble = refused.unwrap_err();
-        assert!(
-            matches!(
-                &trouble,
-                Trouble::Unreachable {
-                    reach: Reach::WithoutTls,
-                    ..
-                }
-            ),
-            "{trouble}"
-        );
+        let is_expected =
+            matches!(&trouble, Trouble::Unreachable { reach, .. } if *reach == expected);
+        assert!(is_expected, "{trouble}");
         assert_eq!(connections.load(Ordering::SeqCst), 3);
+    }
+
+    #[tokio::test]
+    async fn a_server_without_tls_is_asked_three_times() {
+        is_asked_three_times(plain_http, Reach::WithoutTls).await;
+    }
+
+    #[tokio::test]
+    async fn a_server_whose_certificate_is_not_trusted_is_asked_three_times() {
+        let authority = ghcr_double::Authority::generate().unwrap();
+        let double = ghcr_double::Double::builder().tls(&authority, &[]).start();
+        let double = double.unwrap();
+        let address = double.address();
+        let serve = |listener, connections| way_to(address, listener, connections);
+        is_asked_three_times(serve, Reach::Untrusted).await;
     }
 
     #[tokio::test]
