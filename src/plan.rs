@@ -1,5 +1,6 @@
 //! `Plan::new(&facts, now)`: what to build, where it goes, how it is labelled. Pure: every fact is an argument.
 
+mod besides;
 pub(crate) mod build;
 mod cache;
 #[cfg(test)]
@@ -54,6 +55,8 @@ pub(crate) struct Plan {
     pub(crate) latest: Outcome,
     /// The tag the image is pushed under before any other tag moves.
     pub(crate) primary: Tag,
+    /// The names that may be pushed under the primary tag first although no rule gives it.
+    pub(crate) carriers: Vec<Tagged>,
     /// Whether the primary tag, when no rule gives it, is one of the commit.
     primary_names_commit: bool,
     pub(crate) labels: Vec<(String, String)>,
@@ -105,10 +108,12 @@ impl Plan {
             tags.push(fallback);
         }
         let primary = primary_tag(&tags, context);
+        let mut carriers = besides::carriers(&images, &tags, &primary, inputs, context);
         let registries = images.iter().map(ImageName::registry);
         let mut unknown = registries.filter(|registry| !has_credentials(registry));
         let push = decision::decide(inputs, context, unknown.next())?;
         let push = unless_no_image(push, inputs);
+        carriers.retain(|_| push.is_push());
         let timestamp = timestamp(inputs, context)?;
         let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
         let labels = labels::labels(&inputs.labels, &written, &version);
@@ -146,6 +151,7 @@ impl Plan {
             outcomes,
             latest,
             primary,
+            carriers,
             primary_names_commit: context.named_commit().is_ok(),
             labels,
             annotations,
@@ -168,10 +174,8 @@ impl Plan {
     pub(crate) fn commit_tags(&self) -> Vec<Tag> {
         let named = self.tags.iter().filter(|planned| planned.names_commit);
         let mut tags: Vec<Tag> = named.map(|planned| planned.tag.clone()).collect();
-        let is_planned = self.tags.iter().any(|planned| planned.tag == self.primary);
-        if !is_planned && self.primary_names_commit {
-            tags.push(self.primary.clone());
-        }
+        let carrier = self.carrier().filter(|_| self.primary_names_commit);
+        tags.extend(carrier.cloned());
         tags
     }
 

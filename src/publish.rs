@@ -66,6 +66,8 @@ pub(crate) struct Held {
     pub(crate) tags: Vec<Tag>,
     /// The floating tags that were left where they were.
     pub(crate) skipped: Vec<Skipped>,
+    /// Tags that were written and that no rule gives: the one of the first push, those of referrers.
+    pub(crate) others: Vec<Tag>,
 }
 
 /// A floating tag that does not show the image.
@@ -189,7 +191,12 @@ async fn publish_to(
         commit: decided.context.base_commit(),
     };
     done.built = Some(pushed.built);
-    done.held = pushed.names.into_iter().map(Held::nothing_yet).collect();
+    let carrier = image.tag.and(plan.carrier());
+    let held = pushed.names.into_iter().map(|name| Held {
+        others: carrier.cloned().into_iter().collect(),
+        ..Held::nothing_yet(name)
+    });
+    done.held = held.collect();
     let settled = settle_all(
         decided,
         registries,
@@ -261,6 +268,7 @@ impl Held {
             proof: None,
             tags: Vec::new(),
             skipped: Vec::new(),
+            others: Vec::new(),
         }
     }
 }

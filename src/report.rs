@@ -109,6 +109,26 @@ impl Report {
             .or_else(|| self.plan()?.images.first())
     }
 
+    /// Every reference that was written and that is none of the tags of the rules.
+    fn other_references(&self) -> Vec<String> {
+        let Some(plan) = self.plan() else {
+            return Vec::new();
+        };
+        if !self.is_publication() {
+            return plan.other_references();
+        }
+        let held = self.done.held.iter();
+        let tags = held.flat_map(|held| {
+            let tags = held.others.iter();
+            tags.map(|tag| format!("{}:{tag}", held.name))
+        });
+        let is_exported = self.done.built.is_some()
+            && self.done.published_from.is_none()
+            && !self.done.record.is_cache_missing;
+        let caches = plan.caches().filter(|_| is_exported);
+        tags.chain(caches.map(str::to_owned)).collect()
+    }
+
     fn proof(&self) -> Option<&Proof> {
         self.done.held.iter().find_map(|held| held.proof.as_ref())
     }

@@ -16,6 +16,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use super::messages::Message;
 use super::messages::status::{Activity, Log, Status, Vertex};
+use super::push_watch::is_export_of_cache;
 use super::timeline::Timeline;
 use crate::problem::Place;
 use crate::workflow::Console;
@@ -28,6 +29,8 @@ pub(crate) use warnings::{Warning, Warnings};
 pub(crate) struct Record {
     pub(crate) timeline: Timeline,
     pub(crate) warnings: Warnings,
+    /// Whether a cache could not be exported, which fails no build that ignores it.
+    pub(crate) is_cache_missing: bool,
 }
 
 /// What went wrong in a build, in the engine's words.
@@ -55,6 +58,7 @@ pub(super) struct Progress {
     ended: Vec<String>,
     failed: Option<(String, String)>,
     warnings: Warnings,
+    is_cache_missing: bool,
     ending: Ending,
 }
 
@@ -70,6 +74,7 @@ impl Progress {
             ended: Vec::new(),
             failed: None,
             warnings: Warnings::default(),
+            is_cache_missing: false,
             ending: Ending::default(),
         }
     }
@@ -105,7 +110,12 @@ impl Progress {
         let total = self.stage.origin.zip(self.now);
         timeline.total = total.map_or(TimeDelta::zero(), |(origin, now)| now - origin);
         let warnings = std::mem::take(&mut self.warnings);
-        (Record { timeline, warnings }, failure)
+        let record = Record {
+            timeline,
+            warnings,
+            is_cache_missing: self.is_cache_missing,
+        };
+        (record, failure)
     }
 
     fn status(&mut self, status: &Status<'_>) {
@@ -139,6 +149,7 @@ impl Progress {
             return;
         };
         step.update(vertex);
+        self.is_cache_missing |= is_export_of_cache(&vertex.name) && !vertex.error.is_empty();
         if step.end.is_some() && !self.ended.iter().any(|ended| ended == digest) {
             self.ended.push(digest.to_owned());
         }

@@ -73,7 +73,7 @@ impl PushWatch {
 
 /// The names that BuildKit gives its exporters of caches
 /// (<https://github.com/moby/buildkit/tree/v0.25.1/cache/remotecache>).
-fn is_export_of_cache(name: &str) -> bool {
+pub(super) fn is_export_of_cache(name: &str) -> bool {
     name.starts_with("exporting cache to ") || name == "exporting to GitHub Actions Cache"
 }
 

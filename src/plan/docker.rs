@@ -17,7 +17,7 @@ pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
     images.iter().any(|name| is_older(name, context))
 }
 
-fn is_older(name: &ImageName, context: &Context) -> bool {
+pub(super) fn is_older(name: &ImageName, context: &Context) -> bool {
     context.server.kind(name.registry()) == Kind::Docker
 }
 

@@ -7,7 +7,7 @@ use super::commit_tags::Claim;
 use super::{Done, Held, Pushed, Registries, combine, names_in, settle_all, subject};
 use crate::Decided;
 use crate::engine::Built;
-use crate::image::ImageName;
+use crate::image::{ImageName, Tag};
 use crate::plan::Plan;
 use crate::registry::copy::{Halted, copy, copy_under};
 use crate::registry::{Manifest, Pace, Patience, Unfit, as_docker, read_refusal, refusal};
@@ -44,7 +44,10 @@ pub(super) async fn promote(
     let mut failures = Vec::new();
     for (&name, copied) in names.iter().zip(join_all(copies).await) {
         match copied {
-            Ok(()) => done.held.push(Held::nothing_yet(name.clone())),
+            Ok(others) => done.held.push(Held {
+                others,
+                ..Held::nothing_yet(name.clone())
+            }),
             Err(error) => failures.push(error),
         }
     }
@@ -120,6 +123,7 @@ fn is_older(decided: &Decided, name: &ImageName) -> bool {
     decided.context.server.kind(name.registry()) == Kind::Docker
 }
 
+/// Gives the tags that were written besides those of the rules.
 async fn copy_to(
     decided: &Decided,
     name: &ImageName,
@@ -128,11 +132,14 @@ async fn copy_to(
     root: &Manifest,
     patience: Patience,
     console: Console,
-) -> Result<(), Halted> {
+) -> Result<Vec<Tag>, Halted> {
     let target = registries[name.registry()].repository(name.repository(), patience);
     let origin = found.origin(registries, patience);
+    let plan = &decided.plan;
     let moved = if is_older(decided, name) {
-        copy_under(origin, root, target, &decided.plan.primary).await?
+        let mut moved = copy_under(origin, root, target, &plan.primary).await?;
+        moved.tags.extend(plan.carrier().cloned());
+        moved
     } else {
         copy(origin, root, target).await?
     };
@@ -140,7 +147,7 @@ async fn copy_to(
         let size = crate::engine::timeline::size(moved.bytes);
         console.say(&format!("{size} went to {name}"));
     }
-    Ok(())
+    Ok(moved.tags)
 }
 
 fn explain(decided: &Decided, name: &ImageName, found: &Found, halted: &Halted) -> anyhow::Error {

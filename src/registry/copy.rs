@@ -23,11 +23,13 @@ pub(crate) enum Halted {
 }
 
 /// What a copy moved.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moved {
     /// Bytes of layers and configs that went through our hands.
     pub(crate) bytes: u64,
     pub(crate) referrers: usize,
+    /// The tags that were written for referrers.
+    pub(crate) tags: Vec<Tag>,
 }
 
 /// How many blobs are under way at once.
@@ -109,7 +111,7 @@ pub(crate) async fn copy_under(
     target.put(image, tag).await?;
     Ok(Moved {
         bytes,
-        referrers: 0,
+        ..Moved::default()
     })
 }
 
@@ -132,7 +134,7 @@ pub(super) async fn copy_image(
         manifests: manifests.map(|part| part.digest.clone()).collect(),
         moved: Moved {
             bytes,
-            referrers: 0,
+            ..Moved::default()
         },
         // A manifest without children is alone, and one with children is put last.
         subject: subjects.pop().flatten(),
@@ -235,5 +237,6 @@ impl std::ops::AddAssign for Moved {
     fn add_assign(&mut self, other: Self) {
         self.bytes += other.bytes;
         self.referrers += other.referrers;
+        self.tags.extend(other.tags);
     }
 }

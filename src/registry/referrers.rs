@@ -93,7 +93,8 @@ impl Copier<'_> {
             copied.push(digest);
         }
         if !unfiled.is_empty() {
-            self.target.file(subject, &unfiled).await?;
+            let filed = self.target.file(subject, &unfiled).await?;
+            self.moved.tags.extend(filed);
         }
         Ok(copied)
     }
@@ -145,7 +146,9 @@ impl Copier<'_> {
             None => {}
         }
         self.copy(&shown).await?;
-        Ok(self.target.put(&shown, tag).await?)
+        self.target.put(&shown, tag).await?;
+        self.moved.tags.push(tag.clone());
+        Ok(())
     }
 }
 
@@ -165,15 +168,16 @@ impl Repository<'_> {
             .unwrap_or_default())
     }
 
-    /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too.
-    async fn file(self, subject: &Digest, found: &Found) -> Result<(), Trouble> {
+    /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too. Gives the tag
+    /// when it was written.
+    async fn file(self, subject: &Digest, found: &Found) -> Result<Option<Tag>, Trouble> {
         let tag = named(subject, None);
-        for _round in 0..MOST_ROUNDS {
+        for round in 0..MOST_ROUNDS {
             let before = self.manifest_of(&tag).await?;
             let listed = before.as_ref().map(|index| descriptors(&index.bytes));
             let listed = listed.unwrap_or_default();
             if found.keys().all(|digest| listed.contains_key(digest)) {
-                return Ok(());
+                return Ok((round > 0).then_some(tag));
             }
             self.put(&merged(before.as_ref(), found), &tag).await?;
         }

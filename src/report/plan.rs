@@ -26,6 +26,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         .map(|(key, value)| format!("{key}={value}"));
     let rows = [
         ("publish", references.collect()),
+        ("also", others(plan)),
         ("rules", rules(plan)),
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
         what_is_published(plan),
@@ -33,6 +34,17 @@ pub(crate) fn text(plan: &Plan) -> String {
     ];
     rows.iter()
         .map(|(name, lines)| paragraph(name, lines))
+        .collect()
+}
+
+/// What is written besides, and why.
+fn others(plan: &Plan) -> Vec<String> {
+    let carriers = plan.carriers.iter().map(|reference| {
+        format!("{reference} (the first push; not needed when a builder is created for the run)")
+    });
+    let caches = plan.caches().filter(|_| !plan.is_promotion());
+    carriers
+        .chain(caches.map(|cache| format!("{cache} (the build cache)")))
         .collect()
 }
 
@@ -109,6 +121,7 @@ pub(crate) fn json(plan: &Plan) -> Value {
         "images": plan.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "version": plan.version,
         "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
+        "other-references": plan.other_references(),
         "tag-names": plan.tags.iter().map(|planned| planned.tag.to_string()).collect::<Vec<_>>(),
         "labels": map(&plan.labels),
         "annotations": metadata::annotations(plan),

@@ -33,6 +33,7 @@ pub(crate) fn markdown(report: &Report) -> String {
             )
         });
     }
+    sections.push(other_references(report));
     if let Some(source) = &report.done.published_from {
         sections.push(format!("Published as it is from {}.\n\n", code(source)));
     }
@@ -114,6 +115,16 @@ fn held_image(held: &Held, report: &Report) -> String {
     text + &platforms(&proof.platforms)
 }
 
+/// References that no rule gives, which would surprise who finds them in the registry.
+fn other_references(report: &Report) -> String {
+    let others = report.other_references();
+    if others.is_empty() {
+        return String::new();
+    }
+    let others: Vec<String> = others.iter().map(|reference| code(reference)).collect();
+    format!("Also written: {}.\n\n", others.join(", "))
+}
+
 fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
     let tags: Vec<String> = tags.map(|tag| code(tag.as_str())).collect();
     if tags.is_empty() {
@@ -154,8 +165,10 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(text, "{name:<8} {value}");
     };
+    let others = report.other_references();
     if let Some(reason) = report.not_pushed() {
         row("built", digest.as_str());
+        others.iter().for_each(|reference| row("also", reference));
         row("pushed", &format!("no: {reason}"));
         return text;
     }
@@ -173,6 +186,7 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
             row("left", &format!("{name}:{tag}, since {reason}"));
         }
     }
+    others.iter().for_each(|reference| row("also", reference));
     let image = plan.images.first().filter(|_| report.can_attest());
     if let (None, Some(image)) = (&report.failure, image) {
         let _infallible = writeln!(

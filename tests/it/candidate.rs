@@ -206,6 +206,18 @@ fn an_index_comes_to_another_registry_with_all_that_belongs_to_it() {
         assert_eq!(media_type, INDEX);
         assert_eq!(filed["manifests"][0]["digest"], referrer.as_str());
     }
+    let mut named: Vec<&str> = run.output("other-references").lines().collect();
+    let mut written: Vec<String> = tags
+        .keys()
+        .filter(|tag| tag.starts_with("sha256-"))
+        .map(|tag| format!("{}/acme/widget:{tag}", target.host()))
+        .collect();
+    named.sort_unstable();
+    written.sort_unstable();
+    assert_eq!(
+        (named, written.len()),
+        (written.iter().map(String::as_str).collect(), 4)
+    );
     let digests: Vec<String> = serde_json::from_str(run.output("digests")).unwrap();
     assert_eq!(digests.len(), 1 + index.children.len());
 }

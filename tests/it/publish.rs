@@ -81,6 +81,7 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
         org.opencontainers.image.url=https://github.com/acme/Widget
         org.opencontainers.image.version=v1.2.3
         metadata={"containerimage.digest":"<digest>"}
+        other-references=
         platform-digests={"linux/amd64":"<digest>"}
         pushed=true
         ref=<registry>/acme/widget@<digest>
@@ -232,6 +233,81 @@ fn a_branch_moves_only_after_the_image_has_a_tag_of_its_own() {
         format!("{}/acme/widget:main", double.host())
     );
     assert_eq!(double.tags("acme/widget").get("main"), Some(&digest));
+}
+
+#[test]
+fn references_that_no_rule_gives_are_named_in_log_outputs_and_summary() {
+    let own = "sha-0123456789abcdef0123456789abcdef01234567";
+    let (double, digest) = double_with_image(own);
+    let run = publish("push_branch", &double, &digest)
+        .input("cache", "registry")
+        .input("builder", "mine")
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    expect![[r#"
+        <registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
+        <registry>/acme/widget/cache:main"#]]
+    .assert_eq(&run.stable(run.output("other-references"), double.host()));
+    for reference in run.output("other-references").lines() {
+        assert!(
+            run.stdout.contains(&format!("also     {reference}\n")),
+            "{}",
+            run.stdout
+        );
+        assert!(
+            run.summary.contains(&format!("`{reference}`")),
+            "{}",
+            run.summary
+        );
+    }
+    // docker/metadata-action lists what its rules give, and so does this output.
+    assert_eq!(
+        run.output("tags"),
+        format!("{}/acme/widget:main", double.host())
+    );
+}
+
+#[test]
+fn a_plan_names_what_may_be_written_besides_the_tags() {
+    let run = Action::new()
+        .event("push_branch")
+        .input("github-token", TOKEN)
+        .input("cache", "registry")
+        .arguments(&["plan"])
+        .run();
+    assert!(run.succeeded, "{}", run.stderr);
+    let lines = run
+        .stdout
+        .lines()
+        .skip_while(|line| !line.starts_with("publish"));
+    let lines: Vec<&str> = lines
+        .take_while(|line| !line.starts_with("rules"))
+        .collect();
+    expect![[r#"
+        publish  ghcr.io/acme/widget:main
+        also     ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
+                 ghcr.io/acme/widget/cache:main (the build cache)"#]].assert_eq(&lines.join("\n"));
+    expect![[r#"
+        ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
+        ghcr.io/acme/widget/cache:main"#]].assert_eq(run.output("other-references"));
+    assert_eq!(run.output("tags"), "ghcr.io/acme/widget:main");
+}
+
+#[test]
+fn a_cache_that_could_not_be_exported_is_not_named() {
+    let own = "sha-0123456789abcdef0123456789abcdef01234567";
+    let (double, digest) = double_with_image(own);
+    let failed = r#"{"vertexes":[{"digest":"sha256:c","name":"exporting cache to registry","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"denied"}]}"#;
+    let run = publish("push_branch", &double, &digest)
+        .buildx(&format!(
+            "[ \"$1\" != build ] || {{ echo '{failed}' >&2; echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"; }}"
+        ))
+        .input("cache", "registry")
+        .input("builder", "mine")
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let pushed = format!("{}/acme/widget:{own}", double.host());
+    assert_eq!(run.output("other-references"), pushed);
 }
 
 #[test]

@@ -268,6 +268,30 @@ fn a_file_that_is_no_certificate_is_no_authority() {
 }
 
 #[test]
+fn the_tag_an_older_registry_is_pushed_under_is_named() {
+    let double = Double::builder()
+        .server(Server::ghes_flat())
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .start()
+        .unwrap();
+    double.put_docker_image("acme/widget/app", "ci");
+    let run = Action::new()
+        .event("push_branch")
+        .env("GITHUB_SERVER_URL", double.server_url())
+        .env("GITHUB_API_URL", double.api_url())
+        .input("github-token", TOKEN)
+        .input("images", "app")
+        .input("floating-tags", "always")
+        .input("candidate", format!("{}/acme/widget/app:ci", double.host()))
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let own = "sha-0123456789abcdef0123456789abcdef01234567";
+    assert!(double.tags("acme/widget/app").contains_key(own));
+    let named = format!("{}/acme/widget/app:{own}", double.host());
+    assert_eq!(run.output("other-references"), named);
+}
+
+#[test]
 fn an_older_registry_promotes_without_moving_a_layer_and_is_pulled_by_tag() {
     let double = Double::builder()
         .server(Server::ghes_flat())
