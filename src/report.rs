@@ -48,14 +48,16 @@ impl Report {
         decided.is_some_and(|decided| decided.context.server.keeps_attestations())
     }
 
-    /// What pulls the first image: by digest, but for the older Docker registry, which serves tags only.
-    fn pullable(&self, digest: &str) -> Option<String> {
-        let decided = self.decided.as_ref()?;
-        let image = self.image()?;
-        Some(match decided.context.server.kind(image.registry()) {
-            Kind::Docker => format!("{image}:{}", decided.plan.primary),
-            Kind::Container | Kind::Generic => format!("{image}@{digest}"),
-        })
+    /// What pulls each image that is published: by digest, but from the older Docker registry, which serves tags only.
+    fn pullable(&self, digest: &Digest) -> Vec<String> {
+        let Some(decided) = &self.decided else {
+            return Vec::new();
+        };
+        let reference = |name: &ImageName| match decided.context.server.kind(name.registry()) {
+            Kind::Docker => format!("{name}:{}", decided.plan.primary),
+            Kind::Container | Kind::Generic => format!("{name}@{digest}"),
+        };
+        self.published().map(reference).collect()
     }
 
     /// Whether the author of the workflow wants a summary; yes, as long as nobody said no.
@@ -93,20 +95,24 @@ impl Report {
         self.proof().is_some()
     }
 
-    /// The first image that is not in its registry, when others are.
-    fn missing(&self) -> Option<&ImageName> {
-        let is_held = |name: &&ImageName| self.done.held.iter().any(|held| held.name == **name);
-        let images = &self.plan()?.images;
-        images
-            .iter()
-            .find(|name| self.is_pushed() && !is_held(name))
+    /// The images that are verified in their registries.
+    fn published(&self) -> impl Iterator<Item = &ImageName> {
+        let held = self.done.held.iter().filter(|held| held.proof.is_some());
+        held.map(|held| &held.name)
+    }
+
+    /// The images that are not in their registries, when others are.
+    fn missing(&self) -> Vec<&ImageName> {
+        let is_held = |name: &ImageName| self.done.held.iter().any(|held| held.name == *name);
+        let images = self.plan().map(|plan| plan.images.iter());
+        let images = images.filter(|_| self.is_pushed()).into_iter().flatten();
+        images.filter(|name| !is_held(name)).collect()
     }
 
     /// The image that is named in the outputs: the first that a registry holds, or else the first of the plan.
     fn image(&self) -> Option<&ImageName> {
-        let held = self.done.held.iter().find(|held| held.proof.is_some());
-        held.map(|held| &held.name)
-            .or_else(|| self.plan()?.images.first())
+        let mut published = self.published();
+        published.next().or_else(|| self.plan()?.images.first())
     }
 
     /// Every reference that was written and that is none of the tags of the rules.
@@ -180,7 +186,7 @@ pub(crate) fn tell(
 /// The result in the log; a plan that goes to a program is not repeated there.
 fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
     if report.is_publication() {
-        console.say(&summary::text(report, plan));
+        console.say(&summary::text(report));
     } else if !as_json {
         console.say(&plan::text(plan));
     }

@@ -5,9 +5,9 @@ mod build;
 use std::fmt::Write as _;
 
 use super::Report;
-use super::markdown::{block, code, escape, without};
+use super::markdown::{block, code, prose, without};
 use crate::engine::timeline::size;
-use crate::image::Tag;
+use crate::image::{Digest, ImageName, Tag};
 use crate::plan::Plan;
 use crate::publish::Held;
 use crate::registry::PlatformImage;
@@ -15,6 +15,8 @@ use crate::registry::PlatformImage;
 /// The runner drops a summary of more than a mebibyte, and nobody reads a quarter of that.
 const MOST: usize = 256 * 1024;
 const MOST_OF_A_FAILURE: usize = 32 * 1024;
+/// Names in a headline.
+const MOST_NAMED: usize = 3;
 const CUT: &str = "*The rest is left out: it is too long for a summary.*\n";
 
 /// The summary of a run, in the order a reader asks: did it work, what is there, how do I use it, where did
@@ -23,9 +25,9 @@ pub(crate) fn markdown(report: &Report) -> String {
     let mut sections = vec![headline(report)];
     let held = report.done.held.iter();
     sections.extend(held.map(|held| held_image(held, report)));
-    if let (Some(plan), Some(digest)) = (report.plan(), report.digest()) {
+    if let Some(digest) = report.digest() {
         sections.push(if report.is_pushed() {
-            usage(report, plan, digest.as_str())
+            usage(report, digest)
         } else {
             format!(
                 "| | |\n|---|---|\n| Digest | {} |\n\n",
@@ -59,30 +61,49 @@ fn whole_sections(sections: Vec<String>) -> String {
 }
 
 fn headline(report: &Report) -> String {
-    let image = report
-        .missing()
-        .or_else(|| report.plan()?.images.first())
-        .map_or_else(|| "the image".to_owned(), |name| code(&name.to_string()));
+    let missing = report.missing();
+    let images = match report.plan() {
+        _ if !missing.is_empty() => missing.clone(),
+        Some(plan) => plan.images.iter().collect(),
+        None => Vec::new(),
+    };
+    let (names, is, was) = match images.len() {
+        0 | 1 => (list(&images), "is", "was"),
+        _ => (list(&images), "are", "were"),
+    };
     match (&report.failure, report.not_pushed()) {
         (Some(failure), _) => {
-            let verdict = if report.is_pushed() && report.missing().is_none() {
-                "is pushed, but not all of it is in place"
+            let verdict = if report.is_pushed() && missing.is_empty() {
+                format!("{is} pushed, but not all of it is in place")
             } else {
-                "was not published"
+                format!("{was} not published")
             };
             let text = failure.to_string();
             let text = &text[..text.floor_char_boundary(MOST_OF_A_FAILURE)];
-            format!("### ❌ {image} {verdict}\n\n{}\n", block("", text))
+            format!("### ❌ {names} {verdict}\n\n{}\n", block("", text))
         }
         (None, Some(reason)) if report.plan().is_some_and(Plan::is_promotion) => format!(
-            "### ⏸ {image} is not published\n\nBecause {}.\n\n",
-            escape(reason)
+            "### ⏸ {names} {is} not published\n\nBecause {}.\n\n",
+            prose(reason)
         ),
         (None, Some(reason)) => format!(
-            "### 🔨 {image} was built, not pushed\n\nBecause {}.\n\n",
-            escape(reason)
+            "### 🔨 {names} {was} built, not pushed\n\nBecause {}.\n\n",
+            prose(reason)
         ),
-        (None, None) => format!("### 📦 {image} is published\n\n"),
+        (None, None) => format!("### 📦 {names} {is} published\n\n"),
+    }
+}
+
+/// The names in a headline; too many of them are counted.
+fn list(images: &[&ImageName]) -> String {
+    let names: Vec<String> = images.iter().map(|name| code(&name.to_string())).collect();
+    match names.as_slice() {
+        [] => "the image".to_owned(),
+        [first @ .., last] if !first.is_empty() && names.len() <= MOST_NAMED => {
+            format!("{} and {last}", first.join(", "))
+        }
+        [only] => only.clone(),
+        _ => format!("{} images", names.len()),
     }
 }
 
@@ -109,7 +130,7 @@ fn held_image(held: &Held, report: &Report) -> String {
     text.push('\n');
     for skipped in &held.skipped {
         let tag = code(skipped.tag.as_str());
-        let reason = escape(&skipped.reason);
+        let reason = prose(&skipped.reason);
         let _infallible = writeln!(text, "{tag} stays where it is, since {reason}.\n");
     }
     text + &platforms(&proof.platforms)
@@ -145,19 +166,18 @@ fn platforms(images: &[PlatformImage]) -> String {
     format!("| Platform | Size | Digest |\n|---|--:|---|\n{rows}\n")
 }
 
-fn usage(report: &Report, plan: &Plan, digest: &str) -> String {
-    let (Some(image), Some(pullable)) = (plan.images.first(), report.pullable(digest)) else {
-        return String::new();
-    };
-    let pull = block("sh", &format!("docker pull {pullable}"));
+fn usage(report: &Report, digest: &Digest) -> String {
+    let pulls = report.pullable(digest);
+    let pulls: Vec<String> = pulls.iter().map(|it| format!("docker pull {it}")).collect();
+    let pull = block("sh", &pulls.join("\n"));
     if !report.can_attest() {
         return format!("{pull}\n");
     }
-    format!("{pull}\n{}\n", attest(&image.to_string(), digest))
+    format!("{pull}\n{}\n", attest(report, digest))
 }
 
 /// The result as the last lines of the log.
-pub(crate) fn text(report: &Report, plan: &Plan) -> String {
+pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
     let Some(digest) = report.digest() else {
         return text;
@@ -187,30 +207,29 @@ pub(crate) fn text(report: &Report, plan: &Plan) -> String {
         }
     }
     others.iter().for_each(|reference| row("also", reference));
-    let image = plan.images.first().filter(|_| report.can_attest());
-    if let (None, Some(image)) = (&report.failure, image) {
-        let _infallible = writeln!(
-            text,
-            "\nto attest it, add the step\n\n{}",
-            attest_step(&image.to_string(), digest.as_str())
-        );
+    if report.failure.is_none() && report.can_attest() {
+        let steps = attest_steps(report, digest);
+        let _infallible = writeln!(text, "\nto attest it, add the step\n\n{steps}");
     }
     text
 }
 
-/// A step that attests what was just pushed.
-fn attest(image: &str, digest: &str) -> String {
-    let step = attest_step(image, digest);
+/// A step for each image, which attests what was just pushed.
+fn attest(report: &Report, digest: &Digest) -> String {
+    let steps = attest_steps(report, digest);
     format!(
         "<details><summary>Attest it</summary>\n\n{}\n</details>\n",
-        block("yaml", &step)
+        block("yaml", &steps)
     )
 }
 
-fn attest_step(image: &str, digest: &str) -> String {
-    format!(
-        "- uses: actions/attest@v4\n  with:\n    subject-name: {image}\n    subject-digest: {digest}"
-    )
+fn attest_steps(report: &Report, digest: &Digest) -> String {
+    let step = |name: &ImageName| {
+        format!(
+            "- uses: actions/attest@v4\n  with:\n    subject-name: {name}\n    subject-digest: {digest}"
+        )
+    };
+    report.published().map(step).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

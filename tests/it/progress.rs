@@ -126,7 +126,7 @@ fn what_is_moved_is_measured() {
     expect![[r#"
         ### 🔨 `ghcr.io/acme/widget` was built, not pushed
 
-        Because the input \`push\` is \`false\`.
+        Because the input `push` is `false`.
 
         | | |
         |---|---|

@@ -132,6 +132,72 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
 }
 
 #[test]
+fn a_summary_of_several_images_covers_all_of_them() {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+        .package("acme/tool", ghcr_double::Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    assert_eq!(double.put_image("acme/tool", "v1.2.3", &[]), digest);
+    let run = publish("push_tag", &double, &digest)
+        .input("images", "acme/widget\nacme/tool")
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    expect![[r#"
+        ### 📦 `<registry>/acme/widget` and `<registry>/acme/tool` are published
+
+        | | |
+        |---|---|
+        | Image | `<registry>/acme/widget` |
+        | Digest | `<digest>` |
+        | Tags | `v1.2.3` `latest` |
+
+        | Platform | Size | Digest |
+        |---|--:|---|
+        | `linux/amd64` | 1.2 kB | `<digest>` |
+
+        | | |
+        |---|---|
+        | Image | `<registry>/acme/tool` |
+        | Digest | `<digest>` |
+        | Tags | `v1.2.3` `latest` |
+
+        | Platform | Size | Digest |
+        |---|--:|---|
+        | `linux/amd64` | 1.2 kB | `<digest>` |
+
+        ```sh
+        docker pull <registry>/acme/widget@<digest>
+        docker pull <registry>/acme/tool@<digest>
+        ```
+
+        <details><summary>Attest it</summary>
+
+        ```yaml
+        - uses: actions/attest@v4
+          with:
+            subject-name: <registry>/acme/widget
+            subject-digest: <digest>
+        - uses: actions/attest@v4
+          with:
+            subject-name: <registry>/acme/tool
+            subject-digest: <digest>
+        ```
+
+        </details>
+
+    "#]]
+    .assert_eq(
+        &run.stable(&run.summary, double.host())
+            .replace(&digest, "<digest>"),
+    );
+    let step = format!("subject-name: {}/acme/tool\n", double.host());
+    assert!(run.stdout.contains(&step), "{}", run.stdout);
+}
+
+#[test]
 fn the_engine_gets_the_request_and_nothing_else() {
     let (double, digest) = double_with_image("v1.2.3");
     let action = publish("push_tag", &double, &digest)
@@ -289,7 +355,8 @@ fn a_plan_names_what_may_be_written_besides_the_tags() {
                  ghcr.io/acme/widget/cache:main (the build cache)"#]].assert_eq(&lines.join("\n"));
     expect![[r#"
         ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
-        ghcr.io/acme/widget/cache:main"#]].assert_eq(run.output("other-references"));
+        ghcr.io/acme/widget/cache:main"#]]
+    .assert_eq(run.output("other-references"));
     assert_eq!(run.output("tags"), "ghcr.io/acme/widget:main");
 }
 
@@ -328,7 +395,7 @@ fn what_is_not_pushed_is_built_and_says_why() {
     expect![[r#"
         ### 🔨 `<registry>/acme/widget` was built, not pushed
 
-        Because the pull request comes from the fork \`joe/widget\`, and the token of such a run may not write packages.
+        Because the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages.
 
         | | |
         |---|---|

@@ -204,7 +204,7 @@ mod tests {
 
             | Step | Time |
             |---|--:|
-            | `[2/3] RUN make; echo "a#b" %% 'x' \| title` | 1 min 1 s |
+            | <code>&#91;2/3&#93; RUN make; echo "a&#35;b" %% &#96;x&#96; &#124; title</code> | 1 min 1 s |
             | `[3/3] RUN section::x` | 0.9 s, failed |
             | `[1/3] FROM docker.io/library/debian:13` | cached |
 
