@@ -8,6 +8,7 @@ mod command;
 mod docker_config;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod hints;
 mod images;
 mod messages;
 mod private_folder;
@@ -31,7 +32,7 @@ use crate::inputs::build::Call;
 use crate::inputs::secrets::{BuildSecret, SecretContent};
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
-use crate::problem::{Place, Problem};
+use crate::problem::Problem;
 use crate::trust::Trust;
 use crate::vars::Vars;
 use crate::workflow::Console;
@@ -165,15 +166,21 @@ impl Engine {
                 answer::check(&ended.answer, &request.dockerfile(), console)?;
                 Ok(None)
             }
+            (Some(failure), _) if builder::fault::is_unknown(&failure.cause) => {
+                Err(builder.unknown().because(failure.cause).into())
+            }
             (Some(failure), _) if builder::fault::is_the_builders(&failure.cause) => {
-                builder.show_log(console).await;
-                Err(builder.lost(&failure.cause).into())
+                let is_log_shown = builder.show_log(console).await;
+                Err(builder.lost(&failure.cause, is_log_shown).into())
             }
             (Some(failure), _) if failure.while_pushing && request.push => {
                 let cause = failure.cause;
                 Err(PushFailed { cause }.into())
             }
-            (Some(failure), _) => Err(explain(failure).into()),
+            (Some(failure), _) => {
+                let fix = hints::fix(&failure, request, vars.workspace());
+                Err(explain(failure, fix).into())
+            }
             (None, Some(_)) => {
                 console.say(&ended.answer);
                 Ok(None)
@@ -207,14 +214,10 @@ fn write_secrets(
     written.collect()
 }
 
-fn explain(failure: Failure) -> Problem {
+fn explain(failure: Failure, fix: String) -> Problem {
     let what = match &failure.step {
         Some(step) => format!("the build failed at `{step}`"),
         None => "the build failed".to_owned(),
-    };
-    let fix = match &failure.place {
-        Some(Place { file, line }) => format!("mend line {line} of `{file}`"),
-        None => "the engine's log above says more".to_owned(),
     };
     let problem = Problem::new(what, fix)
         .because(failure.cause)

@@ -32,7 +32,7 @@ use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
 use crate::problem::Problem;
 use crate::registry::catalogue::OwnerKind;
-use crate::registry::{Manifest, Pace, Patience, Proof, Registry, Subject};
+use crate::registry::{Manifest, Pace, Patience, Proof, Provider, Registry, Subject};
 use crate::vars::Vars;
 use crate::workflow::Console;
 use candidate::{Found, Home};
@@ -316,7 +316,7 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
         .collect();
     Err(Problem::new(
         format!("{} images are not published as they should be", texts.len()),
-        "mend each of them as it says, and run the job again: the build is cached",
+        "follow the fix of each, then run the job again: the build is cached",
     )
     .because(texts.join("\n  "))
     .into())
@@ -375,6 +375,7 @@ fn subject(decided: &Decided, name: &ImageName) -> Subject {
         name: name.clone(),
         repository: context.repository.to_string(),
         server_url: context.server_url.clone(),
+        provider: Provider::of(name.registry(), context.server.kind(name.registry())),
         owner: if own && is_user {
             OwnerKind::User
         } else {

@@ -53,8 +53,9 @@ pub(super) fn check(text: &str, dockerfile: &str, console: Console) -> Result<()
     let Ok(check) = serde_json::from_str::<Check>(text) else {
         return Err(Problem::new(
             "the check gave no answer",
-            "the engine's log above says more; checks need BuildKit 0.15 or newer",
-        ));
+            "update the builder: checks need BuildKit 0.15 or newer",
+        )
+        .because("the engine answered with something else than the result of a check"));
     };
     let warnings = check.warnings.unwrap_or_default();
     for warning in &warnings {
@@ -69,7 +70,7 @@ pub(super) fn check(text: &str, dockerfile: &str, console: Console) -> Result<()
     }
     if let Some(error) = check.build_error {
         let place = place(error.location.as_ref(), dockerfile);
-        let fix = format!("mend `{dockerfile}`");
+        let fix = format!("correct `{dockerfile}`");
         return Err(Problem::new("the check found an error", fix)
             .because(error.message)
             .at(place));
@@ -84,7 +85,7 @@ pub(super) fn check(text: &str, dockerfile: &str, console: Console) -> Result<()
                 "the check of `{dockerfile}` gives {found} {}",
                 if found == 1 { "warning" } else { "warnings" }
             ),
-            "mend what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file",
+            "correct what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file",
         )),
     }
 }

@@ -23,6 +23,7 @@ use super::api::EngineApi;
 use super::child;
 use super::command;
 use super::docker_config::PrivateConfig;
+use super::hints::offer;
 use crate::credentials::Credentials;
 use crate::image::ImageName;
 use crate::inputs::builder::{Driver, Recipe};
@@ -56,6 +57,8 @@ const CONTAINER_PREFIX: &str = "buildx_buildkit_";
 const BOOT: Duration = Duration::from_secs(300);
 const ANSWER: Duration = Duration::from_secs(60);
 const LOG_LINES: u32 = 50;
+/// How many builders are read for their names.
+const MOST_BUILDERS: usize = 1000;
 
 impl Builder {
     /// Chooses. Nothing is made yet.
@@ -154,11 +157,14 @@ impl Builder {
         console: Console,
     ) -> anyhow::Result<()> {
         let inspection = if self.making.is_some() {
-            let booted = self.make(console).await;
-            if booted.is_err() {
-                self.show_log(console).await;
+            match self.make(console).await {
+                Ok(inspection) => inspection,
+                Err(error) if error.downcast_ref::<Problem>().is_some() => return Err(error),
+                Err(error) => {
+                    let is_log_shown = self.show_log(console).await;
+                    return Err(error.context(self.unmade(is_log_shown)));
+                }
             }
-            booted?
         } else if platforms.is_empty() || self.is_native(platforms).await {
             return Ok(());
         } else {
@@ -183,18 +189,12 @@ impl Builder {
         making.remember(&name)?;
         making.stage = Stage::Recorded;
         let recipe = making.recipe.clone();
-        let problem = || {
-            Problem::new(
-                format!("cannot make the builder `{name}`"),
-                "see the inputs `driver`, `driver-opts`, `endpoint`, `append` and `buildkitd-config`; the builder's log above, if there is one, says more",
-            )
-        };
         files::write(&recipe, self.config.folder(), &self.workspace)?;
         for arguments in arguments::create(&recipe, &name, self.config.folder()) {
-            self.ask(&arguments, ANSWER).await.with_context(problem)?;
+            self.ask(&arguments, ANSWER).await?;
         }
         let booted = self.ask(&arguments::boot(&name), BOOT).await;
-        Ok(Inspection::parse(&booted.with_context(problem)?))
+        Ok(Inspection::parse(&booted?))
     }
 
     /// Whether the engine builds, and its own platform is all that is asked for.
@@ -233,11 +233,12 @@ impl Builder {
         }
     }
 
-    /// Shows the last lines of the builder's own log, where the engine keeps it.
-    pub(super) async fn show_log(&self, console: Console) {
+    /// Shows the last lines of the builder's own log, where the engine keeps it; whether there were any.
+    pub(super) async fn show_log(&self, console: Console) -> bool {
         let (Some(name), Some(api)) = (&self.name, &self.api) else {
-            return;
+            return false;
         };
+        let mut is_shown = false;
         let prefix = format!("{CONTAINER_PREFIX}{name}");
         for container in api.containers(&prefix).await.unwrap_or_default() {
             let Ok(log) = api.last_lines(&container, LOG_LINES).await else {
@@ -248,24 +249,65 @@ impl Builder {
             ));
             console.say(&String::from_utf8_lossy(&log));
             console.close_group();
+            is_shown |= !log.is_empty();
         }
+        is_shown
     }
 
-    fn unknown(&self) -> Problem {
+    fn unmade(&self, is_log_shown: bool) -> Problem {
+        let name = self.name().unwrap_or_default();
+        let log = if is_log_shown {
+            "; the builder's log above says more"
+        } else {
+            ""
+        };
+        Problem::new(
+            format!("cannot make the builder `{name}`"),
+            format!(
+                "check the inputs `driver`, `driver-opts`, `endpoint`, `append` and `buildkitd-config`{log}"
+            ),
+        )
+    }
+
+    /// The names of the builders that buildx keeps, and the engine's own.
+    fn known(&self) -> Vec<String> {
+        let mut environment = self.environment.iter();
+        let folder = environment.find(|(name, _)| name == "BUILDX_CONFIG");
+        let folder = folder.map(|(_, folder)| Path::new(folder).join("instances"));
+        let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+        let entries = entries.into_iter().flatten().take(MOST_BUILDERS);
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.chain(["default".to_owned()]).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(super) fn unknown(&self) -> Problem {
         let name = self.name().unwrap_or("default");
         Problem::new(
             format!("cannot use the builder `{name}`"),
-            "see whether `docker buildx inspect` knows it here; in a workflow a builder of an earlier step is not seen, so describe it with `driver` and `endpoint` instead",
+            format!(
+                "describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: {}",
+                offer(name, &self.known())
+            ),
         )
     }
 
     /// The builder died; `cause` is what buildx noticed of it.
-    pub(super) fn lost(&self, cause: &str) -> Problem {
+    pub(super) fn lost(&self, cause: &str, is_log_shown: bool) -> Problem {
         let what = match &self.name {
             Some(name) => format!("the builder `{name}` went away during the build"),
             None => "the engine went away during the build".to_owned(),
         };
-        Problem::new(what, "run the job again; if it happens again, see whether the machine has memory and disk enough, and whether the builder's log above says why").because(cause)
+        let log = if is_log_shown {
+            ", and read the builder's log above"
+        } else {
+            ""
+        };
+        let fix = format!(
+            "run the job again; if it happens again, check that the machine has enough memory and disk space{log}"
+        );
+        Problem::new(what, fix).because(cause)
     }
 
     /// What to say when there is no time to remove it.

@@ -34,17 +34,23 @@ pub(crate) fn one_of(words: &[&str]) -> String {
 
 /// "; did you mean `x`?" when a word is close enough to one of `allowed`.
 fn did_you_mean(word: &str, allowed: &[&str]) -> String {
-    let word = word.to_lowercase();
-    let near = allowed
-        .iter()
-        .map(|name| (strsim::damerau_levenshtein(&word, name), name))
-        .min();
-    match near {
-        Some((distance, name)) if distance <= 2 && distance < name.len() => {
-            format!("; did you mean `{name}`?")
-        }
-        _ => String::new(),
+    match nearest(word, allowed.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => String::new(),
     }
+}
+
+/// The one of `names` that was probably meant, if any is close enough; case does not count.
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = names
+        .map(|name| {
+            let distance = strsim::damerau_levenshtein(&word, &name.to_lowercase());
+            (distance, name)
+        })
+        .min();
+    let near = near.filter(|(distance, name)| *distance <= 2 && *distance < name.len());
+    near.map(|(_, name)| name)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 
 mod entries;
 
+use super::Provider;
 use crate::image::ImageName;
 pub(super) use entries::NEEDS_TLS;
 use entries::{ENTRIES, Entry};
@@ -39,6 +40,7 @@ pub(crate) struct Subject {
     pub(crate) repository: String,
     /// For example `https://github.com`.
     pub(crate) server_url: String,
+    pub(crate) provider: Provider,
     pub(crate) owner: OwnerKind,
 }
 
@@ -96,9 +98,22 @@ impl Subject {
         path.split_once('/').unwrap_or((path, path))
     }
 
+    /// What to do about a login that is rejected or missing.
+    pub(super) fn login(&self) -> String {
+        self.fill("{login}")
+    }
+
+    /// What to do about a login that may not push.
+    pub(super) fn access(&self) -> String {
+        self.fill("{access}")
+    }
+
     fn fill(&self, text: &str) -> String {
         let (owner, package) = self.owner_and_package();
-        text.replace("{settings}", &self.settings())
+        text.replace("{login}", self.provider.login())
+            .replace("{access}", self.provider.access())
+            .replace("{path}", self.name.repository())
+            .replace("{settings}", &self.settings())
             .replace("{repository}", &self.repository)
             .replace("{registry}", self.name.registry())
             .replace("{package}", package)

@@ -3,7 +3,7 @@
 use reqwest::StatusCode;
 
 use super::catalogue::{self, Diagnosis, Prospect, Subject};
-use super::{Reach, Trouble};
+use super::{Provider, Reach, Trouble};
 use crate::problem::Problem;
 
 /// Explains why `what` was not done, for example "cannot push `ghcr.io/acme/app`".
@@ -71,8 +71,11 @@ pub(crate) fn read_refusal(what: &str, subject: &Subject, trouble: &Trouble) -> 
             status: StatusCode::UNAUTHORIZED,
             ..
         } => format!("give a login for `{registry}` that may read it, for example in `registry-auth`"),
+        Trouble::Denied { .. } if subject.provider != Provider::GitHub => {
+            format!("give a login for `{registry}` that may read it, for example in `registry-auth`")
+        }
         Trouble::Denied { .. } => format!(
-            "add `packages: read` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Read; for another registry give a login that may read",
+            "add `packages: read` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Read",
             subject.settings(),
             subject.repository
         ),
@@ -99,18 +102,9 @@ fn by_kind(subject: &Subject, trouble: &Trouble) -> Diagnosis {
             ..
         } => (
             "the registry does not know the login, or got none".to_owned(),
-            format!(
-                "give a login for `{registry}`: `github-token`, `username` and `password`, or `registry-auth`"
-            ),
+            subject.login(),
         ),
-        Trouble::Denied { .. } => (
-            "the login may not write there".to_owned(),
-            format!(
-                "add `packages: write` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Write; for another registry give a login that may write",
-                subject.settings(),
-                subject.repository
-            ),
-        ),
+        Trouble::Denied { .. } => ("the login may not write there".to_owned(), subject.access()),
         Trouble::Unreachable {
             reach: Reach::Nobody,
             ..

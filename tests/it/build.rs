@@ -264,7 +264,7 @@ exit 1"#;
     expect!["::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: 'as' and 'FROM' keywords' casing do not match (https://docs.docker.com/go/dockerfile/rule/from-as-casing/)"].assert_eq(&warnings);
     expect![[r#"
         ::error title=ghcr-publish::the check of `Dockerfile` gives 1 warning
-          fix: mend what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file
+          fix: correct what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file
     "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
 }
 

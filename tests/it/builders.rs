@@ -331,6 +331,26 @@ fn the_log_of_a_builder_that_died_is_shown() {
 }
 
 #[test]
+fn a_mistyped_builder_names_those_that_exist() {
+    let double = double();
+    let action = scripted("build) echo 'ERROR: no builder \"fleat\" found' >&2; exit 1;;\ninspect) echo 'ERROR: no builder \"fleat\" found' >&2; exit 1;;")
+        .input("registry", double.host())
+        .input("builder", "fleat");
+    let instances = action.path("home/.docker/buildx/instances");
+    fs::create_dir_all(&instances).unwrap();
+    fs::write(action.path("home/.docker/config.json"), "{}").unwrap();
+    for name in ["fleet", "other"] {
+        fs::write(instances.join(name), "{}").unwrap();
+    }
+    let run = action.run();
+    expect![[r#"
+        ::error title=ghcr-publish::cannot use the builder `fleat`
+          because: no builder "fleat" found
+          fix: describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: `default`, `fleet` or `other`; did you mean `fleet`?
+    "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
+}
+
+#[test]
 fn a_failed_build_still_removes_the_builder() {
     const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
     let double = double();
@@ -350,7 +370,7 @@ fn a_failed_build_still_removes_the_builder() {
     expect![[r#"
         ::error title=ghcr-publish::the builder `ghcr-publish-42-<own>` went away during the build
           because: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF
-          fix: run the job again; if it happens again, see whether the machine has memory and disk enough, and whether the builder's log above says why
+          fix: run the job again; if it happens again, check that the machine has enough memory and disk space
     "#]].assert_eq(&stable(&run, &run.stderr.replace("%0A", "\n")));
 }
 

@@ -193,9 +193,50 @@ exit 1"#;
                 <zero-width space>::error::forged
                 ##<zero-width space>[error]forged
                 make: *** no rule
-              fix: mend line 2 of `Dockerfile`
+              fix: correct line 2 of `Dockerfile`
         "#]],
     );
+}
+
+/// A registry that takes the push.
+fn double() -> Double {
+    Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package("acme/widget", Package::of("acme/Widget"))
+        .start()
+        .unwrap()
+}
+
+#[test]
+fn a_mistyped_target_names_the_stages_that_exist() {
+    let double = double();
+    let failed = r#"echo 'ERROR: failed to build: failed to solve: target stage "buld" could not be found' >&2; exit 1"#;
+    let action = tag_push().buildx(failed).input("registry", double.host());
+    let dockerfile = action.path("workspace/Dockerfile");
+    std::fs::write(dockerfile, "FROM scratch AS build\nFROM scratch\n").unwrap();
+    check(
+        action.input("target", "buld").run(),
+        expect![[r#"
+            ::error title=ghcr-publish::the build failed
+              because: target stage "buld" could not be found
+              fix: set the input `target` to a stage of `Dockerfile`: `build`
+        "#]],
+    );
+}
+
+#[test]
+fn a_login_that_a_registry_of_somebody_else_rejects_gets_no_advice_of_github() {
+    let said = r#"echo 'ERROR: failed to push quay.io/acme/widget:v1.2.3: unauthorized: authentication required' >&2; exit 1"#;
+    let progress = r#"echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z"}]}' >&2; echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"unauthorized: authentication required"}]}' >&2"#;
+    let double = double();
+    let run = tag_push()
+        .buildx(&format!("{progress}\n{said}"))
+        .input("registry", double.host())
+        .run();
+    assert!(!run.succeeded);
+    let fix = "fix: check the user name and password for ";
+    assert!(run.stderr.contains(fix), "{}", run.stderr);
+    assert!(!run.stderr.contains("packages: write"), "{}", run.stderr);
 }
 
 #[test]

@@ -257,6 +257,6 @@ fn a_failure_under_the_oldest_buildx_is_told_like_one_under_a_new() {
     "#]]
     .assert_eq(&run.stdout);
     expect![[r#"
-        ::error file=Fails,line=3,title=ghcr-publish::the build failed at `[2/2] RUN ["/hello", "{", "fail"]`%0A  because: process "/hello { fail" did not complete successfully: exit code: 3%0A  the source:%0A       1 |     FROM scratch%0A       2 |     COPY hello /hello%0A       3 | >>> RUN ["/hello", "{", "fail"]%0A  the last lines of the step's log:%0A    hello from a step%0A    {"vertexes":[]}%0A    it does not work%0A  fix: mend line 3 of `Fails`
+        ::error file=Fails,line=3,title=ghcr-publish::the build failed at `[2/2] RUN ["/hello", "{", "fail"]`%0A  because: process "/hello { fail" did not complete successfully: exit code: 3%0A  the source:%0A       1 |     FROM scratch%0A       2 |     COPY hello /hello%0A       3 | >>> RUN ["/hello", "{", "fail"]%0A  the last lines of the step's log:%0A    hello from a step%0A    {"vertexes":[]}%0A    it does not work%0A  fix: correct line 3 of `Fails`
     "#]].assert_eq(&run.stderr);
 }

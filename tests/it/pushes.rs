@@ -392,7 +392,7 @@ fn check_says_it_for_every_name() {
     expect![[r#"
         ::error title=ghcr-publish::cannot push `<registry>/joe/other`: <registry> answered 404 DENIED: not_found: owner not found
           because: there is no user or organisation `joe`
-          fix: mend the owner in `images`; after a rename the old name is gone
+          fix: correct the owner in `images`; after a rename the old name is gone
     "#]].assert_eq(&stable(&run, &double, &run.stderr));
     assert!(double.requests().len() <= 9, "{:?}", double.requests());
 }

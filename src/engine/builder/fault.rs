@@ -13,6 +13,11 @@ pub(in crate::engine) fn is_the_builders(cause: &str) -> bool {
     gone.iter().any(|words| cause.contains(words))
 }
 
+/// Whether buildx does not know the builder that was named.
+pub(in crate::engine) fn is_unknown(cause: &str) -> bool {
+    cause.contains("no builder \"") && cause.contains("\" found")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

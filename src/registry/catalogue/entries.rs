@@ -1,6 +1,7 @@
 //! The failure catalogue as data. The first entry that matches counts, so look-alikes come first.
 
 use super::Prospect::{self, Final, FinalWhenReachable, FinalWhenRepeated, Passing, Unclear};
+use super::Provider;
 
 /// One failure.
 pub(super) struct Entry {
@@ -27,7 +28,10 @@ const fn entry(
 
 const PERMISSION: &str = "add `packages: write` to the job's `permissions:`; in a reusable workflow the caller grants it too";
 const WAIT: &str = "run the job again in a few minutes; the build is cached";
-const NEW_TOKEN: &str = "give a token that is valid: `github-token` needs no input at all, a personal token must be a classic one with `write:packages`; see that the secret is passed on and, with SAML, authorised for {owner}";
+/// What only GitHub says gets GitHub's advice; for what every registry may say it depends on the registry.
+const TOKEN_OF_GITHUB: &str = Provider::GitHub.login();
+const LOGIN: &str = "{login}";
+const ACCESS: &str = "{access}";
 pub(in crate::registry) const NEEDS_TLS: &str = "set up TLS for the registry: plain HTTP works only at a loopback address such as `localhost:5000`";
 const LAGGING: &str = "the registry does not have all of what was pushed yet";
 
@@ -153,7 +157,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Final,
         &["user cannot be authenticated with the token provided"],
         "the token is expired, revoked or mistyped",
-        NEW_TOKEN,
+        TOKEN_OF_GITHUB,
     ),
     entry(
         Final,
@@ -165,17 +169,17 @@ pub(super) const ENTRIES: &[Entry] = &[
         Final,
         &["could not be authenticated by the github packages service"],
         "the token is missing, expired or without scope",
-        NEW_TOKEN,
+        TOKEN_OF_GITHUB,
     ),
     entry(
         Final,
         &["owner not found"],
         "there is no user or organisation `{owner}`",
-        "mend the owner in `images`; after a rename the old name is gone",
+        "correct the owner in `images`; after a rename the old name is gone",
     ),
     entry(
         Final,
-        &["billing"],
+        &["billing-related"],
         "the bill of `{owner}` is not settled, or its plan has no packages",
         "see the billing page of `{owner}`: https://github.com/settings/billing or the organisation's",
     ),
@@ -188,8 +192,8 @@ pub(super) const ENTRIES: &[Entry] = &[
     entry(
         Final,
         &["requested access to the resource is denied"],
-        "no login was sent, or the name has no registry in front and so belongs to Docker Hub",
-        "write the full name, for example `images: ghcr.io/{repository}`, and give a token",
+        "no login was sent, or it may not push to that name",
+        ACCESS,
     ),
     entry(
         Final,
@@ -232,25 +236,25 @@ pub(super) const ENTRIES: &[Entry] = &[
         Final,
         &["denied: denied"],
         "the registry knows no such token",
-        NEW_TOKEN,
+        LOGIN,
     ),
     entry(
         Final,
         &["failed to fetch", "token", "401 unauthorized"],
         "the registry gave out no bearer: no login was sent for something private, or a wrong one",
-        NEW_TOKEN,
+        LOGIN,
     ),
     entry(
         Final,
         &["failed to fetch", "token", "403 forbidden"],
         "the registry gave out no bearer: no login was sent for something private, or a wrong one",
-        NEW_TOKEN,
+        LOGIN,
     ),
     entry(
         Final,
         &["authentication required"],
         "the registry wants a login and got none it takes",
-        NEW_TOKEN,
+        LOGIN,
     ),
     // Names and contents.
     entry(
@@ -385,6 +389,6 @@ pub(super) const ENTRIES: &[Entry] = &[
         Unclear,
         &["unexpected status", "403 forbidden"],
         "the registry refused without a reason: access is missing, or a limit was reached",
-        "open {settings} → Manage Actions access → add {repository} with role Write, and add `packages: write` to the job's `permissions:`",
+        ACCESS,
     ),
 ];

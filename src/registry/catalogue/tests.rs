@@ -6,10 +6,16 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 
 use super::*;
+use crate::registry::provider::ALL;
+use crate::registry::{Trouble, read_refusal, refusal};
+use crate::server::Server;
 
 fn subject(name: &str, owner: OwnerKind) -> Subject {
+    let name = ImageName::parse(name, "ghcr.io").unwrap();
+    let kind = Server::Public.kind(name.registry());
     Subject {
-        name: ImageName::parse(name, "ghcr.io").unwrap(),
+        provider: Provider::of(name.registry(), kind),
+        name,
         repository: "acme/App".to_owned(),
         server_url: "https://github.com".to_owned(),
         owner,
@@ -94,43 +100,43 @@ const TEXTS: &[(&str, &str, Option<Prospect>, &str)] = &[
         "A11",
         "denied: denied",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "A11",
         "Get \"https://ghcr.io/v2/\": denied: denied",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "A12",
         "unauthorized: unauthenticated: User cannot be authenticated with the token provided.",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "A13",
         "failed to fetch anonymous token: unexpected status from GET request to https://ghcr.io/token?scope=repository%3Aacme%2Fapp%3Apull: 401 Unauthorized",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "A13",
         "failed to fetch oauth token: unexpected status from POST request to https://ghcr.io/token: 403 Forbidden",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "A14",
         "denied: not_found: owner not found",
         Some(Prospect::Final),
-        "mend the owner",
+        "correct the owner",
     ),
     (
         "A15",
         "denied: requested access to the resource is denied",
         Some(Prospect::Final),
-        "the full name",
+        "role Write",
     ),
     (
         "A16",
@@ -349,7 +355,7 @@ const TEXTS: &[(&str, &str, Option<Prospect>, &str)] = &[
         "E5",
         "unauthorized: Your request could not be authenticated by the GitHub Packages service. Please ensure your access token is valid and has the appropriate scopes configured.",
         Some(Prospect::Final),
-        "token that is valid",
+        "valid token",
     ),
     (
         "E6",
@@ -387,10 +393,95 @@ fn the_settings_page_is_that_of_the_owner() {
     );
 }
 
+#[test]
+fn a_refused_login_gets_the_advice_of_its_registry() {
+    for (name, login, access) in [
+        ("ghcr.io/acme/app", "github-token", "packages: write"),
+        ("docker.io/acme/app", "Docker ID", "Read & Write"),
+        ("quay.io/acme/app", "robot account", "acme/app"),
+        (
+            "registry.gitlab.com/acme/app",
+            "write_registry",
+            "Developer",
+        ),
+        (
+            "1.dkr.ecr.eu-west-1.amazonaws.com/app",
+            "`AWS`",
+            "ecr:PutImage",
+        ),
+        (
+            "europe-docker.pkg.dev/p/r/app",
+            "oauth2accesstoken",
+            "writer",
+        ),
+        ("acme.azurecr.io/app", "az acr login", "AcrPush"),
+        (
+            "registry.example.com/acme/app",
+            "registry.example.com",
+            "acme/app",
+        ),
+    ] {
+        let subject = subject(name, OwnerKind::Organization);
+        let fix = |said: &str| diagnose(said, &subject).unwrap().fix;
+        for said in ["denied: denied", "authentication required"] {
+            assert!(fix(said).contains(login), "{name}: {}", fix(said));
+        }
+        for said in [
+            "requested access to the resource is denied",
+            "unexpected status: 403 Forbidden",
+        ] {
+            assert!(fix(said).contains(access), "{name}: {}", fix(said));
+        }
+        for text in [subject.login(), subject.access()] {
+            assert!(!text.contains('{'), "{text}");
+            assert_eq!(
+                text.contains("packages"),
+                name.starts_with("ghcr.io"),
+                "{text}"
+            );
+        }
+    }
+}
+
+#[test]
+fn who_may_not_read_gets_the_advice_of_the_registry() {
+    let denied = |status| Trouble::Denied {
+        host: "a registry".to_owned(),
+        status,
+        said: "DENIED".to_owned(),
+        asked: None,
+    };
+    let fix = |name| {
+        let subject = subject(name, OwnerKind::Organization);
+        let trouble = denied(reqwest::StatusCode::FORBIDDEN);
+        read_refusal("x", &subject, &trouble).fix().to_owned()
+    };
+    assert!(fix("ghcr.io/acme/app").contains("packages: read"));
+    let other = "give a login for `quay.io` that may read it, for example in `registry-auth`";
+    assert_eq!(fix("quay.io/acme/app"), other);
+    let subject = subject("quay.io/acme/app", OwnerKind::Organization);
+    for status in [
+        reqwest::StatusCode::FORBIDDEN,
+        reqwest::StatusCode::UNAUTHORIZED,
+    ] {
+        let problem = refusal("x", &subject, &denied(status));
+        assert!(problem.fix().contains("robot account"), "{}", problem.fix());
+    }
+}
+
 /// What an entry says, with words for what only a run knows.
 fn shown(text: &str) -> String {
     let settings = "the settings of the package (`https://github.com/orgs/OWNER/packages/container/PACKAGE/settings`)";
     [
+        (
+            "{login}",
+            "check the login: [by registry](#logins-by-registry)",
+        ),
+        (
+            "{access}",
+            "let the login push: [by registry](#logins-by-registry)",
+        ),
+        ("{path}", "OWNER/PACKAGE"),
         ("{settings}", settings),
         ("{repository}", "OWNER/REPOSITORY"),
         ("{registry}", "ghcr.io"),
@@ -424,21 +515,48 @@ fn table(prospect: Prospect) -> String {
     table
 }
 
+fn name(provider: Provider) -> &'static str {
+    match provider {
+        Provider::GitHub => "GitHub (`ghcr.io`, GHE.com, Enterprise Server)",
+        Provider::DockerHub => "Docker Hub (`docker.io`)",
+        Provider::Quay => "Quay (`quay.io`)",
+        Provider::GitLab => "GitLab (`registry.gitlab.com`)",
+        Provider::Ecr => "Amazon ECR",
+        Provider::Google => "Google Artifact Registry",
+        Provider::Azure => "Azure Container Registry",
+        Provider::Other => "any other",
+    }
+}
+
+/// What each registry wants of a login.
+fn providers() -> String {
+    let head =
+        "| Registry | The login is rejected or missing | The login may not push |\n|---|---|---|\n";
+    let row = |provider: Provider| {
+        let advice = |text: &str| shown(&text.replace("{registry}", "the registry"));
+        let (login, access) = (advice(provider.login()), advice(provider.access()));
+        format!("| {} | {login} | {access} |\n", name(provider))
+    };
+    let rows = ALL.into_iter().map(row);
+    std::iter::once(head.to_owned()).chain(rows).collect()
+}
+
 /// `UPDATE_EXPECT=1 cargo test --lib registry::catalogue` writes the tables anew.
 #[test]
 fn the_documentation_says_what_the_catalogue_says() {
     let mut document = include_str!("../../../docs/troubleshooting.md").to_owned();
-    for (name, prospect) in [
-        ("final", Prospect::Final),
-        ("passing", Prospect::Passing),
-        ("unclear", Prospect::Unclear),
-        ("repeated", Prospect::FinalWhenRepeated),
-        ("reachable", Prospect::FinalWhenReachable),
+    for (name, table) in [
+        ("final", table(Prospect::Final)),
+        ("passing", table(Prospect::Passing)),
+        ("unclear", table(Prospect::Unclear)),
+        ("repeated", table(Prospect::FinalWhenRepeated)),
+        ("reachable", table(Prospect::FinalWhenReachable)),
+        ("logins", providers()),
     ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
         let (before, rest) = document.split_once(&begin).unwrap();
         let (_, after) = rest.split_once(&end).unwrap();
-        document = format!("{before}{begin}{}{end}{after}", table(prospect));
+        document = format!("{before}{begin}{table}{end}{after}");
     }
     expect_file!["../../../docs/troubleshooting.md"].assert_eq(&document);
 }

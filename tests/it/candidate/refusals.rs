@@ -225,10 +225,10 @@ fn a_source_that_may_not_be_read_says_who_can_change_that() {
         action(&double, &candidate),
         &double,
         expect![[r#"
-        cannot read `<registry>/acme/hidden:good`
-          because: <registry> answered 403 DENIED: installation not allowed to Read organization package
-          fix: add `packages: read` to the job's `permissions:`, and open https://github.com/orgs/acme/packages/container/hidden/settings → Manage Actions access → add acme/Widget with role Read; for another registry give a login that may read
-    "#]],
+            cannot read `<registry>/acme/hidden:good`
+              because: <registry> answered 403 DENIED: installation not allowed to Read organization package
+              fix: give a login for `<registry>` that may read it, for example in `registry-auth`
+        "#]],
     );
 }
 

@@ -67,7 +67,7 @@ fn a_mistake_in_the_dockerfile_is_annotated_where_it_stands() {
           the source:
                1 |     FROM scratch
                2 | >>> COPPY a b
-          fix: mend line 2 of `Dockerfile`
+          fix: correct line 2 of `Dockerfile`
     "#]]
     .assert_eq(&run.stderr.replace("%0A", "\n"));
     assert!(double.tags("acme/widget").is_empty());
