@@ -42,9 +42,10 @@ impl Plan {
 
     /// The references in registries that the build exports its cache to.
     pub(crate) fn caches(&self) -> impl Iterator<Item = &str> {
-        let caches = self.build.cache_to.iter();
-        let caches = caches.filter(|cache| cache.kind() == "registry");
-        caches.filter_map(|cache| cache.get("ref"))
+        self.build
+            .cache_to
+            .iter()
+            .filter_map(|cache| cache.get("ref"))
     }
 
     /// Everything that the run may write besides [`Plan::references`].

@@ -237,6 +237,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_headline_names_up_to_three_images() {
+        let check = |count: usize, expected: &str| {
+            let names = ["a", "b", "c", "d"].map(|name| ImageName::parse(name, "x.io").unwrap());
+            let names: Vec<&ImageName> = names.iter().take(count).collect();
+            assert_eq!(list(&names), expected);
+        };
+        check(0, "the image");
+        check(1, "`x.io/a`");
+        check(3, "`x.io/a`, `x.io/b` and `x.io/c`");
+        check(4, "4 images");
+    }
+
+    #[test]
     fn a_summary_ends_before_it_is_too_long() {
         let sections: Vec<String> = (0..10).map(|_| "x".repeat(60 * 1024)).collect();
         let text = whole_sections(sections);

@@ -361,6 +361,30 @@ fn a_plan_names_what_may_be_written_besides_the_tags() {
 }
 
 #[test]
+fn what_was_not_written_is_not_named() {
+    let (double, digest) = double_with_image("sha-0123456789abcdef0123456789abcdef01234567");
+    let branch = || publish("push_branch", &double, &digest).input("cache", "registry");
+    let failed = branch().buildx("exit 1").run();
+    assert!(!failed.succeeded);
+    assert_eq!(failed.output("other-references"), "");
+    let by_digest = branch()
+        .input("driver", "remote")
+        .input("endpoint", "tcp://127.0.0.1:1")
+        .run();
+    assert!(by_digest.succeeded, "{}", by_digest.stderr);
+    let cache = format!("{}/acme/widget/cache:main", double.host());
+    assert_eq!(by_digest.output("other-references"), cache);
+    let promoted = branch()
+        .input(
+            "candidate",
+            format!("{}/acme/widget@{digest}", double.host()),
+        )
+        .run();
+    assert!(promoted.succeeded, "{}", promoted.stderr);
+    assert_eq!(promoted.output("other-references"), "");
+}
+
+#[test]
 fn a_cache_that_could_not_be_exported_is_not_named() {
     let own = "sha-0123456789abcdef0123456789abcdef01234567";
     let (double, digest) = double_with_image(own);

@@ -359,7 +359,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Passing,
         &["closed pipe"],
         "an old BuildKit hides the true error behind this one",
-        "use a newer BuildKit; the line before it in the log says more",
+        "use a newer BuildKit",
     ),
     entry(
         Passing,
