@@ -7,6 +7,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::mpsc::{self, TryRecvError};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -222,17 +223,18 @@ impl Action {
     pub(crate) fn run_measured(self) -> (Run, u64, Duration) {
         let (start, started) = (Instant::now(), self.start());
         let process = started.child.id();
+        let (has_ended, ended) = mpsc::channel::<()>();
         let watch = std::thread::spawn(move || {
             let mut peak = 0;
-            loop {
-                match peak_memory(process) {
-                    0 if peak > 0 => return peak,
-                    seen => peak = peak.max(seen),
-                }
+            // A program that ends before the first look is never seen: its end is what counts.
+            while ended.try_recv() == Err(TryRecvError::Empty) {
+                peak = peak.max(peak_memory(process));
                 sleep(Duration::from_millis(1));
             }
+            peak
         });
         let run = started.end();
+        drop(has_ended);
         (run, watch.join().unwrap(), start.elapsed())
     }
 
