@@ -203,7 +203,7 @@ fn a_run_that_removes_its_builder_ends_in_time() {
         let (run, took) = world.action.run_and_signal_when(signal, || hangs.exists());
         in_time(&format!("the builder is removed {signal}"), took);
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-        assert_eq!(run.outputs.len(), 20);
+        assert_eq!(run.outputs.len(), 21);
         assert!(run.summary.contains("is published"), "{}", run.summary);
         is_left_to_the_post_step(&run);
     }
