@@ -51,8 +51,7 @@ impl Plan {
     /// Everything that the run may write besides [`Plan::references`].
     pub(crate) fn other_references(&self) -> Vec<String> {
         let carriers = self.carriers.iter().map(ToString::to_string);
-        let caches = self.caches().filter(|_| !self.is_promotion());
-        carriers.chain(caches.map(str::to_owned)).collect()
+        carriers.chain(self.caches().map(str::to_owned)).collect()
     }
 }
 

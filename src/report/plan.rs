@@ -42,9 +42,11 @@ fn others(plan: &Plan) -> Vec<String> {
     let carriers = plan.carriers.iter().map(|reference| {
         format!("{reference} (the first push; not needed when a builder is created for the run)")
     });
-    let caches = plan.caches().filter(|_| !plan.is_promotion());
     carriers
-        .chain(caches.map(|cache| format!("{cache} (the build cache)")))
+        .chain(
+            plan.caches()
+                .map(|cache| format!("{cache} (the build cache)")),
+        )
         .collect()
 }
 

@@ -328,6 +328,25 @@ fn the_log_of_a_builder_that_died_is_shown() {
             .join("\n")
             .replace('\u{200b}', "<zero-width space>"),
     );
+    let fix = "and read the builder's log above";
+    assert!(run.stderr.contains(fix), "{}", run.stderr);
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_keeps_its_own_error() {
+    let double = double();
+    let run = publication(&double)
+        .input("driver", "docker-container")
+        .input("buildkitd-config", "missing.toml")
+        .run();
+    assert!(!run.succeeded);
+    let own = "the input `buildkitd-config` is `missing.toml`";
+    assert!(run.stderr.contains(own), "{}", run.stderr);
+    assert!(
+        !run.stderr.contains("cannot make the builder"),
+        "{}",
+        run.stderr
+    );
 }
 
 #[test]

@@ -218,6 +218,10 @@ fn an_index_comes_to_another_registry_with_all_that_belongs_to_it() {
         (named, written.len()),
         (written.iter().map(String::as_str).collect(), 4)
     );
+    // What is listed already is not written again.
+    let again = action_between(&source, &target, &candidate).run();
+    assert!(again.succeeded, "{}{}", again.stdout, again.stderr);
+    assert_eq!(again.output("other-references"), "");
     let digests: Vec<String> = serde_json::from_str(run.output("digests")).unwrap();
     assert_eq!(digests.len(), 1 + index.children.len());
 }

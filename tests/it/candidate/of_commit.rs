@@ -31,6 +31,17 @@ fn the_image_of_the_commit_is_published_and_not_built() {
 }
 
 #[test]
+fn a_cache_that_a_build_would_have_written_is_not_named() {
+    let double = double();
+    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
+    let run = action(&double, "sha")
+        .input("cache-to", "type=registry,ref=quay.io/acme/cache:x")
+        .run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("other-references"), "");
+}
+
+#[test]
 fn a_short_tag_counts_when_the_image_says_the_commit() {
     let double = double();
     let digest = double.put_image("acme/widget", "sha-0123456", &of(COMMIT));
