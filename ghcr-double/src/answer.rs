@@ -49,6 +49,19 @@ impl Answer {
         Self::error(405, "UNSUPPORTED", "The operation is unsupported.")
     }
 
+    pub(crate) fn page_not_found() -> Self {
+        Self::error(404, "UNSUPPORTED", "page not found")
+    }
+
+    pub(crate) fn name_unknown() -> Self {
+        let message = "repository name not known to registry";
+        Self::error(404, "NAME_UNKNOWN", message)
+    }
+
+    pub(crate) fn manifest_unknown() -> Self {
+        Self::error(404, "MANIFEST_UNKNOWN", "manifest unknown")
+    }
+
     pub(crate) fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self

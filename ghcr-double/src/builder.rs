@@ -6,15 +6,12 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::account::Account;
-use crate::conditional::Conditions;
 use crate::double::Double;
 use crate::fault::Script;
-use crate::legacy::{ContentDigest, Login};
 use crate::package::Package;
-use crate::referrers::Referrers;
 use crate::repository::Repository;
 use crate::server::Server;
-use crate::state::{Delivery, State};
+use crate::state::{Conditions, ContentDigest, Delivery, Login, Referrers, State};
 use crate::store::Store;
 use crate::tls::Authority;
 
@@ -26,9 +23,11 @@ pub struct Builder {
     state: State,
 }
 
-impl Builder {
-    pub(crate) fn new() -> Self {
-        Self {
+impl Double {
+    /// An empty world: no tokens, no packages.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder {
             address: SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0),
             authority: None,
             state: State {
@@ -54,7 +53,9 @@ impl Builder {
             },
         }
     }
+}
 
+impl Builder {
     /// The address to listen on; a free port of 127.0.0.1 otherwise.
     #[must_use]
     pub fn address(mut self, address: SocketAddr) -> Self {

@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::TlsAcceptor;
 
 use crate::background::Background;
-use crate::builder::Builder;
 use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::package::Package;
@@ -27,12 +26,6 @@ pub struct Double {
 }
 
 impl Double {
-    /// An empty world: no tokens, no packages.
-    #[must_use]
-    pub fn builder() -> Builder {
-        Builder::new()
-    }
-
     pub(crate) fn start(
         address: SocketAddr,
         tls: Option<TlsAcceptor>,

@@ -13,7 +13,7 @@ use crate::answer::Answer;
 use crate::background::{Dropped, Outcome};
 use crate::fault::{self, Effect, Fault};
 use crate::gate::Gate;
-use crate::manifests;
+use crate::handlers;
 use crate::names::pairs;
 use crate::route::{Endpoint, Route};
 use crate::seen::{Credential, Seen};
@@ -117,8 +117,8 @@ fn spoiled(call: &Call, fault: &Fault, shared: &Shared) -> Result<Answer, Droppe
     let mut answer = match &fault.effect {
         Effect::Close => return Err(Dropped::Close),
         Effect::Answer(answer) => answer.clone(),
-        Effect::Missing => manifests::unknown(),
-        _ => shared.lock().answer(call),
+        Effect::Missing => Answer::manifest_unknown(),
+        _ => handlers::answer(&mut shared.lock(), call),
     };
     if matches!(fault.effect, Effect::ResetAfterServing) {
         return Err(Dropped::Reset);

@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use crate::double::Double;
-use crate::referrers::{self, Referrers};
+use crate::handlers;
+use crate::state::Referrers;
 use crate::store::Manifest;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -137,7 +138,7 @@ impl Double {
         let tag = subject.replacen(':', "-", 1);
         let bytes = artifact.to_string().into();
         let media_type = MANIFEST.to_owned();
-        let descriptor = referrers::descriptor(digest, &Manifest { media_type, bytes }, artifact);
+        let descriptor = handlers::descriptor(digest, &Manifest { media_type, bytes }, artifact);
         let listed = self.manifest(name, &tag);
         let listed = listed.and_then(|(_, bytes)| serde_json::from_slice::<Value>(&bytes).ok());
         let mut manifests = listed

@@ -6,20 +6,15 @@ use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::account::Account;
-use crate::answer::Answer;
-use crate::conditional::Conditions;
 use crate::fault::Script;
 use crate::grant::Grant;
-use crate::legacy::{ContentDigest, Login};
 use crate::package::Package;
-use crate::referrers::Referrers;
 use crate::repository::Repository;
 use crate::rights::Target;
 use crate::route::Route;
 use crate::seen::Seen;
 use crate::server::{Registry, Server, Site};
 use crate::store::Store;
-use crate::{api, blobs, legacy, manifests, referrers, tags, token, website};
 
 /// One request with its body.
 pub(crate) struct Call {
@@ -48,6 +43,60 @@ impl Call {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.get(name)?.to_str().ok()
     }
+}
+
+/// What the older registry says in `Docker-Content-Digest`, on manifests and on uploads that end.
+///
+/// Clients on containerd's code, buildx among them, fail with `invalid content digest in response`
+/// (docker/build-push-action#148, okteto/okteto#851).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContentDigest {
+    /// Nothing: the header is missing.
+    Missing,
+    /// Something that is no digest: the hash without its algorithm.
+    Odd,
+    /// The digest, as other registries do.
+    Correct,
+}
+
+/// How the older registry wants to be logged in to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Login {
+    /// At a token endpoint on the same host.
+    Token,
+    /// With `Basic` on every request, and no token endpoint: what `docker.pkg.github.com` asked for, since clients
+    /// said `no basic auth credentials` there (crytic/echidna#520, actions/example-services#9).
+    Basic,
+}
+
+/// What the registry does with `If-Match`. Whether ghcr.io honours it is not known; docker-registry ignores it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conditions {
+    /// Every write is done.
+    Ignored,
+    /// A write over something else than the client read is answered 412.
+    Honoured,
+    /// The same, but the entity tags are weak: the strong comparison of `If-Match` fails for all of them.
+    Weak,
+}
+
+impl Conditions {
+    /// The entity tag of a manifest.
+    pub(crate) fn etag(self, digest: &str) -> String {
+        match self {
+            Self::Ignored | Self::Honoured => format!("\"{digest}\""),
+            Self::Weak => format!("W/\"{digest}\""),
+        }
+    }
+}
+
+/// Does the container registry have the referrers API?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Referrers {
+    /// No: GHCR answered `MANIFEST_UNKNOWN` in most reports of 2024 to 2026; clients keep an index under a tag.
+    Absent,
+    /// Yes, and `OCI-Subject` in the answer to a manifest with a subject says so.
+    Api,
 }
 
 /// Where the bytes of a blob are served.
@@ -84,29 +133,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Answers a request that no fault keeps from being served.
-    pub(crate) fn answer(&mut self, call: &Call) -> Answer {
-        let mut answer = match &call.route {
-            Route::Token => return token::exchange(self, call),
-            Route::Api { path } => return api::answer(self, call, path),
-            Route::Storage { digest } => return blobs::stored(self, call, digest),
-            Route::Website { path } => return website::page(call.site.pages, path),
-            Route::Nowhere => Answer::error(404, "UNSUPPORTED", "page not found"),
-            Route::Ping => token::ping(self, call),
-            Route::Uploads { name } => blobs::start(self, call, name),
-            Route::Upload { name, session } => blobs::upload(self, call, name, session),
-            Route::Blob { name, digest } => blobs::read(self, call, name, digest),
-            Route::Manifest { name, reference } => match call.registry {
-                Registry::Container => manifests::answer(self, call, name, reference),
-                Registry::Docker => legacy::manifest(self, call, name, reference),
-            },
-            Route::Tags { name } => tags::list(self, call, name),
-            Route::Referrers { name, subject } => referrers::list(self, call, name, subject),
-        };
-        answer.set_header("docker-distribution-api-version", "registry/2.0");
-        answer
-    }
-
     pub(crate) fn account(&self, token: &str) -> Option<&Account> {
         self.accounts.get(token).or(self.anyone.as_ref())
     }

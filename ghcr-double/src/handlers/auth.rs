@@ -11,11 +11,11 @@ use crate::account::Account;
 use crate::answer::Answer;
 use crate::denial::Denial;
 use crate::grant::{Grant, Scope, Want};
-use crate::legacy::{self, Login};
 use crate::names::{is_name, pairs};
+use crate::package::{Package, Visibility};
 use crate::rights;
 use crate::server::Registry;
-use crate::state::{Call, State};
+use crate::state::{Call, Login, State};
 
 /// `GET /v2/`: the challenge carries a scope that is a placeholder (GHCR, observed in 2024).
 pub(crate) fn ping(state: &State, call: &Call) -> Answer {
@@ -48,8 +48,8 @@ pub(crate) fn authorize(
     let mut target = state.target(name);
     let package;
     if call.registry == Registry::Docker {
-        legacy::check_name(name)?;
-        package = legacy::package(state, name);
+        check_name(name)?;
+        package = repository_package(state, name);
         target.package = Some(&package);
     }
     let allowed = match (&grant.account, want) {
@@ -61,6 +61,23 @@ pub(crate) fn authorize(
         Ok(()) => Ok(grant),
         Err(denial) => Err(Answer::denied(&denial)),
     }
+}
+
+/// `OWNER/REPO/IMAGE`
+fn check_name(name: &str) -> Result<(), Answer> {
+    if is_name(name) && name.split('/').count() == 3 {
+        return Ok(());
+    }
+    Err(Answer::name_unknown())
+}
+
+/// The package has no rights of its own: it belongs to the repository in its name.
+fn repository_package(state: &State, name: &str) -> Package {
+    let repository = name.rsplit_once('/').map_or(name, |(first, _)| first);
+    let visibility = state
+        .repository(repository)
+        .map_or(Visibility::Private, |known| known.visibility);
+    Package::of(repository).visibility(visibility)
 }
 
 /// The older registry knows no anonymous callers.
@@ -131,7 +148,7 @@ fn challenge(state: &State, call: &Call, name: &str, denial: &Denial) -> Answer 
 /// `/token`: a bearer for whoever shows a known token, even where a push will be refused.
 pub(crate) fn exchange(state: &mut State, call: &Call) -> Answer {
     if desk(state, call) == Login::Basic {
-        return Answer::error(404, "UNSUPPORTED", "page not found");
+        return Answer::page_not_found();
     }
     let account = match call.method.as_str() {
         "GET" => presented(state, call),

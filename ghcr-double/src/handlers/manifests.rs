@@ -4,16 +4,14 @@
 
 use serde_json::Value;
 
+use super::auth::authorize;
 use crate::account::{Account, Kind};
 use crate::answer::Answer;
-use crate::conditional;
 use crate::grant::Want;
 use crate::names::{digest_of, is_digest, is_tag};
 use crate::package::{Package, Visibility};
-use crate::referrers::{Referrers, subject};
-use crate::state::{Call, State};
+use crate::state::{Call, Conditions, Referrers, State};
 use crate::store::Manifest;
-use crate::token::authorize;
 
 const LIMIT: usize = 4 * 1024 * 1024;
 
@@ -25,16 +23,12 @@ pub(crate) fn answer(state: &mut State, call: &Call, name: &str, reference: &str
     }
 }
 
-pub(crate) fn unknown() -> Answer {
-    Answer::error(404, "MANIFEST_UNKNOWN", "manifest unknown")
-}
-
 pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
     if let Err(answer) = authorize(state, call, name, Want::Pull) {
         return answer;
     }
     if !state.is_known(call, name) {
-        return Answer::error(404, "NAME_UNKNOWN", "repository name not known to registry");
+        return Answer::name_unknown();
     }
     let found = if call.stale {
         state.store.previous(name, reference)
@@ -42,7 +36,7 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> A
         state.store.manifest(name, reference)
     };
     let Some((digest, manifest)) = found else {
-        return unknown();
+        return Answer::manifest_unknown();
     };
     Answer::new(200)
         .header("content-type", manifest.media_type.as_str())
@@ -61,7 +55,7 @@ fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
         Ok(checked) => checked,
         Err(answer) => return answer,
     };
-    if let Err(answer) = conditional::check(state, call, name, reference) {
+    if let Err(answer) = check_condition(state, call, name, reference) {
         return answer;
     }
     if let Some(account) = grant.account.filter(|_| !state.packages.contains_key(name)) {
@@ -72,7 +66,7 @@ fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
     let answer = Answer::new(201)
         .header("location", format!("/v2/{name}/manifests/{digest}"))
         .header("docker-content-digest", digest);
-    match subject(&content).filter(|_| state.referrers == Referrers::Api) {
+    match subject_of(&content).filter(|_| state.referrers == Referrers::Api) {
         Some(subject) => answer.header("oci-subject", subject),
         None => answer,
     }
@@ -118,7 +112,7 @@ fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Answ
     let descriptors = |key: &str| content[key].as_array().into_iter().flatten();
     let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
     if descriptors("manifests").any(|child| state.store.manifest(name, &digest(child)).is_none()) {
-        return Err(unknown());
+        return Err(Answer::manifest_unknown());
     }
     let config = content.get("config");
     let mut blobs = config
@@ -158,4 +152,29 @@ fn source(state: &State, call: &Call, content: &Value) -> Option<String> {
     let annotation = content["annotations"][KEY].as_str().map(str::to_owned);
     let url = annotation.or_else(label)?;
     state.server.repository_of(&url, &call.host)
+}
+
+/// Whether the condition of the request holds for what the tag holds now.
+fn check_condition(state: &State, call: &Call, name: &str, reference: &str) -> Result<(), Answer> {
+    let Some(wanted) = call.header("if-match") else {
+        return Ok(());
+    };
+    let now = state.store.manifest(name, reference);
+    let holds = match state.conditions {
+        Conditions::Ignored => true,
+        Conditions::Honoured => {
+            now.is_some_and(|(digest, _)| state.conditions.etag(digest) == wanted)
+        }
+        Conditions::Weak => false,
+    };
+    if holds {
+        return Ok(());
+    }
+    let message = "the manifest has changed";
+    Err(Answer::error(412, "PRECONDITION_FAILED", message))
+}
+
+/// The digest of the manifest that this one refers to.
+pub(crate) fn subject_of(content: &Value) -> Option<&str> {
+    content["subject"]["digest"].as_str()
 }

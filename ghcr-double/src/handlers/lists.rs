@@ -4,32 +4,54 @@
 
 use serde_json::{Value, json};
 
+use super::auth::authorize;
+use super::manifests::subject_of;
 use crate::answer::Answer;
 use crate::grant::Want;
-use crate::manifests;
 use crate::server::Registry;
-use crate::state::{Call, State};
+use crate::state::{Call, Referrers, State};
 use crate::store::{Manifest, Store};
-use crate::token::authorize;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// Does the container registry have the referrers API?
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Referrers {
-    /// No: GHCR answered `MANIFEST_UNKNOWN` in most reports of 2024 to 2026; clients keep an index under a tag.
-    Absent,
-    /// Yes, and `OCI-Subject` in the answer to a manifest with a subject says so.
-    Api,
+/// `GET …/tags/list`, with GHCR's pages of 100, or up to 1000 on request.
+pub(crate) fn tags(state: &State, call: &Call, name: &str) -> Answer {
+    if call.method != hyper::Method::GET {
+        return Answer::unsupported();
+    }
+    if let Err(answer) = authorize(state, call, name, Want::Pull) {
+        return answer;
+    }
+    let contents = state.store.names.get(name);
+    let Some(contents) = contents.filter(|_| state.is_known(call, name)) else {
+        return Answer::name_unknown();
+    };
+    let asked = call.query("n").and_then(|n| n.parse().ok());
+    let size = asked.unwrap_or(100).clamp(1, 1000);
+    let last = call.query("last").unwrap_or_default();
+    let rest: Vec<&String> = contents
+        .tags
+        .keys()
+        .filter(|tag| tag.as_str() > last)
+        .collect();
+    let page = rest.get(..size).unwrap_or(&rest);
+    let answer = Answer::json(200, &json!({ "name": name, "tags": page }));
+    match page.last() {
+        Some(last) if page.len() < rest.len() => {
+            let link = format!(r#"</v2/{name}/tags/list?last={last}&n={size}>; rel="next""#);
+            answer.header("link", link)
+        }
+        _ => answer,
+    }
 }
 
 /// `GET …/referrers/<digest>`
-pub(crate) fn list(state: &State, call: &Call, name: &str, subject: &str) -> Answer {
+pub(crate) fn referrers(state: &State, call: &Call, name: &str, subject: &str) -> Answer {
     if let Err(answer) = authorize(state, call, name, Want::Pull) {
         return answer;
     }
     if state.referrers == Referrers::Absent || call.registry == Registry::Docker {
-        return manifests::unknown();
+        return Answer::manifest_unknown();
     }
     let filter = call.query("artifactType");
     let found: Vec<Value> = of(&state.store, name, subject)
@@ -55,15 +77,9 @@ fn of(store: &Store, name: &str, subject: &str) -> Vec<Value> {
     manifests
         .filter_map(|(digest, manifest)| {
             let content: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-            (self::subject(&content) == Some(subject))
-                .then(|| descriptor(digest, manifest, &content))
+            (subject_of(&content) == Some(subject)).then(|| descriptor(digest, manifest, &content))
         })
         .collect()
-}
-
-/// The digest of the manifest that this one refers to.
-pub(crate) fn subject(content: &Value) -> Option<&str> {
-    content["subject"]["digest"].as_str()
 }
 
 /// The artifact type of an image is the media type of its config; an index has none.

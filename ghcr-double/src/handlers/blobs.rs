@@ -4,15 +4,14 @@
 
 use hyper::Method;
 
+use super::auth::authorize;
 use crate::answer::Answer;
 use crate::grant::{Grant, Want};
-use crate::legacy;
 use crate::names::digest_of;
 use crate::rights;
 use crate::server::{Registry, Server};
 use crate::state::{Call, Delivery, State};
 use crate::store::Session;
-use crate::token::authorize;
 
 /// GHCR's limit for a `PATCH` with `Content-Range`.
 const CHUNK: usize = 4 * 1024 * 1024;
@@ -110,7 +109,7 @@ fn finish(state: &mut State, call: &Call, name: &str, session: &str) -> Answer {
         );
     }
     state.store.keep_blob(name, digest, bytes);
-    legacy::with_digest(state, call, stored_at(name, digest))
+    stored_at(name, digest)
 }
 
 fn session_unknown() -> Answer {

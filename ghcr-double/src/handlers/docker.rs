@@ -4,58 +4,15 @@
 
 use serde_json::Value;
 
+use super::auth::authorize;
+use super::manifests;
 use crate::answer::Answer;
 use crate::grant::Want;
-use crate::manifests;
-use crate::names::{is_digest, is_name};
-use crate::package::{Package, Visibility};
+use crate::names::is_digest;
 use crate::server::Registry;
-use crate::state::{Call, State};
-use crate::token::authorize;
+use crate::state::{Call, ContentDigest, State};
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-
-/// What the older registry says in `Docker-Content-Digest`, on manifests and on uploads that end.
-///
-/// Clients on containerd's code, buildx among them, fail with `invalid content digest in response`
-/// (docker/build-push-action#148, okteto/okteto#851).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ContentDigest {
-    /// Nothing: the header is missing.
-    Missing,
-    /// Something that is no digest: the hash without its algorithm.
-    Odd,
-    /// The digest, as other registries do.
-    Correct,
-}
-
-/// How the older registry wants to be logged in to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Login {
-    /// At a token endpoint on the same host.
-    Token,
-    /// With `Basic` on every request, and no token endpoint: what `docker.pkg.github.com` asked for, since clients
-    /// said `no basic auth credentials` there (crytic/echidna#520, actions/example-services#9).
-    Basic,
-}
-
-/// `OWNER/REPO/IMAGE`
-pub(crate) fn check_name(name: &str) -> Result<(), Answer> {
-    if is_name(name) && name.split('/').count() == 3 {
-        return Ok(());
-    }
-    let message = "repository name not known to registry";
-    Err(Answer::error(404, "NAME_UNKNOWN", message))
-}
-
-/// The package has no rights of its own: it belongs to the repository in its name.
-pub(crate) fn package(state: &State, name: &str) -> Package {
-    let repository = name.rsplit_once('/').map_or(name, |(first, _)| first);
-    let visibility = state
-        .repository(repository)
-        .map_or(Visibility::Private, |known| known.visibility);
-    Package::of(repository).visibility(visibility)
-}
 
 pub(crate) fn manifest(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
     let answer = match call.method.as_str() {
@@ -73,7 +30,7 @@ fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
     }
     authorize(state, call, name, Want::Pull)
         .err()
-        .unwrap_or_else(manifests::unknown)
+        .unwrap_or_else(Answer::manifest_unknown)
 }
 
 fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
