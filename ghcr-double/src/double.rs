@@ -1,5 +1,8 @@
 //! `Double`: the running registry, to be looked into and tampered with; `seed` fills it.
 
+pub(crate) mod builder;
+mod seed;
+
 use bytes::Bytes;
 use std::collections::BTreeMap;
 use std::io;
@@ -7,14 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_rustls::TlsAcceptor;
 
-use crate::background::Background;
 use crate::fault::Fault;
 use crate::gate::Gate;
-use crate::package::Package;
+use crate::github::Server;
+use crate::github::package::Package;
+use crate::http::Background;
+use crate::http::request::Seen;
+use crate::http::route::Endpoint;
 use crate::respond::{Shared, respond};
-use crate::route::Endpoint;
-use crate::seen::Seen;
-use crate::server::Server;
 use crate::state::State;
 
 /// A registry that behaves like ghcr.io; it stops when dropped.

@@ -2,9 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use crate::answer::Answer;
-use crate::denial::Denial;
-use crate::route::Endpoint;
+use crate::github::denial::Denial;
+use crate::http::response::Answer;
+use crate::http::route::Endpoint;
 
 /// A scripted fault: an endpoint, an effect, and a limit; one time unless told otherwise.
 ///
@@ -323,7 +323,7 @@ impl Line {
 #[cfg(test)]
 mod tests {
     use super::{Fault, Request, Script};
-    use crate::route::Endpoint;
+    use crate::http::route::Endpoint;
     use std::time::{Duration, Instant};
 
     /// At which of ten requests, a second apart, the fault strikes.

@@ -3,7 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
-use crate::seen::Seen;
+use crate::http::request::Seen;
 
 /// The requests that wait, in the order of arrival.
 #[derive(Debug, Default)]

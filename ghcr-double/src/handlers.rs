@@ -7,12 +7,11 @@ mod docker;
 mod lists;
 mod manifests;
 
-pub(crate) use lists::descriptor;
-
-use crate::answer::Answer;
-use crate::route::Route;
-use crate::server::{Pages, Registry};
-use crate::state::{Call, State};
+use crate::github::{Pages, Registry};
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::http::route::Route;
+use crate::state::State;
 
 /// Answers a request that no scripted fault intercepts.
 pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {

@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::account::{Access, Account};
-use crate::answer::Answer;
-use crate::background::{Background, Dropped, Outcome};
-use crate::names::pairs;
+use crate::github::account::{Access, Account};
+use crate::http::request::pairs;
+use crate::http::response::Answer;
+use crate::http::{Background, Dropped, Outcome};
 use jwt::Signer;
 
 const NAME: &str = "ghcr-double";
@@ -201,8 +201,7 @@ fn granted(account: &Account, scope: &str) -> Option<Value> {
 
 #[cfg(test)]
 mod tests {
-    use super::granted;
-    use crate::{Access, Account};
+    use super::{Access, Account, granted};
 
     #[track_caller]
     fn check(account: &Account, scope: &str, expected: Option<&str>) {

@@ -37,41 +37,29 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
-mod account;
-mod answer;
-mod background;
-mod builder;
-mod denial;
 mod double;
 mod fault;
 mod gate;
-mod grant;
+mod github;
 mod handlers;
+mod http;
 mod issuer;
-mod names;
-mod package;
-mod repository;
+mod reference;
 mod respond;
-mod rights;
-mod route;
-mod seed;
-mod seen;
-mod server;
 mod state;
 mod store;
-mod tls;
 
-pub use account::{Access, Account};
-pub use builder::Builder;
-pub use denial::Denial;
 pub use double::Double;
+pub use double::builder::Builder;
 pub use fault::Fault;
 pub use gate::Gate;
+pub use github::account::{Access, Account};
+pub use github::denial::Denial;
+pub use github::package::{Package, Visibility};
+pub use github::repository::Repository;
+pub use github::{Isolation, Server};
+pub use http::request::{Credential, Seen};
+pub use http::route::Endpoint;
+pub use http::tls::Authority;
 pub use issuer::{Issuer, IssuerBuilder};
-pub use package::{Package, Visibility};
-pub use repository::Repository;
-pub use route::Endpoint;
-pub use seen::{Credential, Seen};
-pub use server::{Isolation, Server};
 pub use state::{Conditions, ContentDigest, Login, Referrers};
-pub use tls::Authority;

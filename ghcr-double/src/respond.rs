@@ -9,16 +9,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tokio::time::sleep;
 
-use crate::answer::Answer;
-use crate::background::{Dropped, Outcome};
 use crate::fault::{self, Effect, Fault};
 use crate::gate::Gate;
 use crate::handlers;
-use crate::names::pairs;
-use crate::route::{Endpoint, Route};
-use crate::seen::{Credential, Seen};
-use crate::server::{Registry, Server};
-use crate::state::{Call, State};
+use crate::http::request::{Call, Credential, Seen};
+use crate::http::response::Answer;
+use crate::http::route::{Endpoint, Route};
+use crate::http::{Dropped, Outcome};
+use crate::state::State;
 
 /// The state between the thread that serves and the test that looks.
 #[derive(Debug)]
@@ -153,26 +151,5 @@ async fn read_some(mut body: Incoming, bytes: usize) {
             return;
         };
         read += frame.data_ref().map_or(0, Bytes::len);
-    }
-}
-
-impl Call {
-    fn without_body(parts: &Parts, server: &Server) -> Self {
-        let host = parts.headers.get("host");
-        let host = host
-            .and_then(|host| host.to_str().ok())
-            .unwrap_or("localhost");
-        let site = server.site(host);
-        Self {
-            method: parts.method.clone(),
-            route: Route::parse(site, parts.uri.path()),
-            query: pairs(parts.uri.query().unwrap_or_default()),
-            headers: parts.headers.clone(),
-            host: host.to_owned(),
-            site,
-            registry: site.registry.unwrap_or(Registry::Container),
-            body: Bytes::new(),
-            stale: false,
-        }
     }
 }

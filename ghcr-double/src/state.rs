@@ -1,49 +1,17 @@
 //! `State`: everything the double knows, and `Call`: one request, ready to be answered.
 
-use bytes::Bytes;
-use hyper::{HeaderMap, Method};
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use crate::account::Account;
 use crate::fault::Script;
-use crate::grant::Grant;
-use crate::package::Package;
-use crate::repository::Repository;
-use crate::rights::Target;
-use crate::route::Route;
-use crate::seen::Seen;
-use crate::server::{Registry, Server, Site};
+use crate::github::account::Account;
+use crate::github::account::Grant;
+use crate::github::package::Package;
+use crate::github::permissions::Target;
+use crate::github::repository::Repository;
+use crate::github::{Registry, Server};
+use crate::http::request::Seen;
 use crate::store::Store;
-
-/// One request with its body.
-pub(crate) struct Call {
-    pub(crate) method: Method,
-    pub(crate) route: Route,
-    pub(crate) query: Vec<(String, String)>,
-    pub(crate) headers: HeaderMap,
-    /// The host as the client calls us; links lead back there.
-    pub(crate) host: String,
-    /// What that host serves.
-    pub(crate) site: Site,
-    /// The registry there; the container registry where there is none.
-    pub(crate) registry: Registry,
-    pub(crate) body: Bytes,
-    /// Scripted: read what the tag held before.
-    pub(crate) stale: bool,
-}
-
-impl Call {
-    pub(crate) fn query(&self, key: &str) -> Option<&str> {
-        self.query
-            .iter()
-            .find_map(|(name, value)| (name == key).then_some(value.as_str()))
-    }
-
-    pub(crate) fn header(&self, name: &str) -> Option<&str> {
-        self.headers.get(name)?.to_str().ok()
-    }
-}
 
 /// What the older registry says in `Docker-Content-Digest`, on manifests and on uploads that end.
 ///
@@ -162,8 +130,8 @@ impl State {
     }
 
     /// Does the registry that was asked know the name? The older one makes no packages.
-    pub(crate) fn is_known(&self, call: &Call, name: &str) -> bool {
-        match call.registry {
+    pub(crate) fn is_known(&self, registry: Registry, name: &str) -> bool {
+        match registry {
             Registry::Container => self.packages.contains_key(name),
             Registry::Docker => self.store.names.contains_key(name),
         }

@@ -1,14 +1,36 @@
 //! What was pushed: blobs, manifests, tags, and the uploads under way.
 
 use bytes::Bytes;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use crate::names::{digest_of, is_digest};
+use crate::reference::{digest_of, is_digest};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
     pub(crate) media_type: String,
     pub(crate) bytes: Bytes,
+}
+
+impl Manifest {
+    /// The artifact type of an image is the media type of its config; an index has none.
+    pub(crate) fn descriptor(&self, digest: &str, content: &Value) -> Value {
+        let mut descriptor = json!({
+            "mediaType": self.media_type,
+            "digest": digest,
+            "size": self.bytes.len(),
+        });
+        let artifact_type = content["artifactType"]
+            .as_str()
+            .or(content["config"]["mediaType"].as_str());
+        if let Some(artifact_type) = artifact_type {
+            descriptor["artifactType"] = artifact_type.into();
+        }
+        if let Some(annotations) = content.get("annotations") {
+            descriptor["annotations"] = annotations.clone();
+        }
+        descriptor
+    }
 }
 
 /// The contents under one name.

@@ -4,13 +4,14 @@
 
 use serde_json::{Value, json};
 
-use crate::account::Account;
-use crate::answer::Answer;
-use crate::package::{Package, Visibility};
-use crate::repository::Repository;
-use crate::rights;
-use crate::server::{Api, Server};
-use crate::state::{Call, State};
+use crate::github::account::Account;
+use crate::github::package::{Package, Visibility};
+use crate::github::permissions;
+use crate::github::repository::Repository;
+use crate::github::{Api, Server};
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::state::State;
 
 pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
     let account = match caller(state, call) {
@@ -172,7 +173,7 @@ fn container<'a>(
     }
     let key = format!("{owner}/{name}").to_lowercase();
     let package = state.packages.get(&key)?;
-    rights::read(Some(account), state.target(&key)).ok()?;
+    permissions::read(Some(account), state.target(&key)).ok()?;
     Some(package)
 }
 

@@ -7,15 +7,17 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 use std::time::Instant;
 
-use crate::account::Account;
-use crate::answer::Answer;
-use crate::denial::Denial;
-use crate::grant::{Grant, Scope, Want};
-use crate::names::{is_name, pairs};
-use crate::package::{Package, Visibility};
-use crate::rights;
-use crate::server::Registry;
-use crate::state::{Call, Login, State};
+use crate::github::Registry;
+use crate::github::account::Account;
+use crate::github::account::{Grant, Scope, Want};
+use crate::github::denial::Denial;
+use crate::github::package::{Package, Visibility};
+use crate::github::permissions;
+use crate::http::request::Call;
+use crate::http::request::pairs;
+use crate::http::response::Answer;
+use crate::reference::is_name;
+use crate::state::{Login, State};
 
 /// `GET /v2/`: the challenge carries a scope that is a placeholder (GHCR, observed in 2024).
 pub(crate) fn ping(state: &State, call: &Call) -> Answer {
@@ -53,8 +55,8 @@ pub(crate) fn authorize(
         target.package = Some(&package);
     }
     let allowed = match (&grant.account, want) {
-        (account, Want::Pull) => rights::read(account.as_ref(), target),
-        (Some(account), Want::Push) => rights::write(account, target),
+        (account, Want::Pull) => permissions::read(account.as_ref(), target),
+        (Some(account), Want::Push) => permissions::write(account, target),
         (None, Want::Push) => Err(Denial::AccessDenied),
     };
     match allowed {
@@ -201,7 +203,7 @@ fn anonymous(state: &State, scopes: &[Scope]) -> Result<(), Denial> {
         if scope.covers(&scope.name, Want::Push) {
             return Err(Denial::AccessDenied);
         }
-        rights::read(None, state.target(&scope.name))?;
+        permissions::read(None, state.target(&scope.name))?;
     }
     Ok(())
 }

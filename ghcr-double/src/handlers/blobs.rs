@@ -5,12 +5,13 @@
 use hyper::Method;
 
 use super::auth::authorize;
-use crate::answer::Answer;
-use crate::grant::{Grant, Want};
-use crate::names::digest_of;
-use crate::rights;
-use crate::server::{Registry, Server};
-use crate::state::{Call, Delivery, State};
+use crate::github::account::{Grant, Want};
+use crate::github::permissions;
+use crate::github::{Registry, Server};
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::reference::digest_of;
+use crate::state::{Delivery, State};
 use crate::store::Session;
 
 /// GHCR's limit for a `PATCH` with `Content-Range`.
@@ -42,7 +43,7 @@ pub(crate) fn start(state: &mut State, call: &Call, name: &str) -> Answer {
 /// A mount takes what the caller may read; anything else ends in a plain session, as the specification has it.
 fn mountable(state: &State, grant: &Grant, from: &str, digest: &str) -> bool {
     grant.covers(from, Want::Pull)
-        && rights::read(grant.account.as_ref(), state.target(from)).is_ok()
+        && permissions::read(grant.account.as_ref(), state.target(from)).is_ok()
         && state.store.has_blob(from, digest)
 }
 
@@ -212,7 +213,7 @@ fn range(text: &str, length: usize) -> Option<(usize, usize)> {
 #[cfg(test)]
 mod tests {
     use super::storage_host;
-    use crate::server::{Isolation, Server};
+    use crate::github::{Isolation, Server};
 
     #[track_caller]
     fn check(server: &Server, asked: &str, expected: &str) {

@@ -6,11 +6,12 @@ use serde_json::Value;
 
 use super::auth::authorize;
 use super::manifests;
-use crate::answer::Answer;
-use crate::grant::Want;
-use crate::names::is_digest;
-use crate::server::Registry;
-use crate::state::{Call, ContentDigest, State};
+use crate::github::Registry;
+use crate::github::account::Want;
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::reference::is_digest;
+use crate::state::{ContentDigest, State};
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 

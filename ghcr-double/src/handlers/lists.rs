@@ -6,11 +6,12 @@ use serde_json::{Value, json};
 
 use super::auth::authorize;
 use super::manifests::subject_of;
-use crate::answer::Answer;
-use crate::grant::Want;
-use crate::server::Registry;
-use crate::state::{Call, Referrers, State};
-use crate::store::{Manifest, Store};
+use crate::github::Registry;
+use crate::github::account::Want;
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::state::{Referrers, State};
+use crate::store::Store;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
@@ -23,7 +24,7 @@ pub(crate) fn tags(state: &State, call: &Call, name: &str) -> Answer {
         return answer;
     }
     let contents = state.store.names.get(name);
-    let Some(contents) = contents.filter(|_| state.is_known(call, name)) else {
+    let Some(contents) = contents.filter(|_| state.is_known(call.registry, name)) else {
         return Answer::name_unknown();
     };
     let asked = call.query("n").and_then(|n| n.parse().ok());
@@ -77,26 +78,7 @@ fn of(store: &Store, name: &str, subject: &str) -> Vec<Value> {
     manifests
         .filter_map(|(digest, manifest)| {
             let content: Value = serde_json::from_slice(&manifest.bytes).ok()?;
-            (subject_of(&content) == Some(subject)).then(|| descriptor(digest, manifest, &content))
+            (subject_of(&content) == Some(subject)).then(|| manifest.descriptor(digest, &content))
         })
         .collect()
-}
-
-/// The artifact type of an image is the media type of its config; an index has none.
-pub(crate) fn descriptor(digest: &str, manifest: &Manifest, content: &Value) -> Value {
-    let mut descriptor = json!({
-        "mediaType": manifest.media_type,
-        "digest": digest,
-        "size": manifest.bytes.len(),
-    });
-    let artifact_type = content["artifactType"]
-        .as_str()
-        .or(content["config"]["mediaType"].as_str());
-    if let Some(artifact_type) = artifact_type {
-        descriptor["artifactType"] = artifact_type.into();
-    }
-    if let Some(annotations) = content.get("annotations") {
-        descriptor["annotations"] = annotations.clone();
-    }
-    descriptor
 }

@@ -5,12 +5,13 @@
 use serde_json::Value;
 
 use super::auth::authorize;
-use crate::account::{Account, Kind};
-use crate::answer::Answer;
-use crate::grant::Want;
-use crate::names::{digest_of, is_digest, is_tag};
-use crate::package::{Package, Visibility};
-use crate::state::{Call, Conditions, Referrers, State};
+use crate::github::account::Want;
+use crate::github::account::{Account, Kind};
+use crate::github::package::{Package, Visibility};
+use crate::http::request::Call;
+use crate::http::response::Answer;
+use crate::reference::{digest_of, is_digest, is_tag};
+use crate::state::{Conditions, Referrers, State};
 use crate::store::Manifest;
 
 const LIMIT: usize = 4 * 1024 * 1024;
@@ -27,7 +28,7 @@ pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> A
     if let Err(answer) = authorize(state, call, name, Want::Pull) {
         return answer;
     }
-    if !state.is_known(call, name) {
+    if !state.is_known(call.registry, name) {
         return Answer::name_unknown();
     }
     let found = if call.stale {

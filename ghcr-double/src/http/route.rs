@@ -2,8 +2,8 @@
 
 use hyper::Method;
 
-use crate::names::{decode, is_digest};
-use crate::server::{Api, Site};
+use crate::github::{Api, Site};
+use crate::reference::is_digest;
 
 /// The classes of requests that a fault can be scripted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -171,10 +171,32 @@ impl Route {
     }
 }
 
+/// Undoes percent-encoding; a `+` in a query is a space.
+pub(crate) fn decode(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut decoded = Vec::with_capacity(bytes.len());
+    let mut at = 0;
+    while let Some(byte) = bytes.get(at) {
+        let hex = text
+            .get(at + 1..at + 3)
+            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
+        match (byte, hex) {
+            (b'%', Some(value)) => {
+                decoded.push(value);
+                at += 2;
+            }
+            (b'+', _) => decoded.push(b' '),
+            (byte, _) => decoded.push(*byte),
+        }
+        at += 1;
+    }
+    String::from_utf8_lossy(&decoded).into_owned()
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, Route};
-    use crate::server::Server;
+    use super::{Endpoint, Route, decode};
+    use crate::github::Server;
     use hyper::Method;
 
     fn name(route: &Route) -> Option<&str> {
@@ -263,5 +285,10 @@ mod tests {
         check(&Method::GET, "/api/v3/repos/o/r", None, Endpoint::Api);
         check(&Method::GET, "/", None, Endpoint::Other);
         check(&Method::GET, "/v2/_catalog", None, Endpoint::Other);
+    }
+
+    #[test]
+    fn percent_encoding_is_undone() {
+        assert_eq!(decode("repo%2Fimage+x%"), "repo/image x%");
     }
 }

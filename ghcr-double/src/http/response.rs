@@ -8,7 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use crate::denial::Denial;
+use crate::github::denial::Denial;
 
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Answer {

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use crate::double::Double;
-use crate::handlers;
 use crate::state::Referrers;
 use crate::store::Manifest;
 
@@ -50,7 +49,7 @@ impl Double {
     /// Stores a small linux/amd64 image with these labels in its config and no annotations under a tag, as an engine
     /// with a graph driver pushes it, and gives its digest.
     pub fn put_labelled_image(&self, name: &str, tag: &str, labels: &[(&str, &str)]) -> String {
-        let mut config = config("linux/amd64", &crate::names::digest_of(&small_layer()));
+        let mut config = config("linux/amd64", &crate::reference::digest_of(&small_layer()));
         config["config"] = json!({ "Labels": object(labels) });
         let manifest = self.image_of(name, &config, small_layer());
         self.put_manifest(name, tag, MANIFEST, manifest.to_string())
@@ -138,7 +137,7 @@ impl Double {
         let tag = subject.replacen(':', "-", 1);
         let bytes = artifact.to_string().into();
         let media_type = MANIFEST.to_owned();
-        let descriptor = handlers::descriptor(digest, &Manifest { media_type, bytes }, artifact);
+        let descriptor = Manifest { media_type, bytes }.descriptor(digest, artifact);
         let listed = self.manifest(name, &tag);
         let listed = listed.and_then(|(_, bytes)| serde_json::from_slice::<Value>(&bytes).ok());
         let mut manifests = listed
@@ -151,13 +150,13 @@ impl Double {
     }
 
     fn put_untagged(&self, name: &str, media_type: &str, manifest: String) -> String {
-        let digest = crate::names::digest_of(manifest.as_bytes());
+        let digest = crate::reference::digest_of(manifest.as_bytes());
         self.put_manifest(name, &digest, media_type, manifest)
     }
 
     /// Config and layer, and a manifest that is not yet stored.
     fn image(&self, name: &str, platform: &str, layer: Bytes) -> Value {
-        let config = config(platform, &crate::names::digest_of(&layer));
+        let config = config(platform, &crate::reference::digest_of(&layer));
         self.image_of(name, &config, layer)
     }
 

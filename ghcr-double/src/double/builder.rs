@@ -5,15 +5,15 @@ use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use crate::account::Account;
 use crate::double::Double;
 use crate::fault::Script;
-use crate::package::Package;
-use crate::repository::Repository;
-use crate::server::Server;
+use crate::github::Server;
+use crate::github::account::Account;
+use crate::github::package::Package;
+use crate::github::repository::Repository;
+use crate::http::tls::Authority;
 use crate::state::{Conditions, ContentDigest, Delivery, Login, Referrers, State};
 use crate::store::Store;
-use crate::tls::Authority;
 
 /// What exists before the first request. Owners named by tokens, packages and repositories exist by themselves.
 #[derive(Debug)]

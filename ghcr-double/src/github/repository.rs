@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::package::Visibility;
+use crate::github::package::Visibility;
 
 /// A repository; public, with the default branch `main`, unless told otherwise.
 #[derive(Clone, Debug)]

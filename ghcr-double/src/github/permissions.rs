@@ -1,8 +1,8 @@
 //! May this token read or write this package? (pure; the answers are GHCR's)
 
-use crate::account::{Access, Account, Kind};
-use crate::denial::Denial;
-use crate::package::{Package, Visibility};
+use crate::github::account::{Access, Account, Kind};
+use crate::github::denial::Denial;
+use crate::github::package::{Package, Visibility};
 
 /// A package that exists, or that would be created.
 #[derive(Clone, Copy)]
@@ -67,8 +67,7 @@ fn not_allowed(package: Option<&Package>) -> Denial {
 
 #[cfg(test)]
 mod tests {
-    use super::{Target, read, write};
-    use crate::{Access, Account, Denial, Package};
+    use super::{Access, Account, Denial, Package, Target, read, write};
 
     #[track_caller]
     fn check_write(account: &Account, package: Option<&Package>, expected: Option<&Denial>) {

@@ -12,7 +12,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::crypto::ring::default_provider;
 use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
-use crate::names::digest_of;
+use crate::reference::digest_of;
 
 /// An authority that nobody trusts until told to; it can sign for several doubles, and is called after its key.
 #[derive(Clone)]

@@ -1,5 +1,11 @@
 //! `Server`: which of GitHub's servers the double is, and what each of its host names serves (pure).
 
+pub(crate) mod account;
+pub(crate) mod denial;
+pub(crate) mod package;
+pub(crate) mod permissions;
+pub(crate) mod repository;
+
 /// Does every service of a GHES have a host name of its own?
 ///
 /// <https://docs.github.com/en/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation>

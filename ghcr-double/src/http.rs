@@ -1,5 +1,10 @@
 //! `Background`: a small HTTP server on a thread of its own, gone when dropped.
 
+pub(crate) mod request;
+pub(crate) mod response;
+pub(crate) mod route;
+pub(crate) mod tls;
+
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -17,7 +22,7 @@ use tokio::sync::oneshot;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
-use crate::answer::Payload;
+use response::Payload;
 
 /// A request is answered, or its connection is dropped.
 pub(crate) type Outcome = Result<Response<Payload>, Dropped>;

@@ -50,43 +50,9 @@ pub(crate) fn digest_of(bytes: &[u8]) -> String {
     format!("sha256:{hex}")
 }
 
-/// Undoes percent-encoding; a `+` in a query is a space.
-pub(crate) fn decode(text: &str) -> String {
-    let bytes = text.as_bytes();
-    let mut decoded = Vec::with_capacity(bytes.len());
-    let mut at = 0;
-    while let Some(byte) = bytes.get(at) {
-        let hex = text
-            .get(at + 1..at + 3)
-            .and_then(|hex| u8::from_str_radix(hex, 16).ok());
-        match (byte, hex) {
-            (b'%', Some(value)) => {
-                decoded.push(value);
-                at += 2;
-            }
-            (b'+', _) => decoded.push(b' '),
-            (byte, _) => decoded.push(*byte),
-        }
-        at += 1;
-    }
-    String::from_utf8_lossy(&decoded).into_owned()
-}
-
-/// The pairs of a query or of a posted form.
-pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
-    query
-        .split('&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            (decode(key), decode(value))
-        })
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{decode, digest_of, is_digest, is_name, is_tag};
+    use super::{digest_of, is_digest, is_name, is_tag};
 
     #[track_caller]
     fn check_name(name: &str, expected: bool) {
@@ -127,10 +93,5 @@ mod tests {
     fn digests_are_lowercase_sha256() {
         assert!(is_digest(&digest_of(b"x")));
         assert!(!is_digest("sha256:ABC"));
-    }
-
-    #[test]
-    fn percent_encoding_is_undone() {
-        assert_eq!(decode("repo%2Fimage+x%"), "repo/image x%");
     }
 }
