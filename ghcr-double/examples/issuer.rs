@@ -1,5 +1,5 @@
-//! A real registry behind the issuer, tried by hand: `issuer <folder> <port>` writes `<folder>/config.yml`, prints the
-//! command that starts the registry, and issues tokens for ten minutes. The token is `secret`, the owner `acme`.
+//! Runs the issuer for a real registry: `issuer <directory> <port>` writes `<directory>/config.yml`, prints the command
+//! that starts the registry, and issues tokens for ten minutes. The token is `secret`, the owner `acme`.
 
 use ghcr_double::{Access, Account, Issuer};
 use std::env;
@@ -12,19 +12,19 @@ use std::time::Duration;
 
 fn main() -> io::Result<()> {
     let mut arguments = env::args().skip(1);
-    let usage = || io::Error::other("usage: issuer <folder> <port>");
-    let folder = PathBuf::from(arguments.next().ok_or_else(usage)?);
+    let usage = || io::Error::other("usage: issuer <directory> <port>");
+    let directory = PathBuf::from(arguments.next().ok_or_else(usage)?);
     let port = arguments.next().ok_or_else(usage)?;
     let port = port.parse().map_err(io::Error::other)?;
     let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port);
     let issuer = Issuer::builder("registry.test")
         .token("secret", Account::classic("acme"))
         .token("reader", Account::classic("acme").packages(Access::Read))
-        .start(&folder)?;
-    let config = folder.join("config.yml");
+        .start(&directory)?;
+    let config = directory.join("config.yml");
     fs::write(
         &config,
-        issuer.registry_config(address, &folder.join("data")),
+        issuer.registry_config(address, &directory.join("data")),
     )?;
     writeln!(io::stdout(), "docker-registry serve {}", config.display())?;
     thread::sleep(Duration::from_mins(10));

@@ -1,4 +1,4 @@
-//! `Double`: the running registry, to be looked into and tampered with; `seed` fills it.
+//! `Double`: the running registry, with its records and contents for the test.
 
 pub(crate) mod builder;
 mod seed;
@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::github::Server;
 use crate::github::package::Package;
-use crate::http::Background;
+use crate::http::Listener;
 use crate::http::request::Seen;
 use crate::http::route::Endpoint;
 use crate::respond::{Shared, respond};
@@ -23,8 +23,8 @@ use crate::state::State;
 /// A registry that behaves like ghcr.io; it stops when dropped.
 #[derive(Debug)]
 pub struct Double {
-    server: Background,
-    others: Mutex<Vec<Background>>,
+    server: Listener,
+    others: Mutex<Vec<Listener>>,
     pub(crate) shared: Arc<Shared>,
 }
 
@@ -37,7 +37,7 @@ impl Double {
         let shared = Arc::new(Shared::new(state));
         let serving = Arc::clone(&shared);
         let respond = move |request| respond(request, Arc::clone(&serving));
-        let server = Background::start(address, tls, respond)?;
+        let server = Listener::start(address, tls, respond)?;
         Ok(Self {
             server,
             others: Mutex::default(),
@@ -45,30 +45,30 @@ impl Double {
         })
     }
 
-    /// Listens on one more free port of 127.0.0.1, without TLS, and gives its `127.0.0.1:<port>`: `Seen::host` then
-    /// tells several clients apart.
+    /// Also listens on another free port of 127.0.0.1, without TLS, and returns its `127.0.0.1:<port>`, so that
+    /// `Seen::host` tells clients apart.
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on, or the thread cannot be started.
+    /// If it cannot listen on the address or start the thread.
     pub fn listen_again(&self) -> io::Result<String> {
         let serving = Arc::clone(&self.shared);
         let respond = move |request| respond(request, Arc::clone(&serving));
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let server = Background::start(address, None, respond)?;
+        let server = Listener::start(address, None, respond)?;
         let host = server.address.to_string();
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.push(server);
         Ok(host)
     }
 
-    /// From now on every request waits until the test lets it pass.
+    /// From now on, holds every request until the test lets it pass.
     #[must_use]
     pub fn gate(&self) -> Arc<Gate> {
         self.shared.gate()
     }
 
-    /// Where it listens.
+    /// The address on which it listens.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.server.address
@@ -86,13 +86,13 @@ impl Double {
         format!("{name}:{}", self.address().port())
     }
 
-    /// `http://127.0.0.1:<port>`, with `https` when it serves TLS.
+    /// `http://127.0.0.1:<port>`, or `https://…` if it serves TLS.
     #[must_use]
     pub fn url(&self) -> String {
         self.url_of(&self.host())
     }
 
-    /// The base of the GitHub API: `http://127.0.0.1:<port>/api/v3`, or where the server that it is has it.
+    /// The base URL of the GitHub API, for example `http://127.0.0.1:<port>/api/v3`.
     #[must_use]
     pub fn api_url(&self) -> String {
         let server = self.shared.lock().server.clone();
@@ -103,7 +103,7 @@ impl Double {
         }
     }
 
-    /// The web interface, as in `GITHUB_SERVER_URL`; with the port of the double, but for github.com.
+    /// The URL of the web interface, as in `GITHUB_SERVER_URL`; with the port of the double, except for github.com.
     #[must_use]
     pub fn server_url(&self) -> String {
         self.shared.lock().web_url(&self.host())
@@ -116,22 +116,22 @@ impl Double {
     /// Adds a fault to the script.
     pub fn script(&self, fault: Fault) {
         let mut state = self.shared.lock();
-        let moment = state.store.moment();
-        state.script.add(fault, moment);
+        let writes = state.store.writes();
+        state.script.add(fault, writes);
     }
 
-    /// Forgets all faults.
+    /// Removes all faults from the script.
     pub fn clear_script(&self) {
         self.shared.lock().script.clear();
     }
 
-    /// Every request so far, in the order of arrival.
+    /// All requests so far, in the order of arrival.
     #[must_use]
     pub fn requests(&self) -> Vec<Seen> {
         self.shared.lock().seen.clone()
     }
 
-    /// How many requests of a class arrived so far.
+    /// The number of requests of a class so far.
     #[must_use]
     pub fn count(&self, endpoint: Endpoint) -> usize {
         let seen = &self.shared.lock().seen;
@@ -140,12 +140,12 @@ impl Double {
             .count()
     }
 
-    /// Forgets the requests so far.
+    /// Deletes the records of the requests so far.
     pub fn clear_requests(&self) {
         self.shared.lock().seen.clear();
     }
 
-    /// The tags of a name and the digests they hold.
+    /// The tags of a repository name and their digests.
     #[must_use]
     pub fn tags(&self, name: &str) -> BTreeMap<String, String> {
         let state = self.shared.lock();
@@ -153,7 +153,7 @@ impl Double {
         contents.map(|known| known.tags.clone()).unwrap_or_default()
     }
 
-    /// Media type and bytes of a manifest, by digest or tag.
+    /// The media type and the bytes of a manifest, by digest or tag.
     #[must_use]
     pub fn manifest(&self, name: &str, reference: &str) -> Option<(String, Bytes)> {
         let state = self.shared.lock();
@@ -161,7 +161,7 @@ impl Double {
         Some((manifest.media_type.clone(), manifest.bytes.clone()))
     }
 
-    /// The digests of all manifests of a name.
+    /// The digests of all manifests of a repository name.
     #[must_use]
     pub fn manifests(&self, name: &str) -> Vec<String> {
         let state = self.shared.lock();
@@ -171,21 +171,21 @@ impl Double {
             .unwrap_or_default()
     }
 
-    /// The bytes of a blob, if the name holds it.
+    /// The bytes of a blob, if the repository name has it.
     #[must_use]
     pub fn blob(&self, name: &str, digest: &str) -> Option<Bytes> {
         let store = &self.shared.lock().store;
-        let held = store.has_blob(name, digest);
-        store.blob(digest).filter(|_| held).cloned()
+        let linked = store.has_blob(name, digest);
+        store.blob(digest).filter(|_| linked).cloned()
     }
 
-    /// The package of that name, also one that a push created.
+    /// The package of that name, including one that a push created.
     #[must_use]
     pub fn package(&self, name: &str) -> Option<Package> {
         self.shared.lock().packages.get(name).cloned()
     }
 
-    /// Changes or adds a package while the double runs.
+    /// Adds or replaces a package while the double runs.
     pub fn set_package(&self, name: &str, package: Package) {
         let packages = &mut self.shared.lock().packages;
         packages.insert(name.to_owned(), package);

@@ -1,24 +1,25 @@
-//! `Fault`: something that goes wrong, when, and how often.
+//! `Fault`: a failure that a test scripts, with the requests that it applies to and how often.
 
 use std::time::{Duration, Instant};
 
 use crate::github::denial::Denial;
-use crate::http::response::Answer;
+use crate::http::request::Seen;
+use crate::http::response::Response;
 use crate::http::route::Endpoint;
 
-/// A scripted fault: an endpoint, an effect, and a limit; one time unless told otherwise.
+/// A scripted fault: an endpoint, an effect, and a limit, by default one request.
 ///
-/// The first fault of the script that matches a request and is not used up spoils it.
+/// The first fault in the script that matches a request and has not reached its limit applies to it.
 #[derive(Clone, Debug)]
 pub struct Fault {
     endpoint: Endpoint,
     host: Option<String>,
-    part: Option<String>,
+    path_part: Option<String>,
     method: Option<String>,
     skip: u32,
     limit: Limit,
     pub(crate) delay: Option<Duration>,
-    /// Headers to set, or to take away, on the answer.
+    /// Headers to set in the response, or to remove from it.
     pub(crate) headers: Vec<(String, Option<String>)>,
     pub(crate) effect: Effect,
 }
@@ -30,37 +31,37 @@ enum Limit {
     Always,
 }
 
-/// What happens to the request.
+/// What happens to a request.
 #[derive(Clone, Debug)]
 pub(crate) enum Effect {
-    /// It is served; only the delay and the headers apply.
+    /// The handler serves it; only the delay and the headers apply.
     Serve,
-    /// It is not served, this is the answer.
-    Answer(Answer),
-    /// The connection is reset (RST).
+    /// The double sends this response without calling the handler.
+    Respond(Response),
+    /// The double resets the connection (RST).
     Reset,
-    /// The connection is closed (FIN): an EOF for the client.
+    /// The double closes the connection (FIN): the client gets EOF.
     Close,
-    /// This much of the request's body is read, then the connection is reset.
+    /// The double reads this many bytes of the body, then resets the connection.
     CutUpload(usize),
-    /// It is served, then the connection is reset instead of answering.
+    /// The handler serves it, then the double resets the connection instead of responding.
     ResetAfterServing,
-    /// It is served, and the body of the answer ends half-way.
+    /// The handler serves it, but the body of the response ends after half of its length.
     CutAnswer,
-    /// The tag's previous manifest is read.
+    /// The handler reads the previous manifest of the tag.
     Stale,
-    /// What was just put is not there yet.
+    /// The registry does not know the manifest that was just put.
     Missing,
 }
 
 impl Fault {
-    /// A fault on one class of requests; without an effect it changes nothing.
+    /// A fault for one class of requests. It has no effect until a method below sets one.
     #[must_use]
     pub fn on(endpoint: Endpoint) -> Self {
         Self {
             endpoint,
             host: None,
-            part: None,
+            path_part: None,
             method: None,
             skip: 0,
             limit: Limit::Times(1),
@@ -70,98 +71,98 @@ impl Fault {
         }
     }
 
-    /// Only requests to this host name, given without a port.
+    /// Applies only to requests to this host name (without a port).
     #[must_use]
     pub fn host(mut self, name: &str) -> Self {
         self.host = Some(name.to_owned());
         self
     }
 
-    /// Only requests whose path contains this text, for example `/manifests/latest`.
+    /// Applies only to requests whose path contains this text, for example `/manifests/latest`.
     #[must_use]
     pub fn path(mut self, part: &str) -> Self {
-        self.part = Some(part.to_owned());
+        self.path_part = Some(part.to_owned());
         self
     }
 
-    /// Only requests with this method.
+    /// Applies only to requests with this method.
     #[must_use]
     pub fn method(mut self, method: &str) -> Self {
         self.method = Some(method.to_owned());
         self
     }
 
-    /// Lets this many matching requests pass first.
+    /// Skips this many matching requests first.
     #[must_use]
     pub fn after(mut self, requests: u32) -> Self {
         self.skip = requests;
         self
     }
 
-    /// Spoils this many requests.
+    /// Applies to this many requests.
     #[must_use]
     pub fn times(mut self, times: u32) -> Self {
         self.limit = Limit::Times(times);
         self
     }
 
-    /// Spoils every request from the first match on, for this long: an outage.
+    /// Applies to every matching request from the first one on, for this long: an outage.
     #[must_use]
     pub fn lasting(mut self, period: Duration) -> Self {
         self.limit = Limit::For(period);
         self
     }
 
-    /// Spoils every matching request.
+    /// Applies to every matching request.
     #[must_use]
     pub fn always(mut self) -> Self {
         self.limit = Limit::Always;
         self
     }
 
-    /// Answers with this status, and an empty body unless `body` gives one.
+    /// Responds with this status, and an empty body unless `body` sets one.
     #[must_use]
     pub fn answer(self, status: u16) -> Self {
-        self.effect(Effect::Answer(Answer::new(status)))
+        self.effect(Effect::Respond(Response::new(status)))
     }
 
-    /// Answers with an error of the distribution specification.
+    /// Responds with an error in the form of the distribution specification.
     #[must_use]
     pub fn error(self, status: u16, code: &str, message: &str) -> Self {
-        self.effect(Effect::Answer(Answer::error(status, code, message)))
+        self.effect(Effect::Respond(Response::error(status, code, message)))
     }
 
-    /// Answers with a refusal of GHCR.
+    /// Responds with a refusal of GHCR.
     #[must_use]
     pub fn deny(self, denial: &Denial) -> Self {
-        self.effect(Effect::Answer(Answer::denied(denial)))
+        self.effect(Effect::Respond(Response::denied(denial)))
     }
 
-    /// The body of the scripted answer.
+    /// Sets the body of the scripted response.
     #[must_use]
     pub fn body(mut self, media_type: &str, body: &str) -> Self {
-        if let Effect::Answer(answer) = &mut self.effect {
-            answer.set_header("content-type", media_type);
-            answer.body = body.to_owned().into();
+        if let Effect::Respond(response) = &mut self.effect {
+            response.set_header("content-type", media_type);
+            response.body = body.to_owned().into();
         }
         self
     }
 
-    /// Sets a header of the answer, scripted or served.
+    /// Sets a header of the response, whether scripted or from the handler.
     #[must_use]
     pub fn header(mut self, name: &str, value: &str) -> Self {
         self.headers.push((name.to_owned(), Some(value.to_owned())));
         self
     }
 
-    /// Takes a header away from the answer, scripted or served.
+    /// Removes a header from the response, whether scripted or from the handler.
     #[must_use]
     pub fn without_header(mut self, name: &str) -> Self {
         self.headers.push((name.to_owned(), None));
         self
     }
 
-    /// Serves the request and lies in `Docker-Content-Digest`.
+    /// Serves the request with a wrong `Docker-Content-Digest`.
     #[must_use]
     pub fn lie_about_digest(self) -> Self {
         let digest = format!("sha256:{}", "0".repeat(64));
@@ -175,43 +176,43 @@ impl Fault {
         self
     }
 
-    /// Resets the connection (`ECONNRESET` for the client); nothing is stored.
+    /// Resets the connection (the client gets `ECONNRESET`); nothing is stored.
     #[must_use]
     pub fn reset(self) -> Self {
         self.effect(Effect::Reset)
     }
 
-    /// Closes the connection without an answer (`EOF` for the client); nothing is stored.
+    /// Closes the connection without a response (the client gets EOF); nothing is stored.
     #[must_use]
     pub fn close(self) -> Self {
         self.effect(Effect::Close)
     }
 
-    /// Reads this many bytes of the request's body, then resets the connection.
+    /// Reads this many bytes of the body of the request, then resets the connection.
     #[must_use]
     pub fn cut_upload(self, bytes: usize) -> Self {
         self.effect(Effect::CutUpload(bytes))
     }
 
-    /// Stores what was sent, then resets the connection: GHCR logs a 201, the client sees a reset.
+    /// Stores what was sent, then resets the connection, as when GHCR logs a 201 and the client gets a reset.
     #[must_use]
     pub fn reset_after_serving(self) -> Self {
         self.effect(Effect::ResetAfterServing)
     }
 
-    /// Ends the body of the answer half-way.
+    /// Ends the body of the response after half of its length.
     #[must_use]
     pub fn cut_answer(self) -> Self {
         self.effect(Effect::CutAnswer)
     }
 
-    /// Reads of a tag that moved since this was scripted serve its previous manifest.
+    /// Serves the previous manifest of a tag that was moved after this fault was added.
     #[must_use]
     pub fn stale(self) -> Self {
         self.effect(Effect::Stale)
     }
 
-    /// Reads of a manifest that was put since this was scripted answer `MANIFEST_UNKNOWN`.
+    /// Responds `MANIFEST_UNKNOWN` to reads of a manifest that was put after this fault was added.
     #[must_use]
     pub fn missing(self) -> Self {
         self.effect(Effect::Missing)
@@ -222,99 +223,79 @@ impl Fault {
         self
     }
 
-    fn concerns(&self, request: &Request<'_>) -> bool {
+    fn matches(&self, request: &Seen) -> bool {
+        let host = request.host.rsplit_once(':');
+        let host = host.map_or(request.host.as_str(), |(host, _port)| host);
         (self.endpoint == Endpoint::Any || self.endpoint == request.endpoint)
-            && self
-                .host
-                .as_deref()
-                .is_none_or(|host| is_host(request.host, host))
-            && self
-                .part
-                .as_deref()
-                .is_none_or(|part| request.path.contains(part))
-            && self
-                .method
-                .as_deref()
-                .is_none_or(|method| request.method.eq_ignore_ascii_case(method))
+            && (self.host.iter()).all(|wanted| wanted.eq_ignore_ascii_case(host))
+            && (self.path_part.iter()).all(|part| request.path.contains(part))
+            && (self.method.iter()).all(|method| method.eq_ignore_ascii_case(&request.method))
     }
 }
 
-/// Is this what a client calls that host, with or without a port?
-fn is_host(asked: &str, name: &str) -> bool {
-    let host = asked.rsplit_once(':').map_or(asked, |(host, _)| host);
-    host.eq_ignore_ascii_case(name)
-}
-
-/// What the script needs to know about a request.
-pub(crate) struct Request<'a> {
-    pub(crate) host: &'a str,
-    pub(crate) endpoint: Endpoint,
-    pub(crate) method: &'a str,
-    pub(crate) path: &'a str,
-}
-
-/// The faults that are still to come, in the order they were scripted.
+/// The scripted faults, in the order in which they were added.
 #[derive(Debug, Default)]
 pub(crate) struct Script {
-    lines: Vec<Line>,
+    entries: Vec<Entry>,
 }
 
 #[derive(Debug)]
-struct Line {
+struct Entry {
     fault: Fault,
-    /// The moment of the store when it was scripted.
-    moment: u64,
-    since: Option<Instant>,
+    /// How many writes the store had when the fault was added.
+    writes: u64,
+    first_match: Option<Instant>,
 }
 
 impl Script {
-    pub(crate) fn add(&mut self, fault: Fault, moment: u64) {
-        self.lines.push(Line {
+    pub(crate) fn add(&mut self, fault: Fault, writes: u64) {
+        self.entries.push(Entry {
             fault,
-            moment,
-            since: None,
+            writes,
+            first_match: None,
         });
     }
 
     pub(crate) fn clear(&mut self) {
-        self.lines.clear();
+        self.entries.clear();
     }
 
-    /// The fault that spoils this request; `written_since` tells whether what it reads was put after a moment.
+    /// The fault that applies to this request; `written_since` says whether the manifest that it reads was put after
+    /// that many writes of the store.
     pub(crate) fn take(
         &mut self,
-        request: &Request<'_>,
+        request: &Seen,
         now: Instant,
         written_since: impl Fn(u64) -> bool,
     ) -> Option<Fault> {
-        let line = self
-            .lines
+        let entry = self
+            .entries
             .iter_mut()
-            .filter(|line| line.fault.concerns(request))
-            .filter(|line| match line.fault.effect {
-                Effect::Stale | Effect::Missing => written_since(line.moment),
+            .filter(|entry| entry.fault.matches(request))
+            .filter(|entry| match entry.fault.effect {
+                Effect::Stale | Effect::Missing => written_since(entry.writes),
                 _ => true,
             })
-            .find_map(|line| line.strike(now).then_some(line));
-        line.map(|line| line.fault.clone())
+            .find_map(|entry| entry.applies(now).then_some(entry));
+        entry.map(|entry| entry.fault.clone())
     }
 }
 
-impl Line {
-    /// Counts the request; true when it is to be spoiled.
-    fn strike(&mut self, now: Instant) -> bool {
+impl Entry {
+    /// Counts the request; true when the fault applies to it.
+    fn applies(&mut self, now: Instant) -> bool {
         if let Some(skip) = self.fault.skip.checked_sub(1) {
             self.fault.skip = skip;
             return false;
         }
-        let since = *self.since.get_or_insert(now);
+        let first_match = *self.first_match.get_or_insert(now);
         match &mut self.fault.limit {
             Limit::Always => true,
-            Limit::For(period) => now.duration_since(since) < *period,
+            Limit::For(period) => now.duration_since(first_match) < *period,
             Limit::Times(left) => {
-                let strikes = *left > 0;
+                let applies = *left > 0;
                 *left = left.saturating_sub(1);
-                strikes
+                applies
             }
         }
     }
@@ -322,20 +303,24 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use super::{Fault, Request, Script};
-    use crate::http::route::Endpoint;
+    use super::{Endpoint, Fault, Script, Seen};
+    use crate::http::request::Credential;
     use std::time::{Duration, Instant};
 
-    /// At which of ten requests, a second apart, the fault strikes.
-    fn strikes(fault: Fault) -> Vec<u64> {
+    /// Those of ten requests, a second apart, to which the fault applies.
+    fn affected(fault: Fault) -> Vec<u64> {
         let mut script = Script::default();
         script.add(fault, 0);
         let start = Instant::now();
-        let request = Request {
-            host: "127.0.0.1:5000",
+        let request = Seen {
+            method: "PUT".to_owned(),
+            host: "127.0.0.1:5000".to_owned(),
+            path: "/v2/o/r/manifests/latest".to_owned(),
+            query: String::new(),
             endpoint: Endpoint::TagPut,
-            method: "PUT",
-            path: "/v2/o/r/manifests/latest",
+            credential: Credential::None,
+            status: None,
+            at: Duration::ZERO,
         };
         (0..10)
             .filter(|second| {
@@ -347,7 +332,7 @@ mod tests {
 
     #[track_caller]
     fn check(fault: Fault, expected: &[u64]) {
-        assert_eq!(strikes(fault), expected);
+        assert_eq!(affected(fault), expected);
     }
 
     #[test]

@@ -1,11 +1,11 @@
-//! `Gate`: requests wait until the test lets them pass, so that the test decides their order.
+//! `Gate`: holds requests until the test lets each of them pass, so that the test decides their order.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 
 use crate::http::request::Seen;
 
-/// The requests that wait, in the order of arrival.
+/// The waiting requests, in the order of arrival.
 #[derive(Debug, Default)]
 pub struct Gate {
     waiting: Mutex<Vec<Waiting>>,
@@ -19,25 +19,25 @@ struct Waiting {
     served: oneshot::Receiver<()>,
 }
 
-/// Held while a request is served.
+/// Exists while a request that passed is served; its drop tells [`Gate::pass`].
 #[derive(Debug)]
-pub(crate) struct Passing {
+pub(crate) struct Passed {
     _served: oneshot::Sender<()>,
 }
 
 impl Gate {
     /// Waits until the test lets the request pass.
-    pub(crate) async fn enter(&self, seen: Seen) -> Passing {
+    pub(crate) async fn enter(&self, seen: Seen) -> Passed {
         let (pass, passed) = oneshot::channel();
         let (serving, served) = oneshot::channel();
         self.lock().push(Waiting { seen, pass, served });
         self.arrived.notify_one();
-        // Without an answer the gate is gone, and nobody waits any more.
+        // An error means that the gate was dropped: the request passes.
         let _passed = passed.await;
-        Passing { _served: serving }
+        Passed { _served: serving }
     }
 
-    /// The requests that wait, in the order of arrival; not those whose client has gone.
+    /// The waiting requests, in the order of arrival, without those whose client has disconnected.
     #[must_use]
     pub fn waiting(&self) -> Vec<Seen> {
         let mut waiting = self.lock();
@@ -45,21 +45,21 @@ impl Gate {
         waiting.iter().map(|waiting| waiting.seen.clone()).collect()
     }
 
-    /// Waits until another request has arrived since the last time.
+    /// Waits until another request has arrived since the last call.
     pub async fn arrival(&self) {
         self.arrived.notified().await;
     }
 
-    /// Lets the request at this place of [`Gate::waiting`] pass, and returns when it was served.
-    pub async fn pass(&self, place: usize) {
+    /// Lets the request at this index of [`Gate::waiting`] pass, and returns when it was served.
+    pub async fn pass(&self, index: usize) {
         let passing = {
             let mut waiting = self.lock();
-            (place < waiting.len()).then(|| waiting.remove(place))
+            (index < waiting.len()).then(|| waiting.remove(index))
         };
         if let Some(Waiting { pass, served, .. }) = passing
             && pass.send(()).is_ok()
         {
-            // Dropped, never sent: either way the request was served.
+            // The sender never sends: its drop says that the request was served.
             let _served = served.await;
         }
     }

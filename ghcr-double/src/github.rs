@@ -1,4 +1,4 @@
-//! `Server`: which of GitHub's servers the double is, and what each of its host names serves (pure).
+//! `Server`: the GitHub server that the double imitates, and what each of its host names serves (pure).
 
 pub(crate) mod account;
 pub(crate) mod denial;
@@ -6,21 +6,21 @@ pub(crate) mod package;
 pub(crate) mod permissions;
 pub(crate) mod repository;
 
-/// Does every service of a GHES have a host name of its own?
+/// Whether a GHES has subdomain isolation: a host name for each service.
 ///
 /// <https://docs.github.com/en/enterprise-server/admin/configuring-settings/hardening-security-for-your-enterprise/enabling-subdomain-isolation>
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Isolation {
-    /// Yes: `containers.HOST` and `docker.HOST` are registries, `HOST` is none.
+    /// `containers.HOST` and `docker.HOST` are registries; `HOST` is not a registry.
     On,
-    /// No: `HOST` is the older Docker registry, and there is no container registry.
+    /// `HOST` is the older Docker registry, and there is no container registry.
     Off,
 }
 
-/// The servers that the double can be; host names are given without a port.
+/// The GitHub servers that the double can imitate. Host names have no port.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Server {
-    /// GHCR and the API under `/api/v3`, whatever host name is asked.
+    /// GHCR, and the API under `/api/v3`, on every host name.
     Github,
     /// GHE.com: `containers.<host>` is a container registry, `api.<host>` serves the API at its root.
     GheCom {
@@ -31,10 +31,10 @@ pub enum Server {
     Ghes {
         /// For example `github.example.com`.
         host: String,
-        /// Whether its registries have names of their own.
+        /// Whether its registries have their own host names.
         isolation: Isolation,
     },
-    /// A GHES without subdomain isolation, whatever host name is asked.
+    /// A GHES without subdomain isolation, on every host name.
     GhesFlat,
 }
 
@@ -43,20 +43,20 @@ pub enum Server {
 pub(crate) enum Registry {
     /// ghcr.io, `containers.HOST`.
     Container,
-    /// The older one: `docker.HOST`, or `HOST` without isolation.
+    /// The older Docker registry: `docker.HOST`, or `HOST` without subdomain isolation.
     Docker,
 }
 
-/// Where on a host the API is.
+/// Where the API is on a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Api {
-    Nowhere,
+    Absent,
     /// Under `/api/v3`.
     Prefixed,
     Root,
 }
 
-/// What one host name serves; without registry and API only pages.
+/// What one host name serves: pages where it has neither registry nor API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Site {
     pub(crate) registry: Option<Registry>,
@@ -64,12 +64,12 @@ pub(crate) struct Site {
     pub(crate) pages: Pages,
 }
 
-/// What is answered where there is neither registry nor API.
+/// The response where there is neither registry nor API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Pages {
-    /// The web interface: whoever is not logged in is sent to `/login`.
+    /// The web interface: a client that is not logged in is redirected to `/login`.
     Login,
-    /// A page with status 200, as behind a wildcard in the DNS.
+    /// A page with status 200, as behind a DNS wildcard.
     Anything,
 }
 
@@ -98,22 +98,22 @@ impl Server {
         Self::Ghes { host, isolation }
     }
 
-    /// GHES without subdomain isolation, for tests that know no host name but `127.0.0.1:<port>`.
+    /// GHES without subdomain isolation, for tests that have no host name but `127.0.0.1:<port>`.
     #[must_use]
     pub fn ghes_flat() -> Self {
         Self::GhesFlat
     }
 
-    /// What the host of a `Host` header serves.
-    pub(crate) fn site(&self, asked: &str) -> Site {
-        let asked = without_port(asked).to_ascii_lowercase();
+    /// What the host in a `Host` header serves.
+    pub(crate) fn site(&self, host: &str) -> Site {
+        let asked = without_port(host).to_ascii_lowercase();
         let part = |host: &str| match asked.strip_suffix(&host.to_ascii_lowercase()) {
             Some("") => Some(String::new()),
             Some(service) => service.strip_suffix('.').map(str::to_owned),
             None => None,
         };
-        let pages = |pages| Site::new(None, Api::Nowhere, pages);
-        let registry = |registry| Site::new(Some(registry), Api::Nowhere, Pages::Login);
+        let pages = |pages| Site::new(None, Api::Absent, pages);
+        let registry = |registry| Site::new(Some(registry), Api::Absent, Pages::Login);
         let flat = Site::new(Some(Registry::Docker), Api::Prefixed, Pages::Login);
         match self {
             Self::Github => Site::new(Some(Registry::Container), Api::Prefixed, Pages::Login),
@@ -134,7 +134,7 @@ impl Server {
         }
     }
 
-    /// The host of the web interface, as links name it: `authority` is how a client called us.
+    /// The host of the web interface, for links; `authority` is the `Host` header of the request.
     pub(crate) fn web_host(&self, authority: &str) -> String {
         match self {
             Self::Github => "github.com".to_owned(),
@@ -146,7 +146,7 @@ impl Server {
         }
     }
 
-    /// The `owner/name` of a link to a repository on this server.
+    /// The `owner/name` in a URL of a repository on this server.
     pub(crate) fn repository_of(&self, url: &str, authority: &str) -> Option<String> {
         let (_, rest) = url.split_once("://")?;
         let (host, full_name) = rest.split_once('/')?;
@@ -179,31 +179,19 @@ mod tests {
     const DOCKER: Option<Registry> = Some(Registry::Docker);
 
     #[test]
-    fn isolation_gives_each_registry_a_name() {
+    fn isolation_gives_each_registry_a_host_name() {
         let ghes = Server::ghes("ghes.test", Isolation::On);
         check(
             &ghes,
             "Containers.ghes.test:8443",
             CONTAINER,
-            Api::Nowhere,
+            Api::Absent,
             Pages::Login,
         );
-        check(
-            &ghes,
-            "docker.ghes.test",
-            DOCKER,
-            Api::Nowhere,
-            Pages::Login,
-        );
+        check(&ghes, "docker.ghes.test", DOCKER, Api::Absent, Pages::Login);
         check(&ghes, "ghes.test:8443", None, Api::Prefixed, Pages::Login);
-        check(&ghes, "api.ghes.test", None, Api::Nowhere, Pages::Anything);
-        check(
-            &ghes,
-            "dockerghes.test",
-            None,
-            Api::Nowhere,
-            Pages::Anything,
-        );
+        check(&ghes, "api.ghes.test", None, Api::Absent, Pages::Anything);
+        check(&ghes, "dockerghes.test", None, Api::Absent, Pages::Anything);
     }
 
     #[test]
@@ -211,7 +199,7 @@ mod tests {
         let ghes = Server::ghes("flat.test", Isolation::Off);
         check(&ghes, "flat.test:1", DOCKER, Api::Prefixed, Pages::Login);
         for other in ["containers.flat.test", "docker.flat.test", "127.0.0.1:1"] {
-            check(&ghes, other, None, Api::Nowhere, Pages::Anything);
+            check(&ghes, other, None, Api::Absent, Pages::Anything);
         }
         check(
             &Server::ghes_flat(),
@@ -229,16 +217,16 @@ mod tests {
             &ghe,
             "containers.octocorp.ghe.com",
             CONTAINER,
-            Api::Nowhere,
+            Api::Absent,
             Pages::Login,
         );
         check(&ghe, "api.octocorp.ghe.com", None, Api::Root, Pages::Login);
-        check(&ghe, "octocorp.ghe.com", None, Api::Nowhere, Pages::Login);
+        check(&ghe, "octocorp.ghe.com", None, Api::Absent, Pages::Login);
         check(
             &ghe,
             "docker.octocorp.ghe.com",
             None,
-            Api::Nowhere,
+            Api::Absent,
             Pages::Anything,
         );
     }

@@ -1,4 +1,4 @@
-//! The handlers of all routes: plain functions over `State` that return an answer and never wait.
+//! The handlers of all routes: functions over `State` that never wait. An `Err` is an error response.
 
 mod api;
 mod auth;
@@ -8,43 +8,45 @@ mod lists;
 mod manifests;
 
 use crate::github::{Pages, Registry};
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::http::route::Route;
 use crate::state::State;
 
-/// Answers a request that no scripted fault intercepts.
-pub(crate) fn answer(state: &mut State, call: &Call) -> Answer {
-    let mut answer = match &call.route {
-        Route::Token => return auth::exchange(state, call),
-        Route::Api { path } => return api::answer(state, call, path),
-        Route::Storage { digest } => return blobs::stored(state, call, digest),
-        Route::Website { path } => return page(call.site.pages, path),
-        Route::Nowhere => Answer::page_not_found(),
-        Route::Ping => auth::ping(state, call),
-        Route::Uploads { name } => blobs::start(state, call, name),
-        Route::Upload { name, session } => {
-            let answer = blobs::upload(state, call, name, session);
-            docker::with_digest(state, call, answer)
+/// The response to a request whose fault, if any, lets it be served.
+pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
+    let result = match &request.route {
+        Route::Token => return auth::exchange(state, request).unwrap_or_else(|error| error),
+        Route::Api { path } => {
+            return api::handle(state, request, path).unwrap_or_else(|error| error);
         }
-        Route::Blob { name, digest } => blobs::read(state, call, name, digest),
-        Route::Manifest { name, reference } => match call.registry {
-            Registry::Container => manifests::answer(state, call, name, reference),
-            Registry::Docker => docker::manifest(state, call, name, reference),
+        Route::Storage { digest } => return blobs::download(state, request, digest),
+        Route::Website { path } => return page(request.site.pages, path),
+        Route::Unknown => Err(Response::page_not_found()),
+        Route::Ping => auth::ping(state, request),
+        Route::Uploads { name } => blobs::start(state, request, name),
+        Route::Upload { name, session } => blobs::upload(state, request, name, session)
+            .map(|response| docker::replace_digest(state, request, response)),
+        Route::Blob { name, digest } => blobs::read(state, request, name, digest),
+        Route::Manifest { name, reference } => match request.registry {
+            Registry::Container => manifests::handle(state, request, name, reference),
+            Registry::Docker => docker::handle(state, request, name, reference)
+                .map(|response| docker::replace_digest(state, request, response)),
         },
-        Route::Tags { name } => lists::tags(state, call, name),
-        Route::Referrers { name, subject } => lists::referrers(state, call, name, subject),
+        Route::Tags { name } => lists::tags(state, request, name),
+        Route::Referrers { name, subject } => lists::referrers(state, request, name, subject),
     };
-    answer.set_header("docker-distribution-api-version", "registry/2.0");
-    answer
+    let mut response = result.unwrap_or_else(|error| error);
+    response.set_header("docker-distribution-api-version", "registry/2.0");
+    response
 }
 
-/// The web interface: a client that looks for a registry there gets a page, or a redirect to the login.
-fn page(pages: Pages, path: &str) -> Answer {
+/// A page of the web interface, or the redirect to its login.
+fn page(pages: Pages, path: &str) -> Response {
     if pages == Pages::Login && path != "/login" {
-        return Answer::new(302).header("location", "/login");
+        return Response::new(302).header("location", "/login");
     }
-    Answer::new(200)
+    Response::new(200)
         .header("content-type", "text/html; charset=utf-8")
         .body("<!DOCTYPE html>\n<title>Sign in to your account</title>\n")
 }

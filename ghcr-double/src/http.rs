@@ -1,4 +1,4 @@
-//! `Background`: a small HTTP server on a thread of its own, gone when dropped.
+//! `Listener`: an HTTP server on a thread of its own, which stops when dropped.
 
 pub(crate) mod request;
 pub(crate) mod response;
@@ -24,36 +24,36 @@ use tokio_rustls::server::TlsStream;
 
 use response::Payload;
 
-/// A request is answered, or its connection is dropped.
+/// The response to a request, or the reason to drop its connection.
 pub(crate) type Outcome = Result<Response<Payload>, Dropped>;
 
-/// Why a connection ends without an answer.
+/// How a connection ends without a response.
 #[derive(Debug)]
 pub(crate) enum Dropped {
-    /// With an RST: `ECONNRESET` for the client.
+    /// With RST: the client gets `ECONNRESET`.
     Reset,
-    /// With a FIN: an EOF for the client.
+    /// With FIN: the client gets EOF.
     Close,
 }
 
 impl fmt::Display for Dropped {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("the script drops this connection")
+        formatter.write_str("a scripted fault drops this connection")
     }
 }
 
 impl Error for Dropped {}
 
-/// Works under sync and async tests alike, because its runtime is its own.
+/// Works in sync and async tests, because it has its own runtime.
 #[derive(Debug)]
-pub(crate) struct Background {
+pub(crate) struct Listener {
     pub(crate) address: SocketAddr,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Background {
-    /// Listens before it returns, so that the first request cannot come too early.
+impl Listener {
+    /// Listens before it returns, so that no request can arrive too early.
     pub(crate) fn start<R, F>(
         address: SocketAddr,
         tls: Option<TlsAcceptor>,
@@ -81,17 +81,17 @@ impl Background {
     }
 }
 
-impl Drop for Background {
+impl Drop for Listener {
     fn drop(&mut self) {
         drop(self.stop.take());
         if let Some(thread) = self.thread.take() {
-            // A panic in the thread was printed where it happened.
+            // A panic in the thread was printed when it happened.
             let _ended = thread.join();
         }
     }
 }
 
-/// Serves until the other end of `stopped` is dropped.
+/// Serves until the sender of `stopped` is dropped.
 async fn serve<R, F>(
     listener: StdListener,
     tls: Option<TlsAcceptor>,
@@ -114,23 +114,23 @@ async fn serve<R, F>(
     }
 }
 
-/// With TLS, whoever greets in plain HTTP or trusts another authority is left alone with a closed connection.
+/// With TLS, closes the connection of a client that speaks plain HTTP or does not trust the CA.
 async fn connection<R, F>(stream: TcpStream, tls: Option<TlsAcceptor>, respond: R)
 where
     R: Fn(Request<Incoming>) -> F,
     F: Future<Output = Outcome>,
 {
     let Some(tls) = tls else {
-        return talk(stream, |stream| stream, respond).await;
+        return serve_connection(stream, |stream| stream, respond).await;
     };
     if let Ok(stream) = tls.accept(stream).await {
-        talk(stream, |stream: &TlsStream<_>| stream.get_ref().0, respond).await;
+        serve_connection(stream, |stream: &TlsStream<_>| stream.get_ref().0, respond).await;
     }
 }
 
-/// A TLS greeting on a plain port is answered by hyper with a plain 400, as BuildKit wants before it falls back to
-/// plain HTTP.
-async fn talk<S, R, F>(stream: S, socket: fn(&S) -> &TcpStream, respond: R)
+/// On a port without TLS, hyper responds to a TLS handshake with a plain 400, after which BuildKit falls back to plain
+/// HTTP.
+async fn serve_connection<S, R, F>(stream: S, socket: fn(&S) -> &TcpStream, respond: R)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     R: Fn(Request<Incoming>) -> F,
@@ -144,7 +144,7 @@ where
     let dropped = error.source().and_then(|source| source.downcast_ref());
     if let Some(Dropped::Reset) = dropped {
         let stream = connection.into_parts().io.into_inner();
-        // Without it the client only sees the end of the stream, which is a fault too.
+        // If it cannot be set, the client gets EOF instead, which is also a failed connection.
         let _set = socket(&stream).set_zero_linger();
     }
 }

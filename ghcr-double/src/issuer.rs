@@ -1,7 +1,7 @@
-//! `Issuer`: a token server for a real registry, the one of the distribution project with `auth: token`.
+//! `Issuer`: a token server for a real registry, that of the distribution project with `auth: token`.
 //!
-//! The exchange: <https://distribution.github.io/distribution/spec/auth/token/>;
-//! the tokens: <https://distribution.github.io/distribution/spec/auth/jwt/>.
+//! Token requests: <https://distribution.github.io/distribution/spec/auth/token/>;
+//! tokens: <https://distribution.github.io/distribution/spec/auth/jwt/>.
 
 mod jwt;
 
@@ -19,10 +19,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::github::account::{Access, Account};
+use crate::github::account::{Access, Account, Scope};
 use crate::http::request::pairs;
-use crate::http::response::Answer;
-use crate::http::{Background, Dropped, Outcome};
+use crate::http::response::Response;
+use crate::http::{Dropped, Listener, Outcome};
 use jwt::Signer;
 
 const NAME: &str = "ghcr-double";
@@ -30,12 +30,12 @@ const NAME: &str = "ghcr-double";
 /// A running token server; it stops when dropped.
 #[derive(Debug)]
 pub struct Issuer {
-    server: Background,
+    server: Listener,
     service: String,
     certificate: PathBuf,
 }
 
-/// Whom the issuer will know.
+/// The settings of an issuer.
 #[derive(Debug)]
 pub struct IssuerBuilder {
     service: String,
@@ -44,37 +44,37 @@ pub struct IssuerBuilder {
 }
 
 impl IssuerBuilder {
-    /// A token and its holder, who gets what `packages` says under the owners it acts for.
+    /// Adds a token and its holder, who gets the access `packages` to the names of its owners.
     #[must_use]
     pub fn token(mut self, token: &str, account: Account) -> Self {
         self.accounts.insert(token.to_owned(), account);
         self
     }
 
-    /// How long a bearer is good; five minutes otherwise. The registry adds a minute of its own.
+    /// Sets how long a bearer token is valid. Default: five minutes. The registry accepts it for another minute.
     #[must_use]
     pub fn life(mut self, life: Duration) -> Self {
         self.life = life;
         self
     }
 
-    /// Makes a key, writes its certificate into the folder, and serves on a free port of 127.0.0.1.
+    /// Generates a key, writes its certificate into the directory, and serves on a free port of 127.0.0.1.
     ///
     /// # Errors
     ///
-    /// When the certificate cannot be made or written, or no port can be listened on.
-    pub fn start(self, folder: &Path) -> io::Result<Issuer> {
+    /// If it cannot generate or write the certificate, or listen on a port.
+    pub fn start(self, directory: &Path) -> io::Result<Issuer> {
         let signer = Signer::generate()?;
-        let certificate = folder.join("issuer.pem");
+        let certificate = directory.join("issuer.pem");
         fs::write(&certificate, signer.certificate_pem())?;
         let service = self.service.clone();
-        let desk = Arc::new(Desk {
+        let server = Arc::new(TokenServer {
             settings: self,
             signer,
         });
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let server = Background::start(address, None, move |request| {
-            respond(request, Arc::clone(&desk))
+        let server = Listener::start(address, None, move |request| {
+            respond(request, Arc::clone(&server))
         })?;
         Ok(Issuer {
             server,
@@ -85,7 +85,7 @@ impl IssuerBuilder {
 }
 
 impl Issuer {
-    /// A token server for the registry that calls itself `service`.
+    /// A token server for the registry with this service name.
     #[must_use]
     pub fn builder(service: &str) -> IssuerBuilder {
         IssuerBuilder {
@@ -95,7 +95,7 @@ impl Issuer {
         }
     }
 
-    /// The address of the token endpoint.
+    /// The URL of the token endpoint.
     #[must_use]
     pub fn realm(&self) -> String {
         format!("http://{}/token", self.server.address)
@@ -125,33 +125,33 @@ impl Issuer {
     }
 }
 
-/// What the serving thread holds.
+/// The data of the serving thread.
 #[derive(Debug)]
-struct Desk {
+struct TokenServer {
     settings: IssuerBuilder,
     signer: Signer,
 }
 
-async fn respond(request: Request<Incoming>, desk: Arc<Desk>) -> Outcome {
+async fn respond(request: Request<Incoming>, server: Arc<TokenServer>) -> Outcome {
     let (parts, body) = request.into_parts();
     body.collect().await.map_err(|_gone| Dropped::Close)?;
-    let answer = match (parts.method.as_str(), parts.uri.path()) {
+    let response = match (parts.method.as_str(), parts.uri.path()) {
         ("GET", "/token") => {
             let query = pairs(parts.uri.query().unwrap_or_default());
-            exchange(&desk, &parts.headers, &query)
+            exchange(&server, &parts.headers, &query)
         }
-        (_, "/token") => Answer::unsupported(),
-        _ => Answer::new(404),
+        (_, "/token") => Response::unsupported(),
+        _ => Response::new(404),
     };
-    Ok(answer.into_response(false))
+    Ok(response.into_response(false))
 }
 
-fn exchange(desk: &Desk, headers: &HeaderMap, query: &[(String, String)]) -> Answer {
-    let account = match presented(headers) {
+fn exchange(server: &TokenServer, headers: &HeaderMap, query: &[(String, String)]) -> Response {
+    let account = match password(headers) {
         None => None,
-        Some(token) => match desk.settings.accounts.get(&token) {
+        Some(token) => match server.settings.accounts.get(&token) {
             Some(account) => Some(account),
-            None => return Answer::error(401, "UNAUTHORIZED", "unknown token"),
+            None => return Response::error(401, "UNAUTHORIZED", "unknown token"),
         },
     };
     let access: Vec<Value> = query
@@ -160,21 +160,21 @@ fn exchange(desk: &Desk, headers: &HeaderMap, query: &[(String, String)]) -> Ans
         .flat_map(|(_, value)| value.split(' '))
         .filter_map(|scope| granted(account?, scope))
         .collect();
-    let settings = &desk.settings;
-    match desk
+    let settings = &server.settings;
+    match server
         .signer
         .token(NAME, &settings.service, settings.life, &access)
     {
-        Ok(token) => Answer::json(
+        Ok(token) => Response::json(
             200,
             &json!({ "token": token, "expires_in": settings.life.as_secs() }),
         ),
-        Err(error) => Answer::error(500, "UNKNOWN", &error.to_string()),
+        Err(error) => Response::error(500, "UNKNOWN", &error.to_string()),
     }
 }
 
-/// The password of `Basic`.
-fn presented(headers: &HeaderMap) -> Option<String> {
+/// The password in the `Basic` credentials.
+fn password(headers: &HeaderMap) -> Option<String> {
     let header = headers.get("authorization")?.to_str().ok()?;
     let encoded = header.strip_prefix("Basic ")?;
     let credentials = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
@@ -182,13 +182,13 @@ fn presented(headers: &HeaderMap) -> Option<String> {
     Some(token.to_owned())
 }
 
-/// The part of a scope that the account may have.
+/// The actions of a scope that the account may perform.
 fn granted(account: &Account, scope: &str) -> Option<Value> {
-    let (name, actions) = scope.strip_prefix("repository:")?.rsplit_once(':')?;
+    let Scope { name, actions } = Scope::parse(scope)?;
     let owner = name.split('/').next()?;
-    let allowed: Vec<&str> = actions
-        .split(',')
-        .filter(|action| match *action {
+    let allowed: Vec<String> = actions
+        .into_iter()
+        .filter(|action| match action.as_str() {
             "pull" => account.packages >= Access::Read,
             "push" | "delete" => account.packages >= Access::Write,
             _ => false,
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn scopes_shrink_to_what_the_account_may_do() {
+    fn scopes_are_limited_to_what_the_account_may_do() {
         let scope = "repository:acme/widget:pull,push";
         check(&Account::classic("acme"), scope, Some(r#"["pull","push"]"#));
         let reader = Account::classic("acme").packages(Access::Read);

@@ -1,12 +1,13 @@
 //! A registry that behaves like ghcr.io, in memory and on loopback, for tests and the demo.
 //!
-//! It can also be the registries of GHE.com and of GHES with and without subdomain isolation (`server`), the older
-//! Docker registry among them (`legacy`), and serve them all on one port under many host names, with TLS (`tls`).
-//! `Host` decides; `Double::at` gives a name with the port.
+//! It can also imitate the registries of GHE.com, and of GHES with and without subdomain isolation, including the older
+//! Docker registry, all on one port with many host names (the `Host` header decides), and with TLS.
 //!
-//! A request is parsed into a `Call` (`route`), a scripted fault may spoil it (`fault`), a handler turns it into an
-//! `Answer` (`token`, `blobs`, `manifests`, `tags`, `referrers`, `legacy`, `api`, `website`), and `respond` sends that. Handlers are plain functions
-//! over `State`; only `respond` waits.
+//! `respond` parses a request into a `Request`, records it, and applies the scripted fault, if any. `handlers` turns it
+//! into a `Response`.
+//!
+//! Each module imports only modules before it in this list: `reference`, `github`, `http`, `fault`, `gate`, `store`,
+//! `state`, `handlers`, `respond`, `double`, `issuer`.
 //!
 //! ```
 //! use ghcr_double::{Account, Double, Endpoint, Fault, Package};
@@ -20,7 +21,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 //!
-//! A GHES with subdomain isolation, behind a certificate of an authority that nobody knows:
+//! A GHES with subdomain isolation, with a certificate of a private CA:
 //!
 //! ```
 //! use ghcr_double::{Account, Authority, Double, Isolation, Server};

@@ -1,4 +1,4 @@
-//! The registry as a program, for the demo: prints its address, serves, and ends by itself.
+//! The double as a program, for the demo: prints its address, serves, and exits after a time limit.
 
 use clap::{Parser, ValueEnum};
 use ghcr_double::{Account, Double, Server};
@@ -10,36 +10,36 @@ use tokio::signal::unix::{SignalKind, signal};
 /// A registry that behaves like ghcr.io, in memory.
 #[derive(Parser)]
 struct Options {
-    /// The port to listen on; a free one by default
+    /// Port to listen on [default: a free one]
     #[arg(long, default_value_t = 0)]
     port: u16,
-    /// The address to listen on
+    /// Address to listen on
     #[arg(long, default_value_t = IpAddr::V4(Ipv4Addr::LOCALHOST))]
     bind: IpAddr,
-    /// A user or organisation that may be pushed to; may be given more than once
+    /// User or organization to which the token may push; can be repeated
     #[arg(long = "owner", default_value = "acme")]
     owners: Vec<String>,
-    /// The only token to accept; any by default
+    /// Only token to accept [default: any]
     #[arg(long)]
     token: Option<String>,
-    /// Which registry to be
-    #[arg(long, value_enum, default_value_t = Kind::Github)]
-    server: Kind,
-    /// Ends after this many seconds
+    /// Server to imitate
+    #[arg(long, value_enum, default_value_t = ServerKind::Github)]
+    server: ServerKind,
+    /// Exit after this many seconds
     #[arg(long, default_value_t = 600)]
     for_seconds: u64,
 }
 
-/// The servers that need no host name of their own.
+/// The servers that need no host names.
 #[derive(Clone, Copy, ValueEnum)]
-enum Kind {
+enum ServerKind {
     /// ghcr.io
     Github,
     /// The older Docker registry of a GHES without subdomain isolation: OWNER/REPO/IMAGE
     GhesFlat,
 }
 
-impl Kind {
+impl ServerKind {
     fn server(self) -> Server {
         match self {
             Self::Github => Server::Github,
@@ -58,10 +58,10 @@ fn main() -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
-    runtime.block_on(until_told(period))
+    runtime.block_on(until_stopped(period))
 }
 
-/// Whoever shows the token may do everything that the owners may.
+/// The token acts for all owners.
 fn start(options: &Options) -> io::Result<Double> {
     let account = Account::classic("demo");
     let account = options
@@ -81,7 +81,7 @@ fn start(options: &Options) -> io::Result<Double> {
     builder.start()
 }
 
-async fn until_told(period: Duration) -> io::Result<()> {
+async fn until_stopped(period: Duration) -> io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
     tokio::select! {

@@ -1,7 +1,7 @@
-//! The grammars of repository names and tags, as the distribution specification gives them:
+//! Repository names, tags and digests, with the grammars of the distribution specification:
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests>.
 
-/// GHCR also wants an owner, so two components at least.
+/// GHCR also requires an owner, so a name has at least two components.
 pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 255 && text.contains('/') && text.split('/').all(is_component)
 }
@@ -80,7 +80,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_may_hold_capitals_but_no_slash() {
+    fn tags_may_contain_capitals_but_no_slash() {
         assert!(is_tag("v1.2.3-RC_1"));
         assert!(is_tag(&"a".repeat(128)));
         assert!(!is_tag(&"a".repeat(129)));

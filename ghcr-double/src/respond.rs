@@ -1,24 +1,23 @@
-//! One request: note it, spoil it if the script says so, answer it.
+//! The steps of one request: record it, apply the fault that the script has for it, respond.
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::Request;
+use hyper::Uri;
 use hyper::body::{Body, Incoming};
-use hyper::http::request::Parts;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Instant;
 use tokio::time::sleep;
 
-use crate::fault::{self, Effect, Fault};
+use crate::fault::{Effect, Fault};
 use crate::gate::Gate;
 use crate::handlers;
-use crate::http::request::{Call, Credential, Seen};
-use crate::http::response::Answer;
+use crate::http::request::{Request, Seen};
+use crate::http::response::Response;
 use crate::http::route::{Endpoint, Route};
 use crate::http::{Dropped, Outcome};
 use crate::state::State;
 
-/// The state between the thread that serves and the test that looks.
+/// The state that the serving thread shares with the test.
 #[derive(Debug)]
 pub(crate) struct Shared {
     state: Mutex<State>,
@@ -44,10 +43,10 @@ impl Shared {
     }
 }
 
-pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> Outcome {
-    let (parts, body) = request.into_parts();
-    let mut call = Call::without_body(&parts, &shared.lock().server);
-    let (fault, number) = arrive(&call, &parts, &shared);
+pub(crate) async fn respond(incoming: hyper::Request<Incoming>, shared: Arc<Shared>) -> Outcome {
+    let (parts, body) = incoming.into_parts();
+    let mut request = Request::without_body(&parts, &shared.lock().server);
+    let (fault, number) = record(&request, &parts.uri, &shared);
     if let Some(delay) = fault.delay {
         sleep(delay).await;
     }
@@ -59,81 +58,62 @@ pub(crate) async fn respond(request: Request<Incoming>, shared: Arc<Shared>) -> 
         }
         _ => {}
     }
-    call.body = read_all(body).await?;
-    let held = shared
-        .gate
-        .get()
-        .zip(shared.lock().seen.get(number).cloned());
-    let _passing = match held {
+    request.body = read_all(body).await?;
+    let seen = shared.lock().seen.get(number).cloned();
+    let _passed = match shared.gate.get().zip(seen) {
         Some((gate, seen)) => Some(gate.enter(seen).await),
         None => None,
     };
-    call.stale = matches!(fault.effect, Effect::Stale);
-    let answer = spoiled(&call, &fault, &shared)?;
+    request.stale = matches!(fault.effect, Effect::Stale);
+    let response = serve(&request, &fault, &shared)?;
     if let Some(seen) = shared.lock().seen.get_mut(number) {
-        seen.status = Some(answer.status);
+        seen.status = Some(response.status);
     }
-    Ok(answer.into_response(matches!(fault.effect, Effect::CutAnswer)))
+    Ok(response.into_response(matches!(fault.effect, Effect::CutAnswer)))
 }
 
-/// Notes the request, and finds the fault that is meant for it.
-fn arrive(call: &Call, parts: &Parts, shared: &Shared) -> (Fault, usize) {
+/// Records the request; returns the fault that applies to it, and the index of the record.
+fn record(request: &Request, uri: &Uri, shared: &Shared) -> (Fault, usize) {
     let now = Instant::now();
-    let endpoint = call.route.endpoint(&call.method);
-    let path = parts.uri.path();
+    let seen = Seen::new(request, uri, now.duration_since(shared.started));
     let mut guard = shared.lock();
     let state = &mut *guard;
-    state.seen.push(Seen {
-        method: call.method.to_string(),
-        host: call.host.clone(),
-        path: path.to_owned(),
-        query: parts.uri.query().unwrap_or_default().to_owned(),
-        endpoint,
-        credential: Credential::of(&call.headers),
-        status: None,
-        at: now.duration_since(shared.started),
-    });
-    let request = fault::Request {
-        host: &call.host,
-        endpoint,
-        method: call.method.as_str(),
-        path,
-    };
     let store = &state.store;
     let fault = state
         .script
-        .take(&request, now, |moment| match &call.route {
-            Route::Manifest { name, reference } => store.written_since(name, reference, moment),
+        .take(&seen, now, |writes| match &request.route {
+            Route::Manifest { name, reference } => store.written_since(name, reference, writes),
             _ => false,
         });
+    state.seen.push(seen);
     let fault = fault.unwrap_or_else(|| Fault::on(Endpoint::Any));
     (fault, state.seen.len() - 1)
 }
 
-/// The answer, once the body is read.
-fn spoiled(call: &Call, fault: &Fault, shared: &Shared) -> Result<Answer, Dropped> {
-    let mut answer = match &fault.effect {
+/// The response, with the effect and the headers of the fault.
+fn serve(request: &Request, fault: &Fault, shared: &Shared) -> Result<Response, Dropped> {
+    let mut response = match &fault.effect {
         Effect::Close => return Err(Dropped::Close),
-        Effect::Answer(answer) => answer.clone(),
-        Effect::Missing => Answer::manifest_unknown(),
-        _ => handlers::answer(&mut shared.lock(), call),
+        Effect::Respond(response) => response.clone(),
+        Effect::Missing => Response::manifest_unknown(),
+        _ => handlers::handle(&mut shared.lock(), request),
     };
     if matches!(fault.effect, Effect::ResetAfterServing) {
         return Err(Dropped::Reset);
     }
     for (name, value) in &fault.headers {
         match value {
-            Some(value) => answer.set_header(name, value),
-            None => answer.remove_header(name),
+            Some(value) => response.set_header(name, value),
+            None => response.remove_header(name),
         }
     }
-    Ok(answer)
+    Ok(response)
 }
 
-/// Each byte is copied once, into room that was made for all of them when their number is known.
+/// Copies each byte once: the buffer has the announced length from the start.
 async fn read_all(mut body: Incoming) -> Result<Bytes, Dropped> {
-    const ROOM: u64 = 1 << 30;
-    let announced = body.size_hint().lower().min(ROOM);
+    const MAX_CAPACITY: u64 = 1 << 30;
+    let announced = body.size_hint().lower().min(MAX_CAPACITY);
     let mut bytes = BytesMut::with_capacity(usize::try_from(announced).unwrap_or_default());
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_gone| Dropped::Close)?;

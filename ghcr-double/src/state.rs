@@ -1,50 +1,49 @@
-//! `State`: everything the double knows, and `Call`: one request, ready to be answered.
+//! `State`: everything the double knows, and the settings that tests choose.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use crate::fault::Script;
-use crate::github::account::Account;
-use crate::github::account::Grant;
-use crate::github::package::Package;
+use crate::github::account::{Account, Grant};
+use crate::github::package::{Package, Visibility};
 use crate::github::permissions::Target;
 use crate::github::repository::Repository;
 use crate::github::{Registry, Server};
 use crate::http::request::Seen;
 use crate::store::Store;
 
-/// What the older registry says in `Docker-Content-Digest`, on manifests and on uploads that end.
+/// What the older registry returns in `Docker-Content-Digest`, for manifests and finished uploads.
 ///
-/// Clients on containerd's code, buildx among them, fail with `invalid content digest in response`
+/// Clients that use containerd, such as buildx, fail with `invalid content digest in response`
 /// (docker/build-push-action#148, okteto/okteto#851).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ContentDigest {
-    /// Nothing: the header is missing.
+    /// The header is missing.
     Missing,
-    /// Something that is no digest: the hash without its algorithm.
+    /// An invalid digest: the hash without its algorithm.
     Odd,
-    /// The digest, as other registries do.
+    /// The digest, as in other registries.
     Correct,
 }
 
-/// How the older registry wants to be logged in to.
+/// How clients log in to the older registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Login {
     /// At a token endpoint on the same host.
     Token,
-    /// With `Basic` on every request, and no token endpoint: what `docker.pkg.github.com` asked for, since clients
-    /// said `no basic auth credentials` there (crytic/echidna#520, actions/example-services#9).
+    /// With `Basic` on every request and without a token endpoint. `docker.pkg.github.com` required it: clients failed
+    /// with `no basic auth credentials` there (crytic/echidna#520, actions/example-services#9).
     Basic,
 }
 
-/// What the registry does with `If-Match`. Whether ghcr.io honours it is not known; docker-registry ignores it.
+/// What the registry does with `If-Match`. Whether ghcr.io honours it is unknown; docker-registry ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conditions {
-    /// Every write is done.
+    /// Every write succeeds.
     Ignored,
-    /// A write over something else than the client read is answered 412.
+    /// A write fails with 412 if the tag was moved after the client read it.
     Honoured,
-    /// The same, but the entity tags are weak: the strong comparison of `If-Match` fails for all of them.
+    /// Entity tags are weak, so the strong comparison of `If-Match` always fails, with 412.
     Weak,
 }
 
@@ -58,21 +57,21 @@ impl Conditions {
     }
 }
 
-/// Does the container registry have the referrers API?
+/// Whether the container registry has the referrers API.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Referrers {
-    /// No: GHCR answered `MANIFEST_UNKNOWN` in most reports of 2024 to 2026; clients keep an index under a tag.
+    /// No. GHCR returned `MANIFEST_UNKNOWN` in most reports from 2024 to 2026; clients maintain an index under a tag.
     Absent,
-    /// Yes, and `OCI-Subject` in the answer to a manifest with a subject says so.
+    /// Yes. The response to a push of a manifest with a subject contains `OCI-Subject`.
     Api,
 }
 
-/// Where the bytes of a blob are served.
+/// Which host serves the bytes of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
-    /// Behind a redirect to another host, as GHCR does.
+    /// Another host, to which the registry redirects, as GHCR does.
     Redirected,
-    /// By the registry itself.
+    /// The registry.
     InPlace,
 }
 
@@ -84,8 +83,10 @@ pub(crate) struct State {
     pub(crate) login: Login,
     pub(crate) content_digest: ContentDigest,
     pub(crate) referrers: Referrers,
+    /// The holders of the known tokens.
     pub(crate) accounts: HashMap<String, Account>,
-    pub(crate) anyone: Option<Account>,
+    /// The holder of every other token.
+    pub(crate) any_token: Option<Account>,
     pub(crate) organizations: Vec<String>,
     pub(crate) users: Vec<String>,
     pub(crate) packages: BTreeMap<String, Package>,
@@ -93,6 +94,7 @@ pub(crate) struct State {
     pub(crate) bearer_life: Duration,
     pub(crate) delivery: Delivery,
     pub(crate) conditions: Conditions,
+    /// The bearer tokens issued so far.
     pub(crate) grants: HashMap<String, Grant>,
     pub(crate) store: Store,
     pub(crate) script: Script,
@@ -102,13 +104,21 @@ pub(crate) struct State {
 
 impl State {
     pub(crate) fn account(&self, token: &str) -> Option<&Account> {
-        self.accounts.get(token).or(self.anyone.as_ref())
+        self.accounts.get(token).or(self.any_token.as_ref())
     }
 
     pub(crate) fn repository(&self, full_name: &str) -> Option<&Repository> {
         self.repositories
             .iter()
             .find(|repository| repository.full_name.eq_ignore_ascii_case(full_name))
+    }
+
+    /// A package that belongs to a repository and has its visibility.
+    pub(crate) fn package_of(&self, repository: &str) -> Package {
+        let visibility = self
+            .repository(repository)
+            .map_or(Visibility::Private, |known| known.visibility);
+        Package::of(repository).visibility(visibility)
     }
 
     pub(crate) fn target<'a>(&'a self, name: &'a str) -> Target<'a> {
@@ -120,7 +130,7 @@ impl State {
         }
     }
 
-    /// The web interface; `authority` is how the client called us.
+    /// The URL of the web interface; `authority` is the `Host` header of the request.
     pub(crate) fn web_url(&self, authority: &str) -> String {
         let scheme = match self.server {
             Server::Github => "https",
@@ -129,7 +139,7 @@ impl State {
         format!("{scheme}://{}", self.server.web_host(authority))
     }
 
-    /// Does the registry that was asked know the name? The older one makes no packages.
+    /// Whether a registry has a repository of that name. The older one does not create packages.
     pub(crate) fn is_known(&self, registry: Registry, name: &str) -> bool {
         match registry {
             Registry::Container => self.packages.contains_key(name),
@@ -152,11 +162,11 @@ impl State {
             || self
                 .accounts
                 .values()
-                .chain(&self.anyone)
+                .chain(&self.any_token)
                 .any(|account| account.acts_for(owner))
     }
 
-    /// The next number of a sequence: makes sessions and bearers distinct.
+    /// The next number of a sequence, for unique upload sessions and bearer tokens.
     pub(crate) fn next(&mut self) -> u64 {
         self.counter += 1;
         self.counter

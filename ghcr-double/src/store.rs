@@ -1,4 +1,4 @@
-//! What was pushed: blobs, manifests, tags, and the uploads under way.
+//! `Store`: the pushed blobs, manifests and tags, and the open upload sessions.
 
 use bytes::Bytes;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
-    /// The artifact type of an image is the media type of its config; an index has none.
+    /// Its descriptor. The artifact type of an image is the media type of its config; an index has none.
     pub(crate) fn descriptor(&self, digest: &str, content: &Value) -> Value {
         let mut descriptor = json!({
             "mediaType": self.media_type,
@@ -33,22 +33,22 @@ impl Manifest {
     }
 }
 
-/// The contents under one name.
+/// The contents of one repository name.
 #[derive(Debug, Default)]
 pub(crate) struct Contents {
     pub(crate) blobs: BTreeSet<String>,
     pub(crate) manifests: BTreeMap<String, Manifest>,
     pub(crate) tags: BTreeMap<String, String>,
-    /// What each tag held before it last moved.
+    /// The digest of each tag before it was last moved.
     previous: BTreeMap<String, String>,
-    /// When each tag or digest was last put, counted in writes of the store.
+    /// The number of the write that last put each tag or digest.
     written: HashMap<String, u64>,
 }
 
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) name: String,
-    /// The chunks as they came, so that one upload is not copied again and again.
+    /// The chunks as received, so that they are copied only once.
     received: Vec<Bytes>,
 }
 
@@ -70,7 +70,7 @@ impl Session {
         self.received.iter().map(Bytes::len).sum()
     }
 
-    /// All of it; copied only when it came in several chunks.
+    /// The whole blob; copied only when it was received in several chunks.
     pub(crate) fn into_bytes(self) -> Bytes {
         match self.received.as_slice() {
             [whole] => whole.clone(),
@@ -94,7 +94,7 @@ impl Store {
         digest
     }
 
-    /// Stores a blob whose digest was computed already.
+    /// Stores a blob whose digest was computed before.
     pub(crate) fn keep_blob(&mut self, name: &str, digest: &str, bytes: Bytes) {
         self.blobs.insert(digest.to_owned(), bytes);
         self.link_blob(name, digest);
@@ -118,7 +118,7 @@ impl Store {
         self.blobs.get(digest)
     }
 
-    /// Stores a manifest, and moves the tag when the reference is one.
+    /// Stores a manifest, and moves the tag if the reference is a tag.
     pub(crate) fn put_manifest(
         &mut self,
         name: &str,
@@ -148,22 +148,22 @@ impl Store {
         Some((digest, manifest))
     }
 
-    /// What the tag held before it last moved.
+    /// The manifest of the tag before it was last moved.
     pub(crate) fn previous(&self, name: &str, tag: &str) -> Option<(&str, &Manifest)> {
         let digest = self.names.get(name)?.previous.get(tag)?;
         self.manifest(name, digest)
     }
 
-    /// How many manifests were put so far: a moment in the life of the store.
-    pub(crate) fn moment(&self) -> u64 {
+    /// How many manifests were put so far.
+    pub(crate) fn writes(&self) -> u64 {
         self.writes
     }
 
-    pub(crate) fn written_since(&self, name: &str, reference: &str, moment: u64) -> bool {
+    pub(crate) fn written_since(&self, name: &str, reference: &str, writes: u64) -> bool {
         let written = self
             .names
             .get(name)
             .and_then(|contents| contents.written.get(reference));
-        written.is_some_and(|written| *written > moment)
+        written.is_some_and(|written| *written > writes)
     }
 }

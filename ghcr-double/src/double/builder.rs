@@ -1,4 +1,4 @@
-//! `Builder`: the world in which the double starts.
+//! `Builder`: the settings and the initial data of a double.
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -15,7 +15,7 @@ use crate::http::tls::Authority;
 use crate::state::{Conditions, ContentDigest, Delivery, Login, Referrers, State};
 use crate::store::Store;
 
-/// What exists before the first request. Owners named by tokens, packages and repositories exist by themselves.
+/// The settings and the initial data of a double. The owners of its tokens, packages and repositories exist as well.
 #[derive(Debug)]
 pub struct Builder {
     address: SocketAddr,
@@ -24,7 +24,7 @@ pub struct Builder {
 }
 
 impl Double {
-    /// An empty world: no tokens, no packages.
+    /// A builder without tokens, packages or repositories.
     #[must_use]
     pub fn builder() -> Builder {
         Builder {
@@ -37,7 +37,7 @@ impl Double {
                 content_digest: ContentDigest::Odd,
                 referrers: Referrers::Absent,
                 accounts: HashMap::new(),
-                anyone: None,
+                any_token: None,
                 organizations: Vec::new(),
                 users: Vec::new(),
                 packages: BTreeMap::new(),
@@ -56,14 +56,14 @@ impl Double {
 }
 
 impl Builder {
-    /// The address to listen on; a free port of 127.0.0.1 otherwise.
+    /// Sets the address to listen on. Default: a free port of 127.0.0.1.
     #[must_use]
     pub fn address(mut self, address: SocketAddr) -> Self {
         self.address = address;
         self
     }
 
-    /// Which of GitHub's servers it is; `Server::Github` otherwise.
+    /// Sets the GitHub server to imitate. Default: `Server::Github`.
     #[must_use]
     pub fn server(mut self, server: Server) -> Self {
         self.state.server = server;
@@ -79,95 +79,95 @@ impl Builder {
         self
     }
 
-    /// How the older Docker registry wants to be logged in to; `Login::Token` otherwise.
+    /// Sets how clients log in to the older Docker registry. Default: `Login::Token`.
     #[must_use]
     pub fn login(mut self, login: Login) -> Self {
         self.state.login = login;
         self
     }
 
-    /// What the older Docker registry says in `Docker-Content-Digest`; `ContentDigest::Odd` otherwise.
+    /// Sets what the older Docker registry returns in `Docker-Content-Digest`. Default: `ContentDigest::Odd`.
     #[must_use]
     pub fn content_digest(mut self, content_digest: ContentDigest) -> Self {
         self.state.content_digest = content_digest;
         self
     }
 
-    /// Whether the container registry has the referrers API; `Referrers::Absent` otherwise, as GHCR.
+    /// Sets whether the container registry has the referrers API. Default: `Referrers::Absent`, as in GHCR.
     #[must_use]
     pub fn referrers(mut self, referrers: Referrers) -> Self {
         self.state.referrers = referrers;
         self
     }
 
-    /// A token and its holder. Unknown tokens are refused.
+    /// Adds a token and its holder. Unknown tokens are refused.
     #[must_use]
     pub fn token(mut self, token: &str, account: Account) -> Self {
         self.state.accounts.insert(token.to_owned(), account);
         self
     }
 
-    /// The holder of every token that is not listed.
+    /// Accepts every other token, with this holder.
     #[must_use]
     pub fn any_token(mut self, account: Account) -> Self {
-        self.state.anyone = Some(account);
+        self.state.any_token = Some(account);
         self
     }
 
-    /// A package `owner/name` that exists already, empty until something is put there.
+    /// Adds the package `owner/name`, without manifests.
     #[must_use]
     pub fn package(mut self, name: &str, package: Package) -> Self {
         self.state.packages.insert(name.to_owned(), package);
         self
     }
 
-    /// A repository for the GitHub API; new packages of its workflows are as visible as it is.
+    /// Adds a repository for the GitHub API. New packages of its workflows have its visibility.
     #[must_use]
     pub fn repository(mut self, repository: Repository) -> Self {
         self.state.repositories.push(repository);
         self
     }
 
-    /// An owner that is an organisation.
+    /// Adds an organization.
     #[must_use]
     pub fn organization(mut self, login: &str) -> Self {
         self.state.organizations.push(login.to_owned());
         self
     }
 
-    /// An owner that is a user.
+    /// Adds a user.
     #[must_use]
     pub fn user(mut self, login: &str) -> Self {
         self.state.users.push(login.to_owned());
         self
     }
 
-    /// How long a bearer is good; five minutes otherwise.
+    /// Sets how long a bearer token is valid. Default: five minutes.
     #[must_use]
     pub fn bearer_life(mut self, life: Duration) -> Self {
         self.state.bearer_life = life;
         self
     }
 
-    /// Serves blobs itself, instead of redirecting to another host as GHCR does.
+    /// Serves blobs without a redirect to another host. GHCR redirects.
     #[must_use]
     pub fn blobs_in_place(mut self) -> Self {
         self.state.delivery = Delivery::InPlace;
         self
     }
 
-    /// What it does with `If-Match`; `Conditions::Ignored` otherwise.
+    /// Sets what the registry does with `If-Match`. Default: `Conditions::Ignored`.
     #[must_use]
     pub fn conditions(mut self, conditions: Conditions) -> Self {
         self.state.conditions = conditions;
         self
     }
 
-    /// Listens, and serves on a thread of its own until the double is dropped. Works in sync and async tests alike.
+    /// Starts to serve, on a thread of its own, until the double is dropped. Works in sync and async tests.
     ///
     /// # Errors
     ///
-    /// When the address cannot be listened on, the certificate cannot be made, or the thread cannot be started.
+    /// If it cannot listen on the address, generate the certificate or start the thread.
     pub fn start(self) -> io::Result<Double> {
         let tls = self
             .authority

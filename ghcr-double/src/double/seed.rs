@@ -1,10 +1,11 @@
-//! What tests put into the registry without asking it: images, indexes, referrers.
+//! Images, indexes and referrers that tests store in the double directly, without requests.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 use crate::double::Double;
+use crate::reference::digest_of;
 use crate::state::Referrers;
 use crate::store::Manifest;
 
@@ -18,12 +19,12 @@ const DOCKER_CONFIG: &str = "application/vnd.docker.container.image.v1+json";
 const DOCKER_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
 
 impl Double {
-    /// Stores a blob, unasked, and gives its digest.
+    /// Stores a blob and returns its digest.
     pub fn put_blob(&self, name: &str, bytes: impl Into<Bytes>) -> String {
         self.shared.lock().store.put_blob(name, bytes.into())
     }
 
-    /// Stores a manifest under a digest or tag, unasked and unchecked, and gives its digest.
+    /// Stores a manifest under a digest or tag without checking it, and returns its digest.
     pub fn put_manifest(
         &self,
         name: &str,
@@ -39,7 +40,7 @@ impl Double {
         store.put_manifest(name, reference, manifest)
     }
 
-    /// Stores a small linux/amd64 image with these annotations under a tag, and gives its digest.
+    /// Stores a small linux/amd64 image with these annotations under a tag, and returns its digest.
     pub fn put_image(&self, name: &str, tag: &str, annotations: &[(&str, &str)]) -> String {
         let mut manifest = self.image(name, "linux/amd64", small_layer());
         manifest["annotations"] = object(annotations);
@@ -47,29 +48,29 @@ impl Double {
     }
 
     /// Stores a small linux/amd64 image with these labels in its config and no annotations under a tag, as an engine
-    /// with a graph driver pushes it, and gives its digest.
+    /// with a graph driver pushes it, and returns its digest.
     pub fn put_labelled_image(&self, name: &str, tag: &str, labels: &[(&str, &str)]) -> String {
-        let mut config = config("linux/amd64", &crate::reference::digest_of(&small_layer()));
+        let mut config = config("linux/amd64", &digest_of(&small_layer()));
         config["config"] = json!({ "Labels": object(labels) });
         let manifest = self.image_of(name, &config, small_layer());
         self.put_manifest(name, tag, MANIFEST, manifest.to_string())
     }
 
-    /// Stores a small image for a platform such as `linux/arm/v7` without a tag, and gives its digest.
+    /// Stores a small image for a platform such as `linux/arm/v7` without a tag, and returns its digest.
     pub fn put_platform_image(&self, name: &str, platform: &str) -> String {
         let manifest = self.image(name, platform, small_layer()).to_string();
         self.put_untagged(name, MANIFEST, manifest)
     }
 
-    /// Stores a linux/amd64 image with one layer of that many bytes under a tag, and gives its digest.
+    /// Stores a linux/amd64 image with one layer of that many bytes under a tag, and returns its digest.
     ///
-    /// The layer cannot be compressed and is no archive; layers of one size are the same.
+    /// The layer cannot be compressed and is not a valid archive. Layers of the same size are equal.
     pub fn put_large_image(&self, name: &str, tag: &str, layer_bytes: usize) -> String {
         let manifest = self.image(name, "linux/amd64", noise(layer_bytes));
         self.put_manifest(name, tag, MANIFEST, manifest.to_string())
     }
 
-    /// Stores a small linux/amd64 image in Docker's media types under a tag, and gives its digest.
+    /// Stores a small linux/amd64 image in Docker's media types under a tag, and returns its digest.
     pub fn put_docker_image(&self, name: &str, tag: &str) -> String {
         let mut manifest = self.image(name, "linux/amd64", small_layer());
         manifest["mediaType"] = DOCKER_MANIFEST.into();
@@ -78,9 +79,9 @@ impl Double {
         self.put_manifest(name, tag, DOCKER_MANIFEST, manifest.to_string())
     }
 
-    /// Stores an index of manifests that are there, each with its platform, under a tag, and gives its digest.
+    /// Stores an index of stored manifests, each with its platform, under a tag, and returns its digest.
     ///
-    /// `unknown/unknown` is the platform that BuildKit gives to attestations.
+    /// BuildKit uses the platform `unknown/unknown` for attestations.
     pub fn put_index(
         &self,
         name: &str,
@@ -109,8 +110,8 @@ impl Double {
         self.put_manifest(name, tag, INDEX, index.to_string())
     }
 
-    /// Stores an artifact that refers to a manifest, and gives its digest. It is found with the referrers API, or
-    /// where there is none, in the index under the tag `sha256-<hex>`, after those that are listed there.
+    /// Stores an artifact whose subject is this manifest, and returns its digest. Clients find it with the referrers API
+    /// or, if the registry has none, as the last entry of the index under the tag `sha256-<hex>`.
     pub fn put_referrer(&self, name: &str, subject: &str, artifact_type: &str) -> String {
         let (media_type, bytes) = self.manifest(name, subject).unwrap_or_default();
         let payload = format!("{artifact_type} for {subject}");
@@ -150,13 +151,13 @@ impl Double {
     }
 
     fn put_untagged(&self, name: &str, media_type: &str, manifest: String) -> String {
-        let digest = crate::reference::digest_of(manifest.as_bytes());
+        let digest = digest_of(manifest.as_bytes());
         self.put_manifest(name, &digest, media_type, manifest)
     }
 
-    /// Config and layer, and a manifest that is not yet stored.
+    /// Stores the config and the layer of an image; returns its manifest, which is not stored.
     fn image(&self, name: &str, platform: &str, layer: Bytes) -> Value {
-        let config = config(platform, &crate::reference::digest_of(&layer));
+        let config = config(platform, &digest_of(&layer));
         self.image_of(name, &config, layer)
     }
 
@@ -189,7 +190,7 @@ fn config(platform: &str, diff_id: &str) -> Value {
     config
 }
 
-/// `linux/arm/v7` as the fields of a descriptor or a config.
+/// A platform such as `linux/arm/v7` as fields of a descriptor or a config.
 fn fields(platform: &str) -> Vec<(&str, &str)> {
     let keys = ["os", "architecture", "variant"];
     keys.into_iter().zip(platform.split('/')).collect()
@@ -204,7 +205,7 @@ fn small_layer() -> Bytes {
     Bytes::from_static(&[0; 1024])
 }
 
-/// Bytes that no compression shortens: a block of a xorshift sequence, numbered each time it is repeated.
+/// Incompressible bytes: a block of a xorshift sequence, numbered each time it is repeated.
 fn noise(length: usize) -> Bytes {
     let mut word = 0x9e37_79b9_7f4a_7c15_u64;
     let mut block = Vec::with_capacity(1 << 20);

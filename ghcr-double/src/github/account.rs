@@ -1,11 +1,11 @@
-//! `Account`: who holds a token and what that token may do.
+//! `Account`, the holder of a token, and `Grant`, what a bearer token allows.
 
 use std::time::Instant;
 
-/// How far the `packages` permission or scope of a token goes.
+/// The level of the `packages` permission or scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// Nothing: private packages cannot even be read.
+    /// None: the token cannot even read private packages.
     None,
     /// `packages: read`, `read:packages`.
     Read,
@@ -15,22 +15,22 @@ pub enum Access {
 
 /// The kinds of token that GHCR treats differently.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
-    /// `GITHUB_TOKEN` of a run in this repository (`owner/name`).
+pub(crate) enum TokenKind {
+    /// The `GITHUB_TOKEN` of a run in this repository (`owner/name`).
     Workflow { repository: String },
     /// A classic personal access token.
     Classic,
     /// A fine-grained personal access token: GHCR does not accept it for packages.
     FineGrained,
-    /// An installation token of some other GitHub App: may log in, may not write.
+    /// An installation token of another GitHub App: it can log in, but cannot write.
     App,
 }
 
 /// The holder of a token.
 #[derive(Clone, Debug)]
 pub struct Account {
-    pub(crate) kind: Kind,
-    /// Users and organisations it acts for.
+    pub(crate) kind: TokenKind,
+    /// The users and organizations it acts for.
     pub(crate) owners: Vec<String>,
     pub(crate) packages: Access,
 }
@@ -40,33 +40,29 @@ impl Account {
     #[must_use]
     pub fn workflow(repository: &str) -> Self {
         let owner = repository.split('/').next().unwrap_or_default();
-        Self::new(
-            Kind::Workflow {
-                repository: repository.to_owned(),
-            },
-            owner,
-        )
+        let repository = repository.to_owned();
+        Self::new(TokenKind::Workflow { repository }, owner)
     }
 
     /// A classic personal access token of `login`, with `write:packages`.
     #[must_use]
     pub fn classic(login: &str) -> Self {
-        Self::new(Kind::Classic, login)
+        Self::new(TokenKind::Classic, login)
     }
 
     /// A fine-grained personal access token of `login`.
     #[must_use]
     pub fn fine_grained(login: &str) -> Self {
-        Self::new(Kind::FineGrained, login)
+        Self::new(TokenKind::FineGrained, login)
     }
 
-    /// An installation token of another GitHub App, installed at `owner`.
+    /// An installation token of another GitHub App that is installed for `owner`.
     #[must_use]
     pub fn app(owner: &str) -> Self {
-        Self::new(Kind::App, owner)
+        Self::new(TokenKind::App, owner)
     }
 
-    fn new(kind: Kind, owner: &str) -> Self {
+    fn new(kind: TokenKind, owner: &str) -> Self {
         Self {
             kind,
             owners: vec![owner.to_owned()],
@@ -74,14 +70,14 @@ impl Account {
         }
     }
 
-    /// One more user or organisation it acts for (classic tokens).
+    /// Adds a user or organization that it acts for (classic tokens).
     #[must_use]
     pub fn owner(mut self, owner: &str) -> Self {
         self.owners.push(owner.to_owned());
         self
     }
 
-    /// How far its `packages` permission goes.
+    /// Sets the level of its `packages` permission.
     #[must_use]
     pub fn packages(mut self, access: Access) -> Self {
         self.packages = access;
@@ -95,14 +91,14 @@ impl Account {
     }
 }
 
-/// What somebody wants to do with a name.
+/// The actions that a registry request needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Want {
+pub(crate) enum Action {
     Pull,
     Push,
 }
 
-impl Want {
+impl Action {
     fn as_str(self) -> &'static str {
         match self {
             Self::Pull => "pull",
@@ -115,7 +111,7 @@ impl Want {
 #[derive(Clone, Debug)]
 pub(crate) struct Scope {
     pub(crate) name: String,
-    actions: Vec<String>,
+    pub(crate) actions: Vec<String>,
 }
 
 impl Scope {
@@ -127,23 +123,23 @@ impl Scope {
         })
     }
 
-    pub(crate) fn covers(&self, name: &str, want: Want) -> bool {
-        let action = |action: &String| action == want.as_str() || action == "*";
-        self.name == name && self.actions.iter().any(action)
+    pub(crate) fn covers(&self, name: &str, action: Action) -> bool {
+        let covers = |granted: &String| granted == action.as_str() || granted == "*";
+        self.name == name && self.actions.iter().any(covers)
     }
 }
 
-/// What a bearer stands for.
+/// What a bearer token allows.
 #[derive(Clone, Debug)]
 pub(crate) struct Grant {
     pub(crate) account: Option<Account>,
-    /// `None`: the caller showed the token itself, which is good for everything it may do.
+    /// `None` when the caller sent the GitHub token itself, which has no scopes.
     pub(crate) scopes: Option<Vec<Scope>>,
     pub(crate) until: Option<Instant>,
 }
 
 impl Grant {
-    /// For everything that the account may do.
+    /// Everything that the account may do.
     pub(crate) fn unlimited(account: Option<Account>) -> Self {
         Self {
             account,
@@ -152,9 +148,9 @@ impl Grant {
         }
     }
 
-    pub(crate) fn covers(&self, name: &str, want: Want) -> bool {
+    pub(crate) fn covers(&self, name: &str, action: Action) -> bool {
         self.scopes
             .as_ref()
-            .is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(name, want)))
+            .is_none_or(|scopes| scopes.iter().any(|scope| scope.covers(name, action)))
     }
 }

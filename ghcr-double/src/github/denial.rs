@@ -1,48 +1,48 @@
-//! The refusals of GHCR in its own words, as collected from public reports up to November 2026.
+//! `Denial`: the errors with which GHCR refuses a request, quoted from public reports up to November 2026.
 
-/// One refusal: its status, its code and its message.
+/// One refusal: its HTTP status, error code and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Denial {
-    /// Credentials that are wrong, expired or of a kind GHCR does not take, at the token endpoint.
+    /// The token endpoint, to credentials that are wrong, expired or of a kind that GHCR does not accept.
     InvalidCredentials,
-    /// `Basic` sent straight to `/v2/`.
+    /// `Basic` credentials sent to `/v2/` instead of the token endpoint.
     BasicOnRegistry,
-    /// A bearer that belongs to no account (also an outage of 2022).
+    /// A bearer token that belongs to no account (also seen in an outage in 2022).
     NotAuthenticated,
-    /// A request without a token for something that is not public.
+    /// A request without a token for a package that is not public.
     AuthenticationRequired,
-    /// The older Docker registry to whoever shows no token or a wrong one, also for what is public.
+    /// The older Docker registry, to a request with no token or a wrong one, also for public packages.
     NotAuthenticatedForPackages,
     /// A push without a token.
     AccessDenied,
-    /// The package exists and does not give the repository write access.
+    /// The package exists and does not grant the repository write access.
     WritePackage,
     /// The package does not exist and the user may not create it.
     CreatePackage,
-    /// `packages: write` is missing, or the organisation forbids new packages; the package does not exist.
+    /// `packages: write` is missing, or the organization forbids new packages; the package does not exist.
     InstallationMayNotCreate,
     /// `packages: write` is missing; the package exists.
     InstallationMayNotWrite,
-    /// `packages: read` is missing, or the package does not give the repository read access.
+    /// `packages: read` is missing, or the package does not grant the repository read access.
     InstallationMayNotRead,
-    /// The token of a workflow used for another owner.
+    /// The token of a workflow, used for the package of another owner.
     InstallationDoesNotExist,
-    /// Nobody has that name.
+    /// No user or organization has that name.
     OwnerNotFound,
-    /// A personal token without `write:packages`, or a fine-grained one.
+    /// A personal access token without `write:packages`, or a fine-grained one.
     ScopesDoNotMatch,
-    /// The organisation named here refuses classic personal tokens.
+    /// This organization forbids classic personal access tokens.
     ClassicTokensForbidden(String),
-    /// GitHub's secondary rate limit, which looks like a denial and is none.
+    /// GitHub's secondary rate limit, which is reported as 403 DENIED.
     SecondaryRateLimit,
-    /// The registry's own limit, with its hint in the message.
+    /// The registry's own rate limit; the message contains the delay.
     TooManyRequests,
-    /// The account's bill was not paid.
+    /// The owner has a billing problem.
     Billing,
 }
 
 impl Denial {
-    /// The HTTP status that carries it.
+    /// The HTTP status of the response.
     #[must_use]
     pub fn status(&self) -> u16 {
         match self {
@@ -67,7 +67,7 @@ impl Denial {
         }
     }
 
-    /// The text in `errors[].message`, word for word.
+    /// The text in `errors[].message`.
     #[must_use]
     pub fn message(&self) -> String {
         let text = match self {

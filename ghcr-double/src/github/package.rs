@@ -1,4 +1,4 @@
-//! `Package`: what GitHub knows about a container package besides its manifests.
+//! `Package`: the visibility, the linked repository and the Actions access of a container package.
 
 /// Who may read a package or a repository.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -7,7 +7,7 @@ pub enum Visibility {
     Public,
     /// Members of the enterprise.
     Internal,
-    /// Those with access.
+    /// Only accounts with access.
     Private,
 }
 
@@ -21,7 +21,7 @@ impl Visibility {
     }
 }
 
-/// A package: visible to whom, linked to which repository, writable from which repositories.
+/// The settings of a container package.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Package {
     pub(crate) visibility: Visibility,
@@ -31,13 +31,13 @@ pub struct Package {
 }
 
 impl Package {
-    /// A private package linked to, and writable from, the repository `owner/name`.
+    /// A private package that is linked to the repository `owner/name` and writable from it.
     #[must_use]
     pub fn of(repository: &str) -> Self {
         Self::unlinked().linked(repository).writer(repository)
     }
 
-    /// A package made by a push from a laptop: private, linked to nothing, closed to every workflow.
+    /// A package created by a push from a laptop: private, not linked, and not accessible to any workflow.
     #[must_use]
     pub fn unlinked() -> Self {
         Self {
@@ -48,46 +48,46 @@ impl Package {
         }
     }
 
-    /// Shows it on the page of a repository, which gives that repository no rights.
+    /// Links it to a repository, which does not grant that repository access.
     #[must_use]
     pub fn linked(mut self, repository: &str) -> Self {
         self.repository = Some(repository.to_owned());
         self
     }
 
-    /// Who may read it.
+    /// Sets who may read it.
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {
         self.visibility = visibility;
         self
     }
 
-    /// A package that everybody may read.
+    /// Makes it public.
     #[must_use]
     pub fn public(self) -> Self {
         self.visibility(Visibility::Public)
     }
 
-    /// Gives a repository the role Read under "Manage Actions access".
+    /// Grants a repository the role Read under "Manage Actions access".
     #[must_use]
     pub fn reader(mut self, repository: &str) -> Self {
         self.readers.push(repository.to_owned());
         self
     }
 
-    /// Gives a repository the role Write under "Manage Actions access".
+    /// Grants a repository the role Write under "Manage Actions access".
     #[must_use]
     pub fn writer(mut self, repository: &str) -> Self {
         self.writers.push(repository.to_owned());
         self
     }
 
-    pub(crate) fn lets_write(&self, repository: &str) -> bool {
+    pub(crate) fn allows_write(&self, repository: &str) -> bool {
         contains(&self.writers, repository)
     }
 
-    pub(crate) fn lets_read(&self, repository: &str) -> bool {
-        self.lets_write(repository) || contains(&self.readers, repository)
+    pub(crate) fn allows_read(&self, repository: &str) -> bool {
+        self.allows_write(repository) || contains(&self.readers, repository)
     }
 }
 

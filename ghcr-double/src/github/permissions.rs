@@ -1,10 +1,10 @@
-//! May this token read or write this package? (pure; the answers are GHCR's)
+//! Whether an account may read or write a package, and the `Denial` that GHCR returns if not (pure).
 
-use crate::github::account::{Access, Account, Kind};
+use crate::github::account::{Access, Account, TokenKind};
 use crate::github::denial::Denial;
 use crate::github::package::{Package, Visibility};
 
-/// A package that exists, or that would be created.
+/// The package that a request is about; `None` when it does not exist yet.
 #[derive(Clone, Copy)]
 pub(crate) struct Target<'a> {
     pub(crate) owner: &'a str,
@@ -17,26 +17,26 @@ pub(crate) fn write(account: &Account, target: Target<'_>) -> Result<(), Denial>
         return Err(Denial::OwnerNotFound);
     }
     match &account.kind {
-        Kind::FineGrained => Err(Denial::ScopesDoNotMatch),
-        Kind::App => Err(not_allowed(target.package)),
-        Kind::Workflow { .. } if !account.acts_for(target.owner) => {
+        TokenKind::FineGrained => Err(Denial::ScopesDoNotMatch),
+        TokenKind::App => Err(not_allowed(target.package)),
+        TokenKind::Workflow { .. } if !account.acts_for(target.owner) => {
             Err(Denial::InstallationDoesNotExist)
         }
-        Kind::Workflow { .. } if account.packages < Access::Write => {
+        TokenKind::Workflow { .. } if account.packages < Access::Write => {
             Err(not_allowed(target.package))
         }
-        Kind::Workflow { repository } => match target.package {
-            Some(package) if !package.lets_write(repository) => Err(Denial::WritePackage),
+        TokenKind::Workflow { repository } => match target.package {
+            Some(package) if !package.allows_write(repository) => Err(Denial::WritePackage),
             Some(_) | None => Ok(()),
         },
-        Kind::Classic if account.packages < Access::Write => Err(Denial::ScopesDoNotMatch),
-        Kind::Classic if account.acts_for(target.owner) => Ok(()),
-        Kind::Classic if target.package.is_some() => Err(Denial::WritePackage),
-        Kind::Classic => Err(Denial::CreatePackage),
+        TokenKind::Classic if account.packages < Access::Write => Err(Denial::ScopesDoNotMatch),
+        TokenKind::Classic if account.acts_for(target.owner) => Ok(()),
+        TokenKind::Classic if target.package.is_some() => Err(Denial::WritePackage),
+        TokenKind::Classic => Err(Denial::CreatePackage),
     }
 }
 
-/// A package that does not exist may be asked for: the answer is that it is unknown.
+/// An account may read a package that does not exist: the registry then responds that the name is unknown.
 pub(crate) fn read(account: Option<&Account>, target: Target<'_>) -> Result<(), Denial> {
     let Some(package) = target.package else {
         return account.map(|_| ()).ok_or(Denial::AuthenticationRequired);
@@ -47,14 +47,14 @@ pub(crate) fn read(account: Option<&Account>, target: Target<'_>) -> Result<(), 
     let account = account.ok_or(Denial::AuthenticationRequired)?;
     let allowed = account.packages >= Access::Read
         && match &account.kind {
-            Kind::Workflow { repository } => package.lets_read(repository),
-            Kind::Classic => account.acts_for(target.owner),
-            Kind::FineGrained | Kind::App => false,
+            TokenKind::Workflow { repository } => package.allows_read(repository),
+            TokenKind::Classic => account.acts_for(target.owner),
+            TokenKind::FineGrained | TokenKind::App => false,
         };
     match (&account.kind, allowed) {
         (_, true) => Ok(()),
-        (Kind::Classic | Kind::FineGrained, false) => Err(Denial::ScopesDoNotMatch),
-        (Kind::Workflow { .. } | Kind::App, false) => Err(Denial::InstallationMayNotRead),
+        (TokenKind::Classic | TokenKind::FineGrained, false) => Err(Denial::ScopesDoNotMatch),
+        (TokenKind::Workflow { .. } | TokenKind::App, false) => Err(Denial::InstallationMayNotRead),
     }
 }
 
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn read_only_workflow_hears_what_it_may_not_do() {
+    fn read_only_workflow_may_not_create_or_write() {
         let account = Account::workflow("acme/widget").packages(Access::Read);
         check_write(&account, None, Some(&Denial::InstallationMayNotCreate));
         check_write(
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_owner_comes_first() {
+    fn unknown_owner_is_checked_first() {
         let target = Target {
             owner: "ghost",
             owner_exists: false,
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn private_packages_are_read_by_those_with_access() {
+    fn private_packages_are_readable_only_with_access() {
         let package = Package::of("acme/widget").reader("acme/reader");
         let target = Target {
             owner: "acme",
@@ -162,7 +162,7 @@ mod tests {
             Ok(())
         );
         assert_eq!(
-            read(Some(&Account::workflow("acme/stranger")), target),
+            read(Some(&Account::workflow("acme/outsider")), target),
             Err(Denial::InstallationMayNotRead)
         );
         assert_eq!(read(None, target), Err(Denial::AuthenticationRequired));

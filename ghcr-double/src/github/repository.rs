@@ -1,10 +1,10 @@
-//! `Repository`: a repository on GitHub as its API shows it, with a graph of commits.
+//! `Repository`: a GitHub repository with its commits, branches and tags, as the API returns it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::github::package::Visibility;
 
-/// A repository; public, with the default branch `main`, unless told otherwise.
+/// A repository. By default it is public and its default branch is `main`.
 #[derive(Clone, Debug)]
 pub struct Repository {
     pub(crate) full_name: String,
@@ -22,7 +22,7 @@ pub(crate) struct Commit {
     pub(crate) date: String,
 }
 
-/// How `head` relates to `base`.
+/// How many commits `head` is ahead of and behind `base`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Comparison {
     pub(crate) ahead: usize,
@@ -55,35 +55,35 @@ impl Repository {
         }
     }
 
-    /// Its one-line description.
+    /// Sets its one-line description.
     #[must_use]
     pub fn description(mut self, text: &str) -> Self {
         self.description = Some(text.to_owned());
         self
     }
 
-    /// Its licence, as an SPDX identifier.
+    /// Sets its license, as an SPDX identifier.
     #[must_use]
     pub fn license(mut self, spdx_id: &str) -> Self {
         self.license = Some(spdx_id.to_owned());
         self
     }
 
-    /// The name of its default branch.
+    /// Sets the name of its default branch.
     #[must_use]
     pub fn default_branch(mut self, branch: &str) -> Self {
         self.default_branch = branch.to_owned();
         self
     }
 
-    /// Who may see it.
+    /// Sets who may see it.
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {
         self.visibility = visibility;
         self
     }
 
-    /// A commit, its parents, and its date as in `2026-11-20T16:00:00Z`.
+    /// Adds a commit with its parents and its date, for example `2026-11-20T16:00:00Z`.
     #[must_use]
     pub fn commit(mut self, sha: &str, parents: &[&str], date: &str) -> Self {
         let parents = parents.iter().map(|parent| (*parent).to_owned()).collect();
@@ -93,14 +93,14 @@ impl Repository {
         self
     }
 
-    /// A branch or tag that points to a commit.
+    /// Adds a branch or tag that points to a commit.
     #[must_use]
     pub fn branch(mut self, name: &str, sha: &str) -> Self {
         self.branches.insert(name.to_owned(), sha.to_owned());
         self
     }
 
-    /// The commit that a branch, a tag, a hash or the first digits of one names.
+    /// The commit of a branch, a tag, a full hash or a prefix of at least seven digits.
     pub(crate) fn resolve(&self, name: &str) -> Option<&str> {
         if let Some(sha) = self.branches.get(name) {
             return Some(sha);
@@ -113,7 +113,7 @@ impl Repository {
             .map(String::as_str)
     }
 
-    /// As `compare/{base}...{head}` counts; `None` when a commit is unknown or nothing is common.
+    /// The counts of `compare/{base}...{head}`; `None` when a commit is unknown or the histories share no commit.
     pub(crate) fn compare(&self, base: &str, head: &str) -> Option<Comparison> {
         let base = self.history(self.resolve(base)?);
         let head = self.history(self.resolve(head)?);
@@ -144,7 +144,7 @@ mod tests {
 
     /// a - b - c
     ///      \
-    ///       d      and x on its own
+    ///       d      x (unrelated)
     fn repository() -> Repository {
         let date = "2026-01-01T00:00:00Z";
         Repository::new("acme/widget")
@@ -169,6 +169,6 @@ mod tests {
         check("main", "b", Some("behind"));
         check("c", "d", Some("diverged"));
         check("c", "x", None);
-        check("c", "nowhere", None);
+        check("c", "unknown", None);
     }
 }

@@ -1,6 +1,6 @@
-//! The few questions that the GitHub API answers: repositories, commits, comparisons, owners, packages.
+//! The endpoints of the GitHub API for repositories, commits, comparisons, owners and packages.
 //!
-//! Shapes after <https://docs.github.com/en/rest/repos/repos>, `/rest/commits/commits` and `/rest/packages/packages`.
+//! Modelled on <https://docs.github.com/en/rest/repos/repos>, `/rest/commits/commits` and `/rest/packages/packages`.
 
 use serde_json::{Value, json};
 
@@ -9,19 +9,20 @@ use crate::github::package::{Package, Visibility};
 use crate::github::permissions;
 use crate::github::repository::Repository;
 use crate::github::{Api, Server};
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::state::State;
 
-pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
-    let account = match caller(state, call) {
-        Ok(account) => account,
-        Err(answer) => return answer,
-    };
-    if call.method != hyper::Method::GET {
-        return not_found();
+pub(crate) fn handle(
+    state: &State,
+    request: &Request,
+    path: &[String],
+) -> Result<Response, Response> {
+    let account = caller(state, request)?;
+    if request.method != hyper::Method::GET {
+        return Err(not_found());
     }
-    let links = Links::of(state, call);
+    let links = Links::of(state, request);
     let path: Vec<&str> = path.iter().map(String::as_str).collect();
     let found = match path.as_slice() {
         ["users", login] => owner(state, &links, login),
@@ -32,37 +33,39 @@ pub(crate) fn answer(state: &State, call: &Call, path: &[String]) -> Answer {
             "container",
             name @ ..,
         ] => container(state, account, kind, owner, &name.join("/"))
-            .map(|package| listed(&links, kind, owner, &name.join("/"), package)),
+            .map(|package| package_json(&links, kind, owner, &name.join("/"), package)),
         ["repos", owner, name, rest @ ..] => visible(state, account, &format!("{owner}/{name}"))
-            .and_then(|repository| about(&links, repository, rest)),
+            .and_then(|repository| repository_resource(&links, repository, rest)),
         _ => None,
     };
-    found.map_or_else(not_found, |value| Answer::json(200, &value))
+    found
+        .map(|value| Response::json(200, &value))
+        .ok_or_else(not_found)
 }
 
-/// Where the pages and the API of this server are.
+/// The base URLs of the web interface and the API, for links.
 struct Links {
     web: String,
     api: String,
 }
 
 impl Links {
-    fn of(state: &State, call: &Call) -> Self {
-        let own = format!("{}://{}", state.scheme, call.host);
-        let api = match (&state.server, call.site.api) {
+    fn of(state: &State, request: &Request) -> Self {
+        let host_url = format!("{}://{}", state.scheme, request.host);
+        let api = match (&state.server, request.site.api) {
             (Server::Github, _) => "https://api.github.com".to_owned(),
-            (_, Api::Root) => own,
-            (_, Api::Prefixed | Api::Nowhere) => format!("{own}/api/v3"),
+            (_, Api::Root) => host_url,
+            (_, Api::Prefixed | Api::Absent) => format!("{host_url}/api/v3"),
         };
-        let web = state.web_url(&call.host);
+        let web = state.web_url(&request.host);
         Self { web, api }
     }
 }
 
-/// `Bearer` or `token`, and a token that is known.
-fn caller<'a>(state: &'a State, call: &Call) -> Result<&'a Account, Answer> {
-    let message = |text: &str| Answer::json(401, &json!({ "message": text, "status": "401" }));
-    let header = call
+/// The account of the token, which is sent as `Bearer` or `token`.
+fn caller<'a>(state: &'a State, request: &Request) -> Result<&'a Account, Response> {
+    let message = |text: &str| Response::json(401, &json!({ "message": text, "status": "401" }));
+    let header = request
         .header("authorization")
         .ok_or_else(|| message("Requires authentication"))?;
     let (scheme, token) = header.split_once(' ').unwrap_or((header, ""));
@@ -73,8 +76,8 @@ fn caller<'a>(state: &'a State, call: &Call) -> Result<&'a Account, Answer> {
         .ok_or_else(|| message("Bad credentials"))
 }
 
-fn not_found() -> Answer {
-    Answer::json(404, &json!({ "message": "Not Found", "status": "404" }))
+fn not_found() -> Response {
+    Response::json(404, &json!({ "message": "Not Found", "status": "404" }))
 }
 
 fn visible<'a>(state: &'a State, account: &Account, full_name: &str) -> Option<&'a Repository> {
@@ -83,9 +86,9 @@ fn visible<'a>(state: &'a State, account: &Account, full_name: &str) -> Option<&
     })
 }
 
-fn about(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value> {
+fn repository_resource(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value> {
     match rest {
-        [] => Some(described(links, repository)),
+        [] => Some(repository_json(links, repository)),
         ["commits", reference @ ..] => commit(repository, &reference.join("/")),
         ["git", "commits", sha] => git_commit(repository, sha),
         ["compare", range @ ..] => {
@@ -103,7 +106,7 @@ fn about(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value>
     }
 }
 
-fn described(links: &Links, repository: &Repository) -> Value {
+fn repository_json(links: &Links, repository: &Repository) -> Value {
     let full_name = &repository.full_name;
     let (owner, name) = full_name.split_once('/').unwrap_or(("", full_name));
     let license = repository.license.as_ref().map(|spdx_id| {
@@ -142,7 +145,7 @@ fn commit(repository: &Repository, reference: &str) -> Option<Value> {
     }))
 }
 
-/// The git object alone, by its full id (<https://docs.github.com/en/rest/git/commits#get-a-commit-object>).
+/// A Git commit object, by its full hash (<https://docs.github.com/en/rest/git/commits#get-a-commit-object>).
 fn git_commit(repository: &Repository, sha: &str) -> Option<Value> {
     let commit = repository.commits.get(sha)?;
     let person = json!({ "name": "A. Committer", "email": "a@example.com", "date": commit.date });
@@ -160,7 +163,7 @@ fn owner(state: &State, links: &Links, login: &str) -> Option<Value> {
     Some(json!({ "login": login, "type": kind, "html_url": format!("{}/{login}", links.web) }))
 }
 
-/// A package that the token cannot read is not found, and so is one under the wrong kind of owner.
+/// `None` also for a package that the token cannot read, and for the wrong kind of owner.
 fn container<'a>(
     state: &'a State,
     account: &Account,
@@ -177,7 +180,7 @@ fn container<'a>(
     Some(package)
 }
 
-fn listed(links: &Links, kind: &str, owner: &str, name: &str, package: &Package) -> Value {
+fn package_json(links: &Links, kind: &str, owner: &str, name: &str, package: &Package) -> Value {
     let page = name.replace('/', "%2F");
     let mut value = json!({
         "id": 1,

@@ -1,6 +1,6 @@
-//! Who calls: the challenge, the token endpoint, and what a bearer allows.
+//! Authentication and authorization: the challenge, the token endpoint, and what a bearer token allows.
 //!
-//! After <https://distribution.github.io/distribution/spec/auth/token/> and reports of GHCR from 2022 to 2026.
+//! Modelled on <https://distribution.github.io/distribution/spec/auth/token/> and reports about GHCR from 2022 to 2026.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -8,119 +8,103 @@ use serde_json::json;
 use std::time::Instant;
 
 use crate::github::Registry;
-use crate::github::account::Account;
-use crate::github::account::{Grant, Scope, Want};
+use crate::github::account::{Account, Action, Grant, Scope};
 use crate::github::denial::Denial;
-use crate::github::package::{Package, Visibility};
 use crate::github::permissions;
-use crate::http::request::Call;
-use crate::http::request::pairs;
-use crate::http::response::Answer;
+use crate::http::request::{Request, pairs};
+use crate::http::response::Response;
 use crate::reference::is_name;
 use crate::state::{Login, State};
 
-/// `GET /v2/`: the challenge carries a scope that is a placeholder (GHCR, observed in 2024).
-pub(crate) fn ping(state: &State, call: &Call) -> Answer {
-    match grant(state, call, "user/image") {
-        Ok(_) => Answer::json(200, &json!({})),
-        Err(answer) => answer,
-    }
+/// `GET /v2/`. The scope of its challenge is a placeholder (GHCR, observed in 2024).
+pub(crate) fn ping(state: &State, request: &Request) -> Result<Response, Response> {
+    grant(state, request, "user/image")?;
+    Ok(Response::json(200, &json!({})))
 }
 
-/// The grant of a caller who may do this with that name, or the answer to the others.
+/// The grant of a caller who may perform the action on that name, or the error response.
 ///
-/// Stricter than GHCR is known to be: a bearer is good only for the scopes it was asked for.
+/// Stricter than GHCR is known to be: a bearer token allows only the scopes that it was requested for.
 pub(crate) fn authorize(
     state: &State,
-    call: &Call,
+    request: &Request,
     name: &str,
-    want: Want,
-) -> Result<Grant, Answer> {
-    let grant = grant(state, call, name)?;
+    action: Action,
+) -> Result<Grant, Response> {
+    let grant = grant(state, request, name)?;
     if !is_name(name) {
-        return Err(Answer::error(
+        return Err(Response::error(
             400,
             "NAME_INVALID",
             "invalid repository name",
         ));
     }
-    if !grant.covers(name, want) {
-        return Err(challenge(state, call, name, &required(call)));
+    if !grant.covers(name, action) {
+        return Err(challenge(state, request, name, &unauthenticated(request)));
     }
     let mut target = state.target(name);
     let package;
-    if call.registry == Registry::Docker {
-        check_name(name)?;
-        package = repository_package(state, name);
+    if request.registry == Registry::Docker {
+        let Some((repository, _)) = name
+            .rsplit_once('/')
+            .filter(|_| name.split('/').count() == 3)
+        else {
+            return Err(Response::name_unknown());
+        };
+        package = state.package_of(repository);
         target.package = Some(&package);
     }
-    let allowed = match (&grant.account, want) {
-        (account, Want::Pull) => permissions::read(account.as_ref(), target),
-        (Some(account), Want::Push) => permissions::write(account, target),
-        (None, Want::Push) => Err(Denial::AccessDenied),
+    let allowed = match (&grant.account, action) {
+        (account, Action::Pull) => permissions::read(account.as_ref(), target),
+        (Some(account), Action::Push) => permissions::write(account, target),
+        (None, Action::Push) => Err(Denial::AccessDenied),
     };
-    match allowed {
-        Ok(()) => Ok(grant),
-        Err(denial) => Err(Answer::denied(&denial)),
-    }
+    allowed.map_err(|denial| Response::denied(&denial))?;
+    Ok(grant)
 }
 
-/// `OWNER/REPO/IMAGE`
-fn check_name(name: &str) -> Result<(), Answer> {
-    if is_name(name) && name.split('/').count() == 3 {
-        return Ok(());
-    }
-    Err(Answer::name_unknown())
-}
-
-/// The package has no rights of its own: it belongs to the repository in its name.
-fn repository_package(state: &State, name: &str) -> Package {
-    let repository = name.rsplit_once('/').map_or(name, |(first, _)| first);
-    let visibility = state
-        .repository(repository)
-        .map_or(Visibility::Private, |known| known.visibility);
-    Package::of(repository).visibility(visibility)
-}
-
-/// The older registry knows no anonymous callers.
-fn grant(state: &State, call: &Call, name: &str) -> Result<Grant, Answer> {
-    let header = call.header("authorization").unwrap_or_default();
+/// What the credentials of the request allow. The older registry does not accept anonymous requests.
+fn grant(state: &State, request: &Request, name: &str) -> Result<Grant, Response> {
+    let header = request.header("authorization").unwrap_or_default();
     let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
-    let granted = match (scheme.to_ascii_lowercase().as_str(), desk(state, call)) {
+    let granted = match (
+        scheme.to_ascii_lowercase().as_str(),
+        login_of(state, request),
+    ) {
         ("bearer", Login::Token) => bearer(state, value.trim()),
-        ("basic", Login::Basic) => presented(state, call).map(Grant::unlimited),
-        ("basic", Login::Token) if call.registry == Registry::Container => {
-            return Err(Answer::denied(&Denial::BasicOnRegistry));
+        ("basic", Login::Basic) => basic_account(state, request).map(Grant::unlimited),
+        ("basic", Login::Token) if request.registry == Registry::Container => {
+            return Err(Response::denied(&Denial::BasicOnRegistry));
         }
-        _ => Err(required(call)),
+        _ => Err(unauthenticated(request)),
     };
-    let granted = match call.registry {
+    let granted = match request.registry {
         Registry::Container => granted,
         Registry::Docker => granted
             .ok()
             .filter(|grant| grant.account.is_some())
-            .ok_or(required(call)),
+            .ok_or(unauthenticated(request)),
     };
-    granted.map_err(|denial| challenge(state, call, name, &denial))
+    granted.map_err(|denial| challenge(state, request, name, &denial))
 }
 
-/// How the registry that was asked wants to be logged in to.
-fn desk(state: &State, call: &Call) -> Login {
-    match call.registry {
+/// The authentication scheme of the addressed registry.
+fn login_of(state: &State, request: &Request) -> Login {
+    match request.registry {
         Registry::Container => Login::Token,
         Registry::Docker => state.login,
     }
 }
 
-/// What the registry that was asked says to those who have not logged in.
-fn required(call: &Call) -> Denial {
-    match call.registry {
+/// The error of the addressed registry for a request that is not authenticated.
+fn unauthenticated(request: &Request) -> Denial {
+    match request.registry {
         Registry::Container => Denial::AuthenticationRequired,
         Registry::Docker => Denial::NotAuthenticatedForPackages,
     }
 }
 
-/// A bearer of ours, or `base64(<token>)`, which GHCR takes without an exchange.
+/// The grant of a bearer token that was issued here, or of `base64(<GitHub token>)`, which GHCR accepts as well.
 fn bearer(state: &State, value: &str) -> Result<Grant, Denial> {
     if let Some(grant) = state.grants.get(value) {
         let expired = grant.until.is_some_and(|until| until <= Instant::now());
@@ -135,52 +119,48 @@ fn bearer(state: &State, value: &str) -> Result<Grant, Denial> {
     Ok(Grant::unlimited(Some(account.clone())))
 }
 
-fn challenge(state: &State, call: &Call, name: &str, denial: &Denial) -> Answer {
-    let value = match desk(state, call) {
+fn challenge(state: &State, request: &Request, name: &str, denial: &Denial) -> Response {
+    let value = match login_of(state, request) {
         Login::Token => format!(
             r#"Bearer realm="{scheme}://{host}/token",service="{host}",scope="repository:{name}:pull""#,
             scheme = state.scheme,
-            host = call.host
+            host = request.host
         ),
         Login::Basic => r#"Basic realm="GitHub Package Registry""#.to_owned(),
     };
-    Answer::denied(denial).header("www-authenticate", value)
+    Response::denied(denial).header("www-authenticate", value)
 }
 
-/// `/token`: a bearer for whoever shows a known token, even where a push will be refused.
-pub(crate) fn exchange(state: &mut State, call: &Call) -> Answer {
-    if desk(state, call) == Login::Basic {
-        return Answer::page_not_found();
+/// `/token`: issues a bearer token for every known GitHub token, even if it does not allow the requested push.
+pub(crate) fn exchange(state: &mut State, request: &Request) -> Result<Response, Response> {
+    if login_of(state, request) == Login::Basic {
+        return Err(Response::page_not_found());
     }
-    let account = match call.method.as_str() {
-        "GET" => presented(state, call),
-        "POST" => return oauth(state, call),
-        _ => return Answer::unsupported(),
+    let account = match request.method.as_str() {
+        "GET" => basic_account(state, request),
+        "POST" => return Err(oauth(state, request)),
+        _ => return Err(Response::unsupported()),
     };
-    let scopes: Vec<Scope> = call
+    let scopes: Vec<Scope> = request
         .query
         .iter()
         .filter(|(key, _)| key == "scope")
         .flat_map(|(_, value)| value.split(' '))
         .filter_map(Scope::parse)
         .collect();
-    let account = match (account, call.registry) {
-        (Ok(None) | Err(_), Registry::Docker) => return Answer::denied(&required(call)),
-        (Ok(account), _) => account,
-        (Err(denial), _) => return Answer::denied(&denial),
+    let account = match (account, request.registry) {
+        (Ok(None) | Err(_), Registry::Docker) => Err(unauthenticated(request)),
+        (Ok(None), Registry::Container) => check_anonymous(state, &scopes).map(|()| None),
+        (account, _) => account,
     };
-    if account.is_none()
-        && let Err(denial) = anonymous(state, &scopes)
-    {
-        return Answer::denied(&denial);
-    }
+    let account = account.map_err(|denial| Response::denied(&denial))?;
     let token = issue(state, account, scopes);
-    Answer::json(200, &json!({ "token": token }))
+    Ok(Response::json(200, &json!({ "token": token })))
 }
 
-/// `Basic` with any user; nobody at all; a token sent as `Bearer` is refused here.
-fn presented(state: &State, call: &Call) -> Result<Option<Account>, Denial> {
-    let Some(header) = call.header("authorization") else {
+/// The account of the `Basic` credentials, with any user name; `None` without credentials. Refuses `Bearer`.
+fn basic_account(state: &State, request: &Request) -> Result<Option<Account>, Denial> {
+    let Some(header) = request.header("authorization") else {
         return Ok(None);
     };
     let (scheme, value) = header.split_once(' ').unwrap_or((header, ""));
@@ -197,10 +177,10 @@ fn presented(state: &State, call: &Call) -> Result<Option<Account>, Denial> {
     }
 }
 
-/// Without credentials: a bearer to pull what is public, nothing else.
-fn anonymous(state: &State, scopes: &[Scope]) -> Result<(), Denial> {
+/// Without credentials, only pulls of public packages are allowed.
+fn check_anonymous(state: &State, scopes: &[Scope]) -> Result<(), Denial> {
     for scope in scopes {
-        if scope.covers(&scope.name, Want::Push) {
+        if scope.covers(&scope.name, Action::Push) {
             return Err(Denial::AccessDenied);
         }
         permissions::read(None, state.target(&scope.name))?;
@@ -208,23 +188,23 @@ fn anonymous(state: &State, scopes: &[Scope]) -> Result<(), Denial> {
     Ok(())
 }
 
-/// The OAuth2 form of the exchange, which BuildKit tries first: 403 for wrong credentials (as its users report),
-/// 405 otherwise, upon which it asks again with `GET`.
-fn oauth(state: &State, call: &Call) -> Answer {
-    let form = pairs(&String::from_utf8_lossy(&call.body));
+/// The OAuth2 form of the exchange, which BuildKit tries first: always an error. With 403 for wrong credentials BuildKit
+/// fails (as its users report); after 405 it retries with `GET`.
+fn oauth(state: &State, request: &Request) -> Response {
+    let form = pairs(&String::from_utf8_lossy(&request.body));
     let password = form.iter().find(|(key, _)| key == "password");
     match password {
         Some((_, token)) if state.account(token).is_none() => {
-            Answer::denied(&match call.registry {
+            Response::denied(&match request.registry {
                 Registry::Container => Denial::InvalidCredentials,
-                Registry::Docker => required(call),
+                Registry::Docker => unauthenticated(request),
             })
         }
-        _ => Answer::unsupported(),
+        _ => Response::unsupported(),
     }
 }
 
-/// An opaque bearer: not a JWT, and without `expires_in` in the answer (GHCR, observed in 2024 and 2026).
+/// Issues an opaque bearer token: not a JWT, and without `expires_in` in the response (GHCR, observed in 2024 and 2026).
 fn issue(state: &mut State, account: Option<Account>, scopes: Vec<Scope>) -> String {
     let number = state.next();
     let token = STANDARD.encode(format!("v1:opaque-bearer:{number:016x}"));

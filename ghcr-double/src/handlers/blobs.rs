@@ -1,82 +1,84 @@
-//! Blobs: upload sessions, mounts, reads.
+//! Blobs: upload sessions, mounts and reads.
 //!
-//! The protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>.
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-blobs>
 
 use hyper::Method;
 
 use super::auth::authorize;
-use crate::github::account::{Grant, Want};
+use crate::github::account::{Action, Grant};
 use crate::github::permissions;
 use crate::github::{Registry, Server};
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::reference::digest_of;
 use crate::state::{Delivery, State};
 use crate::store::Session;
 
 /// GHCR's limit for a `PATCH` with `Content-Range`.
-const CHUNK: usize = 4 * 1024 * 1024;
+const MAX_CHUNK: usize = 4 * 1024 * 1024;
 
-/// `POST …/blobs/uploads/`: a session, unless a mount makes one unnecessary. An open session makes no package.
-pub(crate) fn start(state: &mut State, call: &Call, name: &str) -> Answer {
-    if call.method != Method::POST {
-        return Answer::unsupported();
+/// `POST …/blobs/uploads/`: mounts the blob or opens a session, which does not create a package.
+pub(crate) fn start(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+) -> Result<Response, Response> {
+    if request.method != Method::POST {
+        return Err(Response::unsupported());
     }
-    let grant = match authorize(state, call, name, Want::Push) {
-        Ok(grant) => grant,
-        Err(answer) => return answer,
-    };
-    if let (Some(digest), Some(from)) = (call.query("mount"), call.query("from"))
-        && call.registry == Registry::Container
+    let grant = authorize(state, request, name, Action::Push)?;
+    if let (Some(digest), Some(from)) = (request.query("mount"), request.query("from"))
+        && request.registry == Registry::Container
         && mountable(state, &grant, from, digest)
     {
         state.store.link_blob(name, digest);
-        return stored_at(name, digest);
+        return Ok(created(name, digest));
     }
     let session = format!("00000000-0000-4000-8000-{:012x}", state.next());
-    let answer = progress(202, name, &session, 0);
+    let response = progress(202, name, &session, 0);
     let sessions = &mut state.store.sessions;
     sessions.insert(session, Session::new(name));
-    answer
+    Ok(response)
 }
 
-/// A mount takes what the caller may read; anything else ends in a plain session, as the specification has it.
+/// Whether `from` has the blob and the caller may read it. If not, the registry opens a session, as the specification requires.
 fn mountable(state: &State, grant: &Grant, from: &str, digest: &str) -> bool {
-    grant.covers(from, Want::Pull)
+    grant.covers(from, Action::Pull)
         && permissions::read(grant.account.as_ref(), state.target(from)).is_ok()
         && state.store.has_blob(from, digest)
 }
 
-/// `PATCH`, `PUT`, `GET` and `DELETE` of a session; cancelling is not supported (GHCR, observed in August 2026).
-pub(crate) fn upload(state: &mut State, call: &Call, name: &str, session: &str) -> Answer {
-    if let Err(answer) = authorize(state, call, name, Want::Push) {
-        return answer;
-    }
+/// `PATCH`, `PUT` and `GET` of a session. `DELETE` is not supported (GHCR, observed in August 2026).
+pub(crate) fn upload(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    session: &str,
+) -> Result<Response, Response> {
+    authorize(state, request, name, Action::Push)?;
     let known = state.store.sessions.get_mut(session);
     let Some(upload) = known.filter(|upload| upload.name == name) else {
-        return session_unknown();
+        return Err(session_unknown());
     };
-    match call.method.as_str() {
-        "GET" => progress(204, name, session, upload.length()),
+    match request.method.as_str() {
+        "GET" => Ok(progress(204, name, session, upload.length())),
         "PATCH" => {
-            if let Err(answer) = check_range(call, upload.length()) {
-                return answer;
-            }
-            upload.receive(call.body.clone());
-            progress(202, name, session, upload.length())
+            check_range(request, upload.length())?;
+            upload.receive(request.body.clone());
+            Ok(progress(202, name, session, upload.length()))
         }
-        "PUT" => finish(state, call, name, session),
-        _ => Answer::unsupported(),
+        "PUT" => finish(state, request, name, session),
+        _ => Err(Response::unsupported()),
     }
 }
 
-/// A body streamed without `Content-Range` may have any size, one with it 4 MiB.
-fn check_range(call: &Call, received: usize) -> Result<(), Answer> {
-    let Some(range) = call.header("content-range") else {
+/// A chunk with `Content-Range` must continue the upload and have at most 4 MiB; a body without it may have any size.
+fn check_range(request: &Request, received: usize) -> Result<(), Response> {
+    let Some(range) = request.header("content-range") else {
         return Ok(());
     };
-    if call.body.len() > CHUNK {
-        return Err(Answer::error(
+    if request.body.len() > MAX_CHUNK {
+        return Err(Response::error(
             416,
             "REQUESTED_RANGE_NOT_SATISFIABLE",
             "the request body is too large and exceeds the maximum permissible limit of 4.00MiB",
@@ -86,83 +88,89 @@ fn check_range(call: &Call, received: usize) -> Result<(), Answer> {
     if start.and_then(|start| start.parse().ok()) == Some(received) {
         return Ok(());
     }
-    Err(Answer::error(
+    Err(Response::error(
         416,
         "BLOB_UPLOAD_INVALID",
         "blob upload invalid",
     ))
 }
 
-fn finish(state: &mut State, call: &Call, name: &str, session: &str) -> Answer {
-    let Some(digest) = call.query("digest") else {
-        return Answer::error(400, "DIGEST_INVALID", "digest missing");
+fn finish(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    session: &str,
+) -> Result<Response, Response> {
+    let Some(digest) = request.query("digest") else {
+        return Err(Response::error(400, "DIGEST_INVALID", "digest missing"));
     };
     let Some(mut upload) = state.store.sessions.remove(session) else {
-        return session_unknown();
+        return Err(session_unknown());
     };
-    upload.receive(call.body.clone());
+    upload.receive(request.body.clone());
     let bytes = upload.into_bytes();
     if digest_of(&bytes) != digest {
-        return Answer::error(
-            400,
-            "DIGEST_INVALID",
-            "provided digest did not match uploaded content",
-        );
+        let message = "provided digest did not match uploaded content";
+        return Err(Response::error(400, "DIGEST_INVALID", message));
     }
     state.store.keep_blob(name, digest, bytes);
-    stored_at(name, digest)
+    Ok(created(name, digest))
 }
 
-fn session_unknown() -> Answer {
+fn session_unknown() -> Response {
     let message = "blob upload unknown to registry";
-    Answer::error(404, "BLOB_UPLOAD_UNKNOWN", message)
+    Response::error(404, "BLOB_UPLOAD_UNKNOWN", message)
 }
 
-/// `Location` is relative, and says `upload`, not `uploads`.
-fn progress(status: u16, name: &str, session: &str, received: usize) -> Answer {
-    Answer::new(status)
+/// `Location` is relative and contains `upload`, not `uploads`, as in GHCR.
+fn progress(status: u16, name: &str, session: &str, received: usize) -> Response {
+    Response::new(status)
         .header("location", format!("/v2/{name}/blobs/upload/{session}"))
         .header("docker-upload-uuid", session)
         .header("range", format!("0-{}", received.saturating_sub(1)))
 }
 
-fn stored_at(name: &str, digest: &str) -> Answer {
-    Answer::new(201)
+fn created(name: &str, digest: &str) -> Response {
+    Response::new(201)
         .header("location", format!("/v2/{name}/blobs/{digest}"))
         .header("docker-content-digest", digest)
 }
 
-/// `HEAD` answers itself, `GET` sends the client to the storage.
-pub(crate) fn read(state: &State, call: &Call, name: &str, digest: &str) -> Answer {
-    if call.method != Method::GET && call.method != Method::HEAD {
-        return Answer::unsupported();
+/// `HEAD` responds itself; `GET` redirects to the storage.
+pub(crate) fn read(
+    state: &State,
+    request: &Request,
+    name: &str,
+    digest: &str,
+) -> Result<Response, Response> {
+    if request.method != Method::GET && request.method != Method::HEAD {
+        return Err(Response::unsupported());
     }
-    if let Err(answer) = authorize(state, call, name, Want::Pull) {
-        return answer;
-    }
+    authorize(state, request, name, Action::Pull)?;
     let Some(bytes) = state
         .store
         .blob(digest)
         .filter(|_| state.store.has_blob(name, digest))
     else {
-        return Answer::error(404, "BLOB_UNKNOWN", "blob unknown to registry");
+        let message = "blob unknown to registry";
+        return Err(Response::error(404, "BLOB_UNKNOWN", message));
     };
-    if call.method == Method::GET && state.delivery == Delivery::Redirected {
+    if request.method == Method::GET && state.delivery == Delivery::Redirected {
         let location = format!(
             "{}://{}/storage/{digest}",
             state.scheme,
-            storage_host(&state.server, &call.host)
+            storage_host(&state.server, &request.host)
         );
-        return Answer::new(307).header("location", location);
+        return Ok(Response::new(307).header("location", location));
     }
-    Answer::new(200)
+    Ok(Response::new(200)
         .header("content-type", "application/octet-stream")
         .header("docker-content-digest", digest)
-        .body(bytes.clone())
+        .body(bytes.clone()))
 }
 
-/// The same machine under another name, so that clients see another host. Who asks GHCR under another name than
-/// 127.0.0.1 may be on another machine, and stays there.
+/// Another name of this machine, so that the redirect leads to another host. A client that uses another name for GHCR
+/// may be on another machine, so it is redirected to the same host.
 fn storage_host(server: &Server, host: &str) -> String {
     let (name, port) = match host.rsplit_once(':') {
         Some((name, port)) => (name, format!(":{port}")),
@@ -176,24 +184,24 @@ fn storage_host(server: &Server, host: &str) -> String {
     }
 }
 
-/// The storage behind the redirect. Like the one of GHCR it refuses credentials it did not give out, and serves ranges.
-pub(crate) fn stored(state: &State, call: &Call, digest: &str) -> Answer {
-    if call.headers.contains_key("authorization") {
-        return Answer::new(400)
+/// A download from the storage. Like that of GHCR, it refuses credentials and serves ranges.
+pub(crate) fn download(state: &State, request: &Request, digest: &str) -> Response {
+    if request.headers.contains_key("authorization") {
+        return Response::new(400)
             .header("content-type", "application/xml")
             .body("<Error><Code>InvalidAuthenticationInfo</Code></Error>");
     }
     let Some(bytes) = state.store.blob(digest) else {
-        return Answer::new(404);
+        return Response::new(404);
     };
-    let answer = Answer::new(200).header("content-type", "application/octet-stream");
-    let range = call
+    let response = Response::new(200).header("content-type", "application/octet-stream");
+    let range = request
         .header("range")
         .and_then(|text| range(text, bytes.len()));
     let Some((first, last)) = range else {
-        return answer.body(bytes.clone());
+        return response.body(bytes.clone());
     };
-    Answer::new(206)
+    Response::new(206)
         .header(
             "content-range",
             format!("bytes {first}-{last}/{}", bytes.len()),
@@ -216,12 +224,12 @@ mod tests {
     use crate::github::{Isolation, Server};
 
     #[track_caller]
-    fn check(server: &Server, asked: &str, expected: &str) {
-        assert_eq!(storage_host(server, asked), expected);
+    fn check(server: &Server, host: &str, expected: &str) {
+        assert_eq!(storage_host(server, host), expected);
     }
 
     #[test]
-    fn storage_is_another_host_on_this_machine() {
+    fn storage_is_another_host_of_this_machine() {
         check(&Server::Github, "127.0.0.1:5000", "localhost:5000");
         check(&Server::Github, "localhost:5000", "127.0.0.1:5000");
         check(&Server::Github, "172.17.0.1:5000", "172.17.0.1:5000");

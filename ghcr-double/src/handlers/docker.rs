@@ -1,4 +1,4 @@
-//! The older GitHub Docker registry, as GHES still has it: images of a repository, one platform, tags only.
+//! The manifests of the older GitHub Docker registry, which GHES still has: one platform, read by tag only.
 //!
 //! <https://docs.github.com/en/enterprise-server/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>
 
@@ -7,62 +7,69 @@ use serde_json::Value;
 use super::auth::authorize;
 use super::manifests;
 use crate::github::Registry;
-use crate::github::account::Want;
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::github::account::Action;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::reference::is_digest;
 use crate::state::{ContentDigest, State};
 
 const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 
-pub(crate) fn manifest(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
-    let answer = match call.method.as_str() {
-        "GET" | "HEAD" => read(state, call, name, reference),
-        "PUT" => put(state, call, name, reference),
-        _ => Answer::unsupported(),
-    };
-    with_digest(state, call, answer)
+pub(crate) fn handle(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    match request.method.as_str() {
+        "GET" | "HEAD" => read(state, request, name, reference),
+        "PUT" => put(state, request, name, reference),
+        _ => Err(Response::unsupported()),
+    }
 }
 
-/// Only a tag leads to an image.
-fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
+/// A digest is unknown even if the manifest exists.
+fn read(
+    state: &State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
     if !is_digest(reference) {
-        return manifests::read(state, call, name, reference);
+        return manifests::read(state, request, name, reference);
     }
-    authorize(state, call, name, Want::Pull)
-        .err()
-        .unwrap_or_else(Answer::manifest_unknown)
+    authorize(state, request, name, Action::Pull)?;
+    Err(Response::manifest_unknown())
 }
 
-fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
-    if let Err(answer) = authorize(state, call, name, Want::Push) {
-        return answer;
-    }
+fn put(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    authorize(state, request, name, Action::Push)?;
     if is_digest(reference) {
-        return Answer::unsupported();
+        return Err(Response::unsupported());
     }
-    match check_kind(call).and_then(|()| manifests::check(state, call, name, reference)) {
-        Ok((manifest, _)) => {
-            let digest = state.store.put_manifest(name, reference, manifest);
-            Answer::new(201)
-                .header("location", format!("/v2/{name}/manifests/{reference}"))
-                .header("docker-content-digest", digest)
-        }
-        Err(answer) => answer,
-    }
+    check_media_types(request)?;
+    let (manifest, _) = manifests::check(state, request, name, reference)?;
+    let digest = state.store.put_manifest(name, reference, manifest);
+    Ok(Response::new(201)
+        .header("location", format!("/v2/{name}/manifests/{reference}"))
+        .header("docker-content-digest", digest))
 }
 
-/// An image of one platform in Docker's own media types, with all its layers in this registry.
-fn check_kind(call: &Call) -> Result<(), Answer> {
-    let invalid = |message| Answer::error(400, "MANIFEST_INVALID", message);
+/// Accepts only an image of one platform in Docker's media types, with all its layers in this registry.
+fn check_media_types(request: &Request) -> Result<(), Response> {
+    let invalid = |message| Response::error(400, "MANIFEST_INVALID", message);
     let content: Value =
-        serde_json::from_slice(&call.body).map_err(|_syntax| invalid("manifest invalid"))?;
-    let stated = [call.header("content-type"), content["mediaType"].as_str()];
-    if stated
-        .into_iter()
-        .flatten()
-        .any(|stated| stated != MANIFEST)
-    {
+        serde_json::from_slice(&request.body).map_err(|_syntax| invalid("manifest invalid"))?;
+    let media_types = [
+        request.header("content-type"),
+        content["mediaType"].as_str(),
+    ];
+    if media_types.into_iter().flatten().any(|it| it != MANIFEST) {
         return Err(invalid("manifest media type is not supported"));
     }
     let layers = content["layers"].as_array().into_iter().flatten();
@@ -78,16 +85,16 @@ fn check_kind(call: &Call) -> Result<(), Answer> {
     Ok(())
 }
 
-/// Spoils the digest in an answer of the older registry as it was told to.
-pub(crate) fn with_digest(state: &State, call: &Call, mut answer: Answer) -> Answer {
+/// Sets `Docker-Content-Digest` in a response of the older registry as its [`ContentDigest`] says.
+pub(crate) fn replace_digest(state: &State, request: &Request, mut response: Response) -> Response {
     const HEADER: &str = "docker-content-digest";
-    if call.registry == Registry::Container || state.content_digest == ContentDigest::Correct {
-        return answer;
+    if request.registry == Registry::Container || state.content_digest == ContentDigest::Correct {
+        return response;
     }
-    answer.remove_header("etag");
-    let digest = answer.take_header(HEADER);
+    response.remove_header("etag");
+    let digest = response.take_header(HEADER);
     if let (Some(digest), ContentDigest::Odd) = (digest, state.content_digest) {
-        answer.set_header(HEADER, digest.trim_start_matches("sha256:"));
+        response.set_header(HEADER, digest.trim_start_matches("sha256:"));
     }
-    answer
+    response
 }

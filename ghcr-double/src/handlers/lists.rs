@@ -1,4 +1,4 @@
-//! What refers to a manifest: nothing that this registry tells, as GHCR, or the API of distribution 1.1.
+//! The lists of tags and of referrers.
 //!
 //! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#listing-referrers>
 
@@ -7,72 +7,73 @@ use serde_json::{Value, json};
 use super::auth::authorize;
 use super::manifests::subject_of;
 use crate::github::Registry;
-use crate::github::account::Want;
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::github::account::Action;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::state::{Referrers, State};
 use crate::store::Store;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// `GET …/tags/list`, with GHCR's pages of 100, or up to 1000 on request.
-pub(crate) fn tags(state: &State, call: &Call, name: &str) -> Answer {
-    if call.method != hyper::Method::GET {
-        return Answer::unsupported();
+/// `GET …/tags/list`. As in GHCR, a page has 100 tags, or up to 1000 if the client asks for them.
+pub(crate) fn tags(state: &State, request: &Request, name: &str) -> Result<Response, Response> {
+    if request.method != hyper::Method::GET {
+        return Err(Response::unsupported());
     }
-    if let Err(answer) = authorize(state, call, name, Want::Pull) {
-        return answer;
-    }
+    authorize(state, request, name, Action::Pull)?;
     let contents = state.store.names.get(name);
-    let Some(contents) = contents.filter(|_| state.is_known(call.registry, name)) else {
-        return Answer::name_unknown();
+    let Some(contents) = contents.filter(|_| state.is_known(request.registry, name)) else {
+        return Err(Response::name_unknown());
     };
-    let asked = call.query("n").and_then(|n| n.parse().ok());
-    let size = asked.unwrap_or(100).clamp(1, 1000);
-    let last = call.query("last").unwrap_or_default();
+    let requested = request.query("n").and_then(|n| n.parse().ok());
+    let size = requested.unwrap_or(100).clamp(1, 1000);
+    let last = request.query("last").unwrap_or_default();
     let rest: Vec<&String> = contents
         .tags
         .keys()
         .filter(|tag| tag.as_str() > last)
         .collect();
     let page = rest.get(..size).unwrap_or(&rest);
-    let answer = Answer::json(200, &json!({ "name": name, "tags": page }));
-    match page.last() {
+    let response = Response::json(200, &json!({ "name": name, "tags": page }));
+    Ok(match page.last() {
         Some(last) if page.len() < rest.len() => {
             let link = format!(r#"</v2/{name}/tags/list?last={last}&n={size}>; rel="next""#);
-            answer.header("link", link)
+            response.header("link", link)
         }
-        _ => answer,
-    }
+        _ => response,
+    })
 }
 
 /// `GET …/referrers/<digest>`
-pub(crate) fn referrers(state: &State, call: &Call, name: &str, subject: &str) -> Answer {
-    if let Err(answer) = authorize(state, call, name, Want::Pull) {
-        return answer;
+pub(crate) fn referrers(
+    state: &State,
+    request: &Request,
+    name: &str,
+    subject: &str,
+) -> Result<Response, Response> {
+    authorize(state, request, name, Action::Pull)?;
+    if state.referrers == Referrers::Absent || request.registry == Registry::Docker {
+        return Err(Response::manifest_unknown());
     }
-    if state.referrers == Referrers::Absent || call.registry == Registry::Docker {
-        return Answer::manifest_unknown();
-    }
-    let filter = call.query("artifactType");
-    let found: Vec<Value> = of(&state.store, name, subject)
+    let filter = request.query("artifactType");
+    let found: Vec<Value> = with_subject(&state.store, name, subject)
         .into_iter()
         .filter(|descriptor| {
             filter.is_none_or(|kind| descriptor["artifactType"].as_str() == Some(kind))
         })
         .collect();
     let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": found });
-    let answer = Answer::new(200)
+    let response = Response::new(200)
         .header("content-type", INDEX)
         .body(index.to_string());
-    match filter {
-        Some(_) => answer.header("oci-filters-applied", "artifactType"),
-        None => answer,
-    }
+    Ok(match filter {
+        Some(_) => response.header("oci-filters-applied", "artifactType"),
+        None => response,
+    })
 }
 
-/// The descriptors of all manifests of a name that have this subject.
-fn of(store: &Store, name: &str, subject: &str) -> Vec<Value> {
+/// The descriptors of all manifests of a repository name that have this subject.
+fn with_subject(store: &Store, name: &str, subject: &str) -> Vec<Value> {
     let contents = store.names.get(name);
     let manifests = contents.into_iter().flat_map(|known| &known.manifests);
     manifests

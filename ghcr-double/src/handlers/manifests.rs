@@ -1,119 +1,130 @@
-//! Manifests: put by digest or tag, read back, and the package that the first one creates.
+//! Manifests: pushes by digest or tag, which create the package, and reads.
 //!
-//! The protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests>.
+//! <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pushing-manifests>
 
 use serde_json::Value;
 
 use super::auth::authorize;
-use crate::github::account::Want;
-use crate::github::account::{Account, Kind};
-use crate::github::package::{Package, Visibility};
-use crate::http::request::Call;
-use crate::http::response::Answer;
+use crate::github::account::{Account, Action, TokenKind};
+use crate::github::package::Package;
+use crate::http::request::Request;
+use crate::http::response::Response;
 use crate::reference::{digest_of, is_digest, is_tag};
 use crate::state::{Conditions, Referrers, State};
 use crate::store::Manifest;
 
-const LIMIT: usize = 4 * 1024 * 1024;
+const MAX_BYTES: usize = 4 * 1024 * 1024;
 
-pub(crate) fn answer(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
-    match call.method.as_str() {
-        "GET" | "HEAD" => read(state, call, name, reference),
-        "PUT" => put(state, call, name, reference),
-        _ => Answer::unsupported(),
+pub(crate) fn handle(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    match request.method.as_str() {
+        "GET" | "HEAD" => read(state, request, name, reference),
+        "PUT" => put(state, request, name, reference),
+        _ => Err(Response::unsupported()),
     }
 }
 
-pub(crate) fn read(state: &State, call: &Call, name: &str, reference: &str) -> Answer {
-    if let Err(answer) = authorize(state, call, name, Want::Pull) {
-        return answer;
+pub(crate) fn read(
+    state: &State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    authorize(state, request, name, Action::Pull)?;
+    if !state.is_known(request.registry, name) {
+        return Err(Response::name_unknown());
     }
-    if !state.is_known(call.registry, name) {
-        return Answer::name_unknown();
-    }
-    let found = if call.stale {
+    let found = if request.stale {
         state.store.previous(name, reference)
     } else {
         state.store.manifest(name, reference)
     };
     let Some((digest, manifest)) = found else {
-        return Answer::manifest_unknown();
+        return Err(Response::manifest_unknown());
     };
-    Answer::new(200)
+    Ok(Response::new(200)
         .header("content-type", manifest.media_type.as_str())
         .header("docker-content-digest", digest)
         .header("etag", state.conditions.etag(digest))
-        .body(manifest.bytes.clone())
+        .body(manifest.bytes.clone()))
 }
 
-/// `OCI-Subject` only with the referrers API; `?tag=` is ignored: GHCR knows neither.
-fn put(state: &mut State, call: &Call, name: &str, reference: &str) -> Answer {
-    let grant = match authorize(state, call, name, Want::Push) {
-        Ok(grant) => grant,
-        Err(answer) => return answer,
-    };
-    let (manifest, content) = match check(state, call, name, reference) {
-        Ok(checked) => checked,
-        Err(answer) => return answer,
-    };
-    if let Err(answer) = check_condition(state, call, name, reference) {
-        return answer;
-    }
+/// Responds with `OCI-Subject` only if the registry has the referrers API, and ignores `?tag=`: GHCR supports neither.
+fn put(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<Response, Response> {
+    let grant = authorize(state, request, name, Action::Push)?;
+    let (manifest, content) = check(state, request, name, reference)?;
+    check_condition(state, request, name, reference)?;
     if let Some(account) = grant.account.filter(|_| !state.packages.contains_key(name)) {
-        let package = created(state, call, &account, &content);
+        let package = new_package(state, request, &account, &content);
         state.packages.insert(name.to_owned(), package);
     }
     let digest = state.store.put_manifest(name, reference, manifest);
-    let answer = Answer::new(201)
+    let response = Response::new(201)
         .header("location", format!("/v2/{name}/manifests/{digest}"))
         .header("docker-content-digest", digest);
-    match subject_of(&content).filter(|_| state.referrers == Referrers::Api) {
-        Some(subject) => answer.header("oci-subject", subject),
-        None => answer,
-    }
+    Ok(
+        match subject_of(&content).filter(|_| state.referrers == Referrers::Api) {
+            Some(subject) => response.header("oci-subject", subject),
+            None => response,
+        },
+    )
 }
 
+/// The pushed manifest, checked, and its parsed content.
 pub(crate) fn check(
     state: &State,
-    call: &Call,
+    request: &Request,
     name: &str,
     reference: &str,
-) -> Result<(Manifest, Value), Answer> {
-    if call.body.len() > LIMIT {
-        return Err(Answer::error(413, "MANIFEST_INVALID", "manifest too large"));
+) -> Result<(Manifest, Value), Response> {
+    if request.body.len() > MAX_BYTES {
+        return Err(Response::error(
+            413,
+            "MANIFEST_INVALID",
+            "manifest too large",
+        ));
     }
-    let invalid = || Answer::error(400, "MANIFEST_INVALID", "manifest invalid");
-    let content: Value = serde_json::from_slice(&call.body).map_err(|_syntax| invalid())?;
+    let invalid = || Response::error(400, "MANIFEST_INVALID", "manifest invalid");
+    let content: Value = serde_json::from_slice(&request.body).map_err(|_syntax| invalid())?;
     if !content.is_object() {
         return Err(invalid());
     }
-    if is_digest(reference) && digest_of(&call.body) != reference {
+    if is_digest(reference) && digest_of(&request.body) != reference {
         let message = "provided digest did not match uploaded content";
-        return Err(Answer::error(400, "DIGEST_INVALID", message));
+        return Err(Response::error(400, "DIGEST_INVALID", message));
     }
     if !is_digest(reference) && !is_tag(reference) {
-        return Err(Answer::error(
+        return Err(Response::error(
             400,
             "TAG_INVALID",
             "manifest tag did not match URI",
         ));
     }
     check_children(state, name, &content)?;
-    let media_type = call
+    let media_type = request
         .header("content-type")
         .or(content["mediaType"].as_str())
         .ok_or_else(invalid)?
         .to_owned();
-    let bytes = call.body.clone();
+    let bytes = request.body.clone();
     Ok((Manifest { media_type, bytes }, content))
 }
 
-/// Everything a manifest names must be there first, except layers that live elsewhere.
-fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Answer> {
+/// Checks that everything a manifest refers to was pushed before it, except layers with `urls`.
+fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Response> {
     let descriptors = |key: &str| content[key].as_array().into_iter().flatten();
     let digest = |descriptor: &Value| descriptor["digest"].as_str().unwrap_or_default().to_owned();
     if descriptors("manifests").any(|child| state.store.manifest(name, &digest(child)).is_none()) {
-        return Err(Answer::manifest_unknown());
+        return Err(Response::manifest_unknown());
     }
     let config = content.get("config");
     let mut blobs = config
@@ -121,29 +132,51 @@ fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Answ
         .chain(descriptors("layers").filter(|layer| layer.get("urls").is_none()));
     if blobs.any(|blob| !state.store.has_blob(name, &digest(blob))) {
         let message = "manifest blob unknown to registry";
-        return Err(Answer::error(400, "MANIFEST_BLOB_UNKNOWN", message));
+        return Err(Response::error(400, "MANIFEST_BLOB_UNKNOWN", message));
     }
     Ok(())
 }
 
-/// The package of a first push. One by a workflow belongs to its repository and is as visible; one by a person is
-/// private, and linked only when the manifest names a repository as its source.
-fn created(state: &State, call: &Call, account: &Account, content: &Value) -> Package {
-    let Kind::Workflow { repository } = &account.kind else {
+/// Compares `If-Match` with the current manifest: <https://www.rfc-editor.org/rfc/rfc9110#field.if-match>.
+fn check_condition(
+    state: &State,
+    request: &Request,
+    name: &str,
+    reference: &str,
+) -> Result<(), Response> {
+    let Some(expected) = request.header("if-match") else {
+        return Ok(());
+    };
+    let current = state.store.manifest(name, reference);
+    let holds = match state.conditions {
+        Conditions::Ignored => true,
+        Conditions::Honoured => {
+            current.is_some_and(|(digest, _)| state.conditions.etag(digest) == expected)
+        }
+        Conditions::Weak => false,
+    };
+    if holds {
+        return Ok(());
+    }
+    let message = "the manifest has changed";
+    Err(Response::error(412, "PRECONDITION_FAILED", message))
+}
+
+/// The package that the first push creates. For a workflow it is linked to the repository and has its visibility; for a
+/// personal token it is private, and linked only if the manifest names a repository as its source.
+fn new_package(state: &State, request: &Request, account: &Account, content: &Value) -> Package {
+    let TokenKind::Workflow { repository } = &account.kind else {
         let package = Package::unlinked();
-        return match source(state, call, content) {
+        return match source(state, request, content) {
             Some(repository) => package.linked(&repository),
             None => package,
         };
     };
-    let visibility = state
-        .repository(repository)
-        .map_or(Visibility::Private, |known| known.visibility);
-    Package::of(repository).visibility(visibility)
+    state.package_of(repository)
 }
 
-/// The repository in `org.opencontainers.image.source`: on an index only its annotations are read.
-fn source(state: &State, call: &Call, content: &Value) -> Option<String> {
+/// The repository in the annotation or label `org.opencontainers.image.source`. An index has only annotations.
+fn source(state: &State, request: &Request, content: &Value) -> Option<String> {
     const KEY: &str = "org.opencontainers.image.source";
     let label = || {
         let digest = content["config"]["digest"].as_str()?;
@@ -152,30 +185,10 @@ fn source(state: &State, call: &Call, content: &Value) -> Option<String> {
     };
     let annotation = content["annotations"][KEY].as_str().map(str::to_owned);
     let url = annotation.or_else(label)?;
-    state.server.repository_of(&url, &call.host)
+    state.server.repository_of(&url, &request.host)
 }
 
-/// Whether the condition of the request holds for what the tag holds now.
-fn check_condition(state: &State, call: &Call, name: &str, reference: &str) -> Result<(), Answer> {
-    let Some(wanted) = call.header("if-match") else {
-        return Ok(());
-    };
-    let now = state.store.manifest(name, reference);
-    let holds = match state.conditions {
-        Conditions::Ignored => true,
-        Conditions::Honoured => {
-            now.is_some_and(|(digest, _)| state.conditions.etag(digest) == wanted)
-        }
-        Conditions::Weak => false,
-    };
-    if holds {
-        return Ok(());
-    }
-    let message = "the manifest has changed";
-    Err(Answer::error(412, "PRECONDITION_FAILED", message))
-}
-
-/// The digest of the manifest that this one refers to.
+/// The digest of the manifest that this one has as its subject.
 pub(crate) fn subject_of(content: &Value) -> Option<&str> {
     content["subject"]["digest"].as_str()
 }

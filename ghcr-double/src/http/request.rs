@@ -1,31 +1,31 @@
-//! `Seen`: a request as the double remembers it, without any secret.
+//! `Request`, as the handlers get it, and `Seen`, its record for the tests, without secrets.
 
 use bytes::Bytes;
 use hyper::http::request::Parts;
-use hyper::{HeaderMap, Method};
+use hyper::{HeaderMap, Method, Uri};
 use std::time::Duration;
 
 use super::route::{Endpoint, Route, decode};
 use crate::github::{Registry, Server, Site};
 
 /// One request with its body.
-pub(crate) struct Call {
+pub(crate) struct Request {
     pub(crate) method: Method,
     pub(crate) route: Route,
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
-    /// The host as the client calls us; links lead back there.
+    /// The `Host` header; links in the response use it.
     pub(crate) host: String,
     /// What that host serves.
     pub(crate) site: Site,
-    /// The registry there; the container registry where there is none.
+    /// The registry on that host; the container registry if it has none.
     pub(crate) registry: Registry,
     pub(crate) body: Bytes,
-    /// Scripted: read what the tag held before.
+    /// Whether a scripted fault makes it read the previous manifest of the tag.
     pub(crate) stale: bool,
 }
 
-impl Call {
+impl Request {
     pub(crate) fn without_body(parts: &Parts, server: &Server) -> Self {
         let host = parts.headers.get("host");
         let host = host
@@ -56,7 +56,7 @@ impl Call {
     }
 }
 
-/// The pairs of a query or of a posted form.
+/// The keys and values of a query or of a form.
 pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
     query
         .split('&')
@@ -68,7 +68,7 @@ pub(crate) fn pairs(query: &str) -> Vec<(String, String)> {
         .collect()
 }
 
-/// Which kind of `Authorization` came with a request.
+/// The scheme of the `Authorization` header of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credential {
     /// No header.
@@ -77,12 +77,12 @@ pub enum Credential {
     Basic,
     /// `Bearer`.
     Bearer,
-    /// `token`, or something else.
+    /// `token`, or another scheme.
     Other,
 }
 
 impl Credential {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
+    fn of(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get("authorization") else {
             return Self::None;
         };
@@ -95,23 +95,38 @@ impl Credential {
     }
 }
 
-/// One request that arrived.
+/// The record of a request.
 #[derive(Clone, Debug)]
 pub struct Seen {
     /// `GET`, `PUT`, …
     pub method: String,
-    /// The `Host` header: how the client calls us.
+    /// The `Host` header.
     pub host: String,
     /// The path without the query.
     pub path: String,
     /// The query without its question mark.
     pub query: String,
-    /// Its class.
+    /// The class of the request.
     pub endpoint: Endpoint,
-    /// How it was authorised; the value is not kept.
+    /// The scheme of its credentials; the credentials themselves are not kept.
     pub credential: Credential,
-    /// The answer, or `None` while there is none and when the connection was dropped.
+    /// The status of the response; `None` before the response and if the connection was dropped.
     pub status: Option<u16>,
-    /// When it arrived, since the double started.
+    /// The time from the start of the double to the arrival of the request.
     pub at: Duration,
+}
+
+impl Seen {
+    pub(crate) fn new(request: &Request, uri: &Uri, at: Duration) -> Self {
+        Self {
+            method: request.method.to_string(),
+            host: request.host.clone(),
+            path: uri.path().to_owned(),
+            query: uri.query().unwrap_or_default().to_owned(),
+            endpoint: request.route.endpoint(&request.method),
+            credential: Credential::of(&request.headers),
+            status: None,
+            at,
+        }
+    }
 }

@@ -1,8 +1,8 @@
-//! `Answer`: a response as a value, before it meets a socket.
+//! `Response`: an HTTP response as a value, and the conversion to that of hyper.
 
 use bytes::Bytes;
+use hyper::StatusCode;
 use hyper::body::{Body, Frame, SizeHint};
-use hyper::{Response, StatusCode};
 use serde_json::{Value, json};
 use std::io;
 use std::pin::Pin;
@@ -11,13 +11,13 @@ use std::task::{Context, Poll};
 use crate::github::denial::Denial;
 
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: Bytes,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn new(status: u16) -> Self {
         Self {
             status,
@@ -44,7 +44,7 @@ impl Answer {
         Self::error(denial.status(), denial.code(), &denial.message())
     }
 
-    /// What GHCR says to the methods it does not have: cancelling an upload (seen in August 2026), deleting.
+    /// The response of GHCR to unsupported methods: cancelling an upload (observed in August 2026), deleting.
     pub(crate) fn unsupported() -> Self {
         Self::error(405, "UNSUPPORTED", "The operation is unsupported.")
     }
@@ -78,10 +78,10 @@ impl Answer {
             .retain(|(key, _)| !key.eq_ignore_ascii_case(name));
     }
 
-    /// The value of a header that is to go.
+    /// Removes a header and returns its value.
     pub(crate) fn take_header(&mut self, name: &str) -> Option<String> {
-        let is_it = |(key, _): &(String, String)| key.eq_ignore_ascii_case(name);
-        let at = self.headers.iter().position(is_it)?;
+        let is_header = |(key, _): &(String, String)| key.eq_ignore_ascii_case(name);
+        let at = self.headers.iter().position(is_header)?;
         Some(self.headers.remove(at).1)
     }
 
@@ -90,10 +90,10 @@ impl Answer {
         self
     }
 
-    /// The response for hyper; with `cut`, the body ends after half of what was announced.
-    pub(crate) fn into_response(self, cut: bool) -> Response<Payload> {
+    /// Converts it for hyper; with `cut`, the body ends after half of the announced length.
+    pub(crate) fn into_response(self, cut: bool) -> hyper::Response<Payload> {
         let payload = Payload::new(self.body, cut);
-        let mut response = Response::new(payload);
+        let mut response = hyper::Response::new(payload);
         *response.status_mut() =
             StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         for (name, value) in self.headers {
@@ -108,7 +108,7 @@ impl Answer {
     }
 }
 
-/// A body that may break off before the announced length.
+/// A body that may end before the announced length.
 pub(crate) struct Payload {
     announced: u64,
     rest: Option<Bytes>,

@@ -1,16 +1,16 @@
-//! Method and path -> what is asked for (pure).
+//! `Route`: what a path addresses, and `Endpoint`: the class of a request in scripts and counts (pure).
 
 use hyper::Method;
 
 use crate::github::{Api, Site};
 use crate::reference::is_digest;
 
-/// The classes of requests that a fault can be scripted for.
+/// The classes of requests, for scripted faults and for counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     /// `/token`, any method.
     Token,
-    /// `GET /v2/`, also where there is no registry.
+    /// `GET /v2/`, also on hosts without a registry.
     Ping,
     /// `POST …/blobs/uploads/`.
     BlobPost,
@@ -30,11 +30,11 @@ pub enum Endpoint {
     ManifestRead,
     /// `GET …/tags/list`.
     TagList,
-    /// Everything under `/api/v3`, or on the API's own host.
+    /// Every path under `/api/v3`, or on the host of the API.
     Api,
-    /// What none of the others names.
+    /// Every request that belongs to no other class.
     Other,
-    /// Every request (for scripting and counting only).
+    /// All requests, whatever their class.
     Any,
 }
 
@@ -70,15 +70,15 @@ pub(crate) enum Route {
     Api {
         path: Vec<String>,
     },
-    /// A page of the web interface, or of any server behind a wildcard in the DNS.
+    /// A page of the web interface, or of any server behind a DNS wildcard.
     Website {
         path: String,
     },
-    Nowhere,
+    Unknown,
 }
 
 impl Route {
-    /// The storage answers on every host name: redirects of all of them lead there.
+    /// The blob storage is on every host name, because all of them redirect to it.
     pub(crate) fn parse(site: Site, path: &str) -> Self {
         if let Some(digest) = path.strip_prefix("/storage/") {
             let digest = digest.to_owned();
@@ -87,7 +87,7 @@ impl Route {
         let api = match site.api {
             Api::Root => path.strip_prefix('/'),
             Api::Prefixed => path.strip_prefix("/api/v3/"),
-            Api::Nowhere => None,
+            Api::Absent => None,
         };
         if let Some(rest) = api {
             let path = rest.split('/').map(decode).collect();
@@ -104,11 +104,11 @@ impl Route {
             Some("") => Self::Ping,
             Some(rest) => Self::registry(rest),
             None if path == "/v2" => Self::Ping,
-            None => Self::Nowhere,
+            None => Self::Unknown,
         }
     }
 
-    /// The last marker counts, because a name may itself contain `blobs` or `manifests`.
+    /// The last keyword decides, because a name may itself contain `blobs` or `manifests`.
     fn registry(rest: &str) -> Self {
         if let Some(name) = rest.strip_suffix("/tags/list") {
             let name = name.to_owned();
@@ -120,9 +120,9 @@ impl Route {
             return Self::Uploads { name };
         }
         let Some((head, last)) = rest.rsplit_once('/') else {
-            return Self::Nowhere;
+            return Self::Unknown;
         };
-        let before = |marker: &str| head.strip_suffix(marker).map(str::to_owned);
+        let before = |keyword: &str| head.strip_suffix(keyword).map(str::to_owned);
         let last = last.to_owned();
         if let Some(name) = before("/blobs/upload") {
             return Self::Upload {
@@ -139,7 +139,7 @@ impl Route {
                 reference: last,
             };
         }
-        before("/referrers").map_or(Self::Nowhere, |name| Self::Referrers {
+        before("/referrers").map_or(Self::Unknown, |name| Self::Referrers {
             name,
             subject: last,
         })
@@ -171,7 +171,7 @@ impl Route {
     }
 }
 
-/// Undoes percent-encoding; a `+` in a query is a space.
+/// Decodes percent-encoding, and `+` as a space.
 pub(crate) fn decode(text: &str) -> String {
     let bytes = text.as_bytes();
     let mut decoded = Vec::with_capacity(bytes.len());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn names_of_many_components_are_found() {
+    fn names_may_have_many_components() {
         let digest = format!("sha256:{}", "a".repeat(64));
         let name = Some("o/blobs/manifests/x");
         let at = |rest: &str| format!("/v2/o/blobs/manifests/x/{rest}");
@@ -279,7 +279,7 @@ mod tests {
     }
 
     #[test]
-    fn the_rest_has_no_name() {
+    fn other_routes_have_no_name() {
         check(&Method::GET, "/v2/", None, Endpoint::Ping);
         check(&Method::GET, "/token", None, Endpoint::Token);
         check(&Method::GET, "/api/v3/repos/o/r", None, Endpoint::Api);
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn percent_encoding_is_undone() {
+    fn percent_encoding_is_decoded() {
         assert_eq!(decode("repo%2Fimage+x%"), "repo/image x%");
     }
 }

@@ -1,4 +1,4 @@
-//! `Authority`: a private certificate authority, and the certificate that a double shows under it.
+//! `Authority`: a private certificate authority (CA), and the server certificates that it issues.
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
@@ -14,7 +14,8 @@ use tokio_rustls::rustls::pki_types::PrivateKeyDer;
 
 use crate::reference::digest_of;
 
-/// An authority that nobody trusts until told to; it can sign for several doubles, and is called after its key.
+/// A CA that no client trusts by default. It can issue certificates for several doubles; its name contains a hash of
+/// its key.
 #[derive(Clone)]
 pub struct Authority {
     issuer: Arc<CertifiedIssuer<'static, KeyPair>>,
@@ -28,11 +29,11 @@ impl fmt::Debug for Authority {
 }
 
 impl Authority {
-    /// A new authority with a key of its own.
+    /// A new CA with its own key.
     ///
     /// # Errors
     ///
-    /// When the key or the certificate cannot be made.
+    /// When the key or the certificate cannot be generated.
     pub fn generate() -> io::Result<Self> {
         let key = KeyPair::generate().map_err(io::Error::other)?;
         let mut params = CertificateParams::default();
@@ -46,13 +47,13 @@ impl Authority {
         Ok(Self { issuer, pem })
     }
 
-    /// Its certificate, for the clients that are to trust it.
+    /// Its certificate, for the clients that have to trust it.
     #[must_use]
     pub fn pem(&self) -> &str {
         &self.pem
     }
 
-    /// A server's side of TLS under these names, `localhost` and `127.0.0.1`.
+    /// The server side of TLS, with a certificate for these names, `localhost` and `127.0.0.1`.
     pub(crate) fn acceptor(&self, names: &[String]) -> io::Result<TlsAcceptor> {
         let local = ["127.0.0.1", "localhost"].map(str::to_owned);
         let key = KeyPair::generate().map_err(io::Error::other)?;

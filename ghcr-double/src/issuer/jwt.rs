@@ -1,4 +1,4 @@
-//! Signed tokens: ES256, with the certificate in the header so that the registry can check it against its bundle.
+//! Signed tokens (ES256). The header contains the certificate, which the registry verifies with its bundle.
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -10,7 +10,7 @@ use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-/// A fresh P-256 key and its self-signed certificate.
+/// A new P-256 key and its self-signed certificate.
 pub(super) struct Signer {
     key: EcdsaKeyPair,
     random: SystemRandom,
@@ -46,7 +46,7 @@ impl Signer {
         &self.certificate_pem
     }
 
-    /// A token from `issuer` for `service`, good for `life` from now, that allows `access`.
+    /// A token from `issuer` for `service` that allows `access` and is valid for `life` from now.
     pub(super) fn token(
         &self,
         issuer: &str,
@@ -62,7 +62,7 @@ impl Signer {
             "iat": now.as_secs(),
             "nbf": now.as_secs(),
             "exp": (now + life).as_secs(),
-            "jti": self.number()?,
+            "jti": self.random_id()?,
             "access": access,
         });
         let header = json!({
@@ -79,7 +79,7 @@ impl Signer {
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
     }
 
-    fn number(&self) -> io::Result<String> {
+    fn random_id(&self) -> io::Result<String> {
         let mut bytes = [0; 16];
         self.random.fill(&mut bytes).map_err(io::Error::other)?;
         Ok(URL_SAFE_NO_PAD.encode(bytes))
@@ -106,7 +106,7 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn token_is_signed_and_says_what_it_allows() {
+    fn token_is_signed_and_contains_its_access() {
         let signer = Signer::generate().unwrap();
         let access = [json!({ "type": "repository", "name": "a/b", "actions": ["pull"] })];
         let life = Duration::from_secs(60);
