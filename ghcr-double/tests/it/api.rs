@@ -1,4 +1,4 @@
-//! The questions to the GitHub API.
+//! The GitHub API.
 
 use crate::client::{Reply, TOKEN, send};
 use ghcr_double::{Account, Double, Package, Repository, Visibility};

@@ -1,4 +1,4 @@
-//! Uploads in all their forms, mounts, reads.
+//! Blobs: uploads, mounts and reads.
 
 use crate::client::{NAME, TOKEN, ask, basic, bearer, double, send};
 use ghcr_double::{Account, Double, Package};
@@ -7,7 +7,7 @@ fn digest(bytes: &[u8]) -> String {
     double().put_blob("x/y", bytes.to_vec())
 }
 
-/// The part of an upload's location that follows the name.
+/// The part of the location of an upload after the name.
 fn session(double: &Double) -> String {
     let reply = ask(double, "POST", "blobs/uploads/", b"").unwrap();
     assert_eq!(reply.status, 202);
@@ -19,7 +19,7 @@ fn session(double: &Double) -> String {
 }
 
 #[test]
-fn session_is_relative_and_singular_and_makes_no_package() {
+fn session_has_a_relative_location_and_creates_no_package() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/widget"))
         .start()
@@ -51,7 +51,7 @@ fn monolithic_put_is_stored() {
 }
 
 #[test]
-fn post_with_a_digest_still_wants_a_session() {
+fn post_with_a_digest_still_opens_a_session() {
     let target = format!("blobs/uploads/?digest={}", digest(b"hello"));
     let reply = ask(&double(), "POST", &target, b"hello").unwrap();
     assert_eq!(reply.status, 202);
@@ -84,7 +84,7 @@ fn check_ranged(length: usize, range: &str, expected: u16) -> String {
 }
 
 #[test]
-fn ranged_patch_stops_at_four_mebibytes() {
+fn patch_with_a_range_is_limited_to_four_mebibytes() {
     const LIMIT: usize = 4 * 1024 * 1024;
     check_ranged(LIMIT, "0-4194303", 202);
     check_ranged(1, "5-5", 416);
@@ -115,7 +115,7 @@ fn wrong_digest_is_refused_and_cancelling_is_unsupported() {
 }
 
 #[test]
-fn mount_needs_the_right_to_read_the_source() {
+fn mount_requires_read_access_to_the_source() {
     let double = double();
     double.set_package("acme/base", Package::of("acme/widget"));
     double.set_package("acme/closed", Package::unlinked());

@@ -1,4 +1,4 @@
-//! A client without opinions: one request for each connection, nothing followed, nothing retried.
+//! A minimal HTTP client: one request per connection, no redirects, no retries.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,7 +11,7 @@ use std::time::Duration;
 pub(crate) const TOKEN: &str = "ghs_token";
 pub(crate) const NAME: &str = "acme/widget";
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -33,14 +33,14 @@ impl Reply {
         serde_json::from_slice(&self.body).unwrap()
     }
 
-    /// Code and message of the first error.
+    /// The code and the message of the first error.
     pub(crate) fn error(&self) -> (String, String) {
         let first = self.json()["errors"][0].clone();
         let text = |key: &str| first[key].as_str().unwrap().to_owned();
         (text("code"), text("message"))
     }
 
-    /// What follows `scheme://host` in `Location`, or all of it.
+    /// The part of `Location` after `scheme://host`, or all of it.
     pub(crate) fn location(&self) -> String {
         let location = self.header("location").unwrap();
         match location.split_once("://") {
@@ -76,7 +76,7 @@ pub(crate) fn connect(double: &Double) -> io::Result<TcpStream> {
     Ok(stream)
 }
 
-/// One request to whom the stream leads, under this host name.
+/// Sends one request on this stream, with this host name.
 pub(crate) fn exchange(
     mut stream: impl Read + Write,
     host: &str,
@@ -127,7 +127,7 @@ pub(crate) fn basic(token: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("anyone:{token}")))
 }
 
-/// A bearer for pulling and pushing one name.
+/// A bearer token to pull and push one name.
 pub(crate) fn bearer(double: &Double, token: &str, name: &str) -> String {
     let target = format!("/token?service=x&scope=repository:{name}:pull,push");
     let authorization = basic(token);
@@ -136,7 +136,7 @@ pub(crate) fn bearer(double: &Double, token: &str, name: &str) -> String {
     format!("Bearer {}", reply.json()["token"].as_str().unwrap())
 }
 
-/// A request about `NAME` with a fresh bearer; `rest` follows the name.
+/// Sends a request for `NAME` with a new bearer token; `rest` is the path after the name.
 pub(crate) fn ask(double: &Double, method: &str, rest: &str, body: &[u8]) -> io::Result<Reply> {
     let target = format!("/v2/{NAME}/{rest}");
     let authorization = bearer(double, TOKEN, NAME);

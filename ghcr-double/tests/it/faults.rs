@@ -1,4 +1,4 @@
-//! Every scripted fault, as a client meets it.
+//! The effect of every scripted fault on a client.
 
 use crate::client::{NAME, ask, double};
 use ghcr_double::{Denial, Double, Endpoint, Fault};
@@ -13,7 +13,7 @@ fn put_tag(double: &Double) -> Result<u16, ErrorKind> {
         .map_err(|error| error.kind())
 }
 
-/// Scripts a fault for the tag, puts it twice, and tells what came back, and whether the first try was stored.
+/// Scripts a fault for the tag, puts the tag twice, and checks the results and whether the first push was stored.
 #[track_caller]
 fn check(fault: Fault, expected: [Result<u16, ErrorKind>; 2], stored: bool) {
     let double = double();
@@ -24,7 +24,7 @@ fn check(fault: Fault, expected: [Result<u16, ErrorKind>; 2], stored: bool) {
 }
 
 #[test]
-fn answers_come_instead_of_the_service() {
+fn scripted_response_replaces_the_handler() {
     let fault = || Fault::on(Endpoint::TagPut);
     check(fault().answer(503), [Ok(503), Ok(201)], false);
     check(fault().times(2).answer(503), [Ok(503), Ok(503)], false);
@@ -48,7 +48,7 @@ fn connections_are_dropped() {
 }
 
 #[test]
-fn answer_carries_headers_and_body() {
+fn scripted_response_has_headers_and_body() {
     let double = double();
     let fault = Fault::on(Endpoint::TagPut)
         .answer(429)
@@ -65,7 +65,7 @@ fn answer_carries_headers_and_body() {
 }
 
 #[test]
-fn digest_header_lies_or_is_missing_while_the_tag_moves() {
+fn digest_header_is_wrong_or_missing_while_the_tag_moves() {
     let double = double();
     double.script(Fault::on(Endpoint::TagPut).lie_about_digest());
     double.script(Fault::on(Endpoint::TagPut).without_header("docker-content-digest"));
@@ -81,7 +81,7 @@ fn digest_header_lies_or_is_missing_while_the_tag_moves() {
 }
 
 #[test]
-fn answer_ends_half_way() {
+fn body_of_the_response_ends_half_way() {
     let double = double();
     double.put_image(NAME, "v1", &[]);
     double.script(Fault::on(Endpoint::ManifestRead).cut_answer());
@@ -94,7 +94,7 @@ fn answer_ends_half_way() {
 }
 
 #[test]
-fn request_hangs_and_is_served() {
+fn request_is_delayed_and_served() {
     let double = double();
     let pause = Duration::from_millis(50);
     double.script(Fault::on(Endpoint::TagPut).hang(pause));
@@ -110,7 +110,7 @@ fn read(double: &Double) -> (u16, Option<String>) {
 }
 
 #[test]
-fn stale_reads_begin_when_the_tag_moves() {
+fn stale_reads_start_when_the_tag_moves() {
     let double = double();
     let before = Some(double.put_image(NAME, "v1", &[]));
     double.script(Fault::on(Endpoint::ManifestRead).times(2).stale());
@@ -123,7 +123,7 @@ fn stale_reads_begin_when_the_tag_moves() {
 }
 
 #[test]
-fn fresh_manifests_are_missing_for_a_while() {
+fn new_manifest_is_missing_until_the_fault_ends() {
     let double = double();
     double.put_image(NAME, "v1", &[]);
     double.script(Fault::on(Endpoint::ManifestRead).times(1).missing());
@@ -134,7 +134,7 @@ fn fresh_manifests_are_missing_for_a_while() {
 }
 
 #[test]
-fn outage_ends_by_itself_and_a_script_can_be_cleared() {
+fn outage_ends_after_its_period_and_a_script_can_be_cleared() {
     let double = double();
     double.script(
         Fault::on(Endpoint::TagPut)
@@ -161,7 +161,7 @@ fn outage_ends_by_itself_and_a_script_can_be_cleared() {
 }
 
 #[test]
-fn dropped_requests_are_remembered_without_a_status() {
+fn dropped_requests_are_recorded_without_a_status() {
     let double = double();
     double.script(Fault::on(Endpoint::TagPut).reset());
     put_tag(&double).unwrap_err();

@@ -1,16 +1,16 @@
-//! The double as its clients see it, over a real socket; one module for each part of the protocol.
+//! Tests of the double over real sockets; one module per part of the protocol.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on may panic")]
 
 mod api;
+mod auth;
 mod blobs;
 mod client;
+mod docker;
 mod faults;
-mod legacy;
 mod manifests;
+mod permissions;
 mod referrers;
-mod rights;
 mod seed;
 mod servers;
 mod tls;
-mod token;

@@ -1,4 +1,4 @@
-//! Manifests and tags: put, read, list, and the package that the first push makes.
+//! Manifests and tags: pushes, reads, lists, and the package that the first push creates.
 
 use crate::client::{NAME, TOKEN, ask, bearer, double, send};
 use ghcr_double::{Account, Conditions, Double, Package, Repository, Visibility};
@@ -6,7 +6,7 @@ use serde_json::json;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 
-/// An index that names nothing, so that nothing has to be there.
+/// An index without manifests, so that nothing has to be pushed before it.
 fn index(note: &str) -> String {
     json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [], "annotations": { "note": note } })
         .to_string()
@@ -38,7 +38,7 @@ fn put_then_read_by_tag_and_digest() {
     assert_eq!((head.status, head.body.len()), (200, 0));
 }
 
-/// The statuses of three writes over `v1`: with the entity tag that was read, with an old one, and without.
+/// The statuses of three pushes to `v1`: with the current entity tag, with an old one, and without one.
 fn writes(conditions: Conditions) -> [u16; 3] {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/widget"))
@@ -68,14 +68,14 @@ fn writes(conditions: Conditions) -> [u16; 3] {
 }
 
 #[test]
-fn a_condition_is_ignored_honoured_or_never_met() {
+fn condition_is_ignored_or_honoured_or_never_true() {
     assert_eq!(writes(Conditions::Ignored), [201, 201, 201]);
     assert_eq!(writes(Conditions::Honoured), [201, 412, 201]);
     assert_eq!(writes(Conditions::Weak), [412, 412, 201]);
 }
 
 #[test]
-fn one_request_waits_at_the_gate_until_it_may_pass() {
+fn request_waits_at_the_gate_until_the_test_lets_it_pass() {
     let double = double();
     let authorization = bearer(&double, TOKEN, NAME);
     let target = format!("/v2/{NAME}/manifests/v1");
@@ -114,7 +114,7 @@ fn check_refused(reference: &str, body: &str, status: u16, code: &str) {
 }
 
 #[test]
-fn what_cannot_be_is_refused() {
+fn invalid_manifests_are_refused() {
     let absent = format!("sha256:{}", "a".repeat(64));
     let child = json!({ "mediaType": INDEX, "manifests": [{ "digest": absent }] }).to_string();
     let layer = json!({ "mediaType": INDEX, "layers": [{ "digest": absent }] }).to_string();
@@ -132,7 +132,7 @@ fn what_cannot_be_is_refused() {
 }
 
 #[test]
-fn layers_elsewhere_need_not_be_here() {
+fn layers_with_urls_need_not_be_pushed() {
     let absent = format!("sha256:{}", "a".repeat(64));
     let layer = json!({ "digest": absent, "urls": ["https://example.com/layer"] });
     let body = json!({ "mediaType": INDEX, "layers": [layer] }).to_string();
@@ -141,7 +141,7 @@ fn layers_elsewhere_need_not_be_here() {
 }
 
 #[test]
-fn what_is_not_there_or_not_offered() {
+fn unknown_manifests_and_unsupported_methods() {
     let double = double();
     let unknown = ("MANIFEST_UNKNOWN".to_owned(), "manifest unknown".to_owned());
     let get = ask(&double, "GET", "manifests/v1", b"").unwrap();
@@ -154,7 +154,7 @@ fn what_is_not_there_or_not_offered() {
 }
 
 #[test]
-fn first_push_of_a_workflow_takes_after_its_repository() {
+fn first_push_of_a_workflow_inherits_from_its_repository() {
     let double = new_name(Account::workflow("acme/widget"));
     let unknown = ask(&double, "GET", "tags/list", b"").unwrap();
     assert_eq!(
@@ -169,14 +169,14 @@ fn first_push_of_a_workflow_takes_after_its_repository() {
 }
 
 #[test]
-fn first_push_of_a_person_is_closed_to_workflows() {
+fn first_push_of_a_person_gives_workflows_no_access() {
     let double = new_name(Account::classic("alice").owner("acme"));
     ask(&double, "PUT", "manifests/v1", index("one").as_bytes()).unwrap();
     assert_eq!(double.package(NAME), Some(Package::unlinked()));
 }
 
 #[test]
-fn source_links_a_new_package_but_opens_nothing() {
+fn source_links_a_new_package_but_grants_no_access() {
     let double = new_name(Account::classic("alice").owner("acme"));
     let source = "https://github.com/acme/widget";
     let annotations = json!({ "org.opencontainers.image.source": source });
@@ -187,7 +187,7 @@ fn source_links_a_new_package_but_opens_nothing() {
 }
 
 #[test]
-fn tags_come_in_pages() {
+fn tags_are_listed_in_pages() {
     let double = double();
     for tag in ["a", "b", "c"] {
         double.put_image(NAME, tag, &[]);

@@ -1,4 +1,4 @@
-//! Referrers: not told, as GHCR, or listed by the API of distribution 1.1.
+//! Referrers: unsupported, as in GHCR, or listed by the API of distribution 1.1.
 
 use crate::client::{NAME, TOKEN, ask, bearer, send};
 use ghcr_double::{Account, Double, Package, Referrers};
@@ -25,7 +25,7 @@ fn digests(index: &Value) -> Vec<&str> {
         .collect()
 }
 
-/// What a PUT of a manifest with a subject says of the subject.
+/// `OCI-Subject` in the response to a push of a manifest with a subject.
 fn acknowledged(double: &Double, subject: &str) -> Option<String> {
     let artifact = json!({ "schemaVersion": 2, "layers": [], "subject": { "digest": subject } });
     let authorization = bearer(double, TOKEN, NAME);
@@ -42,7 +42,7 @@ fn acknowledged(double: &Double, subject: &str) -> Option<String> {
 }
 
 #[test]
-fn the_api_lists_and_filters() {
+fn api_lists_and_filters_referrers() {
     let double = double(Referrers::Api);
     let image = double.put_image(NAME, "v1", &[]);
     let mut referrers = [BUNDLE, SBOM].map(|kind| double.put_referrer(NAME, &image, kind));
@@ -74,7 +74,7 @@ fn the_api_lists_and_filters() {
 }
 
 #[test]
-fn without_the_api_an_index_under_a_tag_lists() {
+fn without_the_api_an_index_under_a_tag_lists_referrers() {
     let double = double(Referrers::Absent);
     let image = double.put_image(NAME, "v1", &[]);
     let referrers = [BUNDLE, SBOM].map(|kind| double.put_referrer(NAME, &image, kind));

@@ -1,4 +1,4 @@
-//! What tests put into the double, and uploads of a size that real layers have.
+//! Images that tests store in the double, and uploads of large layers.
 
 use crate::client::{NAME, TOKEN, ask, bearer, double, send};
 use serde_json::{Value, json};
@@ -9,7 +9,7 @@ fn manifest(double: &ghcr_double::Double, reference: &str) -> Value {
 }
 
 #[test]
-fn an_index_names_its_platforms() {
+fn index_contains_its_platforms() {
     let double = double();
     let platforms = ["linux/amd64", "linux/arm/v7"];
     let [amd64, arm] = platforms.map(|platform| double.put_platform_image(NAME, platform));
@@ -40,7 +40,7 @@ fn an_index_names_its_platforms() {
 }
 
 #[test]
-fn a_large_image_has_a_layer_of_that_size() {
+fn large_image_has_a_layer_of_that_size() {
     let double = double();
     for size in [1, 3 * 1024 * 1024 + 1] {
         double.put_large_image(NAME, "large", size);
@@ -54,7 +54,7 @@ fn a_large_image_has_a_layer_of_that_size() {
 }
 
 #[test]
-fn a_large_layer_is_uploaded_in_chunks_and_at_once() {
+fn large_layer_is_uploaded_in_chunks_and_at_once() {
     let double = double();
     let name = "acme/source";
     double.put_large_image(name, "large", 48 * 1024 * 1024);

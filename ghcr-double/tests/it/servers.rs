@@ -1,4 +1,4 @@
-//! What each host name of each server answers.
+//! The services on each host name of each server.
 
 use crate::client::{NAME, Reply, TOKEN, basic, connect, exchange};
 use ghcr_double::{
@@ -21,7 +21,7 @@ fn get(double: &Double, host: &str, target: &str, authorization: &str) -> Reply 
     exchange(stream, &double.at(host), "GET", target, &headers, b"").unwrap()
 }
 
-/// `/v2/`: the status, and whether it is a registry that answers.
+/// Checks the status of `/v2/`, and whether a registry responds.
 #[track_caller]
 fn check_ping(double: &Double, host: &str, status: u16, is_registry: bool) {
     let reply = get(double, host, "/v2/", "");
@@ -37,7 +37,7 @@ fn check_ping(double: &Double, host: &str, status: u16, is_registry: bool) {
     );
 }
 
-/// The API below this address: where it links to.
+/// Checks the links in the responses of the API below this path.
 #[track_caller]
 fn check_api(double: &Double, host: &str, base: &str, expected: Option<(&str, &str)>) {
     let target = format!("{base}/repos/acme/widget");
@@ -121,7 +121,7 @@ fn pages_are_html() {
 }
 
 #[test]
-fn requests_are_seen_and_spoiled_by_host() {
+fn requests_are_recorded_and_faults_apply_by_host() {
     let double = double(Server::ghes("ghes.test", Isolation::On));
     double.script(
         Fault::on(Endpoint::Ping)
@@ -143,7 +143,7 @@ fn requests_are_seen_and_spoiled_by_host() {
 }
 
 #[test]
-fn the_older_registry_may_want_basic_on_every_request() {
+fn older_registry_may_require_basic_on_every_request() {
     let double = Double::builder()
         .server(Server::ghes_flat())
         .login(Login::Basic)

@@ -1,4 +1,4 @@
-//! HTTPS under a private authority.
+//! HTTPS with a private CA.
 
 use crate::client::{NAME, Reply, TOKEN, basic, connect, exchange};
 use ghcr_double::{Account, Authority, Double, Endpoint, Fault, Isolation, Package, Server};
@@ -20,7 +20,7 @@ fn double(authority: &Authority) -> Double {
         .unwrap()
 }
 
-/// A GET by a client that trusts this authority and nobody else.
+/// Sends a GET as a client that trusts only this CA.
 fn get(
     double: &Double,
     trusted: &Authority,
@@ -44,7 +44,7 @@ fn get(
 }
 
 #[test]
-fn links_lead_back_over_tls_to_the_host_that_was_asked() {
+fn links_use_tls_and_the_requested_host() {
     let authority = Authority::generate().unwrap();
     let double = double(&authority);
     let digest = double.put_blob(NAME, "layer");
@@ -75,7 +75,7 @@ fn links_lead_back_over_tls_to_the_host_that_was_asked() {
 }
 
 #[test]
-fn the_certificate_is_good_for_its_names_and_for_those_who_trust_its_authority() {
+fn certificate_is_valid_for_its_names_and_clients_that_trust_its_ca() {
     let authority = Authority::generate().unwrap();
     let double = double(&authority);
     let status = |trusted: &Authority, name: &str| {
@@ -86,14 +86,14 @@ fn the_certificate_is_good_for_its_names_and_for_those_who_trust_its_authority()
     }
     let other_name = status(&authority, "other.test").unwrap_err().to_string();
     assert!(other_name.contains("certificate"), "{other_name}");
-    let stranger = Authority::generate().unwrap();
-    let unknown = status(&stranger, "ghes.test").unwrap_err().to_string();
+    let other_ca = Authority::generate().unwrap();
+    let unknown = status(&other_ca, "ghes.test").unwrap_err().to_string();
     assert!(unknown.contains("UnknownIssuer"), "{unknown}");
     assert_eq!(status(&authority, "ghes.test").unwrap(), 200);
 }
 
 #[test]
-fn addresses_say_https_and_where_the_api_is() {
+fn urls_use_https_and_the_host_names_of_the_server() {
     let authority = Authority::generate().unwrap();
     let double = double(&authority);
     assert_eq!(double.url(), format!("https://{}", double.host()));
@@ -103,7 +103,7 @@ fn addresses_say_https_and_where_the_api_is() {
 }
 
 #[test]
-fn plain_http_gets_no_answer_and_faults_reset_the_connection() {
+fn plain_http_gets_no_response_and_faults_reset_the_connection() {
     let authority = Authority::generate().unwrap();
     let double = double(&authority);
     let stream = connect(&double).unwrap();

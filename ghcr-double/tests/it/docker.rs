@@ -1,4 +1,4 @@
-//! The older Docker registry: its names, its rights, and all that it does not take.
+//! The older Docker registry: names, permissions, and what it refuses.
 
 use crate::client::{Reply, TOKEN, basic, bearer, send};
 use ghcr_double::{Account, ContentDigest, Double, Repository, Server};
@@ -44,7 +44,7 @@ fn get(double: &Double, rest: &str) -> Reply {
     ask(double, "GET", NAME, rest, "", b"")
 }
 
-/// A manifest that this registry takes, once its blobs are there.
+/// A manifest that this registry accepts once its blobs are pushed.
 fn image(double: &Double) -> Value {
     double.put_docker_image(NAME, "seed");
     let (_, bytes) = double.manifest(NAME, "seed").unwrap();
@@ -52,7 +52,7 @@ fn image(double: &Double) -> Value {
 }
 
 #[test]
-fn an_image_is_put_and_read_by_tag_only() {
+fn image_is_pushed_and_read_by_tag_only() {
     let double = double();
     let body = image(&double).to_string();
     let put = ask(
@@ -109,7 +109,7 @@ fn check_refused(media_type: &str, change: impl Fn(&mut Value), code: &str, mess
 }
 
 #[test]
-fn what_is_no_plain_docker_image_is_refused() {
+fn only_docker_images_of_one_platform_are_accepted() {
     let kind = "manifest media type is not supported";
     for other in [
         "application/vnd.docker.distribution.manifest.list.v2+json",
@@ -135,7 +135,7 @@ fn what_is_no_plain_docker_image_is_refused() {
 }
 
 #[test]
-fn blobs_come_first() {
+fn blobs_must_be_pushed_before_the_manifest() {
     let absent = format!("sha256:{}", "a".repeat(64));
     let message = "manifest blob unknown to registry";
     for part in ["/config/digest", "/layers/0/digest"] {
@@ -159,13 +159,13 @@ fn check_name(name: &str, status: u16, code: &str) {
 }
 
 #[test]
-fn names_have_three_parts() {
+fn names_have_three_components() {
     check_name("acme/app", 404, "NAME_UNKNOWN");
     check_name("acme/widget/app/more", 404, "NAME_UNKNOWN");
     check_name("acme/Widget/app", 400, "NAME_INVALID");
 }
 
-/// The status of a first request to push.
+/// Checks the status of the first request of a push.
 #[track_caller]
 fn check_push(account: Account, name: &str, status: u16) {
     let double = double_for(account, ContentDigest::Odd);
@@ -174,16 +174,16 @@ fn check_push(account: Account, name: &str, status: u16) {
 }
 
 #[test]
-fn the_repository_in_the_name_has_the_rights() {
+fn permissions_are_those_of_the_repository_in_the_name() {
     check_push(Account::workflow("acme/widget"), NAME, 202);
     check_push(Account::workflow("acme/other"), NAME, 403);
-    check_push(Account::workflow("stranger/widget"), NAME, 403);
+    check_push(Account::workflow("outsider/widget"), NAME, 403);
     check_push(Account::classic("acme"), NAME, 202);
     check_push(Account::classic("alice").owner("acme"), NAME, 202);
 }
 
 #[test]
-fn nobody_reads_without_a_login_even_what_is_public() {
+fn public_images_cannot_be_read_without_login() {
     let double = double();
     double.put_docker_image(NAME, "v1");
     let target = format!("/v2/{NAME}/manifests/v1");
@@ -206,7 +206,7 @@ fn nobody_reads_without_a_login_even_what_is_public() {
     assert_eq!(get(&other, "manifests/v1").status, 200);
 }
 
-/// The digest that answers carry: of an upload that ends, of a manifest that is put, of one that is read.
+/// The digest header of the responses to a finished upload, a manifest push and a manifest read.
 #[track_caller]
 fn check_digests(content_digest: ContentDigest, expected: impl Fn(&str) -> Option<String>) {
     let double = double_for(Account::workflow("acme/widget"), content_digest);
@@ -234,7 +234,7 @@ fn check_digests(content_digest: ContentDigest, expected: impl Fn(&str) -> Optio
 }
 
 #[test]
-fn content_digest_is_odd_or_missing() {
+fn content_digest_is_invalid_or_missing() {
     check_digests(ContentDigest::Missing, |_| None);
     let without_algorithm = |digest: &str| digest.strip_prefix("sha256:").map(str::to_owned);
     check_digests(ContentDigest::Odd, without_algorithm);
@@ -242,7 +242,7 @@ fn content_digest_is_odd_or_missing() {
 }
 
 #[test]
-fn nothing_is_mounted_and_nothing_refers() {
+fn mounts_and_referrers_are_not_supported() {
     let double = double();
     let digest = double.put_blob("acme/widget/base", "layer");
     let rest = format!("blobs/uploads/?mount={digest}&from=acme/widget/base");

@@ -1,9 +1,9 @@
-//! GHCR's refusals, word for word, as a push meets them.
+//! The errors with which GHCR refuses a push.
 
 use crate::client::{TOKEN, bearer, send};
 use ghcr_double::{Access, Account, Double, Package};
 
-/// Starts an upload to `name` and compares status, code and message.
+/// Starts an upload to `name` and checks the status, the code and the message.
 #[track_caller]
 fn check(account: Account, name: &str, status: u16, code: &str, message: &str) {
     let double = Double::builder()

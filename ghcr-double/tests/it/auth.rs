@@ -1,4 +1,4 @@
-//! Challenges, the exchange, and how long a bearer lasts.
+//! Challenges, the token endpoint, and the lifetime of bearer tokens.
 
 use crate::client::{NAME, TOKEN, basic, bearer, double, send};
 use base64::Engine;
@@ -38,7 +38,7 @@ fn repository_challenges_with_its_own_scope() {
 }
 
 #[test]
-fn bearer_is_opaque_and_comes_without_a_lifetime() {
+fn bearer_token_is_opaque_and_has_no_stated_lifetime() {
     let double = double();
     let authorization = basic(TOKEN);
     let headers = [("authorization", authorization.as_str())];
@@ -66,7 +66,7 @@ fn header(value: &str) -> [(&str, &str); 1] {
 }
 
 #[test]
-fn exchange_takes_basic_and_nobody() {
+fn token_endpoint_accepts_basic_and_anonymous_requests() {
     let (good, bad) = (basic(TOKEN), basic("wrong"));
     let raw = format!("Bearer {TOKEN}");
     check_exchange("GET", &header(&good), "other/thing:pull,push", b"", 200);
@@ -78,7 +78,7 @@ fn exchange_takes_basic_and_nobody() {
 }
 
 #[test]
-fn oauth_sends_buildkit_back_to_get() {
+fn oauth_makes_buildkit_fall_back_to_get() {
     let form = |token: &str| format!("grant_type=password&username=x&password={token}");
     check_exchange("POST", &[], "acme/widget:pull", form(TOKEN).as_bytes(), 405);
     check_exchange(
@@ -91,7 +91,7 @@ fn oauth_sends_buildkit_back_to_get() {
 }
 
 #[test]
-fn bearer_expires() {
+fn bearer_token_expires() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/widget"))
         .bearer_life(Duration::ZERO)
@@ -113,7 +113,7 @@ fn check_direct(authorization: &str, expected: u16, message: &str) {
 }
 
 #[test]
-fn token_in_base64_is_a_bearer_and_basic_is_not() {
+fn token_in_base64_is_accepted_as_bearer_but_not_as_basic() {
     check_direct(&format!("Bearer {}", STANDARD.encode(TOKEN)), 202, "");
     check_direct(&basic(TOKEN), 403, "invalid token");
     check_direct(
@@ -124,7 +124,7 @@ fn token_in_base64_is_a_bearer_and_basic_is_not() {
 }
 
 #[test]
-fn bearer_is_good_for_its_own_repository_only() {
+fn bearer_token_is_valid_for_its_repository_only() {
     let double = double();
     let bearer = bearer(&double, TOKEN, "acme/other");
     let target = format!("/v2/{NAME}/blobs/uploads/");
@@ -134,7 +134,7 @@ fn bearer_is_good_for_its_own_repository_only() {
 }
 
 #[test]
-fn requests_are_remembered_without_secrets() {
+fn requests_are_recorded_without_secrets() {
     let double = double();
     bearer(&double, TOKEN, NAME);
     let seen = &double.requests()[0];
@@ -148,7 +148,7 @@ fn requests_are_remembered_without_secrets() {
 }
 
 #[test]
-fn tls_greeting_is_answered_in_plain_http() {
+fn tls_handshake_gets_a_plain_http_response() {
     let double = double();
     let mut stream = TcpStream::connect(double.address()).unwrap();
     stream
