@@ -35,9 +35,7 @@ impl Double {
         state: State,
     ) -> io::Result<Self> {
         let shared = Arc::new(Shared::new(state));
-        let serving = Arc::clone(&shared);
-        let respond = move |request| respond(request, Arc::clone(&serving));
-        let server = Listener::start(address, tls, respond)?;
+        let server = listen(address, tls, &shared)?;
         Ok(Self {
             server,
             others: Mutex::default(),
@@ -52,10 +50,8 @@ impl Double {
     ///
     /// If it cannot listen on the address or start the thread.
     pub fn listen_again(&self) -> io::Result<String> {
-        let serving = Arc::clone(&self.shared);
-        let respond = move |request| respond(request, Arc::clone(&serving));
         let address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
-        let server = Listener::start(address, None, respond)?;
+        let server = listen(address, None, &self.shared)?;
         let host = server.address.to_string();
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
         others.push(server);
@@ -190,4 +186,14 @@ impl Double {
         let packages = &mut self.shared.lock().packages;
         packages.insert(name.to_owned(), package);
     }
+}
+
+fn listen(
+    address: SocketAddr,
+    tls: Option<TlsAcceptor>,
+    shared: &Arc<Shared>,
+) -> io::Result<Listener> {
+    let shared = Arc::clone(shared);
+    let respond = move |request| respond(request, Arc::clone(&shared));
+    Listener::start(address, tls, respond)
 }

@@ -10,6 +10,7 @@ use std::time::Instant;
 use crate::github::Registry;
 use crate::github::account::{Account, Action, Grant, Scope};
 use crate::github::denial::Denial;
+use crate::github::package::Package;
 use crate::github::permissions;
 use crate::http::request::{Request, pairs};
 use crate::http::response::Response;
@@ -33,11 +34,8 @@ pub(crate) fn authorize(
 ) -> Result<Grant, Response> {
     let grant = grant(state, request, name)?;
     if !is_name(name) {
-        return Err(Response::error(
-            400,
-            "NAME_INVALID",
-            "invalid repository name",
-        ));
+        let message = "invalid repository name";
+        return Err(Response::error(400, "NAME_INVALID", message));
     }
     if !grant.covers(name, action) {
         return Err(challenge(state, request, name, &unauthenticated(request)));
@@ -45,13 +43,7 @@ pub(crate) fn authorize(
     let mut target = state.target(name);
     let package;
     if request.registry == Registry::Docker {
-        let Some((repository, _)) = name
-            .rsplit_once('/')
-            .filter(|_| name.split('/').count() == 3)
-        else {
-            return Err(Response::name_unknown());
-        };
-        package = state.package_of(repository);
+        package = docker_package(state, name).ok_or_else(Response::name_unknown)?;
         target.package = Some(&package);
     }
     let allowed = match (&grant.account, action) {
@@ -61,6 +53,12 @@ pub(crate) fn authorize(
     };
     allowed.map_err(|denial| Response::denied(&denial))?;
     Ok(grant)
+}
+
+/// The package `OWNER/REPO/IMAGE` of the older registry, which belongs to the repository in its name.
+fn docker_package(state: &State, name: &str) -> Option<Package> {
+    let (repository, _image) = name.rsplit_once('/')?;
+    (repository.split('/').count() == 2).then(|| state.package_of(repository))
 }
 
 /// What the credentials of the request allow. The older registry does not accept anonymous requests.

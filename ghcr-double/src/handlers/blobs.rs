@@ -41,7 +41,8 @@ pub(crate) fn start(
     Ok(response)
 }
 
-/// Whether `from` has the blob and the caller may read it. If not, the registry opens a session, as the specification requires.
+/// Whether `from` has the blob and the caller may read it. If not, the registry opens a session, as the specification
+/// requires.
 fn mountable(state: &State, grant: &Grant, from: &str, digest: &str) -> bool {
     grant.covers(from, Action::Pull)
         && permissions::read(grant.account.as_ref(), state.target(from)).is_ok()
@@ -88,11 +89,8 @@ fn check_range(request: &Request, received: usize) -> Result<(), Response> {
     if start.and_then(|start| start.parse().ok()) == Some(received) {
         return Ok(());
     }
-    Err(Response::error(
-        416,
-        "BLOB_UPLOAD_INVALID",
-        "blob upload invalid",
-    ))
+    let message = "blob upload invalid";
+    Err(Response::error(416, "BLOB_UPLOAD_INVALID", message))
 }
 
 fn finish(

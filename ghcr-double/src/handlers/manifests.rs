@@ -103,11 +103,8 @@ pub(crate) fn check(
         return Err(Response::error(400, "DIGEST_INVALID", message));
     }
     if !is_digest(reference) && !is_tag(reference) {
-        return Err(Response::error(
-            400,
-            "TAG_INVALID",
-            "manifest tag did not match URI",
-        ));
+        let message = "manifest tag did not match URI";
+        return Err(Response::error(400, "TAG_INVALID", message));
     }
     check_children(state, name, &content)?;
     let media_type = request
