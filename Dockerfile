@@ -36,7 +36,8 @@ ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/carg
 # that a manifest names, tests and benches too; empty ones do.
 COPY Cargo.toml Cargo.lock ./
 COPY ghcr-double/Cargo.toml ghcr-double/
-RUN for package in . ghcr-double; do \
+COPY testkit/Cargo.toml testkit/
+RUN for package in . ghcr-double testkit; do \
         mkdir -p "$package/src" "$package/tests" "$package/benches" "$package/examples"; \
         for name in $(sed -n 's/^name = "\(.*\)"$/\1/p' "$package/Cargo.toml"); do \
             touch "$package/tests/$name.rs" "$package/benches/$name.rs" "$package/examples/$name.rs"; \

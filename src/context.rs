@@ -2,8 +2,10 @@
 
 mod checkout;
 pub(crate) mod event;
+pub(crate) mod facts;
 mod head;
 pub(crate) mod history;
+pub(crate) mod server;
 mod sources;
 
 use std::fmt;
@@ -11,11 +13,11 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use crate::problem::Problem;
-use crate::server::Server;
+use crate::context::checkout::Checkout;
+use crate::context::event::{Event, RepositoryFacts};
+use crate::context::server::Server;
+use crate::error::Problem;
 use crate::vars::Vars;
-use checkout::Checkout;
-use event::{Event, RepositoryFacts};
 
 /// What happened: the event, the ref, and the commit this run is about.
 ///

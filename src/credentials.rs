@@ -1,6 +1,7 @@
 //! Which login goes to which registry: the logins of the inputs, else the person's own docker login.
 
 mod helper;
+pub(crate) mod owner;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,13 +11,13 @@ use anyhow::Context as _;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use serde_json::Value;
 
+use crate::context::server::{Server, is_loopback};
+use crate::credentials::helper::Helpers;
+use crate::error::Problem;
 use crate::inputs::Inputs;
 use crate::inputs::destination::RegistryLogin;
-use crate::problem::Problem;
 use crate::secret::Secret;
-use crate::server::{Server, is_loopback};
 use crate::vars::Vars;
-use helper::Helpers;
 
 /// What there is to log in with.
 #[derive(Debug)]

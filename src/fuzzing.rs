@@ -6,16 +6,17 @@ use chrono::{DateTime, Utc};
 
 use crate::context::Context;
 use crate::context::event::Event;
+use crate::context::facts::Facts;
 use crate::credentials::Credentials;
-use crate::image::Tag;
+use crate::image::tag::Tag;
 use crate::inputs::Inputs;
+use crate::inputs::tags::date_format::DateFormat;
+use crate::inputs::tags::date_format::zone::Zone;
+use crate::inputs::tags::template::Template;
+use crate::inputs::tags::template::global::Global;
 use crate::plan::Plan;
-use crate::plan::facts::Facts;
-use crate::plan::moment::{DateFormat, Zone};
-use crate::plan::template::Template;
-use crate::plan::template::global::Global;
 use crate::vars::Vars;
-use crate::{engine, registry};
+use crate::{buildx, registry};
 
 /// The same text as every input of the rule language, on a push of a tag.
 pub fn rules(text: &str) {
@@ -48,7 +49,7 @@ pub fn template(text: &str) {
 
 /// The text as each input in turn, read as far as the request to the engine.
 pub fn inputs(text: &str) {
-    for name in crate::inputs::NAMES {
+    for name in crate::inputs::names::NAMES {
         let with = [((*name).to_owned(), text.to_owned())];
         let vars = vars(&[]);
         if let Ok(inputs) = Inputs::from_vars(&vars, &with) {
@@ -90,7 +91,9 @@ pub fn docker_config(text: &str) {
     let inputs = Inputs::from_vars(&vars(&[]), &[]).expect("there are no inputs");
     let place = folder.path().display().to_string();
     let vars = vars(&[("DOCKER_CONFIG", &place)]);
-    if let Ok(credentials) = Credentials::new(&inputs, &vars, &crate::server::Server::Public) {
+    if let Ok(credentials) =
+        Credentials::new(&inputs, &vars, &crate::context::server::Server::Public)
+    {
         let known = credentials.docker().map(|docker| docker.login("quay.io"));
         assert!(credentials.cover("quay.io") || !matches!(known, Some(Ok(Some(_)))));
     }
@@ -118,7 +121,7 @@ pub fn refused(text: &str) {
 
 /// What buildx says with `--progress=rawjson`.
 pub fn progress(bytes: &[u8]) {
-    engine::fuzzing::progress(bytes);
+    buildx::fuzzing::progress(bytes);
 }
 
 fn now() -> DateTime<Utc> {

@@ -8,16 +8,15 @@ use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url};
 use serde_json::Value;
 
+use crate::console::Console;
+use crate::context::event::OwnerKind;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::registry::Patience;
-use crate::registry::catalogue::OwnerKind;
-use crate::registry::order::Unanswered;
-use crate::registry::patience::retry_after;
+use crate::deadline::{Patience, retry_after};
+use crate::plan::tag_order::Unanswered;
 use crate::secret::Secret;
-use crate::trust::Trust;
-use crate::workflow::Console;
+use crate::tls::Trust;
 
 /// The API of the server a run belongs to, asked with the token of the inputs.
 #[derive(Debug)]

@@ -1,14 +1,15 @@
 //! The vocabulary of images: names, tags, digests, references.
 
 pub(crate) mod digest;
+pub(crate) mod manifest;
 pub(crate) mod name;
+pub(crate) mod platform;
 pub(crate) mod tag;
 
 use std::fmt;
 
-pub(crate) use digest::Digest;
-pub(crate) use name::ImageName;
-pub(crate) use tag::Tag;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 
 /// A name with a tag: what a person writes after `docker pull`.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
 
+pub(crate) mod annotation_levels;
 mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
@@ -8,38 +9,38 @@ pub(crate) mod cache_keys;
 pub(crate) mod candidate;
 pub(crate) mod destination;
 mod given;
+pub(crate) mod labels;
 pub(crate) mod list;
-mod names;
+pub(crate) mod names;
 pub(crate) mod outputs;
-pub(crate) mod platform;
+mod platforms;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
+pub(crate) mod tags;
 pub(crate) mod with;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::plan::labels::level::Levels;
-use crate::plan::labels::{self, LabelLine};
-use crate::plan::metadata::Layout;
-use crate::plan::rules::flavor::{self, Flavor};
-use crate::plan::rules::images::{self, ImageEntry};
-use crate::plan::rules::{self, TagRule};
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::annotation_levels::Levels;
+use crate::inputs::build::BuildInputs;
+use crate::inputs::builder::BuilderInputs;
+use crate::inputs::cache_keys::CacheKey;
+use crate::inputs::candidate::Candidate;
+use crate::inputs::destination::DestinationInputs;
+use crate::inputs::given::Given;
+use crate::inputs::labels::LabelLine;
+use crate::inputs::secrets::SecretContent;
+use crate::inputs::source::Source;
+use crate::inputs::tags::flavor::Flavor;
+use crate::inputs::tags::images::ImageEntry;
+use crate::inputs::tags::{TagRule, flavor, images};
 use crate::secret::Secret;
 use crate::vars::Vars;
 use crate::workspace::Workspace;
-use build::BuildInputs;
-use builder::BuilderInputs;
-use cache_keys::CacheKey;
-use candidate::Candidate;
-use destination::DestinationInputs;
-use given::Given;
-pub(crate) use names::NAMES;
-use secrets::SecretContent;
-use source::Source;
 
 /// What was asked for, parsed: nothing in here can be malformed any more.
 #[derive(Debug)]
@@ -57,7 +58,7 @@ pub(crate) struct Inputs {
     /// `DOCKER_METADATA_SHORT_SHA_LENGTH`
     pub(crate) short_sha_length: usize,
     /// How the metadata outputs are written.
-    pub(crate) layout: Layout,
+    pub(crate) metadata_format: MetadataFormat,
     /// `DOCKER_METADATA_SET_OUTPUT_ENV`: whether each metadata output becomes a variable too.
     pub(crate) set_output_env: bool,
     pub(crate) git_context: GitContext,
@@ -105,6 +106,15 @@ pub(crate) enum GitContext {
     Git,
 }
 
+/// How lists are written, and the name of the bake target.
+#[derive(Clone, Debug)]
+pub(crate) struct MetadataFormat {
+    pub(crate) sep_tags: String,
+    pub(crate) sep_labels: String,
+    pub(crate) sep_annotations: String,
+    pub(crate) bake_target: String,
+}
+
 /// The input `push`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -138,7 +148,7 @@ impl Inputs {
         warnings.extend(remarks);
         let flavor = flavor::parse(given.untrimmed("flavor"))?;
         warnings.extend(flavor.warnings.iter().cloned());
-        let tags = rules::parse(given.untrimmed("tags"))?;
+        let tags = tags::parse(given.untrimmed("tags"))?;
         warnings.extend(tags.iter().flat_map(|rule| rule.warnings.iter().cloned()));
         let given_token = given.secret("github-token");
         let (github_token, token_variable) = match given_token {
@@ -157,7 +167,7 @@ impl Inputs {
             annotations,
             annotation_levels: annotation_levels(&given, vars)?,
             short_sha_length: short_sha_length(vars)?,
-            layout: layout(&given),
+            metadata_format: metadata_format(&given),
             set_output_env: vars.is_true("DOCKER_METADATA_SET_OUTPUT_ENV"),
             git_context: given
                 .parsed("git-context", git_context)?
@@ -254,12 +264,12 @@ fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {
     Ok(digits)
 }
 
-fn layout(given: &Given) -> Layout {
+fn metadata_format(given: &Given) -> MetadataFormat {
     let separator = |name| match given.untrimmed(name) {
         "" => "\n".to_owned(),
         separator => separator.to_owned(),
     };
-    Layout {
+    MetadataFormat {
         sep_tags: separator("sep-tags"),
         sep_labels: separator("sep-labels"),
         sep_annotations: separator("sep-annotations"),
@@ -322,7 +332,7 @@ fn duration(text: &str) -> Result<Duration, &'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
     use expect_test::{Expect, expect};
 
     fn read(variables: &[(&str, &str)]) -> anyhow::Result<Inputs> {

@@ -3,61 +3,56 @@
 //! environment -> inputs + context -> plan (pure) -> preflight -> build and push -> prove -> tag -> report.
 //! The modules stand in the order in which a run meets them.
 
-mod vars;
-
-mod inputs;
-mod secret;
-mod workspace;
-
+mod buildx;
+mod child;
+mod console;
 mod context;
-mod github;
-mod proxy;
-mod server;
-mod trust;
-
-mod image;
-mod plan;
-
 mod credentials;
-mod engine;
-mod publish;
-mod registry;
-
-mod problem;
-mod report;
-mod workflow;
-
-#[cfg(test)]
-#[path = "../tests/it/corpus.rs"]
-mod corpus;
-#[cfg(test)]
-#[path = "../tests/it/proof.rs"]
-mod proof;
-
+mod deadline;
+mod docker;
+mod error;
 #[cfg(feature = "fuzzing")]
 #[doc(hidden)]
 pub mod fuzzing;
+mod github;
+mod image;
+mod inputs;
+mod oci_layout;
+mod plan;
+mod private_directory;
+mod proxy;
+mod publish;
+mod registry;
+mod report;
+mod secret;
+mod tls;
+mod vars;
+mod workspace;
 
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use context::Context;
-use context::history::History;
-use credentials::Credentials;
-use github::GitHub;
-use inputs::{GitContext, Inputs};
-use plan::Plan;
-use problem::{Explanation, Problem};
-use publish::Done;
-use report::Report;
-use trust::Trust;
-use workflow::{Console, Reader, Screen, Stream};
+use crate::buildx::builder::{Builder, leftover};
+use crate::console::{Console, Reader, Screen, Stream};
+use crate::context::Context;
+use crate::context::history::History;
+use crate::credentials::Credentials;
+use crate::error::{Explanation, Problem};
+use crate::github::GitHub;
+use crate::inputs::{GitContext, Inputs};
+use crate::plan::Plan;
+use crate::plan::names;
+use crate::publish::Done;
+use crate::publish::{preflight, truth};
+use crate::registry::find;
+use crate::report::Report;
+use crate::tls::Trust;
 
-pub use inputs::Mode;
-pub use inputs::with::{merged, name_and_value};
-pub use vars::Vars;
+pub use crate::inputs::Mode;
+pub use crate::inputs::with::{merged, name_and_value};
+pub use crate::vars::Vars;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -132,7 +127,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
 /// The post step: removes what the run left.
 async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
     let removal = async {
-        engine::remove_leftover(vars, console).await;
+        leftover::remove_leftover(vars, console).await;
         Ok(())
     };
     if stop.unless(removal).await.is_ok() {
@@ -151,7 +146,7 @@ const REMOVAL: Duration = Duration::from_secs(3);
 
 /// Removes the builder, until the next signal comes. A person decides how long a stopped run may take, a runner does
 /// not wait.
-async fn remove(builder: engine::Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
+async fn remove(builder: Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
     let left = builder.if_left(vars);
     let is_short = stop.was_received && vars.in_actions();
     tokio::select! {
@@ -218,9 +213,8 @@ async fn decide(
     if mode == Mode::Publish {
         github.complete(&mut context, console).await;
     }
-    if mode != Mode::Plan && plan::needs_registry(&inputs, &context) {
-        let found =
-            registry::first_of(&context.server.possible_registries(), &trust, console).await?;
+    if mode != Mode::Plan && names::needs_registry(&inputs, &context) {
+        let found = find::first_of(&context.server.possible_registries(), &trust, console).await?;
         console.say(&format!(
             "the registry of {} is {found}",
             context.server_url
@@ -265,7 +259,7 @@ async fn act_until_stopped(
         outcome = act(decided, vars, console, done) => return outcome,
         stopped = stop.received() => stopped,
     };
-    publish::look_again(decided, done, console).await;
+    truth::look_again(decided, done, console).await;
     Err(stopped.into())
 }
 
@@ -277,7 +271,7 @@ async fn act(
 ) -> anyhow::Result<()> {
     match decided.mode {
         Mode::Plan | Mode::Post => Ok(()),
-        Mode::Check => publish::check(decided, console).await,
+        Mode::Check => preflight::check(decided, console).await,
         Mode::Publish => publish::publish(decided, vars, console, done).await,
     }
 }

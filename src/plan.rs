@@ -3,41 +3,37 @@
 mod besides;
 pub(crate) mod build;
 mod cache;
-#[cfg(test)]
-mod commit_names;
 pub(crate) mod decision;
 mod destination;
 mod docker;
-pub(crate) mod facts;
-pub(crate) mod flaw;
 pub(crate) mod labels;
-pub(crate) mod metadata;
-pub(crate) mod moment;
-mod names;
+pub(crate) mod names;
+pub(crate) mod tag_order;
+pub(crate) mod tags;
+
+#[cfg(test)]
+mod commit_names;
 #[cfg(test)]
 mod proofs;
-pub(crate) mod rules;
 #[cfg(test)]
 mod tag_table;
-pub(crate) mod tags;
-pub(crate) mod template;
-pub(crate) mod version;
 
 use chrono::{DateTime, Utc};
 
 use crate::context::Context;
-use crate::image::{ImageName, Tag, Tagged};
+use crate::context::facts::Facts;
+use crate::error::Problem;
+use crate::image::Tagged;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
+use crate::inputs::annotation_levels::Levels;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::outputs::is_files;
 use crate::inputs::{Inputs, Push};
-use crate::problem::Problem;
-use build::{BuildRequest, Image, Pusher};
-use decision::{Floating, PushDecision};
-use facts::Facts;
-use labels::level::Levels;
-pub(crate) use names::needs_registry;
-use tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
+use crate::plan::build::{BuildRequest, Image, Pusher};
+use crate::plan::decision::{Floating, PushDecision};
+use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 
 /// Everything that was decided before anything is done.
 #[derive(Debug)]

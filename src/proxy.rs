@@ -2,7 +2,7 @@
 
 use reqwest::{NoProxy, Proxy, Url};
 
-use crate::problem::Problem;
+use crate::error::Problem;
 use crate::vars::Vars;
 
 /// This machine: what is sent to it stays on it.
@@ -81,7 +81,7 @@ fn unusable(name: &str, because: String) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     #[track_caller]
     fn check(variables: &[(&str, &str)], expected: &[(&str, &str)]) {

@@ -3,13 +3,14 @@
 mod candidate;
 mod commit_tags;
 mod floating;
-mod preflight;
+pub(crate) mod preflight;
 mod promote;
 mod push;
 mod second_look;
 mod settle;
 mod standing;
-mod truth;
+mod tag_update;
+pub(crate) mod truth;
 mod visibility;
 
 #[cfg(test)]
@@ -25,21 +26,32 @@ use std::path::Path;
 use anyhow::Context as _;
 use futures_util::future::join_all;
 
-use crate::Decided;
-use crate::engine::{self, Builder, Built, Engine, LocalImage, Means, Record};
-use crate::image::{Digest, ImageName, Tag};
+use crate::buildx::builder::Builder;
+use crate::buildx::progress::Record;
+use crate::buildx::version;
+use crate::buildx::{Built, Engine, Means};
+use crate::console::Console;
+use crate::context::event::OwnerKind;
+use crate::deadline::{Pace, Patience};
+use crate::docker::images;
+use crate::docker::images::LocalImage;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
-use crate::problem::Problem;
-use crate::registry::catalogue::OwnerKind;
-use crate::registry::{Manifest, Pace, Patience, Proof, Provider, Registry, Subject};
+use crate::publish::candidate::{Found, Home};
+use crate::publish::commit_tags::Claim;
+use crate::publish::settle::settle;
+use crate::publish::tag_update::Settling;
+use crate::registry::Registry;
+use crate::registry::catalogue::Subject;
+use crate::registry::proof::Proof;
+use crate::registry::provider::Provider;
 use crate::vars::Vars;
-use crate::workflow::Console;
-use candidate::{Found, Home};
-use commit_tags::Claim;
-pub(crate) use preflight::check;
-use settle::{Settling, settle};
-pub(crate) use truth::look_again;
+use crate::{Decided, buildx};
 
 /// What was achieved, kept although a later part may fail.
 #[derive(Debug, Default)]
@@ -102,7 +114,7 @@ pub(crate) async fn publish(
 ) -> anyhow::Result<()> {
     let plan = &decided.plan;
     if plan.candidate.is_none() {
-        engine::require_sources(vars, &plan.build)?;
+        buildx::require_sources(vars, &plan.build)?;
     }
     let mut registries = if plan.push.is_push() {
         connect(decided, Pace::REAL, console).await?
@@ -112,7 +124,7 @@ pub(crate) async fn publish(
     let may_build = !plan.is_promotion();
     let (outlook, recent) = tokio::join!(
         preflight::before_the_build(decided, &registries, console),
-        engine::require_recent(vars, may_build.then_some(&plan.build))
+        version::require_recent(vars, may_build.then_some(&plan.build))
     );
     let preflight::Outlook { not_pushed, down } = outlook?;
     recent?;
@@ -146,7 +158,7 @@ async fn publish_to(
         return promote::promote(decided, registries, &found, console, done).await;
     }
     if plan.candidate.is_some() {
-        engine::require_sources(vars, &plan.build)?;
+        buildx::require_sources(vars, &plan.build)?;
     }
     if pushes {
         let claim = Claim {
@@ -229,7 +241,7 @@ impl Workshop<'_> {
 
     /// Builds the image into a folder, for us to push.
     async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, Found)> {
-        let folder = engine::folder_for_build(self.vars)?;
+        let folder = images::folder_for_build(self.vars)?;
         let request = &self.decided.plan.build;
         let built = self
             .build_into(Some(folder.path()), request, record)
@@ -312,7 +324,7 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     }
     let texts: Vec<String> = failures
         .iter()
-        .map(|error| crate::problem::Explanation::of(error).to_string())
+        .map(|error| crate::error::Explanation::of(error).to_string())
         .collect();
     Err(Problem::new(
         format!("{} images are not published as they should be", texts.len()),

@@ -3,31 +3,26 @@
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
 mod access;
-mod answer;
+pub(crate) mod answer;
 pub(crate) mod as_docker;
 mod blob;
 mod call;
 pub(crate) mod catalogue;
 pub(crate) mod copy;
-mod find;
+pub(crate) mod find;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
-mod identity;
-mod layout;
-mod manifest;
-pub(crate) mod order;
-mod origin;
-mod owner;
-pub(crate) mod patience;
-mod proof;
-mod provider;
-mod referrers;
-mod refusal;
-mod reply;
+pub(crate) mod identity;
+pub(crate) mod origin;
+pub(crate) mod proof;
+pub(crate) mod provider;
+pub(crate) mod referrers;
+pub(crate) mod refusal;
+pub(crate) mod reply;
 mod stream;
-mod tags;
+pub(crate) mod tags;
 mod token;
-mod upload;
+pub(crate) mod upload;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -36,27 +31,19 @@ use std::time::Duration;
 use anyhow::Context as _;
 use reqwest::{Method, Url};
 
+use crate::console::Console;
+use crate::context::server::{Kind, is_loopback};
 use crate::credentials::Login;
-use crate::image::{Digest, Tag};
-use crate::server::{Kind, is_loopback};
-use crate::trust::Trust;
-use crate::workflow::Console;
-use access::{Access, Scope};
-pub(crate) use answer::{Reach, Trouble};
-pub(crate) use as_docker::{Unfit, as_docker};
-use call::{Call, Missing};
-pub(crate) use catalogue::Subject;
-pub(crate) use find::first_of;
-pub(crate) use identity::Identity;
-pub(crate) use layout::{Layout, Present};
-pub(crate) use manifest::Manifest;
-pub(crate) use origin::Origin;
-pub(crate) use patience::{Pace, Patience};
-pub(crate) use proof::{PlatformImage, Proof};
-pub(crate) use provider::Provider;
-pub(crate) use refusal::{AGAIN, half_way, push_refusal, read_refusal, refusal};
-use reply::Answer;
-pub(crate) use tags::{TagList, Tagged};
+use crate::deadline::{Pace, Patience};
+use crate::image::digest::Digest;
+use crate::image::manifest;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
+use crate::registry::access::{Access, Scope};
+use crate::registry::answer::Trouble;
+use crate::registry::call::{Call, Missing};
+use crate::registry::reply::Answer;
+use crate::tls::Trust;
 
 /// A connection to one registry with one login.
 #[derive(Debug)]
@@ -216,7 +203,7 @@ impl Repository<'_> {
         let manifest = self
             .call(call.missing(Missing::MayTurnUp))
             .await
-            .map(Manifest::of)?;
+            .map(Manifest::from)?;
         self.check_digest(digest, &manifest.bytes)?;
         Ok(manifest)
     }

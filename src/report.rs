@@ -2,6 +2,7 @@
 
 mod bake;
 mod markdown;
+pub(crate) mod metadata;
 mod outputs;
 mod plan;
 mod summary;
@@ -10,16 +11,17 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use crate::Decided;
-use crate::image::{Digest, ImageName};
+use crate::console::Console;
+use crate::context::server::Kind;
+use crate::error::{Explanation, Problem};
+use crate::image::digest::Digest;
+use crate::image::name::ImageName;
 use crate::inputs::Mode;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
-use crate::problem::{Explanation, Problem};
 use crate::publish::Done;
-use crate::registry::Proof;
-use crate::server::Kind;
+use crate::registry::proof::Proof;
 use crate::vars::Vars;
-use crate::workflow::Console;
 
 /// Everything there is to say about a run, however far it came.
 #[derive(Debug, Default)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, Utc};
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// The environment variables and the working directory the program was started with.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Component, Path, PathBuf};
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// The workspace: paths of inputs start at its root and must not leave it.
 #[derive(Clone, Copy, Debug)]
@@ -144,7 +144,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     /// A workspace with a file and a folder beside it that it links to.
     fn world() -> tempfile::TempDir {

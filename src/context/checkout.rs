@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use chrono::{DateTime, Utc};
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// What a checkout knows; each fact may be unknown, for example before the first commit.
 #[derive(Debug, Default)]

@@ -12,7 +12,7 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::Value;
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// What the payload at `GITHUB_EVENT_PATH` says.
 #[derive(Clone, Debug, Default)]
@@ -179,6 +179,14 @@ impl RepositoryFacts {
 fn text_at(value: &Value, pointer: &str) -> Option<String> {
     let text = value.pointer(pointer)?.as_str()?;
     Some(text.replace('\0', "\u{fffd}"))
+}
+
+/// Whose packages they are: the settings live at another address for each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OwnerKind {
+    User,
+    /// Also when nothing is known.
+    Organization,
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@
 //!
 //! <https://docs.github.com/en/actions/reference/workflows-and-actions/events-that-trigger-workflows>
 
-use super::Context;
+use crate::context::Context;
 
 impl Context {
     /// Whether the run has the rights of this repository although it is about a head of its own.

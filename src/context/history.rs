@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use gix::ObjectId;
 
-use super::checkout;
+use crate::context::checkout;
 use crate::vars::Vars;
 
 /// How the published commit relates to another one in the history of the repository.

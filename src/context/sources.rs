@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use super::checkout::{self, Checkout};
-use super::{Context, GitRef};
-use crate::problem::Problem;
+use crate::context::checkout::Checkout;
+use crate::context::{Context, GitRef, checkout};
+use crate::error::Problem;
 use crate::vars::Vars;
 
 impl Context {

@@ -11,9 +11,9 @@ use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::{Login, no_login};
-use crate::engine::child;
-use crate::problem::Problem;
+use crate::child;
+use crate::credentials::{Login, no_login};
+use crate::error::Problem;
 use crate::secret::Secret;
 use crate::vars::Vars;
 
@@ -113,7 +113,7 @@ mod tests {
     use std::os::unix::fs::PermissionsExt as _;
 
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     /// What a helper that is this shell script answers, and its folder.
     async fn asked(

@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use sha2::{Digest as _, Sha256};
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// A sha256 content digest: `sha256:` and 64 lowercase hex digits
 /// (<https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests>).

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::problem::Problem;
+use crate::error::Problem;
 
 /// A registry host and a repository path, lowercase, for example `ghcr.io/acme/widget`.
 ///
@@ -158,7 +158,7 @@ impl fmt::Display for ImageName {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     #[track_caller]
     fn check(text: &str, expected: &str) {

@@ -4,7 +4,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
-use super::digest::hex;
+use crate::image::digest::hex;
 
 /// An image tag: `[A-Za-z0-9_][A-Za-z0-9._-]{0,127}`
 /// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#pulling-manifests>).

@@ -1,9 +1,9 @@
 //! The inputs `provenance`, `sbom` and `attests`: what BuildKit attests to the image.
 
-use super::given::Given;
-use super::list;
-use super::spec::Spec;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::given::Given;
+use crate::inputs::list;
+use crate::inputs::spec::Spec;
 
 /// All that are switched on. `provenance` and `sbom` win over `attests`, as in
 /// docker/build-push-action; nothing is on unless it is asked for.

@@ -1,16 +1,18 @@
 //! `BuildInputs`: what is asked of the build itself.
 
-use super::cache::{self, CacheKind};
-use super::cache_keys::{self, CacheKey};
-use super::given::Given;
-use super::list::{self, Entry};
-use super::sandbox::Sandbox;
-use super::secrets::BuildSecret;
-use super::source::{self, Source};
-use super::spec::Spec;
-use super::{attestations, outputs, platform};
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::image::platform;
+use crate::inputs::cache::CacheKind;
+use crate::inputs::cache_keys::CacheKey;
+use crate::inputs::given::Given;
+use crate::inputs::list::Entry;
+use crate::inputs::platforms;
+use crate::inputs::sandbox::Sandbox;
+use crate::inputs::secrets::BuildSecret;
+use crate::inputs::source::Source;
+use crate::inputs::spec::Spec;
+use crate::inputs::{attestations, cache, cache_keys, list, outputs, source};
 use crate::secret::Secret;
 
 /// What is asked of the build; each list in the order it was written.
@@ -61,7 +63,7 @@ impl Call {
 
 impl BuildInputs {
     pub(super) fn read(given: &Given, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
-        let platforms = platform::parse(given.untrimmed("platforms"))?;
+        let platforms = platforms::parse(given.untrimmed("platforms"))?;
         let load = given.flag("load", false)?;
         if load && platforms.len() > 1 {
             return Err(loads_one_platform());

@@ -3,13 +3,12 @@
 //! Names and meaning are those of docker/setup-buildx-action.
 
 mod append;
-mod node;
+pub(crate) mod node;
 
-use super::{Given, list};
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::builder::node::{Node, Tls, runs_already};
+use crate::inputs::{Given, list};
 use crate::vars::Vars;
-use node::runs_already;
-pub(crate) use node::{Node, Tls};
 
 /// What is said about the builder.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -242,8 +241,8 @@ fn engine_takes_nothing(other: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Explanation;
     use crate::inputs::Inputs;
-    use crate::problem::Explanation;
     use expect_test::{Expect, expect};
 
     fn read(inputs: &[(&str, &str)]) -> anyhow::Result<BuilderInputs> {

@@ -1,10 +1,11 @@
 //! The inputs `cache`, `cache-from` and `cache-to`.
 
-use super::list::{self, Entry};
-use super::spec::Spec;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
 use crate::image::name::lowercase_reference;
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::inputs::list;
+use crate::inputs::list::Entry;
+use crate::inputs::spec::Spec;
 
 /// The input `cache`: where the layers of a build are kept for the next one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 //! takes keys from there too: those of S3 as the AWS tools do, the token of GitHub's cache as the runner gives
 //! it (<https://github.com/docker/buildx/blob/v0.29.1/util/buildflags/cache.go>).
 
-use super::spec::Spec;
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::inputs::spec::Spec;
 use crate::secret::Secret;
 
 /// A variable for the child that builds.

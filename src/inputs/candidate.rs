@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use super::given::Given;
-use crate::image::name::{lowercase_reference, starts_with_host};
-use crate::image::{Digest, ImageName, Tag};
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::image::digest::Digest;
+use crate::image::name::{ImageName, lowercase_reference, starts_with_host};
+use crate::image::tag::Tag;
+use crate::inputs::given::Given;
 
 /// What is published in place of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +139,7 @@ impl Reference {
 
 /// A problem's cause with the rule of this input.
 fn flaw(problem: Problem) -> Flaw {
-    let explanation = crate::problem::Explanation::of(&problem.into());
+    let explanation = crate::error::Explanation::of(&problem.into());
     let because = explanation.because.into_iter().next();
     Flaw::new(because.unwrap_or(explanation.what), RULE)
 }

@@ -3,9 +3,10 @@
 
 use serde::Deserialize;
 
-use super::Given;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::Given;
 use crate::secret::Secret;
+use crate::tls::CaCert;
 
 /// What is asked of the registries.
 #[derive(Debug)]
@@ -13,15 +14,6 @@ pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
     pub(crate) ca_cert: Option<CaCert>,
-}
-
-/// The input `ca-cert`: authorities that are trusted beside those of the system.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum CaCert {
-    /// The certificates themselves, in PEM form.
-    Text(String),
-    /// A file of the workspace.
-    File(String),
 }
 
 /// The input `floating-tags`: which way a tag such as `latest`, `1.2` or a branch may move.
@@ -63,16 +55,6 @@ impl DestinationInputs {
             registry_auth: registry_auth(given.text("registry-auth").unwrap_or_default())?,
             ca_cert: given.text("ca-cert").map(CaCert::of),
         })
-    }
-}
-
-impl CaCert {
-    fn of(text: &str) -> Self {
-        if text.contains("-----BEGIN") {
-            Self::Text(text.to_owned())
-        } else {
-            Self::File(text.to_owned())
-        }
     }
 }
 
@@ -137,7 +119,7 @@ fn host(registry: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
     use expect_test::{Expect, expect};
 
     #[expect(

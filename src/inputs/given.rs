@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use super::NAMES;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::names::NAMES;
 use crate::secret::Secret;
 use crate::vars::Vars;
 

@@ -7,8 +7,8 @@
 //! second where an entry has fields; inputs that are plain lists split at the commas. The crate `csv` takes every text for CSV, so whether the
 //! quotes are sound is decided here, and unescaping is left to it.
 
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
 
 /// One entry of a list input, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -237,7 +237,7 @@ fn split(text: &str) -> Vec<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     #[track_caller]
     fn check(text: &str, expected: &[(usize, &[&str])]) {

@@ -1,9 +1,10 @@
 //! The input `outputs`: where the result of a build goes besides the registry.
 
-use super::list::{self, Entry};
-use super::spec::Spec;
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::inputs::list;
+use crate::inputs::list::Entry;
+use crate::inputs::spec::Spec;
 
 const KINDS: &[&str] = &[
     "image",
@@ -83,7 +84,7 @@ fn check(output: Spec) -> Result<Spec, Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     #[test]
     fn outputs_are_read_as_buildx_reads_them() {

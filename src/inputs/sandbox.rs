@@ -2,10 +2,11 @@
 
 use std::net::IpAddr;
 
-use super::given::Given;
-use super::list::{self, Entry};
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::inputs::given::Given;
+use crate::inputs::list;
+use crate::inputs::list::Entry;
 
 /// What the inputs ask for; nothing means the engine's own way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -115,7 +116,7 @@ fn ulimit(text: &str) -> Result<(), Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
     use crate::vars::Vars;
 
     fn read(variables: &[(&str, &str)]) -> Result<Sandbox, Problem> {

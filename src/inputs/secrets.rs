@@ -1,9 +1,10 @@
 //! The inputs `secrets`, `secret-envs` and `secret-files`: what a build may see and nobody else.
 
-use super::given::Given;
-use super::list::{self, Entry};
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::inputs::given::Given;
+use crate::inputs::list;
+use crate::inputs::list::Entry;
 use crate::secret::Secret;
 use crate::vars::Vars;
 
@@ -92,7 +93,7 @@ fn not_set(variable: &str) -> Flaw {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
 
     fn parse(variables: &[(&str, &str)]) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
         let vars = Vars::of(variables);

@@ -1,6 +1,6 @@
 //! Where files of a build come from: a folder of the workspace, the repository, or an address.
 
-use crate::plan::flaw::Flaw;
+use crate::error::flaw::Flaw;
 
 /// A build context as its author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]

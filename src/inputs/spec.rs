@@ -1,8 +1,8 @@
 //! `Spec`: what buildx calls an output, a cache or an attestation: `type=…` and its attributes.
 
-use super::list::Entry;
-use crate::plan::flaw::Flaw;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::inputs::list::Entry;
 
 /// A type and its attributes in the order they were written, no key twice: of two, buildx would silently
 /// take the last.
@@ -156,7 +156,7 @@ mod tests {
             ("dest=x,y=z", "it has no `type`"),
             ("type=local,out", "`out` is no `key=value`"),
         ] {
-            let explanation = crate::problem::Explanation::of(&parse(text).unwrap_err().into());
+            let explanation = crate::error::Explanation::of(&parse(text).unwrap_err().into());
             assert_eq!(explanation.because, [cause]);
         }
     }

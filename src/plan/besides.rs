@@ -1,12 +1,14 @@
 //! The references that a run writes besides the tags of the rules.
 
-use super::tags::PlannedTag;
-use super::{Plan, docker};
 use crate::context::Context;
-use crate::image::{ImageName, Tag, Tagged};
+use crate::image::Tagged;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 use crate::inputs::Inputs;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
+use crate::plan::tags::PlannedTag;
+use crate::plan::{Plan, docker};
 
 /// The names that may be pushed as `primary` although no rule gives that tag. A builder that the run creates
 /// pushes by digest; whether one is created on its own account, only the engine knows.

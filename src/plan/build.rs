@@ -1,6 +1,6 @@
 //! `BuildRequest`: what is asked of the engine, as a value.
 
-pub(super) mod fetch;
+pub(crate) mod fetch;
 mod outputs;
 pub(crate) mod place;
 
@@ -8,17 +8,17 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
-use super::cache::Cache;
-use super::labels::level::Levels;
 use crate::context::Context;
 use crate::image::Tagged;
 use crate::inputs::Inputs;
+use crate::inputs::annotation_levels::Levels;
 use crate::inputs::build::Call;
 use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::spec::Spec;
-use place::Place;
+use crate::plan::build::place::Place;
+use crate::plan::cache::Cache;
 
 /// One build, complete: the engine only has to carry it out.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,9 +4,10 @@
 //! into every later image. So a build writes under its own name only, reads what its base and the default
 //! branch left, and nothing of a pull request is ever read by anything but that pull request.
 
-use super::facts::Facts;
+use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
-use crate::image::{ImageName, Tag};
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 use crate::inputs::build::BuildInputs;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::spec::Spec;

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::Plan;
 use crate::context::Context;
 use crate::inputs::Inputs;
+use crate::plan::Plan;
 use crate::vars::Vars;
 
 const BASE: &str = "ba5eba5eba5eba5eba5eba5eba5eba5eba5eba5e";

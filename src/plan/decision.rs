@@ -1,10 +1,10 @@
 //! To push or only to build, and why.
 
 use crate::context::Context;
+use crate::context::server::is_loopback;
+use crate::error::Problem;
 use crate::inputs::destination::FloatingTags;
 use crate::inputs::{Inputs, Push};
-use crate::problem::Problem;
-use crate::server::is_loopback;
 
 /// Whether the image goes to the registry; the reason completes the sentence "because ...".
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,10 +2,10 @@
 //! owners the token is not good for.
 
 use crate::context::Context;
-use crate::image::ImageName;
+use crate::context::server::Kind;
+use crate::error::Problem;
+use crate::image::name::ImageName;
 use crate::inputs::Inputs;
-use crate::problem::Problem;
-use crate::server::Kind;
 
 /// Hosts that differ from `ghcr.io` by a slip and are somebody's.
 const REAL: &[&str] = &["gcr.io"];

@@ -3,12 +3,12 @@
 //! <https://docs.github.com/en/enterprise-server@3.20/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>.
 
 use crate::context::Context;
-use crate::image::ImageName;
+use crate::context::server::Kind;
+use crate::error::Problem;
+use crate::image::name::ImageName;
 use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::outputs::is_image;
-use crate::problem::Problem;
-use crate::server::Kind;
 
 pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same";
 

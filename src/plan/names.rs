@@ -1,12 +1,12 @@
 //! `images` + registry -> the names the image is published under.
 
-use super::{destination, docker};
 use crate::context::Context;
-use crate::image::ImageName;
+use crate::context::server::Kind;
+use crate::error::Problem;
+use crate::image::name::ImageName;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::{Inputs, Push};
-use crate::problem::Problem;
-use crate::server::Kind;
+use crate::plan::{destination, docker};
 
 /// The names, and what is to be said about them.
 pub(super) struct Names {

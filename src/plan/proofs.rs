@@ -9,14 +9,13 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
 use proptest::{prop_assert, prop_assert_eq};
 
-use super::Plan;
 use crate::context::Context;
-use crate::corpus;
-use crate::image::Tag;
+use crate::error::Explanation;
+use crate::image::tag::Tag;
 use crate::inputs::Inputs;
-use crate::problem::Explanation;
-use crate::proof::{self, Proof};
+use crate::plan::Plan;
 use crate::vars::Vars;
+use testkit::{corpus, proof, proof::Proof};
 
 /// The grammar of the OCI distribution specification.
 fn is_valid(tag: &str) -> bool {

@@ -3,11 +3,12 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::facts::Facts;
-use super::rules::{self, TYPES, flavor};
-use super::tags::tags;
 use crate::context::Context;
 use crate::context::event::Event;
+use crate::context::facts::Facts;
+use crate::inputs::tags;
+use crate::inputs::tags::{TYPES, flavor};
+use crate::plan::tags::tags;
 use crate::vars::Vars;
 
 /// A row: the words in backticks of each cell.
@@ -60,7 +61,7 @@ fn given(row: &Row<'_>) -> Vec<String> {
     let repository = json!({"repository": {"name": "widget", "default_branch": "main"}});
     context.event = Event::from_payload(&repository);
     let facts = Facts::new(&context, now, 7);
-    let rules = rules::parse(row.rule).unwrap();
+    let rules = tags::parse(row.rule).unwrap();
     let tags = tags(&rules, &flavor::parse("").unwrap(), &facts).unwrap();
     tags.names.iter().map(ToString::to_string).collect()
 }

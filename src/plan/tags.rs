@@ -2,15 +2,15 @@
 
 mod emitted;
 
-use super::facts::Facts;
-use super::flaw::Flaw;
-use super::rules::flavor::{Affix, Flavor, Latest};
-use super::rules::{TagRule, not_a_boolean};
-use super::version::line::VersionLine;
+use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
-use crate::image::Tag;
-use crate::problem::Problem;
-use emitted::{Emitted, Silent};
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::image::tag::Tag;
+use crate::inputs::tags::flavor::{Affix, Flavor, Latest};
+use crate::inputs::tags::version::line::VersionLine;
+use crate::inputs::tags::{TagRule, not_a_boolean};
+use crate::plan::tags::emitted::{Emitted, Silent};
 
 /// The tags of a run, and what became of every rule.
 #[derive(Debug)]
@@ -242,7 +242,8 @@ pub(crate) fn own_tag(context: &Context, digits: usize) -> Tag {
 mod tests {
     use super::*;
     use crate::context::event::Event;
-    use crate::plan::rules::{self, flavor};
+    use crate::inputs::tags;
+    use crate::inputs::tags::flavor;
     use crate::vars::Vars;
     use serde_json::json;
 
@@ -266,7 +267,7 @@ mod tests {
     fn decided(context: &Context, rules: &str, flavor: &str) -> Result<Tags, Problem> {
         let now = "2026-11-20T12:00:00Z".parse().unwrap();
         let facts = Facts::new(context, now, 7);
-        tags(&rules::parse(rules)?, &flavor::parse(flavor)?, &facts)
+        tags(&tags::parse(rules)?, &flavor::parse(flavor)?, &facts)
     }
 
     #[track_caller]

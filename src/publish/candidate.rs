@@ -2,17 +2,24 @@
 
 use anyhow::Context as _;
 
-use super::{Registries, names_in, subject};
 use crate::Decided;
-use crate::engine::{self, Export, LocalImage};
-use crate::image::{ImageName, Tag};
+use crate::console::Console;
+use crate::deadline::{Pace, Patience};
+use crate::docker::images;
+use crate::docker::images::{Export, LocalImage};
+use crate::error::Problem;
+use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
+use crate::image::platform::is_same;
+use crate::image::tag::Tag;
 use crate::inputs::candidate::{Candidate, Place, Reference};
-use crate::inputs::platform::is_same;
 use crate::plan::tags::commit_tag;
-use crate::problem::Problem;
-use crate::registry::{Manifest, Origin, Pace, Patience, Repository, Trouble, read_refusal};
+use crate::publish::{Registries, names_in, subject};
+use crate::registry::Repository;
+use crate::registry::answer::Trouble;
+use crate::registry::origin::Origin;
+use crate::registry::refusal::read_refusal;
 use crate::vars::Vars;
-use crate::workflow::Console;
 
 /// An image that is about to be published.
 pub(super) struct Found {
@@ -136,7 +143,7 @@ impl Search<'_> {
 
     async fn in_engine(&self, name: &str, vars: &Vars) -> anyhow::Result<Found> {
         let unread = format!("cannot get the image `{name}` from the engine");
-        let problem = match engine::export(name, vars, self.console).await? {
+        let problem = match images::export(name, vars, self.console).await? {
             Export::Image(image, root) => {
                 require_digest(name, &root)?;
                 return Ok(self.local(image, root).await);
@@ -306,7 +313,7 @@ fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Pro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::Digest;
+    use crate::image::digest::Digest;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 

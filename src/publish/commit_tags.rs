@@ -2,11 +2,18 @@
 
 use std::time::Duration;
 
-use super::{Registries, names_in, subject};
 use crate::Decided;
-use crate::image::{Digest, ImageName, Tag};
-use crate::problem::Problem;
-use crate::registry::{Manifest, Origin, Patience, Repository, Trouble, read_refusal};
+use crate::deadline::Patience;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
+use crate::publish::{Registries, names_in, subject};
+use crate::registry::Repository;
+use crate::registry::answer::Trouble;
+use crate::registry::origin::Origin;
+use crate::registry::refusal::read_refusal;
 
 /// The image that is about to be published.
 pub(super) struct Claim<'a> {

@@ -3,7 +3,7 @@
 //!
 //! `make faults` prints the tables. Uploads are the engine's: the tests with the real engine spoil those.
 
-pub(super) mod world;
+pub(crate) mod world;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -12,8 +12,8 @@ use expect_test::expect;
 use futures_util::{StreamExt, stream};
 use ghcr_double::{Denial, Endpoint, Fault};
 
-use crate::problem::Explanation;
-use world::{Outcome, SPEED, World};
+use crate::error::Explanation;
+use crate::publish::faults::world::{Outcome, SPEED, World};
 
 /// A kind of fault, and what it does to a request.
 struct Kind {

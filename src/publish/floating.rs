@@ -5,50 +5,19 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
-use super::Skipped;
-use super::settle::Settling;
-use super::standing::Listed;
-use crate::image::{Digest, Tag};
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
+use crate::plan::tag_order::{Standing, Unanswered};
 use crate::plan::tags::PlannedTag;
-use crate::registry::order::{Standing, Unanswered};
-use crate::registry::{Manifest, PARALLEL, Tagged, Trouble};
-
-/// A floating tag that points to our image, or may, and what it pointed to before our last write.
-pub(super) struct Moved {
-    pub(super) tag: Tag,
-    pub(super) before: Option<Manifest>,
-}
+use crate::publish::Skipped;
+use crate::publish::standing::Listed;
+use crate::publish::tag_update::{Moved, Refused, Settling};
+use crate::registry::PARALLEL;
+use crate::registry::answer::Trouble;
 
 /// How long an answer is good enough to write by; after that the question is asked again.
 const FRESH: Duration = Duration::from_secs(5);
-/// How often a conditional write may be refused although the tag shows the same image: its entity tag is
-/// then of no use, for example a weak one (<https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1>).
-const MAX_UNCHANGED: u32 = 2;
-
-/// Conditional writes that were refused although the tag still shows the same image.
-#[derive(Default)]
-pub(super) struct Refused {
-    shown: Option<Digest>,
-    times: u32,
-}
-
-impl Refused {
-    pub(super) fn count(&mut self, shown: Option<&Tagged>) {
-        let shown = shown.map(|shown| shown.manifest.digest.clone());
-        self.times = if self.shown == shown { self.times } else { 0 } + 1;
-        self.shown = shown;
-    }
-
-    /// The condition for the next write over what is shown.
-    pub(super) fn condition<'a>(&self, shown: Option<&'a Tagged>) -> Option<&'a str> {
-        let shown = shown?;
-        let is_useless =
-            self.times >= MAX_UNCHANGED && self.shown.as_ref() == Some(&shown.manifest.digest);
-        shown.etag.as_deref().filter(|_| !is_useless)
-    }
-}
-
 impl Settling<'_> {
     /// Moves each of the tags unless it shows something newer.
     pub(super) async fn advance_all(

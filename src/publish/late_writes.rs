@@ -2,7 +2,7 @@
 
 use ghcr_double::{Conditions, Denial, Endpoint, Fault, Seen};
 
-use super::faults::world::{Outcome, World};
+use crate::publish::faults::world::{Outcome, World};
 
 /// The whole publication; `meanwhile` is called before each request passes.
 async fn publish(world: &World, mut meanwhile: impl FnMut(&Seen)) -> Outcome {

@@ -6,14 +6,16 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::error::Elapsed;
 
-use super::{Registries, connect, subject};
 use crate::Decided;
-use crate::image::ImageName;
+use crate::console::Console;
+use crate::deadline::{Pace, Patience};
+use crate::error::{Explanation, Problem};
+use crate::image::name::ImageName;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
-use crate::problem::{Explanation, Problem};
-use crate::registry::{Pace, Patience, Reach, Registry, Trouble, refusal};
-use crate::workflow::Console;
+use crate::publish::{Registries, connect, subject};
+use crate::registry::answer::{Reach, Trouble};
+use crate::registry::{Registry, refusal};
 
 /// For a hiccup: the build takes its time, and the push shows whether the registry is well again.
 const HICCUP: Duration = Duration::from_millis(1500);
@@ -164,7 +166,7 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
         Err(_elapsed) => return Probe::Unclear("it takes too long to answer".to_owned()),
     };
     let subject = subject(decided, name);
-    let refused = |what: String| Probe::Refused(refusal(&what, &subject, &trouble));
+    let refused = |what: String| Probe::Refused(refusal::refusal(&what, &subject, &trouble));
     match &trouble {
         Trouble::Denied { .. } if !trouble.is_passing() && !registry.has_login() => {
             let host = name.registry();
@@ -177,7 +179,7 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
             ..
         } => {
             let what = format!("cannot reach the registry `{}`", name.registry());
-            Probe::Down(refusal(&what, &subject, &trouble))
+            Probe::Down(refusal::refusal(&what, &subject, &trouble))
         }
         Trouble::Unreachable {
             reach: Reach::WithoutTls | Reach::Untrusted,

@@ -2,17 +2,24 @@
 
 use futures_util::future::join_all;
 
-use super::candidate::{Found, Home};
-use super::commit_tags::Claim;
-use super::{Done, Held, Pushed, Registries, combine, names_in, settle_all, subject};
 use crate::Decided;
-use crate::engine::Built;
-use crate::image::{ImageName, Tag};
+use crate::buildx::Built;
+use crate::console::Console;
+use crate::context::server::Kind;
+use crate::deadline::{Pace, Patience};
+use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 use crate::plan::Plan;
-use crate::registry::copy::{Halted, copy, copy_under};
-use crate::registry::{Manifest, Pace, Patience, Unfit, as_docker, read_refusal, refusal};
-use crate::server::Kind;
-use crate::workflow::Console;
+use crate::publish::candidate::{Found, Home};
+use crate::publish::commit_tags::Claim;
+use crate::publish::{Done, Held, Pushed, Registries, combine, names_in, settle_all, subject};
+use crate::registry::as_docker::Unfit;
+use crate::registry::copy::copy_under;
+use crate::registry::referrers::copy;
+use crate::registry::refusal::read_refusal;
+use crate::registry::upload::Halted;
+use crate::registry::{as_docker, refusal};
 
 /// Copies the image to each name that is not its own, and lets the tags point to it.
 pub(super) async fn promote(
@@ -106,7 +113,7 @@ async fn root_for(
     }
     let origin = found.origin(registries, patience);
     let platform = decided.inputs.build.platforms.first();
-    let converted = as_docker(origin, &found.root, platform.map(String::as_str)).await;
+    let converted = as_docker::as_docker(origin, &found.root, platform.map(String::as_str)).await;
     converted.map_err(|unfit| match unfit {
         Unfit::Image(problem) => problem.into(),
         Unfit::Unread(trouble) => match found.name() {
@@ -144,7 +151,7 @@ async fn copy_to(
         copy(origin, root, target).await?
     };
     if moved.bytes > 0 {
-        let size = crate::engine::timeline::size(moved.bytes);
+        let size = crate::console::units::size(moved.bytes);
         console.say(&format!("{size} went to {name}"));
     }
     Ok(moved.tags)
@@ -157,7 +164,7 @@ fn explain(decided: &Decided, name: &ImageName, found: &Found, halted: &Halted) 
             let what = format!("cannot read `{found}`");
             read_refusal(&what, &subject(decided, source), trouble)
         }
-        Halted::Writing(trouble) => refusal(
+        Halted::Writing(trouble) => refusal::refusal(
             &format!("cannot push `{name}`"),
             &subject(decided, name),
             trouble,

@@ -2,15 +2,18 @@
 
 use anyhow::Context as _;
 
-use crate::Decided;
-use crate::engine::{Built, PushFailed, Record};
-use crate::image::ImageName;
+use crate::buildx::Built;
+use crate::buildx::progress::Record;
+use crate::buildx::progress::push_watch::PushFailed;
+use crate::deadline::{Pace, Patience};
+use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
-use crate::registry::catalogue::{self, Diagnosis, Prospect};
-use crate::registry::{PERMANENT_AFTER, Pace, Patience, patience, push_refusal};
-
-use super::preflight::{Probe, probe};
-use super::{Registries, Workshop, subject};
+use crate::publish::preflight::{Probe, probe};
+use crate::publish::{Registries, Workshop, subject};
+use crate::registry::catalogue::{Diagnosis, Prospect};
+use crate::registry::refusal::push_refusal;
+use crate::registry::{PERMANENT_AFTER, catalogue};
+use crate::{Decided, deadline};
 
 /// What the engine pushed, and what it could not.
 pub(super) struct Pushed {
@@ -54,7 +57,7 @@ pub(super) async fn build_and_push(
         tries += 1;
         let patience = patience.get_or_insert_with(begin);
         let name = failed.name(&request);
-        let asked = patience::hint(&failed.cause);
+        let asked = deadline::hint(&failed.cause);
         let diagnosis = diagnose(decided, registries, &name, &failed).await;
         let prospect = diagnosis.as_ref().map(|known| known.prospect);
         repeated = if is_mistake(prospect) {

@@ -8,10 +8,11 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use ghcr_double::{Account, Conditions, Double, Gate, Package, Repository, Seen};
 
-use super::faults::world::{self, CONSOLE};
-use super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
-use crate::problem::Explanation;
-use crate::registry::{Pace, Patience};
+use crate::deadline::{Pace, Patience};
+use crate::error::Explanation;
+use crate::publish::faults::world;
+use crate::publish::faults::world::CONSOLE;
+use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
 
 const NAME: &str = "acme/widget";
 const TOKEN: &str = "ghs_of-the-races";

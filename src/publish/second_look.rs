@@ -5,15 +5,18 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
-use super::Skipped;
-use super::floating::Refused;
-use super::settle::Settling;
-use super::standing::Listed;
-use crate::image::Tag;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
+use crate::plan::tag_order::{Answer, MAX_ROUNDS, Standing, Unanswered, second_look};
 use crate::plan::tags::PlannedTag;
-use crate::registry::order::{Answer, MAX_ROUNDS, Standing, Unanswered, second_look};
-use crate::registry::{Manifest, PARALLEL, STALE_READS, TagList, Tagged, Trouble};
+use crate::publish::Skipped;
+use crate::publish::standing::Listed;
+use crate::publish::tag_update::Refused;
+use crate::publish::tag_update::Settling;
+use crate::registry::answer::Trouble;
+use crate::registry::tags::{TagList, Tagged};
+use crate::registry::{PARALLEL, STALE_READS};
 
 /// What a tag we moved shows.
 enum Sight {

@@ -1,42 +1,22 @@
 //! One image in one registry: prove it, let the tags point to it, read them back, undo what fails half-way.
 
-use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
-use super::commit_tags::Claim;
-use super::floating::{Moved, Refused};
-use super::{Held, Pushed, Skipped, subject};
-use crate::Decided;
-use crate::context::history::Relation;
-use crate::image::{Digest, ImageName, Tag};
+use crate::context::server::Kind;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
+use crate::plan::tag_order::{MAX_ROUNDS, second_look};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
-use crate::problem::Problem;
-use crate::registry::order::{MAX_ROUNDS, second_look};
-use crate::registry::{
-    AGAIN, Manifest, Proof, Repository, STALE_READS, Subject, Trouble, half_way, refusal,
-};
-use crate::server::Kind;
-use crate::workflow::Console;
-
-/// What settling an image needs to know, and what it has moved so far.
-pub(super) struct Settling<'a> {
-    pub(super) decided: &'a Decided,
-    pub(super) subject: Subject,
-    pub(super) image: &'a Pushed<'a>,
-    pub(super) repository: Repository<'a>,
-    pub(super) console: Console,
-    /// Floating tags that were, or may have been, moved, in the order of the attempts.
-    pub(super) moved: RefCell<Vec<Moved>>,
-    /// How our commit relates to others, as far as it was asked.
-    pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
-    /// The longest time between a question and the write it led to.
-    pub(super) gap: Cell<Duration>,
-    pub(super) last_write: Cell<Instant>,
-}
+use crate::publish::commit_tags::Claim;
+use crate::publish::tag_update::{Moved, Refused, Settling};
+use crate::publish::{Held, Skipped};
+use crate::registry::answer::Trouble;
+use crate::registry::proof::Proof;
+use crate::registry::refusal::{AGAIN, half_way};
+use crate::registry::{Repository, STALE_READS, refusal};
 
 /// How long the truth is looked for after a failure, and tags are put back.
 const AFTERWARDS: Duration = Duration::from_secs(60);
@@ -60,26 +40,6 @@ pub(super) async fn settle(
 }
 
 impl<'a> Settling<'a> {
-    pub(super) fn new(
-        decided: &'a Decided,
-        name: &ImageName,
-        image: &'a Pushed<'a>,
-        repository: Repository<'a>,
-        console: Console,
-    ) -> Self {
-        Self {
-            decided,
-            subject: subject(decided, name),
-            image,
-            repository,
-            console,
-            moved: RefCell::default(),
-            relations: tokio::sync::Mutex::default(),
-            gap: Cell::default(),
-            last_write: Cell::new(Instant::now()),
-        }
-    }
-
     async fn prove(&self, digest: &Digest) -> Result<Proof, Trouble> {
         let tag = &self.decided.plan.primary;
         self.repository.prove(digest, tag).await
@@ -296,7 +256,7 @@ impl<'a> Settling<'a> {
 
     fn unproven(&self, digest: &Digest, trouble: &Trouble) -> Problem {
         let what = format!("cannot prove `{}@{digest}`", self.subject.name);
-        refusal(&what, &self.subject, trouble)
+        refusal::refusal(&what, &self.subject, trouble)
     }
 
     fn unsettled(&self, digest: &Digest, trouble: &Trouble) -> anyhow::Error {

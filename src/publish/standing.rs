@@ -1,13 +1,17 @@
 //! The questions behind a floating tag: which tags there are, what the tag shows, and which is newer.
 
-use crate::image::Tag;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
+use crate::inputs::tags::version::line::VersionLine;
 use crate::plan::decision::Floating;
+use crate::plan::tag_order::{Standing, Unanswered};
 use crate::plan::tags::PlannedTag;
-use crate::plan::version::line::VersionLine;
-use crate::registry::order::{Standing, Unanswered};
-use crate::registry::{Identity, Manifest, Origin, TagList, Tagged, Trouble, refusal};
-
-use super::settle::Settling;
+use crate::publish::tag_update::Settling;
+use crate::registry::answer::Trouble;
+use crate::registry::identity::Identity;
+use crate::registry::origin::Origin;
+use crate::registry::refusal;
+use crate::registry::tags::{TagList, Tagged};
 
 /// The tags of the repository, asked for when a version has to be compared with them.
 pub(super) type Listed = Option<Result<TagList, Unanswered>>;
@@ -150,7 +154,9 @@ impl Settling<'_> {
         let fix = if trouble.is_passing() {
             "run the job again when the registry answers: the build is cached".to_owned()
         } else {
-            refusal(what, &self.subject, trouble).fix().to_owned()
+            refusal::refusal(what, &self.subject, trouble)
+                .fix()
+                .to_owned()
         };
         Unanswered {
             reason: format!("{what}: {trouble}"),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use super::{Done, Held, connect};
 use crate::Decided;
-use crate::registry::{Pace, Patience, Registry};
-use crate::workflow::Console;
+use crate::console::Console;
+use crate::deadline::{Pace, Patience};
+use crate::publish::{Done, Held, connect};
+use crate::registry::Registry;
 
 /// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
 /// removal of the builder come after this question.
@@ -36,7 +37,7 @@ pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Cons
 async fn look(
     decided: &Decided,
     registry: &Registry,
-    digest: &crate::image::Digest,
+    digest: &crate::image::digest::Digest,
     held: &mut Held,
 ) {
     let tags: Vec<_> = decided

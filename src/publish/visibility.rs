@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
-use super::{Held, subject};
 use crate::Decided;
-use crate::image::Tag;
-use crate::registry::{Pace, Patience, Registry, Repository};
-use crate::server::Kind;
-use crate::workflow::Console;
+use crate::console::Console;
+use crate::context::server::Kind;
+use crate::deadline::{Pace, Patience};
+use crate::image::tag::Tag;
+use crate::publish::{Held, subject};
+use crate::registry::{Registry, Repository};
 
 /// A remark is not worth a longer wait.
 const PATIENCE: Duration = Duration::from_secs(5);

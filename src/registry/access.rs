@@ -8,10 +8,10 @@ use reqwest::Url;
 use reqwest::header::WWW_AUTHENTICATE;
 use tokio::time::Instant;
 
-use super::Registry;
-use super::answer::Trouble;
-use super::reply::{Origin, Reply};
-use super::token::{self, Challenge, Granted};
+use crate::registry::answer::Trouble;
+use crate::registry::reply::{Origin, Reply};
+use crate::registry::token::{Challenge, Granted};
+use crate::registry::{Registry, token};
 use crate::secret::Secret;
 
 /// What a call needs to be allowed to do

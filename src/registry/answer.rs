@@ -8,7 +8,8 @@ use reqwest::StatusCode;
 use rustls::InvalidMessage;
 use serde::Deserialize;
 
-use super::{PERMANENT_AFTER, catalogue};
+use crate::oci_layout::LayoutError;
+use crate::registry::{PERMANENT_AFTER, catalogue};
 
 /// Why a call did not succeed.
 #[derive(Debug)]
@@ -114,6 +115,12 @@ impl fmt::Display for Trouble {
 }
 
 impl std::error::Error for Trouble {}
+
+impl From<LayoutError> for Trouble {
+    fn from(LayoutError { title, what }: LayoutError) -> Self {
+        Self::Broken { host: title, what }
+    }
+}
 
 /// The error envelope of the distribution specification
 /// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#error-codes>).

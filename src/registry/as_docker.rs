@@ -3,12 +3,13 @@
 
 use serde_json::{Value, json};
 
-use super::layout::{CONFIG, LAYER, MANIFEST};
-use super::manifest::{Content, Descriptor, Platform};
-use super::{Manifest, Origin, Trouble};
-use crate::image::Digest;
-use crate::inputs::platform;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
+use crate::image::platform;
+use crate::oci_layout::saved::{CONFIG, LAYER, MANIFEST};
+use crate::registry::answer::Trouble;
+use crate::registry::origin::Origin;
 
 /// The limits of that registry
 /// (<https://docs.github.com/en/enterprise-server@3.18/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>).
@@ -172,7 +173,7 @@ fn check_sizes(image: &Content) -> Result<(), Problem> {
         )
         .because(because)
     };
-    let size = crate::engine::timeline::size;
+    let size = crate::console::units::size;
     let large = image.layers.iter().find(|layer| layer.size > LARGEST_LAYER);
     if let Some(layer) = large {
         let what = format!("the layer `{}` has {}", layer.digest, size(layer.size));
@@ -190,7 +191,7 @@ fn check_sizes(image: &Content) -> Result<(), Problem> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::problem::Explanation;
+    use crate::error::Explanation;
     use expect_test::{Expect, expect};
 
     const OCI: &str = "application/vnd.oci.image.manifest.v1+json";

@@ -3,12 +3,13 @@
 
 use reqwest::{Method, StatusCode};
 
-use super::access::Scope;
-use super::call::Call;
-use super::manifest::Descriptor;
-use super::{Repository, Trouble};
-use crate::image::Digest;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::Descriptor;
+use crate::registry::Repository;
+use crate::registry::access::Scope;
+use crate::registry::answer::Trouble;
+use crate::registry::call::Call;
 
 /// Config or layer, by what names it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,11 +8,12 @@ use reqwest::{Method, RequestBuilder, Response, StatusCode, Url};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
-use super::access::Scope;
-use super::answer::{Reach, Trouble};
-use super::patience::{self, Patience};
-use super::reply::{Answer, Origin, Reply};
-use super::{PERMANENT_AFTER, Registry, STALE_READS, catalogue};
+use crate::deadline;
+use crate::deadline::Patience;
+use crate::registry::access::Scope;
+use crate::registry::answer::{Reach, Trouble};
+use crate::registry::reply::{Answer, Origin, Reply};
+use crate::registry::{PERMANENT_AFTER, Registry, STALE_READS, catalogue};
 use crate::secret::Secret;
 
 /// A request as a value, so that it can be sent again.
@@ -133,7 +134,7 @@ impl Registry {
         let said = reply.said();
         let asked = reply.retry_after().or_else(|| {
             let limited = catalogue::is_secondary_limit(&said).then_some(SECONDARY_LIMIT);
-            limited.or_else(|| patience::hint(&said))
+            limited.or_else(|| deadline::hint(&said))
         });
         Trouble::of(&self.host, reply.status, said, asked)
     }
@@ -326,11 +327,11 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::Pace;
     use super::*;
-    use crate::server::Kind;
-    use crate::trust::Trust;
-    use crate::workflow::{Console, Reader, Screen, Stream};
+    use crate::console::{Console, Reader, Screen, Stream};
+    use crate::context::server::Kind;
+    use crate::deadline::Pace;
+    use crate::tls::Trust;
 
     /// A body that never stops and never ends: a byte each second, as time passes here.
     async fn drip(listener: TcpListener) {

@@ -2,12 +2,15 @@
 //!
 //! The texts were collected from public reports; [`entries`] holds them as data.
 
-mod entries;
+pub(crate) mod entries;
 
-use super::Provider;
-use crate::image::ImageName;
-pub(super) use entries::NEEDS_TLS;
-use entries::{ENTRIES, Entry};
+#[cfg(test)]
+mod tests;
+
+use crate::context::event::OwnerKind;
+use crate::image::name::ImageName;
+use crate::registry::catalogue::entries::{ENTRIES, Entry};
+use crate::registry::provider::Provider;
 
 /// What a known text means.
 #[derive(Debug, PartialEq, Eq)]
@@ -42,14 +45,6 @@ pub(crate) struct Subject {
     pub(crate) server_url: String,
     pub(crate) provider: Provider,
     pub(crate) owner: OwnerKind,
-}
-
-/// Whose packages they are: the settings live at another address for each.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OwnerKind {
-    User,
-    /// Also when nothing is known.
-    Organization,
 }
 
 /// The meaning of what was said, when it is known.
@@ -120,6 +115,3 @@ impl Subject {
             .replace("{owner}", owner)
     }
 }
-
-#[cfg(test)]
-mod tests;

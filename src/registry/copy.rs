@@ -6,21 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
 
-use super::blob::Blob;
-use super::call::{Call, Missing};
-use super::manifest::Content;
-use super::origin::Origin;
-use super::upload::Arrival;
-use super::{Manifest, PARALLEL, Repository, Trouble, referrers};
-use crate::image::{Digest, Tag};
-use crate::problem::Problem;
-
-/// Why an image was not copied.
-#[derive(Debug)]
-pub(crate) enum Halted {
-    Reading(Trouble),
-    Writing(Trouble),
-}
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::image::manifest::{Content, Manifest};
+use crate::image::tag::Tag;
+use crate::registry::answer::Trouble;
+use crate::registry::blob::Blob;
+use crate::registry::call::{Call, Missing};
+use crate::registry::origin::Origin;
+use crate::registry::upload::{Arrival, Halted};
+use crate::registry::{PARALLEL, Repository};
 
 /// What a copy moved.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,21 +36,6 @@ pub(super) const MOST_MANIFESTS: usize = 1000;
 /// Bytes of all manifests of one image, which are held until they are written.
 const MOST_BYTES: usize = 64 << 20;
 
-impl Halted {
-    pub(crate) fn trouble(&self) -> &Trouble {
-        match self {
-            Self::Reading(trouble) | Self::Writing(trouble) => trouble,
-        }
-    }
-}
-
-/// Trouble with the target, unless something else is said.
-impl From<Trouble> for Halted {
-    fn from(trouble: Trouble) -> Self {
-        Self::Writing(trouble)
-    }
-}
-
 /// Everything that has to be in a repository before a manifest may be, and the manifest.
 #[derive(Debug, Default)]
 struct Parts {
@@ -72,26 +52,6 @@ pub(super) struct Copied {
     pub(super) moved: Moved,
     /// The subject under which the target filed it, if it did.
     pub(super) subject: Option<String>,
-}
-
-/// Copies the image `root` with everything that refers to it; nothing when it is there already.
-pub(crate) async fn copy(
-    origin: Origin<'_>,
-    root: &Manifest,
-    target: Repository<'_>,
-) -> Result<Moved, Halted> {
-    if origin.is(target) {
-        return Ok(Moved::default());
-    }
-    let Copied {
-        manifests,
-        mut moved,
-        ..
-    } = copy_image(origin, root, target).await?;
-    if let Origin::Repository(source) = origin {
-        moved += referrers::copy_all(source, manifests, target).await?;
-    }
-    Ok(moved)
 }
 
 /// Copies an image without children, and lets `tag` show it: the older Docker registry takes no manifest

@@ -8,13 +8,13 @@ use reqwest::header::{HeaderMap, WWW_AUTHENTICATE};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
-use super::answer::Reach;
-use super::base_url;
-use super::patience::{Pace, Patience};
-use super::token::Challenge;
-use crate::problem::Problem;
-use crate::trust::Trust;
-use crate::workflow::Console;
+use crate::console::Console;
+use crate::deadline::{Pace, Patience};
+use crate::error::Problem;
+use crate::registry::answer::Reach;
+use crate::registry::base_url;
+use crate::registry::token::Challenge;
+use crate::tls::Trust;
 
 const WITHIN: Duration = Duration::from_secs(3);
 /// How long the server may be down.

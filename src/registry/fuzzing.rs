@@ -2,12 +2,11 @@
 
 use reqwest::{StatusCode, Url};
 
-use super::answer;
-use super::catalogue;
-use super::manifest::{Content, Platform};
-use super::patience::{hint, retry_after};
-use super::token::{Challenge, Granted, is_trusted};
-use crate::image::Digest;
+use crate::deadline::{hint, retry_after};
+use crate::image::digest::Digest;
+use crate::image::manifest::{Content, Platform};
+use crate::registry::token::{Challenge, Granted, is_trusted};
+use crate::registry::{answer, catalogue};
 
 /// A manifest, an image config, the answer of a token endpoint.
 pub(crate) fn manifest(text: &str) {

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
-use super::manifest::Content;
-use super::{Manifest, Origin, Trouble};
-use crate::image::Digest;
+use crate::image::digest::Digest;
+use crate::image::manifest::{Content, Manifest};
+use crate::registry::answer::Trouble;
+use crate::registry::origin::Origin;
 
 const SOURCE: &str = "org.opencontainers.image.source";
 const REVISION: &str = "org.opencontainers.image.revision";
@@ -141,7 +142,7 @@ impl Origin<'_> {
             (Some(config), Self::Repository(repository)) => {
                 repository.blob(&config).await.map(Some)
             }
-            (Some(config), Self::Layout(layout)) => layout.small_blob(&config).map(Some),
+            (Some(config), Self::Layout(layout)) => Ok(layout.small_blob(&config).map(Some)?),
         }
     }
 
@@ -149,7 +150,7 @@ impl Origin<'_> {
     async fn part(self, digest: &Digest) -> Result<Manifest, Trouble> {
         match self {
             Self::Repository(repository) => repository.manifest(digest).await,
-            Self::Layout(layout) => layout.manifest(digest),
+            Self::Layout(layout) => Ok(layout.manifest(digest)?),
         }
     }
 }
@@ -165,8 +166,8 @@ fn is_same_repository(source: &str, own: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::tests::World;
     use super::*;
+    use crate::oci_layout::tests::World;
     use serde_json::{Value, json};
 
     const OWN: &str = "https://github.com/acme/Widget";

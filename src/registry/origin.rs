@@ -2,13 +2,16 @@
 
 use reqwest::Method;
 
-use super::blob::Blob;
-use super::call::Call;
-use super::layout::Layout;
-use super::manifest::Platform;
-use super::stream::Reader;
-use super::{Manifest, Repository, Trouble, manifest};
-use crate::image::{Digest, Tag};
+use crate::image::digest::Digest;
+use crate::image::manifest;
+use crate::image::manifest::{Manifest, Platform};
+use crate::image::tag::Tag;
+use crate::oci_layout::Layout;
+use crate::registry::Repository;
+use crate::registry::answer::Trouble;
+use crate::registry::blob::Blob;
+use crate::registry::call::Call;
+use crate::registry::stream::Reader;
 
 /// The place an image is copied from.
 #[derive(Clone, Copy, Debug)]
@@ -22,7 +25,7 @@ impl<'a> Origin<'a> {
     pub(crate) async fn manifest(self, digest: &Digest) -> Result<Manifest, Trouble> {
         match self {
             Self::Repository(repository) => repository.manifest_as_it_is(digest).await,
-            Self::Layout(layout) => layout.manifest(digest),
+            Self::Layout(layout) => Ok(layout.manifest(digest)?),
         }
     }
 
@@ -30,7 +33,7 @@ impl<'a> Origin<'a> {
     pub(crate) async fn small_blob(self, digest: &Digest) -> Result<Vec<u8>, Trouble> {
         match self {
             Self::Repository(repository) => repository.blob_as_it_is(digest).await,
-            Self::Layout(layout) => layout.small_blob(digest),
+            Self::Layout(layout) => Ok(layout.small_blob(digest)?),
         }
     }
 
@@ -75,7 +78,7 @@ impl<'a> Origin<'a> {
     pub(super) fn broken(self, what: String) -> Trouble {
         match self {
             Self::Repository(repository) => repository.broken(what),
-            Self::Layout(layout) => layout.broken(what),
+            Self::Layout(layout) => layout.broken(what).into(),
         }
     }
 }
@@ -85,14 +88,14 @@ impl Repository<'_> {
     pub(crate) async fn manifest_at(self, tag: &Tag) -> Result<Manifest, Trouble> {
         let call = Call::new(Method::GET, format!("manifests/{tag}"));
         let answer = self.call(call.accept(manifest::ACCEPTED)).await?;
-        Ok(Manifest::of(answer))
+        Ok(Manifest::from(answer))
     }
 
     /// The manifest under a digest that has long been there.
     pub(super) async fn manifest_as_it_is(self, digest: &Digest) -> Result<Manifest, Trouble> {
         let call = Call::new(Method::GET, format!("manifests/{digest}"));
         let answer = self.call(call.accept(manifest::ACCEPTED)).await?;
-        let manifest = Manifest::of(answer);
+        let manifest = Manifest::from(answer);
         self.check_digest(digest, &manifest.bytes)?;
         Ok(manifest)
     }

@@ -2,11 +2,13 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::copy::{DEEPEST, MOST_MANIFESTS};
-use super::manifest::{Content, Descriptor, Platform};
-use super::{Manifest, PARALLEL, Repository, Trouble};
-use crate::image::{Digest, Tag};
-use crate::server::Kind;
+use crate::context::server::Kind;
+use crate::image::digest::Digest;
+use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
+use crate::image::tag::Tag;
+use crate::registry::answer::Trouble;
+use crate::registry::copy::{DEEPEST, MOST_MANIFESTS};
+use crate::registry::{PARALLEL, Repository};
 
 /// What the registry holds under a digest, every part seen.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! Who runs a registry, and what that means for its logins.
 
-use crate::server::Kind;
+use crate::context::server::Kind;
 
 /// Who runs a registry, as its host tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -10,11 +10,15 @@ use std::time::Duration;
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use super::call::Call;
-use super::copy::{Halted, Moved, copy_image};
-use super::origin::Origin;
-use super::{Manifest, Repository, Trouble};
-use crate::image::{Digest, Tag};
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
+use crate::registry::Repository;
+use crate::registry::answer::Trouble;
+use crate::registry::call::Call;
+use crate::registry::copy::{Copied, Moved, copy_image};
+use crate::registry::origin::Origin;
+use crate::registry::upload::Halted;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
@@ -28,6 +32,26 @@ const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
 /// Descriptors by digest, as the source has them.
 type Found = BTreeMap<String, Value>;
+
+/// Copies the image `root` with everything that refers to it; nothing when it is there already.
+pub(crate) async fn copy(
+    origin: Origin<'_>,
+    root: &Manifest,
+    target: Repository<'_>,
+) -> Result<Moved, Halted> {
+    if origin.is(target) {
+        return Ok(Moved::default());
+    }
+    let Copied {
+        manifests,
+        mut moved,
+        ..
+    } = copy_image(origin, root, target).await?;
+    if let Origin::Repository(source) = origin {
+        moved += copy_all(source, manifests, target).await?;
+    }
+    Ok(moved)
+}
 
 /// Copies everything that refers to `subjects`, and what refers to that.
 pub(super) async fn copy_all(

@@ -2,9 +2,12 @@
 
 use reqwest::StatusCode;
 
-use super::catalogue::{self, Diagnosis, Prospect, Subject};
-use super::{Provider, Reach, Trouble};
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::registry::answer::{Reach, Trouble};
+use crate::registry::catalogue;
+use crate::registry::catalogue::entries;
+use crate::registry::catalogue::{Diagnosis, Prospect, Subject};
+use crate::registry::provider::Provider;
 
 /// Explains why `what` was not done, for example "cannot push `ghcr.io/acme/app`".
 pub(crate) fn refusal(what: &str, subject: &Subject, trouble: &Trouble) -> Problem {
@@ -118,7 +121,7 @@ fn by_kind(subject: &Subject, trouble: &Trouble) -> Diagnosis {
             ..
         } => (
             format!("`{registry}` does not speak TLS"),
-            catalogue::NEEDS_TLS.to_owned(),
+            entries::NEEDS_TLS.to_owned(),
         ),
         Trouble::Unreachable {
             reach: Reach::Untrusted,

@@ -5,8 +5,10 @@ use std::time::Duration;
 use reqwest::StatusCode;
 use reqwest::header::{CONTENT_TYPE, DATE, ETAG, HeaderMap, LINK, LOCATION, RETRY_AFTER};
 
-use super::answer;
-use super::patience::retry_after;
+use crate::deadline::retry_after;
+use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
+use crate::registry::answer;
 
 /// A success.
 #[derive(Debug)]
@@ -74,6 +76,16 @@ impl Reply {
             location: self.header(LOCATION).map(str::to_owned),
             subject: self.header("oci-subject").map(str::to_owned),
             body: self.body,
+        }
+    }
+}
+
+impl From<Answer> for Manifest {
+    fn from(answer: Answer) -> Self {
+        Self {
+            digest: Digest::of(&answer.body),
+            media_type: answer.content_type,
+            bytes: answer.body,
         }
     }
 }

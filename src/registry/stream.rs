@@ -11,12 +11,13 @@ use reqwest::Response;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-use super::answer::Reach;
-use super::blob::Blob;
-use super::call::IDLE;
-use super::layout::Layout;
-use super::{Pace, Registry, Trouble};
+use crate::deadline::Pace;
 use crate::image::digest::Hasher;
+use crate::oci_layout::Layout;
+use crate::registry::Registry;
+use crate::registry::answer::{Reach, Trouble};
+use crate::registry::blob::Blob;
+use crate::registry::call::IDLE;
 
 /// Where the pieces of a blob come from.
 pub(super) enum Reader<'a> {
@@ -46,7 +47,7 @@ impl Reader<'_> {
     fn broken(&self, what: String) -> Trouble {
         match self {
             Self::Registry(registry, _) => registry.broken(what),
-            Self::Layout(layout, _) => layout.broken(what),
+            Self::Layout(layout, _) => layout.broken(what).into(),
         }
     }
 
@@ -63,7 +64,7 @@ impl Reader<'_> {
                 reach: Reach::Interrupted,
                 source: anyhow::anyhow!(what),
             },
-            Self::Layout(layout, _) => layout.broken(what),
+            Self::Layout(layout, _) => layout.broken(what).into(),
         }
     }
 
@@ -171,10 +172,10 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::image::Digest;
-    use crate::server::Kind;
-    use crate::trust::Trust;
-    use crate::workflow::{Console, Reader as Audience, Screen, Stream};
+    use crate::console::{Console, Reader as Audience, Screen, Stream};
+    use crate::context::server::Kind;
+    use crate::image::digest::Digest;
+    use crate::tls::Trust;
 
     /// A byte each second, as time passes here: each comes in time, and all of them in a day.
     #[tokio::test]

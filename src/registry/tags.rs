@@ -9,10 +9,14 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 
-use super::call::{Call, Missing};
-use super::{Manifest, PARALLEL, Repository, Trouble, manifest};
-use crate::image::{Digest, Tag};
-use crate::server::Kind;
+use crate::context::server::Kind;
+use crate::image::digest::Digest;
+use crate::image::manifest;
+use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
+use crate::registry::answer::Trouble;
+use crate::registry::call::{Call, Missing};
+use crate::registry::{PARALLEL, Repository};
 
 /// A page of `GET …/tags/list`.
 #[derive(Deserialize)]
@@ -143,7 +147,7 @@ impl Repository<'_> {
         match self.call(call).await {
             Ok(mut answer) => Ok(Some(Tagged {
                 etag: answer.etag.take(),
-                manifest: Manifest::of(answer),
+                manifest: Manifest::from(answer),
             })),
             Err(Trouble::NotFound { .. }) => Ok(None),
             Err(trouble) => Err(trouble),
@@ -189,7 +193,7 @@ impl Repository<'_> {
     ) -> Result<Vec<Tag>, Trouble> {
         let reads = tags.iter().map(|tag| async move {
             let holds = self.holds(digest, tag, lag).await?;
-            Ok(holds.then(|| tag.clone()))
+            Ok::<_, Trouble>(holds.then(|| tag.clone()))
         });
         let held: Vec<Option<Tag>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
         Ok(held.into_iter().flatten().collect())

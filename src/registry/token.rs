@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::owner;
+use crate::credentials::owner;
 use crate::secret::Secret;
 
 /// What a registry asks for in `WWW-Authenticate`.

@@ -7,16 +7,37 @@ use std::time::Duration;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::{Body, Method, StatusCode, Url};
 
-use super::answer::Reach;
-use super::blob::{Blob, Mounted};
-use super::call::{Call, IDLE};
-use super::copy::Halted;
-use super::origin::Origin;
-use super::reply::Reply;
-use super::stream::{Feed, Halt};
-use super::{Repository, Trouble};
-use crate::image::Digest;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::registry::Repository;
+use crate::registry::answer::{Reach, Trouble};
+use crate::registry::blob::{Blob, Mounted};
+use crate::registry::call::{Call, IDLE};
+use crate::registry::origin::Origin;
+use crate::registry::reply::Reply;
+use crate::registry::stream::{Feed, Halt};
+
+/// Why an image was not copied.
+#[derive(Debug)]
+pub(crate) enum Halted {
+    Reading(Trouble),
+    Writing(Trouble),
+}
+
+impl Halted {
+    pub(crate) fn trouble(&self) -> &Trouble {
+        match self {
+            Self::Reading(trouble) | Self::Writing(trouble) => trouble,
+        }
+    }
+}
+
+/// Trouble with the target, unless something else is said.
+impl From<Trouble> for Halted {
+    fn from(trouble: Trouble) -> Self {
+        Self::Writing(trouble)
+    }
+}
 
 /// How long a registry may take to answer once it has all bytes: some hash and move them first.
 const FILED_WITHIN: Duration = Duration::from_secs(300);

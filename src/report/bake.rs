@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use super::outputs::Output;
 use crate::Decided;
-use crate::plan::metadata;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::report::metadata;
+use crate::report::outputs::Output;
 use crate::vars::Vars;
 
 /// Writes the files into a folder that later steps of the job can read; their outputs.
@@ -19,7 +19,7 @@ pub(super) fn write(decided: &Decided, vars: &Vars) -> anyhow::Result<Vec<Output
     else {
         return Ok(Vec::new());
     };
-    let files = metadata::bake_files(&decided.plan, &decided.inputs.layout);
+    let files = metadata::bake_files(&decided.plan, &decided.inputs.metadata_format);
     let folder = temporary.join(format!("ghcr-publish-{:016x}", fastrand::u64(..)));
     let written = fs::create_dir(&folder).and_then(|()| {
         files

@@ -2,8 +2,8 @@
 
 use std::fmt::Write as _;
 
+use crate::console::sanitize::colourless;
 use crate::secret::Secret;
-use crate::workflow::colourless;
 
 /// Code that its text cannot end, on one line, inside a table cell and outside. Within code a backslash is shown as
 /// it is, so nothing is escaped with one: a bar, which would end a cell, is an HTML entity.
@@ -160,8 +160,8 @@ mod proofs {
     use proptest::sample::select;
 
     use super::*;
-    use crate::corpus;
-    use crate::proof::{self, Proof};
+    use testkit::corpus;
+    use testkit::{proof, proof::Proof};
 
     fn near_markdown() -> impl Strategy<Value = String> {
         let words = "` ``` | \\ \\| <img> </details> * _ [x](y) # ~ \n \r \n\n &lt; @a $ - + ! a";

@@ -9,12 +9,10 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
-use super::Report;
-use crate::image::Digest;
-use crate::image::digest::hex;
-use crate::plan::metadata;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::image::digest::{Digest, hex};
 use crate::publish::Done;
+use crate::report::{Report, metadata};
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -51,7 +49,7 @@ const METADATA_LIMIT: usize = 32 * 1024;
 pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
     let decided = report.decided.as_ref();
     let mut planned = decided
-        .map(|d| metadata::outputs(&d.plan, &d.inputs.layout))
+        .map(|d| metadata::outputs(&d.plan, &d.inputs.metadata_format))
         .unwrap_or_default();
     planned.extend_from_slice(files);
     let digest = report.digest().map(ToString::to_string).unwrap_or_default();
@@ -89,10 +87,9 @@ fn held_tags(report: &Report) -> String {
         .held
         .iter()
         .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
-    let separator = report
-        .decided
-        .as_ref()
-        .map_or("\n", |decided| decided.inputs.layout.sep_tags.as_str());
+    let separator = report.decided.as_ref().map_or("\n", |decided| {
+        decided.inputs.metadata_format.sep_tags.as_str()
+    });
     references.collect::<Vec<_>>().join(separator)
 }
 
@@ -308,20 +305,17 @@ mod tests {
 }
 
 #[cfg(test)]
-#[path = "../../tests/it/judge/files.rs"]
-mod judge;
-
-#[cfg(test)]
 mod proofs {
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any, prop_oneof};
     use proptest::sample::select;
     use proptest::test_runner::TestCaseError;
     use proptest::{prop_assert, prop_assert_eq};
+    use testkit::runner::files;
 
     use super::*;
-    use crate::corpus;
-    use crate::proof::{self, Proof};
+    use testkit::corpus;
+    use testkit::{proof, proof::Proof};
 
     /// Values near the grammar of the file.
     fn value() -> impl Strategy<Value = String> {
@@ -348,13 +342,13 @@ mod proofs {
         let outputs: Vec<Output> = names.zip(values.iter().cloned()).collect();
         append(&path, &outputs).unwrap();
         append_variables(&variables, &outputs).unwrap();
-        let pairs = judge::pairs(&std::fs::read(path).unwrap());
+        let pairs = files::pairs(&std::fs::read(path).unwrap());
         let expected: Vec<(String, String)> = outputs
             .iter()
             .map(|(name, value)| ((*name).to_owned(), value.clone()))
             .collect();
         prop_assert_eq!(pairs, Ok(expected));
-        let variables = judge::variables(&std::fs::read(variables).unwrap()).unwrap();
+        let variables = files::variables(&std::fs::read(variables).unwrap()).unwrap();
         prop_assert!(
             variables
                 .iter()

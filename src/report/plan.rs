@@ -7,8 +7,8 @@ use crate::inputs::candidate::Candidate;
 use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
-use crate::plan::metadata;
 use crate::plan::tags::Outcome;
+use crate::report::metadata;
 
 /// The plan as a table.
 pub(crate) fn text(plan: &Plan) -> String {

@@ -4,13 +4,15 @@ mod build;
 
 use std::fmt::Write as _;
 
-use super::Report;
-use super::markdown::{block, code, prose, without};
-use crate::engine::timeline::size;
-use crate::image::{Digest, ImageName, Tag};
+use crate::console::units::size;
+use crate::image::digest::Digest;
+use crate::image::name::ImageName;
+use crate::image::tag::Tag;
 use crate::plan::Plan;
 use crate::publish::Held;
-use crate::registry::PlatformImage;
+use crate::registry::proof::PlatformImage;
+use crate::report::Report;
+use crate::report::markdown::{block, code, prose, without};
 
 /// The runner drops a summary of more than a mebibyte, and nobody reads a quarter of that.
 const MOST: usize = 256 * 1024;

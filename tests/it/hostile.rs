@@ -6,8 +6,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::judge::commands::{Command, Judge, commands};
 use crate::support::Action;
+use testkit::runner::commands::{Command, LogReader, commands};
 
 /// What an attacker writes; a command of his has data that begins with `forged`.
 const SEEDS: &[&str] = &[
@@ -213,7 +213,7 @@ fn a_gigabyte_of_log_takes_no_memory_and_holds_no_command() {
     let action = action.buildx(&format!(
         "exec >&2; echo '{begin}'; yes \"$(cat {path})\" | head -n {length_of_both}; echo '{end}'; exit 1"
     ));
-    let (mut judge, mut found, mut length) = (Judge::default(), Vec::new(), 0);
+    let (mut judge, mut found, mut length) = (LogReader::default(), Vec::new(), 0);
     let peak = action.measured(|piece| {
         length += piece.len();
         found.extend(foreign(judge.read(piece)));

@@ -2,8 +2,8 @@
 
 use serde::Deserialize;
 
-use super::{Node, Tls};
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::builder::node::{Node, Tls};
 
 /// A node as YAML has it.
 #[derive(Deserialize)]

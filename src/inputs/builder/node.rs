@@ -1,7 +1,7 @@
 //! `Node`: one BuildKit of a builder, with the certificates that open it.
 
-use super::Driver;
-use crate::problem::Problem;
+use crate::error::Problem;
+use crate::inputs::builder::Driver;
 use crate::secret::Secret;
 use crate::vars::Vars;
 

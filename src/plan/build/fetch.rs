@@ -1,16 +1,16 @@
 //! The token that the engine fetches a private repository with.
 
-use super::place::Place;
 use crate::context::Context;
+use crate::context::server::Server;
 use crate::inputs::Inputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::secrets::BuildSecret;
-use crate::server::Server;
+use crate::plan::build::place::Place;
 
 /// The token as the secret that BuildKit looks for; only this server is sent it
 /// (<https://docs.docker.com/build/building/secrets/#git-authentication-for-remote-contexts>). Every instruction can
 /// mount a secret of the build, so there is none where the fetch needs none, or where the author gives one.
-pub(in crate::plan) fn secret(inputs: &Inputs, context: &Context) -> Option<BuildSecret> {
+pub(crate) fn secret(inputs: &Inputs, context: &Context) -> Option<BuildSecret> {
     let is_built = !inputs.candidate.as_ref().is_some_and(Candidate::is_image);
     if !is_built || !is_fetched(inputs, context) || is_open(context) {
         return None;
@@ -27,7 +27,7 @@ pub(in crate::plan) fn secret(inputs: &Inputs, context: &Context) -> Option<Buil
 }
 
 /// What the reader should know when there is such a secret.
-pub(in crate::plan) fn notice(secret: &BuildSecret, context: &Context) -> String {
+pub(crate) fn notice(secret: &BuildSecret, context: &Context) -> String {
     format!(
         "the engine fetches `{}`, which is not known to be public, with the token of this run: every instruction of the build can read it, \
          as the secret `{}`. To keep it out of the build, check the repository out with actions/checkout before this step",

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Image, Pusher};
 use crate::inputs::build::BuildInputs;
 use crate::inputs::outputs::is_image;
 use crate::inputs::spec::Spec;
+use crate::plan::build::{Image, Pusher};
 
 /// The image, unless only other things are asked for and nothing is pushed; then what else is asked for.
 /// What the engine of this machine keeps is no output: see [`super::BuildRequest::handed_over`].

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use expect_test::expect;
 use serde_json::{Value, json};
 
-use super::*;
 use crate::context::event::Event;
+use crate::plan::decision::*;
 use crate::vars::Vars;
 
 /// An event as far as the decision looks at it.

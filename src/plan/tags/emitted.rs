@@ -1,15 +1,15 @@
 //! `Emitted`: what a rule says before prefix and suffix come around it.
 
-use super::Motion;
 use crate::context::GitRef;
-use crate::plan::facts::Facts;
-use crate::plan::flaw::Flaw;
-use crate::plan::rules::pattern::Pattern;
-use crate::plan::rules::{Kind, RefEvent, ShaFormat, TagRule, VersionRule};
-use crate::plan::template::Template;
-use crate::plan::template::global::Global;
-use crate::plan::version::line::{Level, VersionLine};
-use crate::plan::version::{Scheme, Version};
+use crate::context::facts::Facts;
+use crate::error::flaw::Flaw;
+use crate::inputs::tags::pattern::Pattern;
+use crate::inputs::tags::template::Template;
+use crate::inputs::tags::template::global::Global;
+use crate::inputs::tags::version::line::{Level, VersionLine};
+use crate::inputs::tags::version::{Scheme, Version};
+use crate::inputs::tags::{Kind, RefEvent, ShaFormat, TagRule, VersionRule};
+use crate::plan::tags::Motion;
 
 #[derive(Clone, Debug)]
 pub(super) struct Emitted {

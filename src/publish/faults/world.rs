@@ -7,20 +7,20 @@ use std::time::Duration;
 use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository};
 use serde_json::Map;
 
-use super::super::{Done, Held, Pushed, combine, connect, preflight, settle_all};
 use crate::Decided;
+use crate::buildx::Built;
+use crate::console::{Console, Reader, Screen, Stream};
 use crate::context::Context;
 use crate::context::history::History;
 use crate::credentials::Credentials;
-use crate::engine::Built;
+use crate::deadline::{Pace, Patience};
+use crate::error::Explanation;
 use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
-use crate::problem::Explanation;
-use crate::registry::{Pace, Patience};
-use crate::trust::Trust;
+use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::tls::Trust;
 use crate::vars::Vars;
-use crate::workflow::{Console, Reader, Screen, Stream};
 
 pub(super) const SPEED: u32 = 100;
 
@@ -34,12 +34,12 @@ const TAGS: &str = "type=semver,pattern={{version}}\ntype=sha\ntype=semver,patte
 const FIXED: [&str; 2] = ["1.2.3", "sha-2222222"];
 const FLOATING: [&str; 5] = ["1.2", "1", "stable", "edge", "latest"];
 
-pub(in crate::publish) const CONSOLE: Console = Console {
+pub(crate) const CONSOLE: Console = Console {
     reader: Reader::Person(Screen::Paper),
     stream: Stream::Nowhere,
 };
 
-pub(in crate::publish) struct World {
+pub(crate) struct World {
     double: Double,
     decided: Decided,
     old: String,
@@ -48,22 +48,22 @@ pub(in crate::publish) struct World {
 
 /// How a publication ended, and what the registry holds.
 #[derive(Debug)]
-pub(in crate::publish) struct Outcome {
-    pub(in crate::publish) error: Option<Explanation>,
+pub(crate) struct Outcome {
+    pub(crate) error: Option<Explanation>,
     reported: Vec<String>,
     /// The tags that stay for want of an answer.
     unanswered: Vec<String>,
     tags: BTreeMap<String, String>,
-    pub(in crate::publish) old: String,
-    pub(in crate::publish) new: String,
+    pub(crate) old: String,
+    pub(crate) new: String,
 }
 
 impl World {
-    pub(in crate::publish) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self::with(Conditions::Ignored)
     }
 
-    pub(in crate::publish) fn with(conditions: Conditions) -> Self {
+    pub(crate) fn with(conditions: Conditions) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let repository = Repository::new("acme/Widget")
             .commit(OLD, &[], "2026-11-19T10:00:00Z")
@@ -99,49 +99,49 @@ impl World {
         }
     }
 
-    pub(in crate::publish) fn script(&self, fault: Fault) {
+    pub(crate) fn script(&self, fault: Fault) {
         self.double.script(fault);
     }
 
-    pub(in crate::publish) fn host(&self) -> String {
+    pub(crate) fn host(&self) -> String {
         self.double.host()
     }
 
-    pub(in crate::publish) fn requests(&self) -> usize {
+    pub(crate) fn requests(&self) -> usize {
         self.double.requests().len()
     }
 
     /// The gate of the double: from now on requests wait there.
-    pub(in crate::publish) fn gate(&self) -> Arc<Gate> {
+    pub(crate) fn gate(&self) -> Arc<Gate> {
         self.double.gate()
     }
 
     /// Another image of the old commit, under no tag that we know.
-    pub(in crate::publish) fn other_old_image(&self) -> String {
+    pub(crate) fn other_old_image(&self) -> String {
         put_image(&self.double, "other", OLD, "other")
     }
 
     /// A release of a newer version, under its own tag.
-    pub(in crate::publish) fn newer_release(&self, version: &str) -> String {
+    pub(crate) fn newer_release(&self, version: &str) -> String {
         put_image(&self.double, version, NEW, version)
     }
 
     /// Lets a tag show an image that is there, as another run does.
-    pub(in crate::publish) fn put(&self, tag: &str, digest: &str) {
+    pub(crate) fn put(&self, tag: &str, digest: &str) {
         let (media_type, bytes) = self.double.manifest(NAME, digest).unwrap();
         self.double.put_manifest(NAME, tag, &media_type, bytes);
     }
 
-    pub(in crate::publish) fn shown(&self, tag: &str) -> String {
+    pub(crate) fn shown(&self, tag: &str) -> String {
         self.double.tags(NAME)[tag].clone()
     }
 
-    pub(in crate::publish) fn new_digest(&self) -> String {
+    pub(crate) fn new_digest(&self) -> String {
         self.new.clone()
     }
 
     /// All of a publication but the build.
-    pub(in crate::publish) async fn publish(&self) -> Outcome {
+    pub(crate) async fn publish(&self) -> Outcome {
         let mut done = Done::default();
         let ended = self.settled(&mut done).await;
         let held = done.held.iter().flat_map(|held| &held.tags);
@@ -166,7 +166,7 @@ impl World {
         let pace = Pace::times(SPEED);
         let registries = connect(decided, pace, CONSOLE).await?;
         preflight::before_the_build(decided, &registries, CONSOLE).await?;
-        let digest: crate::image::Digest = self.new.parse()?;
+        let digest: crate::image::digest::Digest = self.new.parse()?;
         done.built = Some(Built {
             digest: digest.clone(),
             config_digest: None,
@@ -204,7 +204,7 @@ fn put_image(double: &Double, tag: &str, commit: &str, title: &str) -> String {
 }
 
 /// A push in the repository `acme/Widget`, and what these variables add.
-pub(in crate::publish) fn decided(variables: &[(&str, &str)]) -> Decided {
+pub(crate) fn decided(variables: &[(&str, &str)]) -> Decided {
     let common = [
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_EVENT_NAME", "push"),
@@ -238,13 +238,13 @@ impl Outcome {
     }
 
     /// Every tag shows ours.
-    pub(in crate::publish) fn is_complete(&self) -> bool {
+    pub(crate) fn is_complete(&self) -> bool {
         let mut tags = FIXED.iter().chain(&FLOATING);
         tags.all(|tag| self.shows(tag, &self.new))
     }
 
     /// The tags that are reported are those that show ours.
-    pub(in crate::publish) fn report_is_true(&self) -> bool {
+    pub(crate) fn report_is_true(&self) -> bool {
         let mut held: Vec<&str> = FIXED.iter().chain(&FLOATING).copied().collect();
         held.retain(|tag| self.shows(tag, &self.new));
         held.sort_unstable();
@@ -253,7 +253,7 @@ impl Outcome {
     }
 
     /// Some tags stay for want of an answer, and show what they showed; every other tag shows ours.
-    pub(in crate::publish) fn only_unanswered_stay(&self) -> bool {
+    pub(crate) fn only_unanswered_stay(&self) -> bool {
         let stays = |tag: &&&str| self.unanswered.iter().any(|stays| stays == **tag);
         let (stay, move_on): (Vec<&&str>, Vec<&&str>) =
             FIXED.iter().chain(&FLOATING).partition(stays);
@@ -263,14 +263,14 @@ impl Outcome {
 
     /// Each floating tag shows old or new, and `latest` the new one only when all others do, but for those
     /// that stay for want of an answer.
-    pub(in crate::publish) fn is_atomic(&self) -> bool {
+    pub(crate) fn is_atomic(&self) -> bool {
         let either = |tag: &str| self.shows(tag, &self.old) || self.shows(tag, &self.new);
         let latest_is_last =
             !self.shows("latest", &self.new) || self.is_complete() || self.only_unanswered_stay();
         FLOATING.iter().all(|tag| either(tag)) && latest_is_last
     }
 
-    pub(in crate::publish) fn is_rolled_back(&self) -> bool {
+    pub(crate) fn is_rolled_back(&self) -> bool {
         FLOATING.iter().all(|tag| self.shows(tag, &self.old))
     }
 }

@@ -1,7 +1,9 @@
 //! The failure catalogue as data. The first entry that matches counts, so look-alikes come first.
 
-use super::Prospect::{self, Final, FinalWhenReachable, FinalWhenRepeated, Passing, Unclear};
-use super::Provider;
+use crate::registry::catalogue::{
+    Prospect, Prospect::Final, Prospect::FinalWhenReachable, Prospect::FinalWhenRepeated,
+    Prospect::Passing, Prospect::Unclear, Provider,
+};
 
 /// One failure.
 pub(super) struct Entry {
@@ -32,7 +34,7 @@ const WAIT: &str = "run the job again in a few minutes; the build is cached";
 const TOKEN_OF_GITHUB: &str = Provider::GitHub.login();
 const LOGIN: &str = "{login}";
 const ACCESS: &str = "{access}";
-pub(in crate::registry) const NEEDS_TLS: &str = "set up TLS for the registry: plain HTTP works only at a loopback address such as `localhost:5000`";
+pub(crate) const NEEDS_TLS: &str = "set up TLS for the registry: plain HTTP works only at a loopback address such as `localhost:5000`";
 const LAGGING: &str = "the registry does not have all of what was pushed yet";
 
 pub(super) const ENTRIES: &[Entry] = &[

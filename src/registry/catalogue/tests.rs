@@ -5,10 +5,12 @@ use std::fmt::Write as _;
 
 use expect_test::expect_file;
 
-use super::*;
+use crate::context::server::Server;
+use crate::registry::answer::Trouble;
+use crate::registry::catalogue::*;
 use crate::registry::provider::ALL;
-use crate::registry::{Trouble, read_refusal, refusal};
-use crate::server::Server;
+use crate::registry::refusal;
+use crate::registry::refusal::read_refusal;
 
 fn subject(name: &str, owner: OwnerKind) -> Subject {
     let name = ImageName::parse(name, "ghcr.io").unwrap();
@@ -464,7 +466,7 @@ fn who_may_not_read_gets_the_advice_of_the_registry() {
         reqwest::StatusCode::FORBIDDEN,
         reqwest::StatusCode::UNAUTHORIZED,
     ] {
-        let problem = refusal("x", &subject, &denied(status));
+        let problem = refusal::refusal("x", &subject, &denied(status));
         assert!(problem.fix().contains("robot account"), "{}", problem.fix());
     }
 }

@@ -4,11 +4,13 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{sleep, spawn};
 
-use super::*;
-use crate::registry::{Layout, Pace, Patience, Registry};
-use crate::server::Kind;
-use crate::trust::Trust;
-use crate::workflow::{Console, Reader, Screen, Stream};
+use crate::console::{Console, Reader, Screen, Stream};
+use crate::context::server::Kind;
+use crate::deadline::{Pace, Patience};
+use crate::oci_layout::Layout;
+use crate::registry::Registry;
+use crate::registry::upload::*;
+use crate::tls::Trust;
 
 const CONSOLE: Console = Console {
     reader: Reader::Person(Screen::Paper),

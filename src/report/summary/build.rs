@@ -4,8 +4,10 @@ use std::fmt::Write as _;
 
 use chrono::TimeDelta;
 
-use crate::engine::timeline::{End, Span, Timeline, Traffic, size, spoken};
-use crate::engine::{Record, Warning};
+use crate::buildx::progress::Record;
+use crate::buildx::progress::warnings::Warning;
+use crate::buildx::timeline::{End, Span, Timeline, Traffic};
+use crate::console::units::{size, spoken};
 use crate::report::markdown::{code, escape, link};
 
 /// Steps in the chart, and in the table.

@@ -6,9 +6,9 @@ use std::time::Duration;
 use ghcr_double::{Account, Double, Endpoint, Fault, Package};
 use serde_json::{Value, json};
 
-use crate::corpus;
-use crate::proof::{self, Proof};
 use crate::support::{Action, Run, TOKEN};
+use testkit::corpus;
+use testkit::proof::{self, Proof};
 
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint::Token,

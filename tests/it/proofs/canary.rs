@@ -11,9 +11,9 @@ use memchr::memmem;
 use serde_json::json;
 
 use super::encodings;
-use crate::judge;
-use crate::proof::Proof;
 use crate::support::{Action, Run};
+use testkit::proof::Proof;
+use testkit::runner;
 
 const TOKEN: &str = "ghs_canary*of_the-token&01";
 const BUILD: &str = "canary\"of*the|build##[secret]<02>";
@@ -279,7 +279,7 @@ fn ended(action: Action, end: End) -> Run {
 /// Where a run leaves something, and what it left there, as the next one finds it.
 fn sinks(run: &Run) -> Vec<(String, Vec<u8>)> {
     let log = format!("{}\n{}\n", run.stdout, run.stderr);
-    let page = judge::shown(format!("{log}{}", run.summary).as_bytes());
+    let page = runner::shown(format!("{log}{}", run.summary).as_bytes());
     // Markdown is shown without the backslashes that escape.
     let mut sinks = vec![
         (

@@ -4,9 +4,9 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::corpus;
-use crate::proof::Proof;
 use crate::support::{Action, TOKEN};
+use testkit::corpus;
+use testkit::proof::Proof;
 
 fn outcome(event: &Value) -> Result<(), String> {
     let text = |name: &str| event[name].as_str().unwrap();

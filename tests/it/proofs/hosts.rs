@@ -4,9 +4,9 @@ use ghcr_double::{Account, Double, Endpoint, Fault, Package};
 
 use super::encodings;
 use super::recorder::Recorder;
-use crate::corpus;
-use crate::proof::{self, Proof};
 use crate::support::{Action, TOKEN};
+use testkit::corpus;
+use testkit::proof::{self, Proof};
 
 const ENDPOINTS: &[Endpoint] = &[
     Endpoint::BlobPost,

@@ -10,10 +10,10 @@ use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
 use serde_json::{Value, json};
 
-use crate::corpus;
-use crate::judge::commands::commands;
-use crate::proof::{self, Proof};
 use crate::support::Action;
+use testkit::corpus;
+use testkit::proof::{self, Proof};
+use testkit::runner::commands::commands;
 
 /// Lines a run of the program is given at once.
 const LINES: u32 = 64;

@@ -7,10 +7,10 @@ mod proofs {
     use serde_json::Value;
 
     use super::super::world::{Crane, DebianRegistry, publication};
-    use crate::judge;
-    use crate::proof::Proof;
     use crate::proofs::encodings;
     use crate::support::{TOKEN, process};
+    use testkit::proof::Proof;
+    use testkit::runner;
 
     const BUILD: &str = "canary*of the+build 05";
     const FILE: &str = "canary*of the+file 06";
@@ -79,7 +79,7 @@ mod proofs {
         );
         assert!(sinks.len() > 6, "there are config, layers and attestations");
         let page =
-            judge::shown(format!("{}\n{}\n{}", run.stdout, run.stderr, run.summary).as_bytes());
+            runner::shown(format!("{}\n{}\n{}", run.stdout, run.stderr, run.summary).as_bytes());
         sinks.push(("log and summary".to_owned(), page.into_bytes()));
         let outputs = run.outputs.values().cloned().collect::<String>();
         sinks.push(("outputs".to_owned(), outputs.into_bytes()));

@@ -3,8 +3,8 @@
 use std::fs;
 
 use super::world::{output_of, publication};
-use crate::judge::commands::{Command, commands};
 use crate::support::process;
+use testkit::runner::commands::{Command, commands};
 
 /// Commands in names, arguments, output and a failing line. `printf` makes the bytes a Dockerfile cannot hold.
 const DOCKERFILE: &str = include_str!("hostile.Dockerfile");

@@ -1,0 +1,403 @@
+//! The builder of a run: found or made, booted, and removed if it was made.
+
+mod arguments;
+mod authority;
+pub(crate) mod choice;
+mod emulation;
+pub(crate) mod fault;
+mod files;
+mod inspection;
+pub(crate) mod leftover;
+mod making;
+mod run_name;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::time::timeout;
+
+use crate::buildx::builder::choice::{BuilderChoice, Chosen, Needs};
+use crate::buildx::builder::inspection::Inspection;
+use crate::buildx::builder::making::{Making, Stage};
+use crate::buildx::command::environment;
+use crate::buildx::docker_config::PrivateConfig;
+use crate::buildx::hints::offer;
+use crate::child;
+use crate::console::Console;
+use crate::credentials::Credentials;
+use crate::docker::api::EngineApi;
+use crate::docker::store::Store;
+use crate::error::Problem;
+use crate::image::name::ImageName;
+use crate::inputs::builder::{Driver, Recipe};
+use crate::plan::Plan;
+use crate::tls::Trust;
+use crate::vars::Vars;
+
+/// Who builds, and how it is reached.
+#[derive(Debug)]
+pub(crate) struct Builder {
+    /// What `--builder` says; without it buildx takes the current one.
+    name: Option<String>,
+    making: Option<Making>,
+    buildx: PathBuf,
+    config: PrivateConfig,
+    environment: Vec<(String, String)>,
+    workspace: PathBuf,
+    api: Option<EngineApi>,
+}
+
+/// What buildx puts before the name of a builder when it names its containers and volumes.
+const CONTAINER_PREFIX: &str = "buildx_buildkit_";
+
+/// Booting may pull an image, or wait for a cluster.
+const BOOT: Duration = Duration::from_secs(300);
+const ANSWER: Duration = Duration::from_secs(60);
+const LOG_LINES: u32 = 50;
+/// How many builders are read for their names.
+const MOST_BUILDERS: usize = 1000;
+
+impl Builder {
+    /// Chooses. Nothing is made yet.
+    pub(crate) async fn choose(
+        buildx: &Path,
+        plan: &Plan,
+        vars: &Vars,
+        credentials: &Credentials,
+        trust: &Trust,
+    ) -> anyhow::Result<Self> {
+        let registries: Vec<&str> = plan.images.iter().map(ImageName::registry).collect();
+        let config = PrivateConfig::write(vars, credentials, &registries)?;
+        let api = EngineApi::find(vars);
+        let chosen = chosen(vars, config.buildx_folder(vars));
+        let needs = Needs::of(&plan.build, trust);
+        let matters = needs.depend_on_store() && chosen == Chosen::ByNobody;
+        let store = match &api {
+            Some(api) if matters => store(api).await,
+            _ => Store::Unknown,
+        };
+        let (name, making) = match choice::choose(&plan.builder, chosen, store, &needs) {
+            BuilderChoice::Current => (None, None),
+            BuilderChoice::Named(name) => (Some(name), None),
+            BuilderChoice::Made { recipe, reason } => {
+                let recipe =
+                    authority::told(recipe, trust, &registries, &config, vars.workspace())?;
+                let stage = Stage::Planned;
+                let making = Making::new(recipe, reason, stage, vars);
+                (Some(run_name::new(vars)), Some(making))
+            }
+        };
+        Ok(Self::new(buildx.to_owned(), name, making, config, vars))
+    }
+
+    /// One that a stopped run has left.
+    fn left(
+        buildx: PathBuf,
+        name: String,
+        recipe: Recipe,
+        config: PrivateConfig,
+        vars: &Vars,
+    ) -> Self {
+        let making = Making::new(recipe, None, Stage::Left, vars);
+        Self::new(buildx, Some(name), Some(making), config, vars)
+    }
+
+    fn new(
+        buildx: PathBuf,
+        name: Option<String>,
+        making: Option<Making>,
+        config: PrivateConfig,
+        vars: &Vars,
+    ) -> Self {
+        let folder = match &making {
+            Some(_) => &config.own_buildx_folder(),
+            None => config.buildx_folder(vars),
+        };
+        let environment = environment::common_environment(vars, config.folder(), folder);
+        Self {
+            name,
+            making,
+            buildx,
+            environment,
+            config,
+            workspace: vars.workspace().to_owned(),
+            api: EngineApi::find(vars),
+        }
+    }
+
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Whether an image can be pushed without a tag. The engine's own builder cannot: it always names what
+    /// it pushes. What somebody else made may be one of those.
+    pub(crate) fn can_push_by_digest(&self) -> bool {
+        self.making.is_some()
+    }
+
+    /// Whether it was told whom to trust: one that was there before knows that by itself or not at all.
+    pub(crate) fn can_be_told_authorities(&self) -> bool {
+        let making = self.making.as_ref();
+        making.is_some_and(|making| making.recipe.driver != Driver::Remote)
+    }
+
+    /// Where buildx finds the record of a builder of ours.
+    pub(crate) fn buildx_folder(&self) -> Option<PathBuf> {
+        let made = self.making.as_ref();
+        made.map(|_| self.config.own_buildx_folder())
+    }
+
+    /// Makes it if it must be made, and lets it run `platforms`.
+    pub(crate) async fn boot(
+        &mut self,
+        platforms: &[String],
+        console: Console,
+    ) -> anyhow::Result<()> {
+        let inspection = if self.making.is_some() {
+            match self.make(console).await {
+                Ok(inspection) => inspection,
+                Err(error) if error.downcast_ref::<Problem>().is_some() => return Err(error),
+                Err(error) => {
+                    let is_log_shown = self.show_log(console).await;
+                    return Err(error.context(self.unmade(is_log_shown)));
+                }
+            }
+        } else if platforms.is_empty() || self.is_native(platforms).await {
+            return Ok(());
+        } else {
+            let said = self.ask(&arguments::inspect(self.name()), ANSWER).await;
+            Inspection::parse(&said.with_context(|| self.unknown())?)
+        };
+        self.emulate(&inspection, platforms, console).await;
+        Ok(())
+    }
+
+    async fn make(&mut self, console: Console) -> anyhow::Result<Inspection> {
+        let (Some(name), Some(making)) = (self.name.clone(), &mut self.making) else {
+            return Ok(Inspection::default());
+        };
+        let driver = making.recipe.driver.as_str();
+        let why = making.reason.as_ref();
+        let why = why.map(|reason| format!(", because {reason}"));
+        console.say(&format!(
+            "making the builder {name} ({driver}){}",
+            why.unwrap_or_default()
+        ));
+        making.remember(&name)?;
+        making.stage = Stage::Recorded;
+        let recipe = making.recipe.clone();
+        files::write(&recipe, self.config.folder(), &self.workspace)?;
+        for arguments in arguments::create(&recipe, &name, self.config.folder()) {
+            self.ask(&arguments, ANSWER).await?;
+        }
+        let booted = self.ask(&arguments::boot(&name), BOOT).await;
+        Ok(Inspection::parse(&booted?))
+    }
+
+    /// Whether the engine builds, and its own platform is all that is asked for.
+    async fn is_native(&self, platforms: &[String]) -> bool {
+        let (None, Some(api), [_]) = (&self.name, &self.api, platforms) else {
+            return false;
+        };
+        let Ok(info) = api.info().await else {
+            return false;
+        };
+        emulation::foreign(platforms, &[emulation::native(&info.architecture)]).is_empty()
+    }
+
+    /// Installs emulation for what the builder cannot run. An image that runs nothing needs none, so a
+    /// failure is no more than a warning.
+    async fn emulate(&self, inspection: &Inspection, platforms: &[String], console: Console) {
+        let foreign = emulation::foreign(platforms, &inspection.platforms);
+        // A builder that lists nothing has not said what it can run.
+        if foreign.is_empty() || inspection.platforms.is_empty() {
+            return;
+        }
+        let list = foreign.join(", ");
+        let on_engine = matches!(inspection.driver.as_str(), "docker" | "docker-container");
+        let installed = match (&self.api, emulation::installer(&foreign)) {
+            (Some(api), Some(task)) if on_engine => {
+                console.say(&format!("installing emulation for {list}"));
+                api.run_privileged(&task).await
+            }
+            _ => Err(anyhow::anyhow!("there is none to install on this builder")),
+        };
+        if let Err(error) = installed {
+            console.warning(
+                None,
+                &format!("no emulation for {list}, so instructions that run programs may fail there: {error:#}"),
+            );
+        }
+    }
+
+    /// Shows the last lines of the builder's own log, where the engine keeps it; whether there were any.
+    pub(crate) async fn show_log(&self, console: Console) -> bool {
+        let (Some(name), Some(api)) = (&self.name, &self.api) else {
+            return false;
+        };
+        let mut is_shown = false;
+        let prefix = format!("{CONTAINER_PREFIX}{name}");
+        for container in api.containers(&prefix).await.unwrap_or_default() {
+            let Ok(log) = api.last_lines(&container, LOG_LINES).await else {
+                continue;
+            };
+            console.open_group(&format!(
+                "the log of {container}, its last {LOG_LINES} lines"
+            ));
+            console.say(&String::from_utf8_lossy(&log));
+            console.close_group();
+            is_shown |= !log.is_empty();
+        }
+        is_shown
+    }
+
+    fn unmade(&self, is_log_shown: bool) -> Problem {
+        let name = self.name().unwrap_or_default();
+        let log = if is_log_shown {
+            "; the builder's log above says more"
+        } else {
+            ""
+        };
+        Problem::new(
+            format!("cannot make the builder `{name}`"),
+            format!(
+                "check the inputs `driver`, `driver-opts`, `endpoint`, `append` and `buildkitd-config`{log}"
+            ),
+        )
+    }
+
+    /// The names of the builders that buildx keeps, and the engine's own.
+    fn known(&self) -> Vec<String> {
+        let mut environment = self.environment.iter();
+        let folder = environment.find(|(name, _)| name == "BUILDX_CONFIG");
+        let folder = folder.map(|(_, folder)| Path::new(folder).join("instances"));
+        let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+        let entries = entries.into_iter().flatten().take(MOST_BUILDERS);
+        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.chain(["default".to_owned()]).collect();
+        names.sort_unstable();
+        names
+    }
+
+    pub(crate) fn unknown(&self) -> Problem {
+        let name = self.name().unwrap_or("default");
+        Problem::new(
+            format!("cannot use the builder `{name}`"),
+            format!(
+                "describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: {}",
+                offer(name, &self.known())
+            ),
+        )
+    }
+
+    /// The builder died; `cause` is what buildx noticed of it.
+    pub(crate) fn lost(&self, cause: &str, is_log_shown: bool) -> Problem {
+        let what = match &self.name {
+            Some(name) => format!("the builder `{name}` went away during the build"),
+            None => "the engine went away during the build".to_owned(),
+        };
+        let log = if is_log_shown {
+            ", and read the builder's log above"
+        } else {
+            ""
+        };
+        let fix = format!(
+            "run the job again; if it happens again, check that the machine has enough memory and disk space{log}"
+        );
+        Problem::new(what, fix).because(cause)
+    }
+
+    /// What to say when there is no time to remove it.
+    pub(crate) fn if_left(&self, vars: &Vars) -> String {
+        let name = self.name().unwrap_or("default");
+        let making = self.making.as_ref();
+        let fix = if vars.get("GITHUB_STATE").is_some() {
+            "the post step removes it".to_owned()
+        } else if making.is_some_and(|making| making.recipe.uses_engine()) {
+            let node = format!("{CONTAINER_PREFIX}{name}0");
+            format!(
+                "remove it with `docker rm --force --volumes {node}` and `docker volume rm {node}_state`"
+            )
+        } else {
+            "remove what is left of it where it ran".to_owned()
+        };
+        format!("the builder `{name}` is not removed yet: {fix}")
+    }
+
+    /// Removes it if it was made for this run.
+    pub(crate) async fn remove(mut self, console: Console) {
+        let (Some(name), Some(making)) = (self.name.clone(), self.making.take()) else {
+            return;
+        };
+        match self.unmake(&name, &making).await {
+            Ok(()) => making.forget(),
+            Err(error) => console.warning(
+                None,
+                &format!("could not remove the builder `{name}`: {error:#}"),
+            ),
+        }
+    }
+
+    async fn unmake(&self, name: &str, making: &Making) -> anyhow::Result<()> {
+        // A remote BuildKit was there before us, and stays.
+        if making.stage == Stage::Planned || making.recipe.driver == Driver::Remote {
+            return Ok(());
+        }
+        if making.stage == Stage::Left {
+            for arguments in arguments::create(&making.recipe, name, self.config.folder()) {
+                self.ask(&arguments, ANSWER).await?;
+            }
+        }
+        let removed = self.ask(&arguments::remove(name), ANSWER).await;
+        match &self.api {
+            // buildx leaves the volume when the container is gone, and it may not know the builder yet.
+            Some(api) if making.recipe.uses_engine() => {
+                api.remove(&format!("{CONTAINER_PREFIX}{name}")).await
+            }
+            _ => removed.map(drop),
+        }
+    }
+
+    /// What buildx prints, or why it failed.
+    async fn ask(&self, arguments: &[String], limit: Duration) -> anyhow::Result<String> {
+        let environment = self.environment.iter().cloned();
+        let mut command = child::command(&self.buildx, arguments, environment, &self.workspace);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let question = || format!("buildx {}", arguments[0]);
+        let output = timeout(limit, command.output())
+            .await
+            .with_context(|| format!("`{}` takes longer than {limit:?}", question()))?
+            .with_context(|| format!("could not start `{}`", self.buildx.display()))?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let mut lines = said.lines().map(|line| line.trim_start_matches("ERROR: "));
+        let last = lines.rfind(|line| !line.trim().is_empty());
+        anyhow::bail!("`{}` says: {}", question(), last.unwrap_or("nothing"))
+    }
+}
+
+/// Whether somebody selected a builder for buildx, which writes it to the file `current`.
+fn chosen(vars: &Vars, buildx_folder: &Path) -> Chosen {
+    let current = fs::read(buildx_folder.join("current")).unwrap_or_default();
+    let current: serde_json::Value = serde_json::from_slice(&current).unwrap_or_default();
+    let selected = current["Name"]
+        .as_str()
+        .is_some_and(|name| !name.is_empty());
+    if selected || vars.get("BUILDX_BUILDER").is_some() {
+        Chosen::ByPerson
+    } else {
+        Chosen::ByNobody
+    }
+}
+
+async fn store(api: &EngineApi) -> Store {
+    match api.info().await {
+        Ok(info) => Store::of(&info.driver_status),
+        Err(_no_answer) => Store::Unknown,
+    }
+}

@@ -1,0 +1,222 @@
+//! The argument vectors that make, boot and remove a builder, as values.
+
+use std::path::{Path, PathBuf};
+
+use crate::inputs::builder::node::Node;
+use crate::inputs::builder::{Driver, Recipe};
+
+/// `buildx create`, once a node: the first makes the builder `name`, the others join it. `files` is the
+/// folder with what [`files`] listed.
+pub(crate) fn create(recipe: &Recipe, name: &str, files: &Path) -> Vec<Vec<String>> {
+    let nodes = recipe.nodes.iter().enumerate();
+    nodes
+        .map(|(number, node)| create_node(recipe, name, number, node, files))
+        .collect()
+}
+
+fn create_node(
+    recipe: &Recipe,
+    name: &str,
+    number: usize,
+    node: &Node,
+    files: &Path,
+) -> Vec<String> {
+    let Node {
+        name: node_name,
+        endpoint,
+        driver_opts,
+        buildkitd_flags,
+        platforms,
+        tls: _,
+    } = node;
+    let mut arguments = vec!["create".to_owned(), format!("--name={name}")];
+    arguments.push(match number {
+        0 => format!("--driver={}", recipe.driver.as_str()),
+        _ => "--append".to_owned(),
+    });
+    let optional = |flag: &str, value: &Option<String>| {
+        let value = value.as_ref();
+        value.map(|value| format!("--{flag}={value}"))
+    };
+    arguments.extend(optional("node", node_name));
+    let certificates = tls_files(recipe.driver, node, number);
+    let certificates =
+        certificates.map(|(option, file, _)| format!("{option}={}", files.join(file).display()));
+    let options = driver_opts.iter().cloned().chain(certificates);
+    arguments.extend(options.map(|option| format!("--driver-opt={option}")));
+    arguments.extend(optional("buildkitd-flags", buildkitd_flags));
+    arguments.extend(optional("platform", platforms));
+    if recipe.daemon_config.is_some() {
+        let path = files.join(DAEMON_CONFIG);
+        arguments.push(format!("--buildkitd-config={}", path.display()));
+    }
+    if let Some(endpoint) = endpoint {
+        arguments.extend(["--".to_owned(), endpoint.clone()]);
+    }
+    arguments
+}
+
+/// The file a builder's daemon configuration is written to.
+pub(crate) const DAEMON_CONFIG: &str = "buildkitd.toml";
+
+/// The certificates of a node: the driver's option, the file, and the text of the file. Only BuildKit that
+/// is reached directly takes them; an engine has them in its docker context.
+pub(crate) fn tls_files(
+    driver: Driver,
+    node: &Node,
+    number: usize,
+) -> impl Iterator<Item = (&'static str, PathBuf, &str)> {
+    let parts = [
+        ("cacert", &node.tls.cacert),
+        ("cert", &node.tls.cert),
+        ("key", &node.tls.key),
+    ];
+    let parts = parts.into_iter().filter(move |_| driver == Driver::Remote);
+    parts.filter_map(move |(option, text)| {
+        let file = PathBuf::from(format!("{option}-{number}.pem"));
+        Some((option, file, text.as_ref()?.expose()))
+    })
+}
+
+pub(crate) fn boot(name: &str) -> Vec<String> {
+    ["inspect", "--bootstrap", "--", name]
+        .map(str::to_owned)
+        .into()
+}
+
+pub(crate) fn inspect(name: Option<&str>) -> Vec<String> {
+    let name = name.into_iter().flat_map(|name| ["--", name]);
+    std::iter::once("inspect")
+        .chain(name)
+        .map(str::to_owned)
+        .collect()
+}
+
+pub(crate) fn remove(name: &str) -> Vec<String> {
+    ["rm", "--force", "--", name].map(str::to_owned).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inputs::Inputs;
+    use crate::inputs::builder::BuilderInputs;
+    use crate::vars::Vars;
+    use expect_test::{Expect, expect};
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    #[track_caller]
+    fn check(inputs: &[(&str, &str)], expected: Expect) {
+        let with = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let with: Vec<_> = inputs.iter().map(with).collect();
+        let vars = Vars::of(&[
+            ("BUILDER_NODE_0_AUTH_TLS_CACERT", "ca"),
+            ("BUILDER_NODE_0_AUTH_TLS_KEY", "key"),
+        ]);
+        let BuilderInputs::Made(recipe) = Inputs::from_vars(&vars, &with).unwrap().builder else {
+            panic!("no builder is made");
+        };
+        let commands = create(&recipe, "b", Path::new("/run/x"));
+        let oldest = include_str!("../../../tests/it/fixtures/buildx-0.13.1-help.txt");
+        for argument in commands.iter().flatten() {
+            let flag = argument
+                .split_once('=')
+                .filter(|(flag, _)| flag.starts_with("--"));
+            assert!(flag.is_none_or(|(flag, _)| oldest.contains(&format!("{flag} "))));
+        }
+        let shown = commands.iter().map(|command| command.join("\n"));
+        expected.assert_eq(&shown.collect::<Vec<_>>().join("\n\n"));
+    }
+
+    #[test]
+    fn a_container_takes_every_input() {
+        check(
+            &[
+                ("driver", "docker-container"),
+                ("driver-opts", "network=host\nimage=moby/buildkit:v0.25.2"),
+                ("buildkitd-flags", "--debug --oci-worker-gc=false"),
+                ("buildkitd-config", "ci/buildkitd.toml"),
+                ("endpoint", "ssh://me@far"),
+            ],
+            expect![[r#"
+                create
+                --name=b
+                --driver=docker-container
+                --driver-opt=network=host
+                --driver-opt=image=moby/buildkit:v0.25.2
+                --buildkitd-flags=--debug --oci-worker-gc=false
+                --buildkitd-config=/run/x/buildkitd.toml
+                --
+                ssh://me@far"#]],
+        );
+    }
+
+    #[test]
+    fn remote_nodes_join_with_a_platform_each() {
+        check(
+            &[
+                ("driver", "remote"),
+                ("endpoint", "tcp://amd:1234"),
+                (
+                    "append",
+                    "- name: arm\n  endpoint: tcp://arm:1234\n  platforms: linux/arm64\n",
+                ),
+            ],
+            expect![[r#"
+                create
+                --name=b
+                --driver=remote
+                --driver-opt=cacert=/run/x/cacert-0.pem
+                --driver-opt=key=/run/x/key-0.pem
+                --
+                tcp://amd:1234
+
+                create
+                --name=b
+                --append
+                --node=arm
+                --platform=linux/arm64
+                --
+                tcp://arm:1234"#]],
+        );
+    }
+
+    #[test]
+    fn a_cluster_takes_its_namespace_and_nodes() {
+        check(
+            &[
+                ("driver", "kubernetes"),
+                (
+                    "driver-opts",
+                    "namespace=ci\nreplicas=2\n\"nodeselector=kubernetes.io/arch=amd64,pool=build\"",
+                ),
+                (
+                    "append",
+                    "- name: arm\n  driver-opts:\n    - namespace=ci\n    - nodeselector=kubernetes.io/arch=arm64\n  buildkitd-flags: --debug\n  platforms: linux/arm64\n",
+                ),
+                ("buildkitd-config-inline", "debug = true"),
+            ],
+            expect![[r#"
+                create
+                --name=b
+                --driver=kubernetes
+                --driver-opt=namespace=ci
+                --driver-opt=replicas=2
+                --driver-opt="nodeselector=kubernetes.io/arch=amd64,pool=build"
+                --buildkitd-config=/run/x/buildkitd.toml
+
+                create
+                --name=b
+                --append
+                --node=arm
+                --driver-opt=namespace=ci
+                --driver-opt=nodeselector=kubernetes.io/arch=arm64
+                --buildkitd-flags=--debug
+                --platform=linux/arm64
+                --buildkitd-config=/run/x/buildkitd.toml"#]],
+        );
+    }
+}

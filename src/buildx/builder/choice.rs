@@ -1,0 +1,285 @@
+//! Which builder serves a request: a function of the inputs, the engine, and what the request needs.
+
+use crate::docker::store::Store;
+use std::fmt;
+
+use crate::inputs::builder::{BuilderInputs, Recipe};
+use crate::inputs::spec::Spec;
+use crate::plan::build::BuildRequest;
+use crate::tls::Trust;
+
+/// What a request needs that not every builder can do.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Needs(Vec<Need>);
+
+/// One thing not every builder can do. What the engine's own builder answers to each is tried out in
+/// `tests/it/real/builders.rs`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Need {
+    SeveralPlatforms,
+    /// Provenance or an SBOM from BuildKit.
+    Attestations,
+    /// Any but the inline cache.
+    CacheExport,
+    /// An image in a file: the outputs of the types `oci` and `docker` with a destination.
+    ImageFile,
+    /// A graph driver takes the option and ignores it; the containerd store refuses it, since it unpacks
+    /// what it builds.
+    RewrittenTimestamps,
+    /// `allow: security.insecure`
+    InsecureEntitlement,
+    /// `ca-cert`: an engine reads the authorities it trusts from the disk of its own machine
+    /// (<https://docs.docker.com/engine/security/certificates/>).
+    PrivateAuthority,
+}
+
+/// Who builds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BuilderChoice {
+    /// Whatever buildx takes when nothing is said: the engine's own, or the one the person chose.
+    Current,
+    Named(String),
+    /// One that is made, because the inputs say so or for the reason given.
+    Made {
+        recipe: Recipe,
+        reason: Option<String>,
+    },
+}
+
+impl Needs {
+    pub(crate) fn of(request: &BuildRequest, trust: &Trust) -> Self {
+        let exports_cache = |cache: &Spec| cache.kind() != "inline";
+        let is_file = |output: &Spec| match output.kind() {
+            "oci" => true,
+            "docker" => output.get("dest").is_some(),
+            _ => false,
+        };
+        let is_insecure = |right: &String| right.starts_with("security.insecure");
+        let needs = [
+            (request.platforms.len() > 1, Need::SeveralPlatforms),
+            (!request.attestations.is_empty(), Need::Attestations),
+            (
+                request.cache_to.iter().any(exports_cache),
+                Need::CacheExport,
+            ),
+            (
+                request.layout.is_some() || request.outputs.iter().any(is_file),
+                Need::ImageFile,
+            ),
+            (request.timestamp.is_some(), Need::RewrittenTimestamps),
+            (
+                request.sandbox.allow.iter().any(is_insecure),
+                Need::InsecureEntitlement,
+            ),
+            (trust.pem().is_some(), Need::PrivateAuthority),
+        ];
+        let needs = needs.into_iter().filter(|(needed, _)| *needed);
+        Self(needs.map(|(_, need)| need).collect())
+    }
+
+    /// Whether it depends on the engine's store who can build this.
+    pub(crate) fn depend_on_store(&self) -> bool {
+        let decides =
+            |need: &Need| need.is_beyond(Store::Graph) != need.is_beyond(Store::Containerd);
+        self.0.iter().any(decides)
+    }
+
+    fn first_beyond(&self, store: Store) -> Option<Need> {
+        self.0.iter().copied().find(|need| need.is_beyond(store))
+    }
+}
+
+impl Need {
+    /// Whether the engine's own builder cannot do it.
+    fn is_beyond(self, store: Store) -> bool {
+        match self {
+            Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
+                store != Store::Containerd
+            }
+            Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateAuthority => true,
+        }
+    }
+}
+
+/// Chooses. `chosen` tells that the person has selected a builder for buildx, which is then used.
+pub(crate) fn choose(
+    inputs: &BuilderInputs,
+    chosen: Chosen,
+    store: Store,
+    needs: &Needs,
+) -> BuilderChoice {
+    let insecure = needs.0.contains(&Need::InsecureEntitlement);
+    let made = |recipe: Recipe, reason| BuilderChoice::Made {
+        recipe: if insecure {
+            recipe.allowing_insecure()
+        } else {
+            recipe
+        },
+        reason,
+    };
+    match (inputs, chosen, needs.first_beyond(store)) {
+        (BuilderInputs::Named(name), _, _) => BuilderChoice::Named(name.clone()),
+        (BuilderInputs::Made(recipe), _, _) => made(recipe.clone(), None),
+        (BuilderInputs::Automatic, Chosen::ByPerson, _)
+        | (BuilderInputs::Automatic, Chosen::ByNobody, None) => BuilderChoice::Current,
+        (BuilderInputs::Automatic, Chosen::ByNobody, Some(need)) => {
+            made(Recipe::container(), Some(reason(store, need)))
+        }
+    }
+}
+
+fn reason(store: Store, need: Need) -> String {
+    match store {
+        _ if need.is_beyond(Store::Containerd) => {
+            format!("the engine's own builder cannot {need}")
+        }
+        Store::Graph => {
+            format!("the engine keeps its images in a graph driver, which cannot {need}")
+        }
+        Store::Containerd | Store::Unknown => {
+            format!("whether the engine can {need} is not known")
+        }
+    }
+}
+
+/// Whether somebody selected a builder outside the inputs: `BUILDX_BUILDER`, or `docker buildx use`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Chosen {
+    ByPerson,
+    ByNobody,
+}
+
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::SeveralPlatforms => "build for several platforms",
+            Self::Attestations => "attach attestations",
+            Self::CacheExport => "export a cache",
+            Self::ImageFile => "write an image to a file",
+            Self::RewrittenTimestamps => "rewrite timestamps",
+            Self::InsecureEntitlement => "grant `security.insecure`",
+            Self::PrivateAuthority => "be told of a private authority",
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn several() -> Needs {
+        Needs(vec![Need::SeveralPlatforms])
+    }
+
+    #[track_caller]
+    fn check(inputs: &BuilderInputs, store: Store, needs: &Needs, expected: &str) {
+        let choice = choose(inputs, Chosen::ByNobody, store, needs);
+        let shown = match choice {
+            BuilderChoice::Current => "current".to_owned(),
+            BuilderChoice::Named(name) => format!("named {name}"),
+            BuilderChoice::Made { recipe, reason } => {
+                let driver = recipe.driver.as_str();
+                reason.map_or(driver.to_owned(), |reason| format!("{driver}: {reason}"))
+            }
+        };
+        assert_eq!(shown, expected);
+    }
+
+    #[test]
+    fn the_engine_builds_when_it_can() {
+        let automatic = BuilderInputs::Automatic;
+        for store in [Store::Containerd, Store::Graph, Store::Unknown] {
+            check(&automatic, store, &Needs::default(), "current");
+        }
+        check(&automatic, Store::Containerd, &several(), "current");
+        check(
+            &automatic,
+            Store::Graph,
+            &several(),
+            "docker-container: the engine keeps its images in a graph driver, which cannot build for several platforms",
+        );
+        check(
+            &automatic,
+            Store::Unknown,
+            &several(),
+            "docker-container: whether the engine can build for several platforms is not known",
+        );
+    }
+
+    #[test]
+    fn each_need_is_met_where_it_can_be() {
+        let automatic = BuilderInputs::Automatic;
+        for need in [Need::Attestations, Need::CacheExport, Need::ImageFile] {
+            let needs = Needs(vec![need]);
+            assert!(needs.depend_on_store());
+            check(&automatic, Store::Containerd, &needs, "current");
+            let reason = format!(
+                "docker-container: the engine keeps its images in a graph driver, which cannot {need}"
+            );
+            check(&automatic, Store::Graph, &needs, &reason);
+        }
+        for need in [
+            Need::RewrittenTimestamps,
+            Need::InsecureEntitlement,
+            Need::PrivateAuthority,
+        ] {
+            let needs = Needs(vec![need]);
+            assert!(!needs.depend_on_store());
+            let reason = format!("docker-container: the engine's own builder cannot {need}");
+            for store in [Store::Containerd, Store::Graph, Store::Unknown] {
+                check(&automatic, store, &needs, &reason);
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_to_be_granted_is_allowed_when_the_builder_is_made() {
+        let needs = Needs(vec![Need::InsecureEntitlement]);
+        let mut own = Recipe::container();
+        own.nodes[0].buildkitd_flags = Some("--debug".to_owned());
+        for (recipe, expected) in [
+            (
+                Recipe::container(),
+                "--allow-insecure-entitlement=network.host --allow-insecure-entitlement=security.insecure",
+            ),
+            (own, "--debug"),
+        ] {
+            let inputs = BuilderInputs::Made(recipe);
+            match choose(&inputs, Chosen::ByNobody, Store::Unknown, &needs) {
+                BuilderChoice::Made { recipe, .. } => {
+                    assert_eq!(recipe.nodes[0].buildkitd_flags.as_deref(), Some(expected));
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_somebody_chose_is_used() {
+        for store in [Store::Containerd, Store::Graph] {
+            let named = BuilderInputs::Named("mine".to_owned());
+            check(&named, store, &several(), "named mine");
+            let made = BuilderInputs::Made(Recipe::container());
+            check(&made, store, &Needs::default(), "docker-container");
+        }
+        let choice = choose(
+            &BuilderInputs::Automatic,
+            Chosen::ByPerson,
+            Store::Graph,
+            &several(),
+        );
+        assert_eq!(choice, BuilderChoice::Current);
+    }
+
+    #[test]
+    fn the_store_is_what_the_engine_says() {
+        let status = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
+        let containerd = status("driver-type", "io.containerd.snapshotter.v1");
+        assert_eq!(Store::of(&containerd), Store::Containerd);
+        assert_eq!(
+            Store::of(&status("Backing Filesystem", "extfs")),
+            Store::Graph
+        );
+        assert_eq!(Store::of(&[]), Store::Graph);
+    }
+}

@@ -1,0 +1,337 @@
+//! rawjson -> log groups, annotations, timings.
+//!
+//! Log bytes are base64 in the engine's messages, so nothing of a build reaches the log but through here.
+
+mod ending;
+mod lines;
+pub(crate) mod messages;
+pub(crate) mod push_watch;
+mod stage;
+mod step;
+pub(crate) mod warnings;
+
+use std::path::Path;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use chrono::{DateTime, TimeDelta, Utc};
+
+use crate::buildx::progress::ending::Ending;
+use crate::buildx::progress::messages::Message;
+use crate::buildx::progress::messages::status::{Activity, Log, Status, Vertex};
+use crate::buildx::progress::push_watch::is_export_of_cache;
+use crate::buildx::progress::stage::Stage;
+use crate::buildx::progress::warnings::Warnings;
+use crate::buildx::timeline::Timeline;
+use crate::console::Console;
+use crate::error::Place;
+
+/// What a build did, as far as it came.
+#[derive(Debug, Default)]
+pub(crate) struct Record {
+    pub(crate) timeline: Timeline,
+    pub(crate) warnings: Warnings,
+    /// Whether a cache could not be exported, which fails no build that ignores it.
+    pub(crate) is_cache_missing: bool,
+}
+
+/// What went wrong in a build, in the engine's words.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Failure {
+    /// Title of the step that failed.
+    pub(crate) step: Option<String>,
+    pub(crate) cause: String,
+    pub(crate) place: Option<Place>,
+    /// The source around that place.
+    pub(crate) excerpt: Vec<String>,
+    /// The last lines of the step's log.
+    pub(crate) log: Vec<String>,
+    pub(crate) while_pushing: bool,
+}
+
+/// Reads the engine's messages and tells them to a person.
+pub(crate) struct Progress {
+    /// The Dockerfile's path in the repository.
+    dockerfile: String,
+    stage: Stage,
+    /// The engine's clock.
+    now: Option<DateTime<Utc>>,
+    /// Steps that ended in the message before: BuildKit may begin one again in this.
+    ended: Vec<String>,
+    failed: Option<(String, String)>,
+    warnings: Warnings,
+    is_cache_missing: bool,
+    ending: Ending,
+}
+
+const LONGEST_PLAIN_LINE: usize = 16 * 1024;
+const LONGEST_CAUSE: usize = 600;
+
+impl Progress {
+    pub(crate) fn new(console: Console, dockerfile: String) -> Self {
+        Self {
+            dockerfile,
+            stage: Stage::new(console),
+            now: None,
+            ended: Vec::new(),
+            failed: None,
+            warnings: Warnings::default(),
+            is_cache_missing: false,
+            ending: Ending::default(),
+        }
+    }
+
+    pub(crate) fn see(&mut self, message: &Message<'_>) {
+        match message {
+            Message::Status(status) => self.status(status),
+            Message::Text(line) => self.text(line),
+        }
+    }
+
+    fn text(&mut self, line: &[u8]) {
+        let line = &line[..line.len().min(LONGEST_PLAIN_LINE)];
+        let line = String::from_utf8_lossy(line);
+        if let Some(line) = self.ending.take(line.trim_end_matches('\r')) {
+            self.stage.aside().say(line);
+        }
+    }
+
+    /// Nothing came for `quiet`, in whole seconds; called every second.
+    pub(crate) fn idle(&mut self, quiet: TimeDelta) {
+        self.tell_ended(&[]);
+        self.stage.idle(self.now, quiet);
+    }
+
+    /// Tells what is left, and what failed if the build did.
+    pub(crate) fn finish(mut self) -> (Record, Failure) {
+        self.tell_ended(&[]);
+        self.stage.finish(self.now);
+        self.tell_warnings();
+        let failure = self.failure();
+        let mut timeline = std::mem::take(&mut self.stage.timeline);
+        let total = self.stage.origin.zip(self.now);
+        timeline.total = total.map_or(TimeDelta::zero(), |(origin, now)| now - origin);
+        let warnings = std::mem::take(&mut self.warnings);
+        let record = Record {
+            timeline,
+            warnings,
+            is_cache_missing: self.is_cache_missing,
+        };
+        (record, failure)
+    }
+
+    fn status(&mut self, status: &Status<'_>) {
+        self.now = self.now.max(status.time());
+        self.stage.origin = self.stage.origin.or(self.now);
+        self.tell_ended(&status.vertexes);
+        status
+            .vertexes
+            .iter()
+            .for_each(|vertex| self.vertex(vertex));
+        status
+            .statuses
+            .iter()
+            .for_each(|activity| self.activity(activity));
+        status.logs.iter().for_each(|log| self.log(log));
+        status
+            .warnings
+            .iter()
+            .for_each(|warning| self.warnings.add(warning));
+        self.stage.turn(self.now);
+    }
+
+    fn vertex(&mut self, vertex: &Vertex<'_>) {
+        let digest = vertex.digest.as_ref();
+        if !self.stage.steps.contains_key(digest) {
+            self.stage
+                .steps
+                .insert(digest.to_owned(), step::Step::default());
+        }
+        let Some(step) = self.stage.steps.get_mut(digest) else {
+            return;
+        };
+        step.update(vertex);
+        self.is_cache_missing |= is_export_of_cache(&vertex.name) && !vertex.error.is_empty();
+        if step.end.is_some() && !self.ended.iter().any(|ended| ended == digest) {
+            self.ended.push(digest.to_owned());
+        }
+        if step.end == Some(crate::buildx::timeline::End::Failed) && self.failed.is_none() {
+            self.failed = Some((digest.to_owned(), vertex.error.clone().into_owned()));
+        }
+    }
+
+    fn activity(&mut self, activity: &Activity<'_>) {
+        if let Some(step) = self.stage.steps.get_mut(&*activity.vertex) {
+            step.act(activity);
+        }
+    }
+
+    fn log(&mut self, log: &Log<'_>) {
+        let Ok(bytes) = STANDARD.decode(log.data.as_bytes()) else {
+            return;
+        };
+        let Some(step) = self.stage.steps.get_mut(&*log.vertex) else {
+            return;
+        };
+        let mut lines = Vec::new();
+        step.lines.push(&bytes, |line| lines.push(line));
+        step.remember(&lines);
+        self.stage.log(&log.vertex, lines, self.now);
+    }
+
+    /// Tells of the steps that ended in an earlier message and are not in this.
+    fn tell_ended(&mut self, again: &[Vertex<'_>]) {
+        for digest in std::mem::take(&mut self.ended) {
+            let step = self.stage.steps.get(&digest);
+            if again.iter().any(|vertex| *vertex.digest == digest) {
+                self.ended.push(digest);
+            } else if step.is_some_and(|step| step.end.is_some()) {
+                self.stage.ended(&digest, self.now);
+            }
+        }
+    }
+
+    fn tell_warnings(&mut self) {
+        let console = self.stage.aside();
+        for warning in self.warnings.shown() {
+            let place = self.place(warning.file.as_deref(), warning.line);
+            console.warning(place.as_ref(), &warning.lines());
+        }
+        match self.warnings.more() {
+            0 => {}
+            more => console.warning(
+                None,
+                &format!(
+                    "{more} more findings in the Dockerfile; `docker build --check` lists them"
+                ),
+            ),
+        }
+    }
+
+    fn failure(&self) -> Failure {
+        let (step, error) = match &self.failed {
+            Some((digest, error)) => (self.stage.steps.get(digest), Some(error.clone())),
+            None => (None, None),
+        };
+        let cause = error.or_else(|| self.ending.error()).unwrap_or_default();
+        let spot = self.ending.spot();
+        let while_pushing = cause.starts_with("failed to push");
+        Failure {
+            step: step.map(|step| step.title.clone()),
+            cause: shortened(
+                cause
+                    .trim_start_matches("failed to build: ")
+                    .trim_start_matches("failed to solve: "),
+            ),
+            place: spot.and_then(|spot| self.place(Some(&spot.file), Some(spot.line))),
+            excerpt: self.ending.excerpt(),
+            log: step
+                .map(|step| step.tail.iter().cloned().collect())
+                .unwrap_or_default(),
+            while_pushing,
+        }
+    }
+
+    /// A line of the Dockerfile; the engine knows that file by its last name only.
+    fn place(&self, file: Option<&str>, line: Option<u32>) -> Option<Place> {
+        let own = Path::new(&self.dockerfile).file_name()?.to_str()?;
+        let line = line.filter(|_| file.is_none_or(|file| file == own))?;
+        let file = self.dockerfile.clone();
+        Some(Place { file, line })
+    }
+}
+
+/// `text` without its middle when it is long: the engine repeats a whole script before it says what is wrong.
+fn shortened(text: &str) -> String {
+    if text.len() <= LONGEST_CAUSE {
+        return text.to_owned();
+    }
+    let begin = &text[..text.floor_char_boundary(LONGEST_CAUSE / 2)];
+    let end = &text[text.ceil_char_boundary(text.len() - LONGEST_CAUSE / 2)..];
+    format!("{begin} … {end}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::buildx::progress::messages::Decoder;
+    use crate::console::{Reader, Screen, Stream};
+
+    fn failure(lines: &[&str]) -> Failure {
+        let console = Console {
+            reader: Reader::Person(Screen::Paper),
+            stream: Stream::Stderr,
+        };
+        let mut progress = Progress::new(console, "app/Dockerfile".to_owned());
+        let mut decoder = Decoder::default();
+        let mut each = |message: Message<'_>| progress.see(&message);
+        decoder.push(lines.join("\n").as_bytes(), &mut each);
+        decoder.finish(&mut each);
+        progress.finish().1
+    }
+
+    #[test]
+    fn a_failed_instruction_names_its_step_cause_place_and_log() {
+        let failure = failure(&[
+            r#"{"vertexes":[{"digest":"sha256:1","name":"[2/2] RUN false","started":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"logs":[{"vertex":"sha256:1","stream":1,"data":"YQpi","timestamp":"2026-01-01T00:00:00Z"}]}"#,
+            r#"{"vertexes":[{"digest":"sha256:1","name":"[2/2] RUN false","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"process \"false\" did not complete successfully: exit code: 1"}]}"#,
+            "Dockerfile:2",
+            "--------",
+            "   2 | >>> RUN false",
+            "--------",
+            "ERROR: failed to build: failed to solve: process",
+        ]);
+        let expected = Failure {
+            step: Some("[2/2] RUN false".to_owned()),
+            cause: "process \"false\" did not complete successfully: exit code: 1".to_owned(),
+            place: Some(Place {
+                file: "app/Dockerfile".to_owned(),
+                line: 2,
+            }),
+            excerpt: vec!["   2 | >>> RUN false".to_owned()],
+            log: vec!["a".to_owned(), "b".to_owned()],
+            while_pushing: false,
+        };
+        assert_eq!(failure, expected);
+    }
+
+    #[test]
+    fn a_refused_push_is_told_from_a_failed_build() {
+        let vertex = r#"{"vertexes":[{"digest":"sha256:1","name":"exporting to image","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"failed to push localhost:5000/a/b:1: connection refused"}]}"#;
+        let failure = failure(&[vertex]);
+        assert!(failure.while_pushing);
+        assert_eq!(
+            failure.cause,
+            "failed to push localhost:5000/a/b:1: connection refused"
+        );
+    }
+
+    #[test]
+    fn a_failure_before_any_step_is_the_error_of_the_end() {
+        let failure = failure(&[
+            "ERROR: failed to build: failed to solve: failed to read dockerfile: open Nope: no such file or directory",
+        ]);
+        assert_eq!(
+            failure.cause,
+            "failed to read dockerfile: open Nope: no such file or directory"
+        );
+        assert_eq!((failure.step, failure.place), (None, None));
+    }
+
+    #[test]
+    fn a_place_in_another_file_is_not_one_in_the_dockerfile() {
+        let failure = failure(&["other.hcl:3", "---", "   3 | x", "---", "ERROR: x"]);
+        assert_eq!(failure.place, None);
+    }
+
+    #[test]
+    fn a_long_cause_keeps_its_ends() {
+        let text = shortened(&format!("process \"{}\" failed", "é".repeat(1000)));
+        assert!(
+            text.starts_with("process \"é") && text.ends_with("é\" failed"),
+            "{text}"
+        );
+        assert!(text.len() <= LONGEST_CAUSE + 10);
+    }
+}

@@ -1,0 +1,119 @@
+//! Pieces of a step's log -> its lines, as they end up on a screen.
+
+use std::borrow::Cow;
+
+/// Longer lines are cut here: no one reads on, and memory is not theirs to take.
+const LONGEST: usize = 16 * 1024;
+
+/// The line that has not ended yet.
+#[derive(Debug, Default)]
+pub(crate) struct Lines {
+    line: Vec<u8>,
+    /// Bytes of the line that were not kept.
+    cut: usize,
+    /// Whether a carriage return came last: what follows overwrites the line, as progress bars do.
+    rewound: bool,
+}
+
+impl Lines {
+    /// Takes a piece of log and gives each line that it ends.
+    pub(crate) fn push<'a>(&mut self, piece: &'a [u8], mut each: impl FnMut(Cow<'a, str>)) {
+        let mut begin = 0;
+        for end in memchr::memchr_iter(b'\n', piece) {
+            self.end_with(&piece[begin..end], &mut each);
+            begin = end + 1;
+        }
+        self.append(&piece[begin..]);
+    }
+
+    /// Gives the last line, which nothing ended.
+    pub(crate) fn finish(&mut self, mut each: impl FnMut(Cow<'static, str>)) {
+        if !self.line.is_empty() {
+            self.end_with(b"", &mut each);
+        }
+    }
+
+    fn end_with<'a>(&mut self, rest: &'a [u8], each: &mut impl FnMut(Cow<'a, str>)) {
+        let is_whole = self.line.is_empty() && rest.len() <= LONGEST;
+        if is_whole && memchr::memchr(b'\r', rest).is_none() {
+            each(String::from_utf8_lossy(rest));
+        } else {
+            self.append(rest);
+            let mut text = String::from_utf8_lossy(&self.line).into_owned();
+            if self.cut > 0 {
+                text.push_str(&format!("… ({} bytes more)", self.cut));
+            }
+            each(text.into());
+        }
+        *self = Self::default();
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        let returns = piece
+            .iter()
+            .rev()
+            .take_while(|byte| **byte == b'\r')
+            .count();
+        let text = &piece[..piece.len() - returns];
+        if !text.is_empty() {
+            let rewritten = memchr::memrchr(b'\r', text);
+            if self.rewound || rewritten.is_some() {
+                *self = Self::default();
+            }
+            let text = &text[rewritten.map_or(0, |at| at + 1)..];
+            let room = LONGEST.saturating_sub(self.line.len()).min(text.len());
+            self.line.extend_from_slice(&text[..room]);
+            self.cut += text.len() - room;
+        }
+        self.rewound |= returns > 0;
+    }
+}
+
+/// `text`, or its beginning and how much is missing.
+pub(crate) fn clipped(text: &str, longest: usize) -> Cow<'_, str> {
+    if text.len() <= longest {
+        return Cow::Borrowed(text);
+    }
+    let kept = &text[..text.floor_char_boundary(longest)];
+    Cow::Owned(format!("{kept}… ({} bytes more)", text.len() - kept.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(pieces: &[&[u8]], expected: &[&str]) {
+        let (mut lines, mut seen) = (Lines::default(), Vec::new());
+        for piece in pieces {
+            lines.push(piece, |line| seen.push(line.into_owned()));
+        }
+        lines.finish(|line| seen.push(line.into_owned()));
+        assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn a_line_may_come_in_pieces_and_without_an_end() {
+        check(&[b"a\nb", b"c\n\nd"], &["a", "bc", "", "d"]);
+        check(&["é\n".as_bytes().split_at(1).0, b"\xa9\n"], &["é"]);
+        check(&[b"\xff\n"], &["\u{fffd}"]);
+    }
+
+    #[test]
+    fn a_line_that_was_overwritten_is_shown_as_it_ended() {
+        check(&[b"10%\r20%\r100%\ndone\r\n"], &["100%", "done"]);
+        check(&[b"10%\r", b"20%", b"\r", b"\n"], &["20%"]);
+        check(&[b"10%\r", b"\r\n"], &["10%"]);
+        check(&[b"x\r::error::y\n"], &["::error::y"]);
+    }
+
+    #[test]
+    fn a_long_line_is_cut() {
+        let mut lines = Lines::default();
+        (0..1024).for_each(|_| lines.push(&[b'x'; 1024], |_| panic!("no line ended")));
+        let mut seen = String::new();
+        lines.push(b"\n", |line| seen = line.into_owned());
+        assert!(seen.ends_with("x… (1032192 bytes more)"), "{seen}");
+        assert_eq!(clipped("aéé", 2), "a… (4 bytes more)");
+    }
+}

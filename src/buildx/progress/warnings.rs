@@ -1,0 +1,88 @@
+//! What BuildKit's checks find in the Dockerfile.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::buildx::progress::lines::clipped;
+use crate::buildx::progress::messages::status;
+
+/// The findings, none twice: each platform of a build repeats them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Warnings {
+    list: Vec<Warning>,
+    /// Those that were too many to be kept.
+    beyond: usize,
+}
+
+/// One finding (<https://docs.docker.com/reference/build-checks/>).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Warning {
+    /// For example `FromAsCasing: 'as' and 'FROM' keywords' casing do not match`.
+    pub(crate) text: String,
+    pub(crate) detail: String,
+    /// The page about the rule.
+    pub(crate) url: String,
+    /// Last name of the file, and the line.
+    pub(crate) file: Option<String>,
+    pub(crate) line: Option<u32>,
+}
+
+const SHOWN: usize = 10;
+const KEPT: usize = 200;
+const LONGEST: usize = 1000;
+
+impl Warnings {
+    pub(crate) fn add(&mut self, warning: &status::Warning<'_>) {
+        let decoded = |text: &str| {
+            let bytes = STANDARD.decode(text).unwrap_or_default();
+            clipped(&String::from_utf8_lossy(&bytes), LONGEST).into_owned()
+        };
+        let line = warning.range.first().map(|range| range.start.line);
+        let text = decoded(&warning.short);
+        let repeated = line.map(|line| format!(" (line {line})"));
+        let text = repeated
+            .and_then(|repeated| text.strip_suffix(&repeated))
+            .unwrap_or(&text);
+        let warning = Warning {
+            text: text.to_owned(),
+            detail: warning
+                .detail
+                .first()
+                .map(|text| decoded(text))
+                .unwrap_or_default(),
+            url: clipped(&warning.url, LONGEST).into_owned(),
+            file: warning
+                .source
+                .as_ref()
+                .map(|source| source.filename.clone()),
+            line,
+        };
+        if warning.text.is_empty() || self.list.contains(&warning) {
+            return;
+        }
+        if self.list.len() < KEPT {
+            self.list.push(warning);
+        } else {
+            self.beyond += 1;
+        }
+    }
+
+    /// Those worth an annotation.
+    pub(crate) fn shown(&self) -> &[Warning] {
+        &self.list[..self.list.len().min(SHOWN)]
+    }
+
+    /// How many more there are.
+    pub(crate) fn more(&self) -> usize {
+        self.list.len() - self.shown().len() + self.beyond
+    }
+}
+
+impl Warning {
+    /// What it says, why, and where to read more.
+    pub(crate) fn lines(&self) -> String {
+        let parts = [&self.text, &self.detail, &self.url];
+        let parts = parts.into_iter().filter(|part| !part.is_empty());
+        parts.map(String::as_str).collect::<Vec<_>>().join("\n")
+    }
+}

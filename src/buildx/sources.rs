@@ -1,0 +1,120 @@
+//! The files of this machine that a build reads: all of them inside the workspace, none missing.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::error::Problem;
+use crate::inputs::secrets::SecretContent;
+use crate::inputs::spec::Spec;
+use crate::plan::build::BuildRequest;
+use crate::plan::build::place::Place;
+use crate::workspace::{Workspace, not_readable};
+
+/// What BuildKit takes for a secret, in bytes
+/// (<https://github.com/moby/buildkit/blob/v0.25.0/session/secrets/secretsprovider/secretsprovider.go>).
+const LARGEST_SECRET: u64 = 500 * 1024;
+
+/// Refuses a build that reads what is not there, or what is none of its business: a path may come from
+/// somebody who should see the workspace and nothing else. What it writes stays there too, or in `temp`, the
+/// folder of the job.
+pub(crate) fn check(
+    request: &BuildRequest,
+    workspace: &Path,
+    temp: Option<&Path>,
+) -> Result<(), Problem> {
+    let inside = Workspace(workspace);
+    for (input, path) in places(request) {
+        inside.place(input, path, temp)?;
+    }
+    if let Some(folder) = request.context.local_folder() {
+        inside.folder("context", folder)?;
+    }
+    for (name, place) in &request.contexts {
+        let Some(folder) = place.local_folder() else {
+            continue;
+        };
+        inside.folder(&format!("build-contexts` for `{name}"), folder)?;
+    }
+    for secret in &request.secrets {
+        if let SecretContent::File(file) = &secret.content {
+            let input = format!("secret-files` for `{}", secret.id);
+            inside.file(&input, file)?;
+        }
+    }
+    dockerfile(request, &inside)
+}
+
+/// The bytes of a secret file that was checked.
+pub(crate) fn read_secret(id: &str, file: &str, workspace: &Path) -> Result<Vec<u8>, Problem> {
+    let input = format!("secret-files` for `{id}");
+    let opened = Workspace(workspace).file(&input, file)?;
+    let mut bytes = Vec::new();
+    let read = opened.take(LARGEST_SECRET + 1).read_to_end(&mut bytes);
+    read.map_err(|error| not_readable(&input, file, &error))?;
+    if bytes.len() as u64 > LARGEST_SECRET {
+        return Err(Problem::new(
+            format!("the input `{input}` is `{file}`, which is larger than 500 KiB"),
+            "no engine takes a larger secret; mount a large file with `build-contexts`",
+        ));
+    }
+    Ok(bytes)
+}
+
+/// Folders and archives that the build writes or keeps its cache in, each with the input that names it.
+fn places(request: &BuildRequest) -> impl Iterator<Item = (&'static str, &str)> {
+    let outputs = request
+        .outputs
+        .iter()
+        .filter_map(|spec| Some(("outputs", spec.get("dest")?)));
+    let local = |spec: &&Spec| spec.kind() == "local";
+    let written = request.cache_to.iter().filter(local);
+    let written = written.filter_map(|spec| Some(("cache-to", spec.get("dest")?)));
+    let read = request.cache_from.iter().filter(local);
+    let read = read.filter_map(|spec| Some(("cache-from", spec.get("src")?)));
+    outputs.chain(written).chain(read)
+}
+
+/// The Dockerfile must be there before the engine is asked; one at an address, or in a context at one, is
+/// the engine's to find.
+fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Problem> {
+    let is_address = request
+        .file
+        .as_ref()
+        .is_some_and(|file| file.starts_with("https://") || file.starts_with("http://"));
+    if is_address || !matches!(request.context, Place::Folder(_)) {
+        return Ok(());
+    }
+    let dockerfile = request.dockerfile();
+    let path = workspace.0.join(&dockerfile);
+    if path.is_file() {
+        return workspace.path("file", &dockerfile).map(drop);
+    }
+    let because = match path.symlink_metadata() {
+        Ok(metadata) if metadata.is_dir() => format!("`{dockerfile}` is a folder"),
+        _ => format!("there is no file `{dockerfile}` in the workspace"),
+    };
+    Err(Problem::new(
+        "there is no Dockerfile to build",
+        "name the folder in the input `context`, or the file in the input `file`; both start at the root of the checkout",
+    )
+    .because(because))
+}
+
+#[cfg(test)]
+mod proofs;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Explanation;
+
+    #[test]
+    fn a_secret_of_a_size_no_engine_takes_is_not_read() {
+        let workspace = tempfile::tempdir().unwrap();
+        let file = std::fs::File::create(workspace.path().join("large")).unwrap();
+        file.set_len(1 << 30).unwrap();
+        let problem = read_secret("x", "large", workspace.path()).unwrap_err();
+        let text = Explanation::of(&problem.into()).to_string();
+        assert!(text.contains("500 KiB"), "{text}");
+    }
+}

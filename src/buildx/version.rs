@@ -1,0 +1,159 @@
+//! Whether buildx is recent enough.
+
+use std::fmt;
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::buildx::command::environment;
+use crate::child;
+use crate::docker::reach;
+use crate::error::Problem;
+use crate::plan::build::BuildRequest;
+use crate::vars::Vars;
+
+/// Debian 13 packages this one.
+const OLDEST: Version = Version([0, 13, 1]);
+/// <https://github.com/docker/buildx/releases/tag/v0.15.0>
+const OLDEST_WITH_CALL: Version = Version([0, 15, 0]);
+/// The first that speaks the protocol of GitHub's cache since April 2025
+/// (<https://docs.docker.com/build/ci/github-actions/cache/>).
+const OLDEST_WITH_CACHE: Version = Version([0, 21, 0]);
+/// The image of the action says with this variable that it brings buildx, whose version needs no question.
+const IN_IMAGE: &str = "GHCR_PUBLISH_IMAGE";
+const PATIENCE: Duration = Duration::from_secs(5);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Version([u32; 3]);
+
+/// Refuses a buildx that is older than what `request` needs. One that does not say its version is used.
+pub(crate) async fn require_recent(
+    vars: &Vars,
+    request: Option<&BuildRequest>,
+) -> Result<(), Problem> {
+    let Some(request) = request.filter(|_| vars.get(IN_IMAGE).is_none()) else {
+        return Ok(());
+    };
+    // That there is none is said where it is needed.
+    let Ok(buildx) = reach::buildx(vars) else {
+        return Ok(());
+    };
+    let said = ask(&buildx, vars).await.unwrap_or_default();
+    match Version::parse(&said) {
+        Some(found) => compare(found, needed(request, vars), &buildx),
+        None => Ok(()),
+    }
+}
+
+/// The oldest version that will do, and what needs it.
+fn needed(request: &BuildRequest, vars: &Vars) -> (Version, String) {
+    if let Some(call) = request.call {
+        let by = format!(" by `call: {}`", call.as_str());
+        (OLDEST_WITH_CALL, by)
+    } else if environment::second_protocol(request, vars) == Some("true") {
+        (OLDEST_WITH_CACHE, " by GitHub's cache".to_owned())
+    } else {
+        (OLDEST, String::new())
+    }
+}
+
+fn compare(found: Version, (needed, by): (Version, String), buildx: &Path) -> Result<(), Problem> {
+    if found >= needed {
+        return Ok(());
+    }
+    Err(Problem::new(
+        format!("buildx {found} at `{}` is too old", buildx.display()),
+        "install a newer one, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which brings one",
+    )
+    .because(format!("buildx {needed} or newer is needed{by}")))
+}
+
+async fn ask(buildx: &Path, vars: &Vars) -> Option<String> {
+    let arguments = ["version".to_owned()];
+    let mut command = child::command(buildx, &arguments, [], vars.workspace());
+    command.stdout(Stdio::piped()).stderr(Stdio::null());
+    let output = timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    Some(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+impl Version {
+    /// What `buildx version` prints: `github.com/docker/buildx v0.29.1-desktop.1 a32761a`. A build from source
+    /// may have a commit or `(devel)` in its place.
+    fn parse(said: &str) -> Option<Self> {
+        let word = said.split_whitespace().nth(1)?;
+        let mut numbers = word.strip_prefix('v').unwrap_or(word).splitn(3, '.');
+        let major = numbers.next()?.parse().ok()?;
+        let mut next = || {
+            let part = numbers.next().unwrap_or("0");
+            let digits = part.split(|c: char| !c.is_ascii_digit()).next();
+            digits?.parse().ok()
+        };
+        let is_dotted = word.contains('.');
+        let version = Self([major, next()?, next()?]);
+        is_dotted.then_some(version)
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self([major, minor, patch]) = self;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(said: &str, expected: Option<[u32; 3]>) {
+        assert_eq!(Version::parse(said), expected.map(Version), "{said}");
+    }
+
+    #[test]
+    fn versions_are_read_as_they_are_packaged() {
+        check("github.com/docker/buildx v0.29.1 a32761a", Some([0, 29, 1]));
+        check(
+            "github.com/docker/buildx v0.29.1-desktop.1 a3276",
+            Some([0, 29, 1]),
+        );
+        check(
+            "github.com/docker/buildx 0.13.1+ds1 0.13.1+ds1-3",
+            Some([0, 13, 1]),
+        );
+        check(
+            "github.com/docker/buildx 0.13.1+debian \n",
+            Some([0, 13, 1]),
+        );
+        check("github.com/docker/buildx v0.12 x", Some([0, 12, 0]));
+        check("github.com/docker/buildx v1.0.0-rc1 x", Some([1, 0, 0]));
+    }
+
+    #[test]
+    fn what_is_no_version_is_unknown() {
+        for word in [
+            "",
+            "(devel)",
+            "9872040b6626",
+            "9872040",
+            "v0.x",
+            "v0.13.",
+            "unknown",
+            "99999999999.1",
+        ] {
+            check(&format!("github.com/docker/buildx {word}"), None);
+        }
+        check("", None);
+        check("ERROR: unknown command \"version\"", None);
+    }
+
+    #[test]
+    fn the_oldest_is_taken_and_none_below() {
+        let is_taken =
+            |found| compare(Version(found), (OLDEST, String::new()), Path::new("buildx")).is_ok();
+        assert!(is_taken([0, 13, 1]) && is_taken([0, 14, 0]) && is_taken([1, 0, 0]));
+        assert!(!is_taken([0, 13, 0]) && !is_taken([0, 9, 9]));
+    }
+}

@@ -1,0 +1,281 @@
+//! What is printed: log lines, `::group::`, `::error::`, `::add-mask::`, and their escaping.
+//!
+//! Commands: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
+//! The runner looks for `::name::` at the start of a line and for `##[name]` anywhere in it, on both
+//! streams, so every text that is not ours is made harmless here.
+
+pub(crate) mod sanitize;
+pub(crate) mod units;
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+use std::io::{self, Write as _};
+
+use crate::console::sanitize::{colourless, harmless};
+use crate::error::{Explanation, Place};
+use crate::secret::Secret;
+
+/// Where the log goes and who reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Console {
+    pub(crate) reader: Reader,
+    pub(crate) stream: Stream,
+}
+
+/// Who reads the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reader {
+    /// A runner of GitHub Actions, which understands workflow commands.
+    Runner,
+    /// A person, on a screen or on paper.
+    Person(Screen),
+}
+
+/// What can be done with a line once it is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Screen {
+    /// Nothing: the log is a file or a pipe.
+    Paper,
+    /// It can be replaced: a terminal.
+    Mono,
+    /// It can be replaced, and be in colour.
+    Colour,
+}
+
+/// Where the log goes; the other stream may carry a machine-readable result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stream {
+    Stdout,
+    Stderr,
+    /// Nobody reads the log of a simulation.
+    #[cfg(any(test, feature = "fuzzing"))]
+    Nowhere,
+}
+
+/// What a line is, for those who see colours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tone {
+    Title,
+    Aside,
+    Warning,
+    Error,
+}
+
+const TITLE: &str = "ghcr-publish";
+
+impl Console {
+    /// One line of log, or several.
+    pub(crate) fn say(self, text: &str) {
+        let mut lines = String::with_capacity(text.len() + 1);
+        text.lines().for_each(|line| self.put(&mut lines, line));
+        self.emit(&lines);
+    }
+
+    /// One line of log, or several, of which each is what `tone` says.
+    pub(crate) fn say_as(self, tone: Tone, text: &str) {
+        if self.reader != Reader::Person(Screen::Colour) {
+            return self.say(text);
+        }
+        let code = match tone {
+            Tone::Title => "1",
+            Tone::Aside => "2",
+            Tone::Warning => "33",
+            Tone::Error => "31",
+        };
+        let lines = text
+            .lines()
+            .map(|line| format!("\u{1b}[{code}m{}\u{1b}[0m\n", colourless(line)));
+        self.emit(&lines.collect::<String>());
+    }
+
+    /// What a step of the build prints: `lines` below the title of its group, in one write.
+    pub(crate) fn say_below<'a>(self, lines: impl Iterator<Item = Cow<'a, str>>) {
+        let mut text = String::new();
+        for line in lines {
+            if self.reader != Reader::Runner {
+                text.push_str("  ");
+            }
+            self.put(&mut text, &line);
+        }
+        self.emit(&text);
+    }
+
+    fn put(self, text: &mut String, line: &str) {
+        let line = match self.reader {
+            Reader::Runner | Reader::Person(Screen::Colour) => harmless(line),
+            Reader::Person(Screen::Paper | Screen::Mono) => colourless(line),
+        };
+        text.push_str(&line);
+        text.push('\n');
+    }
+
+    pub(crate) fn open_group(self, title: &str) {
+        match self.reader {
+            Reader::Runner => self.emit(&format!("::group::{}\n", escape_data(&harmless(title)))),
+            Reader::Person(_) => self.say_as(Tone::Title, title),
+        }
+    }
+
+    pub(crate) fn close_group(self) {
+        if self.reader == Reader::Runner {
+            self.emit("::endgroup::\n");
+        }
+    }
+
+    /// Whether a line can be replaced by another.
+    pub(crate) fn is_live(self) -> bool {
+        matches!(self.reader, Reader::Person(Screen::Mono | Screen::Colour))
+    }
+
+    /// Shows `line` below the log until [`Console::wipe`]; a long one is cut where the terminal ends.
+    pub(crate) fn show_for_now(self, line: &str) {
+        if self.is_live() {
+            self.emit(&format!(
+                "\r\u{1b}[2K\u{1b}[?7l{}\u{1b}[?7h",
+                colourless(line)
+            ));
+        }
+    }
+
+    pub(crate) fn wipe(self) {
+        if self.is_live() {
+            self.emit("\r\u{1b}[2K");
+        }
+    }
+
+    /// Asks the runner to hide a secret; says nothing to a person, whose log it would enter.
+    pub(crate) fn mask(self, secret: &Secret) {
+        if self.reader == Reader::Runner {
+            for text in forms(secret) {
+                self.emit(&format!("::add-mask::{}\n", escape_data(&text)));
+            }
+        }
+    }
+
+    pub(crate) fn notice(self, text: &str) {
+        match self.reader {
+            Reader::Runner => self.emit(&command("notice", None, text)),
+            Reader::Person(_) => self.say(&format!("notice: {text}")),
+        }
+    }
+
+    pub(crate) fn warning(self, place: Option<&Place>, text: &str) {
+        match self.reader {
+            Reader::Runner => self.emit(&command("warning", place, text)),
+            Reader::Person(_) => self.say_as(Tone::Warning, &spoken("warning", place, text)),
+        }
+    }
+
+    /// The failure of the run, always on stderr.
+    pub(crate) fn failure(self, explanation: &Explanation) {
+        let console = Self {
+            stream: Stream::Stderr,
+            ..self
+        };
+        let (place, text) = (explanation.place.as_ref(), explanation.to_string());
+        match self.reader {
+            Reader::Runner => console.emit(&command("error", place, &text)),
+            Reader::Person(_) => {
+                console.say_as(Tone::Error, &format!("error: {}", explanation.what));
+                console.say(&explanation.details().join("\n"));
+            }
+        }
+    }
+
+    /// The result a program asked for, on stdout whatever the log does.
+    pub(crate) fn result(self, text: &str) {
+        write(Stream::Stdout, text);
+    }
+
+    fn emit(self, text: &str) {
+        write(self.stream, text);
+    }
+}
+
+/// What the runner is to hide: it hides what it is told to the last character, and a program may print less,
+/// and we may show a character that is harmless instead of one that is not.
+fn forms(secret: &Secret) -> Vec<String> {
+    let text = secret.expose();
+    let shown = harmless_lines(text);
+    let mut forms = Vec::new();
+    for form in [text, text.trim(), shown.as_str()] {
+        if !form.is_empty() && !forms.iter().any(|known| known == form) {
+            forms.push(form.to_owned());
+        }
+    }
+    forms
+}
+
+/// What an annotation says, for a person.
+fn spoken(kind: &str, place: Option<&Place>, text: &str) -> String {
+    match place {
+        Some(Place { file, line }) => format!("{kind}: {file}:{line}: {text}"),
+        None => format!("{kind}: {text}"),
+    }
+}
+
+/// A log whose reader has gone is no reason to stop a publication half-way.
+fn write(stream: Stream, text: &str) {
+    let written = match stream {
+        Stream::Stdout => io::stdout()
+            .lock()
+            .write_all(text.as_bytes())
+            .and_then(|()| io::stdout().flush()),
+        Stream::Stderr => io::stderr().lock().write_all(text.as_bytes()),
+        #[cfg(any(test, feature = "fuzzing"))]
+        Stream::Nowhere => Ok(()),
+    };
+    drop(written);
+}
+
+fn command(kind: &str, place: Option<&Place>, text: &str) -> String {
+    let mut properties = String::new();
+    if let Some(Place { file, line }) = place {
+        let file = escape_property(&harmless(file));
+        let _infallible = write!(properties, "file={file},line={line},");
+    }
+    format!(
+        "::{kind} {properties}title={TITLE}::{}\n",
+        escape_data(&harmless_lines(text))
+    )
+}
+
+fn harmless_lines(text: &str) -> String {
+    text.lines().map(harmless).collect::<Vec<_>>().join("\n")
+}
+
+/// The text of a command: `%`, CR and LF are encoded.
+fn escape_data(text: &str) -> String {
+    text.replace('%', "%25")
+        .replace('\r', "%0D")
+        .replace('\n', "%0A")
+}
+
+/// A property of a command: as the text, and `:` and `,` too.
+fn escape_property(text: &str) -> String {
+    escape_data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_hidden_in_every_form_it_is_shown_in() {
+        let secret = Secret::exact(" a##[b\n::c ").unwrap();
+        let expected = [" a##[b\n::c ", "a##[b\n::c", " a##\u{200b}[b\n\u{200b}::c "];
+        assert_eq!(forms(&secret), expected);
+    }
+
+    #[test]
+    fn an_annotation_is_one_line_whatever_its_text() {
+        let place = Place {
+            file: "a,b:c/Dockerfile".to_owned(),
+            line: 3,
+        };
+        assert_eq!(
+            command("error", Some(&place), "50% done\n  fix: ::x::"),
+            "::error file=a%2Cb%3Ac/Dockerfile,line=3,title=ghcr-publish::50%25 done%0A  fix: ::x::\n"
+        );
+    }
+}

@@ -1,0 +1,113 @@
+//! What a manifest or index names: children, blobs, platforms
+//! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>).
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::image::digest::Digest;
+
+/// Media types a registry may answer with; all are accepted, none is converted.
+pub(crate) const ACCEPTED: &str = "application/vnd.oci.image.index.v1+json, application/vnd.oci.image.manifest.v1+json, \
+     application/vnd.docker.distribution.manifest.list.v2+json, application/vnd.docker.distribution.manifest.v2+json";
+
+/// A manifest or index exactly as the registry has it.
+#[derive(Clone, Debug)]
+pub(crate) struct Manifest {
+    pub(crate) media_type: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) digest: Digest,
+}
+
+impl Manifest {
+    /// What it names.
+    pub(crate) fn content(&self) -> serde_json::Result<Content> {
+        serde_json::from_slice(&self.bytes)
+    }
+
+    /// The digest of the image config; nothing for an index.
+    pub(crate) fn config_digest(&self) -> Option<Digest> {
+        self.content().ok()?.config?.digest.parse().ok()
+    }
+}
+
+/// The fields of a manifest or an index that matter here.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct Content {
+    pub(crate) config: Option<Descriptor>,
+    pub(crate) layers: Vec<Descriptor>,
+    pub(crate) manifests: Vec<Descriptor>,
+    pub(crate) annotations: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Descriptor {
+    #[serde(default)]
+    pub(crate) media_type: String,
+    pub(crate) digest: String,
+    #[serde(default)]
+    pub(crate) size: u64,
+    pub(crate) platform: Option<Platform>,
+    #[serde(default)]
+    pub(crate) urls: Vec<String>,
+}
+
+/// Operating system and architecture, in an index or in an image config.
+#[derive(Clone, Debug, Deserialize)]
+pub(crate) struct Platform {
+    pub(crate) os: String,
+    pub(crate) architecture: String,
+    pub(crate) variant: Option<String>,
+}
+
+impl Platform {
+    /// `linux/amd64`, `linux/arm/v7`; nothing for the `unknown/unknown` of an attestation.
+    pub(crate) fn name(&self) -> Option<String> {
+        let Self {
+            os,
+            architecture,
+            variant,
+        } = self;
+        if os == "unknown" {
+            return None;
+        }
+        let variant = variant.as_deref().filter(|variant| !variant.is_empty());
+        Some(variant.map_or_else(
+            || format!("{os}/{architecture}"),
+            |variant| format!("{os}/{architecture}/{variant}"),
+        ))
+    }
+}
+
+impl Content {
+    /// The blobs a manifest needs in its own repository: config and layers, but for foreign layers.
+    pub(crate) fn blobs(&self) -> impl Iterator<Item = &Descriptor> {
+        self.config
+            .iter()
+            .chain(&self.layers)
+            .filter(|blob| blob.urls.is_empty())
+    }
+
+    /// Bytes of config and layers, compressed.
+    pub(crate) fn size(&self) -> u64 {
+        self.config
+            .iter()
+            .chain(&self.layers)
+            .fold(0, |sum, blob| sum.saturating_add(blob.size))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_that_cannot_be_are_no_panic() {
+        let layer = r#"{"digest":"x","size":18446744073709551615}"#;
+        let content: Content =
+            serde_json::from_str(&format!(r#"{{"layers":[{layer},{layer}]}}"#)).unwrap();
+        assert_eq!(content.size(), u64::MAX);
+    }
+}

@@ -1,0 +1,66 @@
+//! The input `platforms`.
+
+use crate::error::Problem;
+use crate::error::flaw::Flaw;
+use crate::image::platform::canonical;
+use crate::inputs::list::{self, Entry};
+
+/// The platforms in the spelling the engine shows, none twice.
+pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
+    let mut platforms = Vec::new();
+    for entry in list::comma_entries("platforms", text)? {
+        let platform = canonical(entry.text()).map_err(|flaw| unknown(&entry, flaw))?;
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+fn unknown(entry: &Entry, flaw: Flaw) -> Problem {
+    let what = format!("the input `platforms` has the entry `{}`", entry.text());
+    Problem::new(what, flaw.fix).because(flaw.because)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Explanation;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_spelling_becomes_the_engines_own() {
+        check("linux/amd64,linux/arm64", &["linux/amd64", "linux/arm64"]);
+        check(
+            "Linux/x86_64, amd64\nlinux/arm64/v8",
+            &["linux/amd64", "linux/arm64"],
+        );
+        check("linux/arm", &["linux/arm/v7"]);
+        check(
+            "armhf\nlinux/arm/6\n386",
+            &["linux/arm/v7", "linux/arm/v6", "linux/386"],
+        );
+        check("windows(10.0.17763)/amd64", &["windows(10.0.17763)/amd64"]);
+        check("linux/amd64/v2", &["linux/amd64/v2"]);
+        check("local", &["local"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn what_buildx_does_not_know_is_refused_with_the_nearest_name() {
+        let refused = |text: &str| Explanation::of(&parse(text).unwrap_err().into()).to_string();
+        expect_test::expect![[r#"
+            the input `platforms` has the entry `linux/amd46`
+              because: buildx knows no architecture `amd46`
+              fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?"#]]
+        .assert_eq(&refused("linux/amd46"));
+        assert!(refused("linus/amd64").contains("did you mean `linux`?"));
+        assert!(refused("linux/arm/v7/x").contains("more than three parts"));
+        assert!(refused("linux/arm/v7 x").contains("`v7 x` is no variant"));
+        assert!(refused("linux/amd64;linux/arm64").contains("`amd64;linux`"));
+    }
+}

@@ -1,0 +1,158 @@
+//! `Trust`: the certificate authorities whose word counts, for registries, the API and the builder alike.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use reqwest::{Certificate, ClientBuilder, Proxy};
+
+use crate::error::Problem;
+use crate::workspace::Workspace;
+
+/// The input `ca-cert`: authorities that are trusted beside those of the system.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum CaCert {
+    /// The certificates themselves, in PEM form.
+    Text(String),
+    /// A file of the workspace.
+    File(String),
+}
+
+impl CaCert {
+    pub(crate) fn of(text: &str) -> Self {
+        if text.contains("-----BEGIN") {
+            Self::Text(text.to_owned())
+        } else {
+            Self::File(text.to_owned())
+        }
+    }
+}
+
+/// The authorities of the system, and those of the input `ca-cert` beside them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Trust {
+    pem: String,
+    certificates: Vec<Certificate>,
+    proxies: Vec<Proxy>,
+}
+
+/// In KiB; the bundle of a whole system has a quarter of that.
+const LARGEST: u64 = 1024;
+const FIX: &str = "give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout";
+
+impl Trust {
+    /// Reads the input `ca-cert`.
+    pub(crate) fn read(given: Option<&CaCert>, workspace: &Path) -> Result<Self, Problem> {
+        let (pem, what) = match given {
+            None => return Ok(Self::default()),
+            Some(CaCert::Text(text)) => {
+                (text.clone(), "the text in the input `ca-cert`".to_owned())
+            }
+            Some(CaCert::File(path)) => {
+                let bytes = Workspace(workspace).read("ca-cert", path, LARGEST)?;
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                (text, format!("the file `{path}` of the input `ca-cert`"))
+            }
+        };
+        let none = |because: String| {
+            Problem::new(format!("{what} holds no certificate"), FIX).because(because)
+        };
+        if pem.contains("PRIVATE KEY-----") {
+            return Err(none(
+                "it holds a private key, which nobody needs to know".to_owned(),
+            ));
+        }
+        let certificates = Certificate::from_pem_bundle(pem.as_bytes())
+            .map_err(|error| none(error.to_string()))?;
+        if certificates.is_empty() {
+            return Err(none(
+                "there is no `-----BEGIN CERTIFICATE-----` in it".to_owned(),
+            ));
+        }
+        let trust = Self {
+            pem,
+            certificates,
+            proxies: Vec::new(),
+        };
+        let usable = trust.client().build().context("it cannot be used");
+        usable.map_err(|error| none(format!("{error:#}")))?;
+        Ok(trust)
+    }
+
+    /// The same, behind proxies.
+    pub(crate) fn behind(self, proxies: Vec<Proxy>) -> Self {
+        Self { proxies, ..self }
+    }
+
+    /// The beginning of every HTTP client of ours that leaves this machine. It takes no proxy from the
+    /// environment by itself.
+    pub(crate) fn client(&self) -> ClientBuilder {
+        let client = ClientBuilder::new()
+            .no_proxy()
+            .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
+            .tls_certs_merge(self.certificates.iter().cloned());
+        let proxies = self.proxies.iter().cloned();
+        proxies.fold(client, ClientBuilder::proxy)
+    }
+
+    /// The private authorities as they were given, if there are any.
+    pub(crate) fn pem(&self) -> Option<&str> {
+        Some(self.pem.as_str()).filter(|pem| !pem.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use expect_test::{Expect, expect};
+
+    use super::*;
+    use crate::error::Explanation;
+
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a snapshot is written where it is used"
+    )]
+    #[track_caller]
+    fn refused(given: CaCert, expected: Expect) {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let workspace = tempfile::tempdir().unwrap();
+        fs::write(workspace.path().join("ca.crt"), b"\x30\x82\x01\x0a").unwrap();
+        let problem = Trust::read(Some(&given), workspace.path()).unwrap_err();
+        expected.assert_eq(&Explanation::of(&problem.into()).to_string());
+    }
+
+    #[test]
+    fn what_is_no_authority_is_refused_before_anything_is_asked() {
+        refused(
+            CaCert::File("ca.crt".to_owned()),
+            expect![[r#"
+            the file `ca.crt` of the input `ca-cert` holds no certificate
+              because: there is no `-----BEGIN CERTIFICATE-----` in it
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
+        refused(
+            CaCert::File("../ca.crt".to_owned()),
+            expect![[r#"
+            the input `ca-cert` is `../ca.crt`
+              because: it cannot be read: No such file or directory (os error 2)
+              fix: paths start at the root of the checkout"#]],
+        );
+        let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----";
+        refused(
+            CaCert::Text(key.to_owned()),
+            expect![[r#"
+            the text in the input `ca-cert` holds no certificate
+              because: it holds a private key, which nobody needs to know
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
+        let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
+        refused(
+            CaCert::Text(broken.to_owned()),
+            expect![[r#"
+            the text in the input `ca-cert` holds no certificate
+              because: it cannot be used: builder error: invalid peer certificate: BadEncoding
+              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+        );
+    }
+}
