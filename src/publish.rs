@@ -26,11 +26,11 @@ use std::path::Path;
 use anyhow::Context as _;
 use futures_util::future::join_all;
 
+use crate::buildx;
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
 use crate::buildx::version;
 use crate::buildx::{Built, Engine, Means};
-use crate::console::Console;
 use crate::context::event::OwnerKind;
 use crate::deadline::{Pace, Patience};
 use crate::docker::images;
@@ -50,8 +50,7 @@ use crate::registry::Registry;
 use crate::registry::catalogue::Subject;
 use crate::registry::proof::Proof;
 use crate::registry::provider::Provider;
-use crate::vars::Vars;
-use crate::{Decided, buildx};
+use crate::session::Session;
 
 /// What was achieved, kept although a later part may fail.
 #[derive(Debug, Default)]
@@ -106,31 +105,26 @@ impl Skipped {
 }
 
 /// Builds, and pushes if the plan says so; or publishes an image that exists. What was achieved stands in `done`, also when this fails.
-pub(crate) async fn publish(
-    decided: &Decided,
-    vars: &Vars,
-    console: Console,
-    done: &mut Done,
-) -> anyhow::Result<()> {
-    let plan = &decided.plan;
+pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
+    let plan = &session.plan;
     if plan.candidate.is_none() {
-        buildx::require_sources(vars, &plan.build)?;
+        buildx::require_sources(&session.vars, &plan.build)?;
     }
     let mut registries = if plan.push.is_push() {
-        connect(decided, Pace::REAL, console).await?
+        connect(session, Pace::REAL).await?
     } else {
         Registries::new()
     };
     let may_build = !plan.is_promotion();
     let (outlook, recent) = tokio::join!(
-        preflight::before_the_build(decided, &registries, console),
-        version::require_recent(vars, may_build.then_some(&plan.build))
+        preflight::before_the_build(session, &registries),
+        version::require_recent(&session.vars, may_build.then_some(&plan.build))
     );
     let preflight::Outlook { not_pushed, down } = outlook?;
     recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
-    let outcome = publish_to(&registries, decided, vars, console, done).await;
+    let outcome = publish_to(&registries, session, done).await;
     if done.held.is_empty() {
         return outcome;
     }
@@ -141,50 +135,46 @@ pub(crate) async fn publish(
 /// The same for the registries that are up.
 async fn publish_to(
     registries: &Registries,
-    decided: &Decided,
-    vars: &Vars,
-    console: Console,
+    session: &Session,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let Decided {
+    let Session {
         plan, credentials, ..
-    } = decided;
+    } = session;
     let pushes = plan.push.is_push() && done.not_pushed.is_none();
     if plan.is_promotion() && !pushes {
-        promote::say_it_would_be(plan, console);
+        promote::say_it_would_be(session);
         return Ok(());
     }
-    if pushes && let Some(found) = candidate::find(decided, registries, vars, console).await? {
-        return promote::promote(decided, registries, &found, console, done).await;
+    if pushes && let Some(found) = candidate::find(session, registries).await? {
+        return promote::promote(session, registries, &found, done).await;
     }
     if plan.candidate.is_some() {
-        buildx::require_sources(vars, &plan.build)?;
+        buildx::require_sources(&session.vars, &plan.build)?;
     }
     if pushes {
         let claim = Claim {
-            decided,
-            commit: &decided.context.base_commit(),
+            session,
+            commit: &session.context.base_commit(),
             digest: None,
         };
-        let patience = Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+        let patience = Patience::lasting(session.inputs.push_timeout, Pace::REAL);
         claim.require_all(registries, patience).await?;
     }
-    let engine = Engine::find(vars, plan).await?;
+    let engine = Engine::find(&session.vars, plan).await?;
     let builder = engine
-        .builder(plan, vars, credentials, &decided.trust)
+        .builder(plan, &session.vars, credentials, &session.trust)
         .await?;
-    if decided.trust.pem().is_some() && !builder.can_be_told_authorities() {
-        console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
+    if session.trust.pem().is_some() && !builder.can_be_told_authorities() {
+        session.console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
     }
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
-    builder.boot(&plan.build.platforms, console).await?;
+    builder.boot(&plan.build.platforms, session.console).await?;
     let workshop = Workshop {
         engine: &engine,
         builder,
-        decided,
-        vars,
-        console,
+        session,
     };
     if !pushes {
         let request = plan.build_only();
@@ -194,13 +184,13 @@ async fn publish_to(
     if plan.build.layout.is_some() {
         let (built, found) = workshop.build_to_push(&mut done.record).await?;
         done.built = Some(built);
-        return promote::promote(decided, registries, &found, console, done).await;
+        return promote::promote(session, registries, &found, done).await;
     }
     let pushed = push::build_and_push(&workshop, registries, &mut done.record).await?;
     let image = Pushed {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
-        commit: decided.context.base_commit(),
+        commit: session.context.base_commit(),
     };
     done.built = Some(pushed.built);
     let carrier = image.tag.and(plan.carrier());
@@ -209,14 +199,7 @@ async fn publish_to(
         ..Held::nothing_yet(name)
     });
     done.held = held.collect();
-    let settled = settle_all(
-        decided,
-        registries,
-        &image,
-        pushed.patience,
-        console,
-        &mut done.held,
-    );
+    let settled = settle_all(session, registries, &image, pushed.patience, &mut done.held);
     combine(settled.await.chain(pushed.failures).collect())
 }
 
@@ -224,9 +207,7 @@ async fn publish_to(
 struct Workshop<'a> {
     engine: &'a Engine,
     builder: &'a Builder,
-    decided: &'a Decided,
-    vars: &'a Vars,
-    console: Console,
+    session: &'a Session,
 }
 
 impl Workshop<'_> {
@@ -241,8 +222,8 @@ impl Workshop<'_> {
 
     /// Builds the image into a folder, for us to push.
     async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, Found)> {
-        let folder = images::folder_for_build(self.vars)?;
-        let request = &self.decided.plan.build;
+        let folder = images::folder_for_build(&self.session.vars)?;
+        let request = &self.session.plan.build;
         let built = self
             .build_into(Some(folder.path()), request, record)
             .await?;
@@ -250,7 +231,7 @@ impl Workshop<'_> {
         let found = Found {
             home: Home::Workshop(image),
             root,
-            commit: self.decided.context.base_commit(),
+            commit: self.session.context.base_commit(),
         };
         Ok((built.context("buildx made no image to push")?, found))
     }
@@ -263,12 +244,14 @@ impl Workshop<'_> {
     ) -> anyhow::Result<Option<Built>> {
         let means = Means {
             builder: self.builder,
-            vars: self.vars,
-            credentials: &self.decided.credentials,
-            trust: &self.decided.trust,
+            vars: &self.session.vars,
+            credentials: &self.session.credentials,
+            trust: &self.session.trust,
             layout,
         };
-        let build = self.engine.build(request, means, self.console, record);
+        let build = self
+            .engine
+            .build(request, means, self.session.console, record);
         build.await
     }
 }
@@ -295,20 +278,19 @@ struct Pushed<'a> {
 
 /// Settles every image at once; one that fails does not keep the others from their tags.
 async fn settle_all<'a>(
-    decided: &'a Decided,
+    session: &'a Session,
     registries: &'a Registries,
     image: &'a Pushed<'a>,
     patience: Patience,
-    console: Console,
     held: &'a mut [Held],
 ) -> impl Iterator<Item = anyhow::Error> + use<'a> {
     let settlings = held.iter_mut().map(|held| async move {
         let name = held.name.clone();
         let registry = &registries[name.registry()];
         let repository = registry.repository(name.repository(), patience);
-        let settling = Settling::new(decided, &name, image, repository, console);
+        let settling = Settling::new(session, &name, image, repository);
         settle(&settling, &image.digest, held).await?;
-        visibility::remark(decided, registry, held, console).await;
+        visibility::remark(session, registry, held).await;
         anyhow::Ok(())
     });
     join_all(settlings)
@@ -339,15 +321,15 @@ type Registries = BTreeMap<String, Registry>;
 /// The names of the plan whose registries are up.
 fn names_in<'a>(
     registries: &'a Registries,
-    decided: &'a Decided,
+    session: &'a Session,
 ) -> impl Iterator<Item = &'a ImageName> {
-    let names = decided.plan.images.iter();
+    let names = session.plan.images.iter();
     names.filter(|name| registries.contains_key(name.registry()))
 }
 
 /// A connection to each registry the plan names, that of a candidate among them.
-async fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Result<Registries> {
-    let plan = &decided.plan;
+async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Registries> {
+    let plan = &session.plan;
     let source = match &plan.candidate {
         Some(Candidate::InRegistry(reference)) => Some(&reference.name),
         _ => None,
@@ -359,26 +341,21 @@ async fn connect(decided: &Decided, pace: Pace, console: Console) -> anyhow::Res
         .map(ImageName::registry)
         .collect();
     let connections = hosts.into_iter().map(async |host| {
-        let registry = connection(decided, host, pace, console).await?;
+        let registry = connection(session, host, pace).await?;
         Ok((host.to_owned(), registry))
     });
     join_all(connections).await.into_iter().collect()
 }
 
-async fn connection(
-    decided: &Decided,
-    host: &str,
-    pace: Pace,
-    console: Console,
-) -> anyhow::Result<Registry> {
-    let login = decided.credentials.login(host).await?;
-    let kind = decided.context.server.kind(host);
-    Registry::new(host, kind, login, &decided.trust, pace, console)
+async fn connection(session: &Session, host: &str, pace: Pace) -> anyhow::Result<Registry> {
+    let login = session.credentials.login(host).await?;
+    let kind = session.context.server.kind(host);
+    Registry::new(host, kind, login, &session.trust, pace, session.console)
 }
 
 /// What an explanation of a failure has to know of an image.
-fn subject(decided: &Decided, name: &ImageName) -> Subject {
-    let context = &decided.context;
+fn subject(session: &Session, name: &ImageName) -> Subject {
+    let context = &session.context;
     let owner = name.repository().split('/').next().unwrap_or_default();
     let facts = context.event.repository.as_ref();
     let own = context.repository.owner.eq_ignore_ascii_case(owner);

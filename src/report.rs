@@ -10,7 +10,6 @@ mod summary;
 use anyhow::Context as _;
 use serde_json::{Map, Value};
 
-use crate::Decided;
 use crate::console::Console;
 use crate::context::server::Kind;
 use crate::error::{Explanation, Problem};
@@ -21,42 +20,43 @@ use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::publish::Done;
 use crate::registry::proof::Proof;
+use crate::session::Session;
 use crate::vars::Vars;
 
 /// Everything there is to say about a run, however far it came.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    decided: Option<Decided>,
+    session: Option<Session>,
     done: Done,
     failure: Option<Explanation>,
 }
 
 impl Report {
-    pub(crate) fn new(decided: Option<Decided>, done: Done, error: Option<&anyhow::Error>) -> Self {
+    pub(crate) fn new(session: Option<Session>, done: Done, error: Option<&anyhow::Error>) -> Self {
         Self {
-            decided,
+            session,
             done,
             failure: error.map(Explanation::of),
         }
     }
 
     fn plan(&self) -> Option<&Plan> {
-        self.decided.as_ref().map(|decided| &decided.plan)
+        self.session.as_ref().map(|session| &session.plan)
     }
 
     /// Whether the server of the run keeps attestations.
     fn can_attest(&self) -> bool {
-        let decided = self.decided.as_ref();
-        decided.is_some_and(|decided| decided.context.server.keeps_attestations())
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.context.server.keeps_attestations())
     }
 
     /// What pulls each image that is published: by digest, but from the older Docker registry, which serves tags only.
     fn pullable(&self, digest: &Digest) -> Vec<String> {
-        let Some(decided) = &self.decided else {
+        let Some(session) = &self.session else {
             return Vec::new();
         };
-        let reference = |name: &ImageName| match decided.context.server.kind(name.registry()) {
-            Kind::Docker => format!("{name}:{}", decided.plan.primary),
+        let reference = |name: &ImageName| match session.context.server.kind(name.registry()) {
+            Kind::Docker => format!("{name}:{}", session.plan.primary),
             Kind::Container | Kind::Generic => format!("{name}@{digest}"),
         };
         self.published().map(reference).collect()
@@ -66,15 +66,15 @@ impl Report {
     fn wants_summary(&self) -> bool {
         self.is_publication()
             && self
-                .decided
+                .session
                 .as_ref()
-                .is_none_or(|decided| decided.inputs.summary)
+                .is_none_or(|session| session.inputs.summary)
     }
 
     fn exports_metadata(&self) -> bool {
-        self.decided
+        self.session
             .as_ref()
-            .is_some_and(|decided| decided.inputs.set_output_env)
+            .is_some_and(|session| session.inputs.set_output_env)
     }
 
     /// Why the image was only built, if it was.
@@ -143,9 +143,9 @@ impl Report {
 
     /// Whether the run was meant to build something.
     fn is_publication(&self) -> bool {
-        self.decided
+        self.session
             .as_ref()
-            .is_none_or(|decided| decided.mode == Mode::Publish)
+            .is_none_or(|session| session.mode == Mode::Publish)
     }
 }
 
@@ -165,9 +165,9 @@ pub(crate) fn tell(
         console.warning(None, &Explanation::of(error).to_string());
     };
     let files = report
-        .decided
+        .session
         .as_ref()
-        .map(|decided| bake::write(decided, vars));
+        .map(|session| bake::write(session, vars));
     let files = files.unwrap_or_else(|| Ok(Vec::new()));
     let files = files.inspect_err(warn).unwrap_or_default();
     let outputs = outputs::of_report(report, &files);

@@ -2,8 +2,6 @@
 
 use anyhow::Context as _;
 
-use crate::Decided;
-use crate::console::Console;
 use crate::deadline::{Pace, Patience};
 use crate::docker::images;
 use crate::docker::images::{Export, LocalImage};
@@ -19,7 +17,7 @@ use crate::registry::Repository;
 use crate::registry::answer::Trouble;
 use crate::registry::origin::Origin;
 use crate::registry::refusal::read_refusal;
-use crate::vars::Vars;
+use crate::session::Session;
 
 /// An image that is about to be published.
 pub(super) struct Found {
@@ -39,9 +37,8 @@ pub(super) enum Home {
 
 /// Looks for an image; what it needs to know.
 struct Search<'a> {
-    decided: &'a Decided,
+    session: &'a Session,
     registries: &'a Registries,
-    console: Console,
 }
 
 /// How long the registry is asked for the image of this commit: there is another way.
@@ -49,21 +46,18 @@ const QUESTION: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The image to publish; nothing when there is no candidate, or none of this commit yet.
 pub(super) async fn find(
-    decided: &Decided,
+    session: &Session,
     registries: &Registries,
-    vars: &Vars,
-    console: Console,
 ) -> anyhow::Result<Option<Found>> {
     let search = Search {
-        decided,
+        session,
         registries,
-        console,
     };
-    let found = match &decided.plan.candidate {
+    let found = match &session.plan.candidate {
         None => return Ok(None),
         Some(Candidate::OfCommit) => return Ok(search.of_commit().await),
         Some(Candidate::InRegistry(reference)) => search.in_registry(reference).await?,
-        Some(Candidate::InEngine(name)) => search.in_engine(name, vars).await?,
+        Some(Candidate::InEngine(name)) => search.in_engine(name).await?,
     };
     let missing = search.missing_platforms(&found).await?;
     if let Some((missing, there)) = missing {
@@ -111,7 +105,7 @@ impl std::fmt::Display for Found {
 
 impl Search<'_> {
     fn repository<'a>(&'a self, name: &'a ImageName) -> Repository<'a> {
-        let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
+        let patience = Patience::lasting(self.session.inputs.push_timeout, Pace::REAL);
         self.registries[name.registry()].read_only(name.repository(), patience)
     }
 
@@ -136,14 +130,14 @@ impl Search<'_> {
             .into()),
             Err(trouble) => {
                 let what = format!("cannot read `{reference}`");
-                Err(read_refusal(&what, &subject(self.decided, name), &trouble).into())
+                Err(read_refusal(&what, &subject(self.session, name), &trouble).into())
             }
         }
     }
 
-    async fn in_engine(&self, name: &str, vars: &Vars) -> anyhow::Result<Found> {
+    async fn in_engine(&self, name: &str) -> anyhow::Result<Found> {
         let unread = format!("cannot get the image `{name}` from the engine");
-        let problem = match images::export(name, vars, self.console).await? {
+        let problem = match images::export(name, &self.session.vars, self.session.console).await? {
             Export::Image(image, root) => {
                 require_digest(name, &root)?;
                 return Ok(self.local(image, root).await);
@@ -168,7 +162,7 @@ impl Search<'_> {
 
     /// What does not say otherwise was made by a step of this run.
     async fn local(&self, image: LocalImage, root: Manifest) -> Found {
-        let run = self.decided.context.named_commit();
+        let run = self.session.context.named_commit();
         let commit = self.commit_of(Origin::Layout(&image.layout), &root).await;
         let commit = commit.or_else(|_unknown| run.map(str::to_owned));
         let home = Home::Engine(image);
@@ -177,34 +171,34 @@ impl Search<'_> {
 
     /// The image of this commit, in the first of the names that has it.
     async fn of_commit(&self) -> Option<Found> {
-        let plan = &self.decided.plan;
-        let commit = match self.decided.context.named_commit() {
+        let plan = &self.session.plan;
+        let commit = match self.session.context.named_commit() {
             Ok(commit) => commit,
             Err(reason) => {
-                self.console.say(&format!(
+                self.session.console.say(&format!(
                     "no image is looked for, since {reason}: it is built"
                 ));
                 return None;
             }
         };
-        for name in names_in(self.registries, self.decided) {
+        for name in names_in(self.registries, self.session) {
             for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
                 let repository = self.repository(name).at_most(QUESTION);
                 let root = match repository.manifest_of(&tag).await {
                     Ok(Some(root)) => root,
                     Ok(None) | Err(Trouble::Denied { .. }) => continue,
                     Err(trouble) => {
-                        self.console.say(&format!(
+                        self.session.console.say(&format!(
                             "whether `{name}:{tag}` exists is not known: {trouble}"
                         ));
                         continue;
                     }
                 };
                 // A tag is a claim: only the image itself says of which commit it is.
-                let own = self.decided.context.repository_facts().html_url;
+                let own = self.session.context.repository_facts().html_url;
                 let identity = Origin::Repository(repository).identity(&root, &own);
                 if !identity.await.is_ok_and(|identity| identity.is_of(commit)) {
-                    self.console.say(&format!(
+                    self.session.console.say(&format!(
                         "`{name}:{tag}` is not said to be of this commit, and left alone"
                     ));
                     continue;
@@ -216,24 +210,26 @@ impl Search<'_> {
                 };
                 match self.missing_platforms(&found).await {
                     Ok(None) => return Some(found),
-                    Ok(Some((missing, _))) => self.console.say(&format!(
+                    Ok(Some((missing, _))) => self.session.console.say(&format!(
                         "`{name}:{tag}` is not for {}, and left alone",
                         missing.join(", ")
                     )),
                     Err(error) => self
+                        .session
                         .console
                         .say(&format!("`{name}:{tag}` is left alone: {error:#}")),
                 }
             }
         }
-        self.console
+        self.session
+            .console
             .say("the registry has no image of this commit, so it is built");
         None
     }
 
     /// The commit a manifest says it is of, when that is one of this repository.
     async fn commit_of(&self, origin: Origin<'_>, root: &Manifest) -> Result<String, String> {
-        let own = self.decided.context.repository_facts().html_url;
+        let own = self.session.context.repository_facts().html_url;
         let unknown =
             |why| format!("it is not known which commit of this repository is published: {why}");
         let identity = origin.identity(root, &own).await;
@@ -246,11 +242,11 @@ impl Search<'_> {
         &self,
         found: &Found,
     ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
-        let asked = &self.decided.inputs.build.platforms;
+        let asked = &self.session.inputs.build.platforms;
         if asked.is_empty() {
             return Ok(None);
         }
-        let patience = Patience::lasting(self.decided.inputs.push_timeout, Pace::REAL);
+        let patience = Patience::lasting(self.session.inputs.push_timeout, Pace::REAL);
         let origin = found.origin(self.registries, patience);
         let there = origin.platforms(&found.root).await;
         let there = there.with_context(|| format!("cannot read `{found}`"))?;

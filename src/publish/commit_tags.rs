@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use crate::Decided;
 use crate::deadline::Patience;
 use crate::error::Problem;
 use crate::image::digest::Digest;
@@ -14,10 +13,11 @@ use crate::registry::Repository;
 use crate::registry::answer::Trouble;
 use crate::registry::origin::Origin;
 use crate::registry::refusal::read_refusal;
+use crate::session::Session;
 
 /// The image that is about to be published.
 pub(super) struct Claim<'a> {
-    pub(super) decided: &'a Decided,
+    pub(super) session: &'a Session,
     /// The commit it is of; else why that is not known.
     pub(super) commit: &'a Result<String, String>,
     /// Unknown before it is built.
@@ -68,8 +68,8 @@ impl Claim<'_> {
         registries: &Registries,
         patience: Patience,
     ) -> anyhow::Result<()> {
-        let plan = &self.decided.plan;
-        for name in names_in(registries, self.decided) {
+        let plan = &self.session.plan;
+        for name in names_in(registries, self.session) {
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), patience);
             for tag in not_absent(repository, plan.commit_tags(), Some(&plan.primary)).await {
@@ -89,7 +89,7 @@ impl Claim<'_> {
         repository: Repository<'_>,
         tags: &[Tag],
     ) -> Result<(), Problem> {
-        let mut of_commit = self.decided.plan.commit_tags();
+        let mut of_commit = self.session.plan.commit_tags();
         of_commit.retain(|tag| tags.contains(tag));
         for tag in not_absent(repository, of_commit, None).await {
             self.judge(name, &tag, self.holder(repository, &tag).await)?;
@@ -108,7 +108,7 @@ impl Claim<'_> {
             Ok(Holder::Other(shown)) => Err(self.refusal(name, tag, &shown)),
             Err(trouble) => {
                 let what = format!("cannot read `{name}:{tag}`, which may show another commit");
-                Err(read_refusal(&what, &subject(self.decided, name), &trouble))
+                Err(read_refusal(&what, &subject(self.session, name), &trouble))
             }
         }
     }
@@ -120,7 +120,7 @@ impl Claim<'_> {
         if Some(&held.digest) == self.digest {
             return Ok(Holder::Free);
         }
-        let own = self.decided.context.repository_facts().html_url;
+        let own = self.session.context.repository_facts().html_url;
         let origin = Origin::Repository(repository);
         let said = origin.identity(&held, &own).await?.commit();
         if said.is_ok() && said == *self.commit {
@@ -141,13 +141,13 @@ impl Claim<'_> {
 
     /// Whether the image says of its origin what the author of the workflow lets ours say.
     async fn has_our_labels(&self, origin: Origin<'_>, held: &Manifest) -> Result<bool, Trouble> {
-        let labels = &self.decided.plan.labels;
+        let labels = &self.session.plan.labels;
         let label = |key: &str| {
             let found = labels.iter().find(|(other, _)| other == key);
             found.map(|(_, value)| value.as_str()).unwrap_or_default()
         };
         let (source, revision) = (label(SOURCE), label(REVISION));
-        if self.decided.plan.is_promotion() || source.is_empty() || revision.is_empty() {
+        if self.session.plan.is_promotion() || source.is_empty() || revision.is_empty() {
             return Ok(false);
         }
         let said = origin.identity(held, source).await?.commit();

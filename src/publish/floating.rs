@@ -86,7 +86,7 @@ impl Settling<'_> {
                         return Err(trouble);
                     }
                     let text = format!("{trouble}; asking again what `{tag}` shows");
-                    self.console.say(&text);
+                    self.session.console.say(&text);
                 }
             }
             list = self.listed(&[planned]).await;
@@ -100,19 +100,21 @@ impl Settling<'_> {
         shown: Option<&Manifest>,
         list: &Listed,
     ) -> Option<Skipped> {
-        if self.decided.plan.floating == Floating::Always {
+        if self.session.plan.floating == Floating::Always {
             return None;
         }
         let tag = &planned.tag;
         match self.standing(planned, shown, list).await {
             Ok(Standing::Newer | Standing::Same) => None,
             Ok(Standing::Incomparable(remark)) => {
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` moves although {remark}"));
                 None
             }
             Ok(Standing::Older(reason)) => {
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` stays where it is, since {reason}"));
                 Some(Skipped::since(tag, reason, shown))
             }
@@ -128,7 +130,8 @@ impl Settling<'_> {
         unanswered: Unanswered,
     ) -> Skipped {
         let Unanswered { reason, fix } = unanswered;
-        self.console
+        self.session
+            .console
             .say(&format!("`{tag}` stays where it is, since {reason}"));
         Skipped {
             fix: Some(fix),
@@ -144,7 +147,7 @@ impl Settling<'_> {
     ) -> Result<Vec<Skipped>, Trouble> {
         let looks = floating.iter().map(|planned| async move {
             let shown = self.repository.manifest_of(&planned.tag).await?;
-            self.console.say(&format!(
+            self.session.console.say(&format!(
                 "`{}` stays where it is, since {reason}",
                 planned.tag
             ));

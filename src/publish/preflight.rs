@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use tokio::time::error::Elapsed;
 
-use crate::Decided;
 use crate::console::Console;
 use crate::deadline::{Pace, Patience};
 use crate::error::{Explanation, Problem};
@@ -16,6 +15,7 @@ use crate::plan::decision::{PushDecision, way_to_log_in};
 use crate::publish::{Registries, connect, subject};
 use crate::registry::answer::{Reach, Trouble};
 use crate::registry::{Registry, refusal};
+use crate::session::Session;
 
 /// For a hiccup: the build takes its time, and the push shows whether the registry is well again.
 const HICCUP: Duration = Duration::from_millis(1500);
@@ -35,8 +35,8 @@ pub(super) enum Probe {
 }
 
 /// Tells for each name whether the registry would take it.
-pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result<()> {
-    let plan = &decided.plan;
+pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
+    let plan = &session.plan;
     if let PushDecision::NoLogin {
         reason,
         registry,
@@ -53,14 +53,16 @@ pub(crate) async fn check(decided: &Decided, console: Console) -> anyhow::Result
             } else {
                 "would be built and not pushed"
             };
-            console.say(&format!("{name} {fate}, because {reason}"));
+            session
+                .console
+                .say(&format!("{name} {fate}, because {reason}"));
         }
         return Ok(());
     }
-    let registries = connect(decided, Pace::REAL, console).await?;
-    let Answers { refused, down } = ask(decided, &registries, console).await;
+    let registries = connect(session, Pace::REAL).await?;
+    let Answers { refused, down } = ask(session, &registries).await;
     let down = down.into_iter().map(|(_, problem)| problem);
-    first(refused.into_iter().chain(down).collect(), console)
+    first(refused.into_iter().chain(down).collect(), session.console)
 }
 
 /// What is known before the build.
@@ -81,44 +83,47 @@ struct Answers {
 
 /// Asks every registry. Some that are down do not keep the others from being published.
 pub(super) async fn before_the_build(
-    decided: &Decided,
+    session: &Session,
     registries: &Registries,
-    console: Console,
 ) -> anyhow::Result<Outlook> {
     let mut outlook = Outlook::default();
     if registries.is_empty() {
         return Ok(outlook);
     }
-    let Answers { refused, down } = ask(decided, registries, console).await;
-    let may_refuse = matches!(decided.plan.push, PushDecision::PushIfAllowed { .. });
+    let Answers { refused, down } = ask(session, registries).await;
+    let may_refuse = matches!(session.plan.push, PushDecision::PushIfAllowed { .. });
     match refused.first() {
         Some(refusal) if may_refuse => {
             let reason = format!("Dependabot's token may not write packages: {refusal}");
-            let fate = if decided.plan.is_promotion() {
+            let fate = if session.plan.is_promotion() {
                 "is not published"
             } else {
                 "is built and not pushed"
             };
-            console.notice(&format!("the image {fate}, because {reason}"));
+            session
+                .console
+                .notice(&format!("the image {fate}, because {reason}"));
             outlook.not_pushed = Some(reason);
         }
-        None if down.len() < decided.plan.images.len() && !is_candidate_in(decided, &down) => {
+        None if down.len() < session.plan.images.len() && !is_candidate_in(session, &down) => {
             for (name, problem) in down {
-                console.say(&format!("{problem}; going on without `{name}`"));
+                session
+                    .console
+                    .say(&format!("{problem}; going on without `{name}`"));
                 outlook.down.insert(name.registry().to_owned(), problem);
             }
         }
         _ => {
             let down = down.into_iter().map(|(_, problem)| problem);
-            first(refused.into_iter().chain(down).collect(), console)?;
+            first(refused.into_iter().chain(down).collect(), session.console)?;
         }
     }
     Ok(outlook)
 }
 
 /// Whether the image to publish is in a registry that is down.
-fn is_candidate_in(decided: &Decided, down: &[(ImageName, Problem)]) -> bool {
-    let Some(Candidate::InRegistry(reference)) = &decided.plan.candidate else {
+fn is_candidate_in(session: &Session, down: &[(ImageName, Problem)]) -> bool {
+    let Some(Candidate::InRegistry(reference)) = &session.plan.candidate else {
         return false;
     };
     let host = reference.name.registry();
@@ -134,21 +139,21 @@ fn first(problems: Vec<Problem>, console: Console) -> anyhow::Result<()> {
 }
 
 /// Asks for every name at once, and says who takes a push.
-async fn ask(decided: &Decided, registries: &Registries, console: Console) -> Answers {
-    let names = &decided.plan.images;
+async fn ask(session: &Session, registries: &Registries) -> Answers {
+    let names = &session.plan.images;
     let probes = names.iter().map(|name| async move {
         let registry = registries.get(name.registry())?;
-        Some((name, probe(decided, registry, name).await))
+        Some((name, probe(session, registry, name).await))
     });
     let mut answers = Answers::default();
     for (name, probe) in join_all(probes).await.into_iter().flatten() {
         match probe {
-            Probe::Accepted => console.say(&format!(
+            Probe::Accepted => session.console.say(&format!(
                 "{} takes a push of {}",
                 name.registry(),
                 name.repository()
             )),
-            Probe::Unclear(why) => console.say(&format!(
+            Probe::Unclear(why) => session.console.say(&format!(
                 "whether {name} takes a push is not clear, so the run goes on: {why}"
             )),
             Probe::Refused(problem) => answers.refused.push(problem),
@@ -159,19 +164,19 @@ async fn ask(decided: &Decided, registries: &Registries, console: Console) -> An
 }
 
 /// Asks for one name, in at most three requests while the registry is well.
-pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageName) -> Probe {
-    let trouble = match asked_until_clear(decided, registry, name).await {
+pub(super) async fn probe(session: &Session, registry: &Registry, name: &ImageName) -> Probe {
+    let trouble = match asked_until_clear(session, registry, name).await {
         Ok(Ok(())) => return Probe::Accepted,
         Ok(Err(trouble)) => trouble,
         Err(_elapsed) => return Probe::Unclear("it takes too long to answer".to_owned()),
     };
-    let subject = subject(decided, name);
+    let subject = subject(session, name);
     let refused = |what: String| Probe::Refused(refusal::refusal(&what, &subject, &trouble));
     match &trouble {
         Trouble::Denied { .. } if !trouble.is_passing() && !registry.has_login() => {
             let host = name.registry();
             let what = format!("cannot push `{name}`: there is no login for {host}");
-            let fix = way_to_log_in(host, &decided.context);
+            let fix = way_to_log_in(host, &session.context);
             Probe::Refused(Problem::new(what, fix).because(trouble.to_string()))
         }
         Trouble::Unreachable {
@@ -199,7 +204,7 @@ pub(super) async fn probe(decided: &Decided, registry: &Registry, name: &ImageNa
 /// The answer to whether a push would be taken: asked again for a moment after a hiccup, and for a minute while a
 /// registry that is known is down.
 async fn asked_until_clear(
-    decided: &Decided,
+    session: &Session,
     registry: &Registry,
     name: &ImageName,
 ) -> Result<Result<(), Trouble>, Elapsed> {
@@ -212,7 +217,7 @@ async fn asked_until_clear(
         let Err(trouble) = pace.timeout(LONGEST, once.may_push()).await? else {
             return Ok(Ok(()));
         };
-        let waits = trouble.is_absence() && decided.credentials.know(name.registry());
+        let waits = trouble.is_absence() && session.credentials.know(name.registry());
         let patience = if waits { outage } else { hiccup };
         let retry = trouble
             .deserves_retry(tries)

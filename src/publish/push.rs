@@ -5,6 +5,7 @@ use anyhow::Context as _;
 use crate::buildx::Built;
 use crate::buildx::progress::Record;
 use crate::buildx::progress::push_watch::PushFailed;
+use crate::deadline;
 use crate::deadline::{Pace, Patience};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
@@ -13,7 +14,7 @@ use crate::publish::{Registries, Workshop, subject};
 use crate::registry::catalogue::{Diagnosis, Prospect};
 use crate::registry::refusal::push_refusal;
 use crate::registry::{PERMANENT_AFTER, catalogue};
-use crate::{Decided, deadline};
+use crate::session::Session;
 
 /// What the engine pushed, and what it could not.
 pub(super) struct Pushed {
@@ -31,16 +32,14 @@ pub(super) async fn build_and_push(
     registries: &Registries,
     record: &mut Record,
 ) -> anyhow::Result<Pushed> {
-    let Workshop {
-        decided, console, ..
-    } = *workshop;
-    let mut request = decided.plan.build.clone();
+    let Workshop { session, .. } = *workshop;
+    let mut request = session.plan.build.clone();
     let is_up = |name: &ImageName| registries.contains_key(name.registry());
     request.names.retain(|tagged| is_up(&tagged.name));
     let mut failures = Vec::new();
     let mut patience: Option<Patience> = None;
     let (mut tries, mut repeated) = (0, 0);
-    let begin = || Patience::lasting(decided.inputs.push_timeout, Pace::REAL);
+    let begin = || Patience::lasting(session.inputs.push_timeout, Pace::REAL);
     loop {
         let failed: PushFailed = match workshop.build(&request, record).await {
             Ok(built) => {
@@ -58,7 +57,7 @@ pub(super) async fn build_and_push(
         let patience = patience.get_or_insert_with(begin);
         let name = failed.name(&request);
         let asked = deadline::hint(&failed.cause);
-        let diagnosis = diagnose(decided, registries, &name, &failed).await;
+        let diagnosis = diagnose(session, registries, &name, &failed).await;
         let prospect = diagnosis.as_ref().map(|known| known.prospect);
         repeated = if is_mistake(prospect) {
             repeated + 1
@@ -66,21 +65,25 @@ pub(super) async fn build_and_push(
             0
         };
         let is_final =
-            repeated == PERMANENT_AFTER || is_refused(decided, registries, &name, prospect).await;
+            repeated == PERMANENT_AFTER || is_refused(session, registries, &name, prospect).await;
         let retry = (!is_final).then(|| patience.retry(tries, asked)).flatten();
         if let Some(retry) = retry {
             let reason = failed.reason();
-            console.say(&format!("Push to `{name}` failed ({reason}); {retry}"));
+            session
+                .console
+                .say(&format!("Push to `{name}` failed ({reason}); {retry}"));
             retry.wait().await;
         } else {
             repeated = 0;
-            let problem = push_refusal(&subject(decided, &name), &failed.cause, diagnosis);
+            let problem = push_refusal(&subject(session, &name), &failed.cause, diagnosis);
             failures.push(problem.into());
             request.names.retain(|other| other.name != name);
             if request.names.is_empty() {
                 return Err(failures.swap_remove(0));
             }
-            console.say(&format!("{failed}; going on without `{name}`"));
+            session
+                .console
+                .say(&format!("{failed}; going on without `{name}`"));
         }
         // What was built is in the cache, and asking for it again would be a build from scratch.
         request.no_cache = false;
@@ -92,12 +95,12 @@ pub(super) async fn build_and_push(
 /// What the failure means, if that is known. A builder that cannot reach the registry has a fault of its own
 /// only while this process does reach it; else the registry is down.
 async fn diagnose(
-    decided: &Decided,
+    session: &Session,
     registries: &Registries,
     name: &ImageName,
     failed: &PushFailed,
 ) -> Option<Diagnosis> {
-    let diagnosis = catalogue::diagnose(&failed.cause, &subject(decided, name))?;
+    let diagnosis = catalogue::diagnose(&failed.cause, &subject(session, name))?;
     let is_down = diagnosis.prospect == Prospect::FinalWhenReachable
         && !registries[name.registry()].answers().await;
     (!is_down).then_some(diagnosis)
@@ -113,7 +116,7 @@ fn is_mistake(prospect: Option<Prospect>) -> bool {
 
 /// Whether the registry refuses the push. A refusal without a reason is put to it once more.
 async fn is_refused(
-    decided: &Decided,
+    session: &Session,
     registries: &Registries,
     name: &ImageName,
     prospect: Option<Prospect>,
@@ -121,7 +124,7 @@ async fn is_refused(
     match prospect {
         Some(Prospect::Final) => true,
         Some(Prospect::Unclear) => {
-            let answer = probe(decided, &registries[name.registry()], name).await;
+            let answer = probe(session, &registries[name.registry()], name).await;
             matches!(answer, Probe::Refused(_))
         }
         None

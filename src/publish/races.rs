@@ -11,7 +11,6 @@ use ghcr_double::{Account, Conditions, Double, Gate, Package, Repository, Seen};
 use crate::deadline::{Pace, Patience};
 use crate::error::Explanation;
 use crate::publish::faults::world;
-use crate::publish::faults::world::CONSOLE;
 use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
 
 const NAME: &str = "acme/widget";
@@ -155,7 +154,7 @@ impl Race {
     /// All of a publication but the build.
     async fn publish(&self, racer: &Racer) -> anyhow::Result<()> {
         let api = format!("http://{}/api/v3", racer.host);
-        let decided = world::decided(&[
+        let session = world::session(&[
             ("GITHUB_API_URL", &api),
             ("GITHUB_REF", &racer.git_ref),
             ("GITHUB_SHA", &racer.commit),
@@ -164,9 +163,9 @@ impl Race {
             ("INPUT_TAGS", self.truth.rules()),
         ]);
         let pace = Pace::waiting(200);
-        let registries = connect(&decided, pace, CONSOLE).await?;
-        preflight::before_the_build(&decided, &registries, CONSOLE).await?;
-        let images = decided.plan.images.iter().cloned();
+        let registries = connect(&session, pace).await?;
+        preflight::before_the_build(&session, &registries).await?;
+        let images = session.plan.images.iter().cloned();
         let mut done = Done {
             held: images.map(Held::nothing_yet).collect(),
             ..Done::default()
@@ -177,14 +176,7 @@ impl Race {
             commit: Ok(racer.commit.clone()),
         };
         let patience = Patience::lasting(std::time::Duration::from_secs(36_000), pace);
-        let settled = settle_all(
-            &decided,
-            &registries,
-            &image,
-            patience,
-            CONSOLE,
-            &mut done.held,
-        );
+        let settled = settle_all(&session, &registries, &image, patience, &mut done.held);
         let ended = combine(settled.await.collect());
         racer.asked.set(false);
         racer.has_ended.set(true);

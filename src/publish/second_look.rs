@@ -31,7 +31,7 @@ impl Settling<'_> {
     /// Looks at each moved tag until it shows ours, or somebody else's that is not older. The tags are listed
     /// again: a newer version may have been published while our write was under way.
     pub(super) async fn look_again(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
-        let planned = self.decided.plan.tags.iter();
+        let planned = self.session.plan.tags.iter();
         let moved: Vec<&PlannedTag> = planned
             .filter(|planned| self.has_moved(&planned.tag))
             .collect();
@@ -39,7 +39,7 @@ impl Settling<'_> {
             return Ok(Vec::new());
         }
         let pace = self.repository.pace();
-        if self.decided.plan.floating == Floating::Forward {
+        if self.session.plan.floating == Floating::Forward {
             let passed = pace.since(self.last_write.get());
             pace.sleep(second_look(self.gap.get()).saturating_sub(passed))
                 .await;
@@ -73,7 +73,8 @@ impl Settling<'_> {
                     let Some((newer, reason)) = newer else {
                         return Ok(overtaken);
                     };
-                    self.console
+                    self.session
+                        .console
                         .say(&format!("`{tag}` moves on, since {reason}"));
                     overtaken = Some(Skipped::since(tag, reason, Some(&newer)));
                     written = newer;
@@ -112,7 +113,7 @@ impl Settling<'_> {
         let before = over.map(|over| &over.manifest);
         let is_ours = before.is_some_and(|before| before.digest == self.image.digest);
         if !is_ours {
-            self.console.say(&format!(
+            self.session.console.say(&format!(
                 "`{tag}` shows an older image again, and is put forward"
             ));
         }
@@ -194,7 +195,7 @@ impl Settling<'_> {
     ) -> Option<Skipped> {
         let standing = match self.is_same_commit(other).await {
             Ok(true) => Ok(Standing::Same),
-            Ok(false) if self.decided.plan.floating == Floating::Always => {
+            Ok(false) if self.session.plan.floating == Floating::Always => {
                 Ok(Standing::Incomparable(String::new()))
             }
             Ok(false) => self.standing(planned, Some(other), list).await,
@@ -204,7 +205,8 @@ impl Settling<'_> {
         match standing.map(Standing::after_a_race) {
             Ok(Answer::PutBack) => None,
             Ok(Answer::Overtaken(reason)) => {
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` shows another image: {reason}"));
                 Some(Skipped::since(tag, reason, Some(other)))
             }

@@ -41,7 +41,7 @@ pub(super) async fn settle(
 
 impl<'a> Settling<'a> {
     async fn prove(&self, digest: &Digest) -> Result<Proof, Trouble> {
-        let tag = &self.decided.plan.primary;
+        let tag = &self.session.plan.primary;
         self.repository.prove(digest, tag).await
     }
 
@@ -59,14 +59,14 @@ impl<'a> Settling<'a> {
         let overtaken = self.look_again(manifest).await.map_err(unsettled)?;
         held.skipped.extend(overtaken);
         let shows_ours = |tag: &Tag| held.skipped.iter().all(|skipped| skipped.tag != *tag);
-        let planned = self.decided.plan.tags.iter().map(|planned| &planned.tag);
+        let planned = self.session.plan.tags.iter().map(|planned| &planned.tag);
         held.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
         Ok(())
     }
 
     async fn require_free(&self, digest: &Digest, tags: &[Tag]) -> Result<(), Problem> {
         let claim = Claim {
-            decided: self.decided,
+            session: self.session,
             commit: &self.image.commit,
             digest: Some(digest),
         };
@@ -77,7 +77,7 @@ impl<'a> Settling<'a> {
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
         // The older Docker registry got the image under this tag: it has no other door.
         let opened = match self.repository.kind() {
-            Kind::Docker => Some(&self.decided.plan.primary),
+            Kind::Docker => Some(&self.session.plan.primary),
             Kind::Container | Kind::Generic => self.image.tag,
         };
         let unpushed = tags.iter().filter(|tag| Some(*tag) != opened);
@@ -99,14 +99,14 @@ impl<'a> Settling<'a> {
 
     /// Moves the floating tags that may move, `latest` after all others.
     async fn float(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
-        let planned = self.decided.plan.tags.iter();
+        let planned = self.session.plan.tags.iter();
         let floating: Vec<&PlannedTag> = planned
             .filter(|planned| planned.motion == Motion::Floating)
             .collect();
         if floating.is_empty() {
             return Ok(Vec::new());
         }
-        if let Floating::Never { reason } = &self.decided.plan.floating {
+        if let Floating::Never { reason } = &self.session.plan.floating {
             return self.leave_all(&floating, reason).await;
         }
         let list = self.listed(&floating).await;
@@ -179,13 +179,14 @@ impl<'a> Settling<'a> {
             Ok(Some(now)) if now.manifest.digest == *ours => now,
             Ok(_) => return false,
             Err(trouble) => {
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` may show the new image: {trouble}"));
                 return false;
             }
         };
         let Some(before) = before else {
-            self.console.say(&format!(
+            self.session.console.say(&format!(
                 "`{tag}` shows the new image; it did not exist before"
             ));
             return false;
@@ -196,7 +197,8 @@ impl<'a> Settling<'a> {
         match once.put_over(before, tag, condition).await {
             Ok(()) => {
                 let digest = &before.digest;
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` shows {digest} again, as before"));
                 true
             }
@@ -211,7 +213,8 @@ impl<'a> Settling<'a> {
                 true
             }
             Err(trouble) => {
-                self.console
+                self.session
+                    .console
                     .say(&format!("`{tag}` still shows the new image: {trouble}"));
                 false
             }
@@ -222,13 +225,14 @@ impl<'a> Settling<'a> {
     async fn truth(&self, digest: &Digest) -> Vec<Tag> {
         let repository = self.repository_afterwards();
         let mut tags = Vec::new();
-        for planned in &self.decided.plan.tags {
+        for planned in &self.session.plan.tags {
             match repository.digest_of(&planned.tag, digest).await {
                 Ok(Some(now)) if now == *digest => tags.push(planned.tag.clone()),
                 Ok(_) => {}
                 Err(trouble) => {
                     let tag = &planned.tag;
-                    self.console
+                    self.session
+                        .console
                         .say(&format!("what `{tag}` shows is not known: {trouble}"));
                 }
             }
@@ -242,7 +246,7 @@ impl<'a> Settling<'a> {
     }
 
     fn tags(&self, motion: Motion) -> Vec<Tag> {
-        let planned = self.decided.plan.tags.iter();
+        let planned = self.session.plan.tags.iter();
         planned
             .filter(|planned| planned.motion == motion)
             .map(|planned| planned.tag.clone())
@@ -251,7 +255,7 @@ impl<'a> Settling<'a> {
 
     /// `latest`, also when the flavor puts something around it.
     fn is_latest(&self, tag: &Tag) -> bool {
-        tag.as_str() == "latest" || self.decided.plan.latest == Outcome::Tag(tag.clone())
+        tag.as_str() == "latest" || self.session.plan.latest == Outcome::Tag(tag.clone())
     }
 
     fn unproven(&self, digest: &Digest, trouble: &Trouble) -> Problem {

@@ -22,7 +22,7 @@ impl Settling<'_> {
         &self,
         floating: &[&PlannedTag],
     ) -> Result<Option<TagList>, Trouble> {
-        let asks = self.decided.plan.floating == Floating::Forward
+        let asks = self.session.plan.floating == Floating::Forward
             && floating.iter().any(|planned| planned.line.is_some());
         match asks {
             true => self.repository.tags().await.map(Some),
@@ -110,13 +110,13 @@ impl Settling<'_> {
 
     /// Whether the plan has a tag with the whole version of `line`, so that other runs have one too.
     fn tags_in_full(&self, line: &VersionLine) -> bool {
-        let mut tags = self.decided.plan.tags.iter();
+        let mut tags = self.session.plan.tags.iter();
         tags.any(|planned| line.version_of(planned.tag.as_str()).is_some())
     }
 
     /// What the image says of its origin.
     pub(super) async fn identity(&self, shown: &Manifest) -> Result<Identity, Unanswered> {
-        let own = self.decided.context.repository_facts().html_url;
+        let own = self.session.context.repository_facts().html_url;
         let identity = Origin::Repository(self.repository).identity(shown, &own);
         let identity = identity.await;
         identity.map_err(|trouble| self.unanswered("its image was not read", &trouble))
@@ -132,16 +132,19 @@ impl Settling<'_> {
         if let Some(relation) = known.get(shown) {
             return Ok(Standing::by_ancestry(relation.clone(), shown));
         }
-        let decided = self.decided;
-        let relation = match decided.history.relation(ours, shown) {
+        let session = self.session;
+        let relation = match session.history.relation(ours, shown) {
             Some(relation) => relation,
             None => {
-                let repository = &decided.context.repository;
+                let repository = &session.context.repository;
                 let patience = self.repository.patience();
-                let asked =
-                    decided
-                        .github
-                        .relation(repository, ours, shown, patience, self.console);
+                let asked = session.github.relation(
+                    repository,
+                    ours,
+                    shown,
+                    patience,
+                    self.session.console,
+                );
                 asked.await?
             }
         };

@@ -6,8 +6,6 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::Decided;
-use crate::console::Console;
 use crate::context::history::Relation;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
@@ -17,14 +15,14 @@ use crate::publish::{Pushed, subject};
 use crate::registry::Repository;
 use crate::registry::catalogue::Subject;
 use crate::registry::tags::Tagged;
+use crate::session::Session;
 
 /// What settling an image needs to know, and what it has moved so far.
 pub(super) struct Settling<'a> {
-    pub(super) decided: &'a Decided,
+    pub(super) session: &'a Session,
     pub(super) subject: Subject,
     pub(super) image: &'a Pushed<'a>,
     pub(super) repository: Repository<'a>,
-    pub(super) console: Console,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
     pub(super) moved: RefCell<Vec<Moved>>,
     /// How our commit relates to others, as far as it was asked.
@@ -36,18 +34,16 @@ pub(super) struct Settling<'a> {
 
 impl<'a> Settling<'a> {
     pub(super) fn new(
-        decided: &'a Decided,
+        session: &'a Session,
         name: &ImageName,
         image: &'a Pushed<'a>,
         repository: Repository<'a>,
-        console: Console,
     ) -> Self {
         Self {
-            decided,
-            subject: subject(decided, name),
+            session,
+            subject: subject(session, name),
             image,
             repository,
-            console,
             moved: RefCell::default(),
             relations: tokio::sync::Mutex::default(),
             gap: Cell::default(),

@@ -4,43 +4,44 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
-use crate::Decided;
-use crate::console::Console;
 use crate::deadline::{Pace, Patience};
 use crate::publish::{Done, Held, connect};
 use crate::registry::Registry;
+use crate::session::Session;
 
 /// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
 /// removal of the builder come after this question.
 const LIMIT: Duration = Duration::from_secs(3);
 
 /// Reads back which tags show the image; writes nothing.
-pub(crate) async fn look_again(decided: &Decided, done: &mut Done, console: Console) {
+pub(crate) async fn look_again(session: &Session, done: &mut Done) {
     let Some(built) = &done.built else { return };
     let digest = &built.digest;
     let looks = async {
-        let Ok(registries) = connect(decided, Pace::REAL, console).await else {
+        let Ok(registries) = connect(session, Pace::REAL).await else {
             return;
         };
         let looks = done.held.iter_mut().map(|held| {
             let registry = &registries[held.name.registry()];
-            look(decided, registry, digest, held)
+            look(session, registry, digest, held)
         });
         join_all(looks).await;
     };
     let looked = tokio::time::timeout(LIMIT, looks).await;
     if looked.is_err() {
-        console.say("the registry does not say in time what the tags show");
+        session
+            .console
+            .say("the registry does not say in time what the tags show");
     }
 }
 
 async fn look(
-    decided: &Decided,
+    session: &Session,
     registry: &Registry,
     digest: &crate::image::digest::Digest,
     held: &mut Held,
 ) {
-    let tags: Vec<_> = decided
+    let tags: Vec<_> = session
         .plan
         .tags
         .iter()
@@ -49,7 +50,7 @@ async fn look(
     let path = held.name.repository().to_owned();
     let repository = registry.repository(&path, Patience::lasting(LIMIT, Pace::REAL));
     if held.proof.is_none() {
-        held.proof = repository.prove(digest, &decided.plan.primary).await.ok();
+        held.proof = repository.prove(digest, &session.plan.primary).await.ok();
     }
     if let Ok(tags) = repository.read_back(digest, &tags, Duration::ZERO).await {
         held.tags = tags;

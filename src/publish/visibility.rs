@@ -2,34 +2,33 @@
 
 use std::time::Duration;
 
-use crate::Decided;
-use crate::console::Console;
 use crate::context::server::Kind;
 use crate::deadline::{Pace, Patience};
 use crate::image::tag::Tag;
 use crate::publish::{Held, subject};
 use crate::registry::{Registry, Repository};
+use crate::session::Session;
 
 /// A remark is not worth a longer wait.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Says once, after the first push of a package, what keeps people from finding it.
-pub(super) async fn remark(decided: &Decided, registry: &Registry, held: &Held, console: Console) {
-    let context = &decided.context;
+pub(super) async fn remark(session: &Session, registry: &Registry, held: &Held) {
+    let context = &session.context;
     let server = &context.server;
     let host = held.name.registry();
     let shows_packages = server.has(host) && server.kind(host) == Kind::Container;
-    if !shows_packages || decided.inputs.github_token.is_none() {
+    if !shows_packages || session.inputs.github_token.is_none() {
         return;
     }
     let patience = Patience::lasting(PATIENCE, Pace::REAL);
     let repository = registry.repository(held.name.repository(), patience);
-    if !is_first(decided, repository).await {
+    if !is_first(session, repository).await {
         return;
     }
-    let subject = subject(decided, &held.name);
+    let subject = subject(session, &held.name);
     let (owner, name) = subject.owner_and_package();
-    let Ok(package) = decided.github.package(owner, subject.owner, name).await else {
+    let Ok(package) = session.github.package(owner, subject.owner, name).await else {
         return;
     };
     let settings = subject.settings();
@@ -44,16 +43,16 @@ pub(super) async fn remark(decided: &Decided, registry: &Registry, held: &Held, 
         .as_ref()
         .is_some_and(|facts| facts.is_public);
     if !is_linked {
-        console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
+        session.console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
     }
     if package.is_private && is_public {
-        console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
+        session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
     }
 }
 
 /// Whether the package holds nothing but what this run pushed.
-async fn is_first(decided: &Decided, repository: Repository<'_>) -> bool {
-    let plan = &decided.plan;
+async fn is_first(session: &Session, repository: Repository<'_>) -> bool {
+    let plan = &session.plan;
     let planned = plan.tags.iter().map(|planned| planned.tag.clone());
     let ours: Vec<Tag> = planned.chain([plan.primary.clone()]).collect();
     repository

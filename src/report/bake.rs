@@ -5,21 +5,21 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 
-use crate::Decided;
 use crate::error::Problem;
 use crate::report::metadata;
 use crate::report::outputs::Output;
+use crate::session::Session;
 use crate::vars::Vars;
 
 /// Writes the files into a folder that later steps of the job can read; their outputs.
-pub(super) fn write(decided: &Decided, vars: &Vars) -> anyhow::Result<Vec<Output>> {
+pub(super) fn write(session: &Session, vars: &Vars) -> anyhow::Result<Vec<Output>> {
     let Some(temporary) = vars
         .path("RUNNER_TEMP")
         .filter(|_| vars.get("GITHUB_OUTPUT").is_some())
     else {
         return Ok(Vec::new());
     };
-    let files = metadata::bake_files(&decided.plan, &decided.inputs.metadata_format);
+    let files = metadata::bake_files(&session.plan, &session.inputs.metadata_format);
     let folder = temporary.join(format!("ghcr-publish-{:016x}", fastrand::u64(..)));
     let written = fs::create_dir(&folder).and_then(|()| {
         files

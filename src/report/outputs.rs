@@ -47,8 +47,8 @@ const METADATA_LIMIT: usize = 32 * 1024;
 
 /// All outputs of a run, empty where nothing is known. `files` are those whose value is a path.
 pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
-    let decided = report.decided.as_ref();
-    let mut planned = decided
+    let session = report.session.as_ref();
+    let mut planned = session
         .map(|d| metadata::outputs(&d.plan, &d.inputs.metadata_format))
         .unwrap_or_default();
     planned.extend_from_slice(files);
@@ -87,8 +87,8 @@ fn held_tags(report: &Report) -> String {
         .held
         .iter()
         .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
-    let separator = report.decided.as_ref().map_or("\n", |decided| {
-        decided.inputs.metadata_format.sep_tags.as_str()
+    let separator = report.session.as_ref().map_or("\n", |session| {
+        session.inputs.metadata_format.sep_tags.as_str()
     });
     references.collect::<Vec<_>>().join(separator)
 }

@@ -44,9 +44,9 @@ pub(crate) fn markdown(report: &Report) -> String {
     sections.push(build::warnings(&report.done.record));
     sections.push(build::timeline(&report.done.record));
     let secrets = report
-        .decided
+        .session
         .iter()
-        .flat_map(|decided| decided.inputs.secrets());
+        .flat_map(|session| session.inputs.secrets());
     without(whole_sections(sections), secrets)
 }
 

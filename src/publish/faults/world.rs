@@ -7,7 +7,6 @@ use std::time::Duration;
 use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository};
 use serde_json::Map;
 
-use crate::Decided;
 use crate::buildx::Built;
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::context::Context;
@@ -19,6 +18,7 @@ use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
 use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::session::Session;
 use crate::tls::Trust;
 use crate::vars::Vars;
 
@@ -41,7 +41,7 @@ pub(crate) const CONSOLE: Console = Console {
 
 pub(crate) struct World {
     double: Double,
-    decided: Decided,
+    session: Session,
     old: String,
     new: String,
 }
@@ -83,7 +83,7 @@ impl World {
         }
         let new = image("1.2.3", NEW);
         let (host, api) = (double.host(), double.api_url());
-        let decided = decided(&[
+        let session = session(&[
             ("GITHUB_API_URL", &api),
             ("GITHUB_REF", "refs/tags/v1.2.3"),
             ("GITHUB_SHA", NEW),
@@ -93,7 +93,7 @@ impl World {
         ]);
         Self {
             double,
-            decided,
+            session,
             old,
             new,
         }
@@ -161,11 +161,11 @@ impl World {
     }
 
     async fn settled(&self, done: &mut Done) -> anyhow::Result<()> {
-        let Self { decided, .. } = self;
-        let plan = &decided.plan;
+        let Self { session, .. } = self;
+        let plan = &session.plan;
         let pace = Pace::times(SPEED);
-        let registries = connect(decided, pace, CONSOLE).await?;
-        preflight::before_the_build(decided, &registries, CONSOLE).await?;
+        let registries = connect(session, pace).await?;
+        preflight::before_the_build(session, &registries).await?;
         let digest: crate::image::digest::Digest = self.new.parse()?;
         done.built = Some(Built {
             digest: digest.clone(),
@@ -179,14 +179,7 @@ impl World {
             commit: Ok(NEW.to_owned()),
         };
         let patience = Patience::lasting(Duration::from_secs(15 * 60), pace);
-        let failures = settle_all(
-            decided,
-            &registries,
-            &image,
-            patience,
-            CONSOLE,
-            &mut done.held,
-        );
+        let failures = settle_all(session, &registries, &image, patience, &mut done.held);
         combine(failures.await.collect())
     }
 }
@@ -204,7 +197,7 @@ fn put_image(double: &Double, tag: &str, commit: &str, title: &str) -> String {
 }
 
 /// A push in the repository `acme/Widget`, and what these variables add.
-pub(crate) fn decided(variables: &[(&str, &str)]) -> Decided {
+pub(crate) fn session(variables: &[(&str, &str)]) -> Session {
     let common = [
         ("GITHUB_ACTIONS", "true"),
         ("GITHUB_EVENT_NAME", "push"),
@@ -220,7 +213,7 @@ pub(crate) fn decided(variables: &[(&str, &str)]) -> Decided {
     let now = "2026-11-20T10:00:00Z".parse().unwrap();
     let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
     let mode = Mode::Publish;
-    Decided {
+    Session {
         mode,
         inputs,
         credentials,
@@ -229,6 +222,8 @@ pub(crate) fn decided(variables: &[(&str, &str)]) -> Decided {
         github,
         history: History::of(&vars),
         plan,
+        vars,
+        console: CONSOLE,
     }
 }
 

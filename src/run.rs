@@ -1,0 +1,143 @@
+//! The steps of a run.
+
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+
+use crate::buildx::builder::{Builder, leftover};
+use crate::console::{Console, Reader, Screen, Stream};
+use crate::error::{Explanation, Problem};
+use crate::inputs::Mode;
+use crate::publish::{self, Done, preflight, truth};
+use crate::report::{self, Report};
+use crate::session::Session;
+use crate::signals::StopSignals;
+use crate::vars::Vars;
+
+/// What the command line asks for.
+#[derive(Debug)]
+pub struct Request {
+    /// What to do; the input `mode` says it when the command line does not.
+    pub mode: Option<Mode>,
+    /// Inputs of the command line, which win over the environment's.
+    pub with: Vec<(String, String)>,
+    /// Whether the result goes to stdout as JSON, and the log to stderr.
+    pub json: bool,
+    /// Whether the log goes to a terminal.
+    pub terminal: bool,
+}
+
+/// Does what `request` asks; false when it failed, after the reason was printed.
+pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
+    let mut stop = StopSignals::install();
+    let console = console(request, vars);
+    // Two users of TLS, one provider. A second call finds it installed, which is as well.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    if request.mode == Some(Mode::Post) {
+        return clean_up(vars, console, &mut stop).await;
+    }
+    let mut done = Done::default();
+    let session = Session::new(request.mode, &request.with, vars, now, console);
+    let (session, outcome) = match stop.unless(session).await {
+        Ok(session) => {
+            let outcome = act_until_stopped(&session, &mut done, &mut stop).await;
+            (Some(session), outcome)
+        }
+        Err(error) => (None, Err(error)),
+    };
+    let builder = done.builder.take();
+    let report = Report::new(session, done, outcome.as_ref().err());
+    let told = report::tell(&report, vars, request.json, console);
+    let failures = outcome.err().into_iter().chain(told);
+    let failed = failures
+        .map(|error| console.failure(&Explanation::of(&error)))
+        .count();
+    // After the report: a runner kills a cancelled step, and removing a builder takes time.
+    if let Some(builder) = builder {
+        remove(builder, vars, console, &mut stop).await;
+    }
+    failed == 0
+}
+
+/// Acts. When a signal comes, what is under way is dropped, no further tag moves, and the registries are asked what
+/// they hold.
+async fn act_until_stopped(
+    session: &Session,
+    done: &mut Done,
+    stop: &mut StopSignals,
+) -> anyhow::Result<()> {
+    let stopped = tokio::select! {
+        outcome = act(session, done) => return outcome,
+        stopped = stop.received() => stopped,
+    };
+    truth::look_again(session, done).await;
+    Err(stopped.into())
+}
+
+async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
+    match session.mode {
+        Mode::Plan | Mode::Post => Ok(()),
+        Mode::Check => preflight::check(session).await,
+        Mode::Publish => publish::publish(session, done).await,
+    }
+}
+
+/// The post step: removes what the run left.
+async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
+    let removal = async {
+        leftover::remove_leftover(vars, console).await;
+        Ok(())
+    };
+    if stop.unless(removal).await.is_ok() {
+        return true;
+    }
+    let problem = Problem::new(
+        "the post step was stopped before it had removed the builder of this run",
+        "on a runner of your own, look for it with `docker ps --all --filter name=buildx_buildkit_ghcr-publish-`, and remove it with `docker rm --force --volumes`",
+    );
+    console.failure(&Explanation::of(&problem.into()));
+    false
+}
+
+/// How long a stopped step may take to remove its builder; the post step removes what is left then.
+const REMOVAL: Duration = Duration::from_secs(3);
+
+/// Removes the builder, until the next signal comes. A person decides how long a stopped run may take, a runner does
+/// not wait.
+async fn remove(builder: Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
+    let left = builder.if_left(vars);
+    let is_short = stop.was_received && vars.in_actions();
+    tokio::select! {
+        () = builder.remove(console) => return,
+        _signal = stop.received() => {}
+        () = tokio::time::sleep(REMOVAL), if is_short => {}
+    }
+    console.warning(None, &left);
+}
+
+/// Who reads the log, and where it goes.
+fn console(request: &Request, vars: &Vars) -> Console {
+    Console {
+        reader: if vars.in_actions() {
+            Reader::Runner
+        } else {
+            Reader::Person(screen(request, vars))
+        },
+        stream: if request.json {
+            Stream::Stderr
+        } else {
+            Stream::Stdout
+        },
+    }
+}
+
+/// What a person's log can show: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
+/// calls itself `CI` keeps the log as a file.
+fn screen(request: &Request, vars: &Vars) -> Screen {
+    let is_dumb = vars.get("TERM").is_none_or(|terminal| terminal == "dumb");
+    match vars.get("NO_COLOR") {
+        _ if !request.terminal || is_dumb || vars.get("CI").is_some() => Screen::Paper,
+        Some(_) => Screen::Mono,
+        None => Screen::Colour,
+    }
+}

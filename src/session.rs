@@ -1,0 +1,130 @@
+//! `Session`: everything a run needs, known and decided before its first effect.
+
+use std::path::Path;
+
+use chrono::{DateTime, Utc};
+
+use crate::console::Console;
+use crate::context::Context;
+use crate::context::history::History;
+use crate::credentials::{self, Credentials};
+use crate::github::GitHub;
+use crate::inputs::{GitContext, Inputs, Mode};
+use crate::plan::{Plan, names};
+use crate::proxy;
+use crate::registry::find;
+use crate::tls::Trust;
+use crate::vars::Vars;
+
+/// What every step of a run is given.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) mode: Mode,
+    pub(crate) inputs: Inputs,
+    pub(crate) credentials: Credentials,
+    pub(crate) context: Context,
+    pub(crate) trust: Trust,
+    pub(crate) github: GitHub,
+    pub(crate) history: History,
+    pub(crate) plan: Plan,
+    pub(crate) vars: Vars,
+    pub(crate) console: Console,
+}
+
+impl Session {
+    /// Reads environment, inputs and checkout, asks GitHub what the event does not say, and decides.
+    ///
+    /// `mode` and `with` are those of the command line, which win over the inputs of the environment.
+    pub(crate) async fn new(
+        mode: Option<Mode>,
+        with: &[(String, String)],
+        vars: &Vars,
+        now: DateTime<Utc>,
+        console: Console,
+    ) -> anyhow::Result<Self> {
+        let mut inputs = Inputs::from_vars(vars, with)?;
+        inputs.secrets().for_each(|secret| console.mask(secret));
+        let warnings = inputs.warnings.iter();
+        warnings.for_each(|warning| console.warning(None, warning));
+        let mode = mode.or(inputs.mode).unwrap_or(Mode::Publish);
+        let now = vars.clock(now)?;
+        let context = Context::from_vars(vars)?;
+        if let Some(told) = credentials::withhold_token(&mut inputs, &context.server, vars) {
+            console.notice(&told);
+        }
+        let mut context = with_checkout(context, &inputs, vars, console)?;
+        let mut trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
+        if mode != Mode::Plan {
+            trust = trust.behind(proxy::proxies(vars)?);
+        }
+        let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
+        if mode == Mode::Publish {
+            github.complete(&mut context, console).await;
+        }
+        if mode != Mode::Plan && names::needs_registry(&inputs, &context) {
+            find_registry(&mut context, &trust, console).await?;
+        }
+        let credentials = Credentials::new(&inputs, vars, &context.server)?;
+        let covers = |registry: &str| credentials.cover(registry);
+        let plan = Plan::new(&inputs, &context, covers, now)?;
+        if mode != Mode::Plan {
+            plan.require_an_image()?;
+        }
+        let notices = plan.notices.iter();
+        notices.for_each(|notice| console.notice(notice));
+        Ok(Self {
+            mode,
+            inputs,
+            credentials,
+            context,
+            trust,
+            github,
+            history: History::of(vars),
+            plan,
+            vars: vars.clone(),
+            console,
+        })
+    }
+}
+
+/// The context with what the checkout says of the files that are built.
+fn with_checkout(
+    mut context: Context,
+    inputs: &Inputs,
+    vars: &Vars,
+    console: Console,
+) -> anyhow::Result<Context> {
+    let sources = inputs.sources(vars.workspace());
+    let checkout: &Path = sources.as_deref().unwrap_or(vars.workspace());
+    if inputs.git_context == GitContext::Git {
+        context = context.of_checkout(checkout)?;
+    } else if let Some(folder) = &sources
+        && let Some(remark) = context.remark_on_checkout(folder, vars)
+    {
+        console.warning(None, &remark);
+    }
+    if let Some(folder) = &sources {
+        context = context.with_uncommitted(folder, vars);
+    }
+    if let Some(why) = &context.uncommitted {
+        let revision = context.revision();
+        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no tag of the commit; commit the changes to publish a commit"));
+    }
+    if inputs.build.reproducible {
+        context = context.with_commit_time(checkout)?;
+    }
+    Ok(context)
+}
+
+/// Asks which host is the registry of the GitHub server.
+async fn find_registry(
+    context: &mut Context,
+    trust: &Trust,
+    console: Console,
+) -> anyhow::Result<()> {
+    let found = find::first_of(&context.server.possible_registries(), trust, console).await?;
+    let server = &context.server_url;
+    console.say(&format!("the registry of {server} is {found}"));
+    context.registry = Some(found);
+    Ok(())
+}
