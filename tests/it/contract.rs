@@ -100,10 +100,10 @@ fn what_is_declared_as_default_changes_nothing() {
 const SECTIONS: &[(&str, &str)] = &[
     ("builder", "#builders"),
     ("cache", "#cache"),
-    ("candidate", "#publishing-an-image-that-exists"),
+    ("candidate", "#promoting-an-existing-image"),
     ("digest", "recipes.md#attest"),
     ("floating-tags", "#tags-only-move-forward"),
-    ("push-timeout", "#when-the-registry-is-not-well"),
+    ("push-timeout", "#retries-and-timeouts"),
     ("registry", "registries.md"),
     ("secrets", "#secrets"),
     ("tags", "#tags"),
