@@ -1,4 +1,4 @@
-# Builds the action: one static program and buildx, on nothing. It must build with BuildKit and with the engine's
+# Builds the image of the action: one static program and buildx, without a base image. It must build with BuildKit and with the engine's
 # older builder (act uses that one), therefore no `RUN --mount` and no `COPY --link`.
 #
 # The same sources, bases and SOURCE_DATE_EPOCH give the same image, bit for bit: `make reproducible` builds it twice.
@@ -13,7 +13,7 @@ FROM --platform=${COMPILE_ON} ${RUST_IMAGE} AS build
 # Keeps the list of crates in the program, where `cargo audit bin` and image scanners read it.
 RUN cargo install --quiet --locked cargo-auditable@0.7.7
 
-# The compiler's own machine, or another one and then with its linker.
+# Compiles for the architecture of the compiler, or for another one with its cross-linker.
 ARG TARGETARCH
 RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
     && case "$TARGETARCH" in amd64) machine=x86_64 ;; arm64) machine=aarch64 ;; *) machine="$own" ;; esac \
@@ -25,7 +25,7 @@ RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
         && if command -v rustup >/dev/null; then rustup --quiet target add "$(cat /target)"; fi; \
     fi
 
-# No path of this machine goes into the program, and it needs no library.
+# The program contains no path of the build machine and needs no library.
 ARG FOLDER=/build
 WORKDIR ${FOLDER}
 ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${FOLDER}=." \
@@ -47,7 +47,7 @@ RUN for package in . ghcr-double testkit; do \
     done \
     && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)"
 
-# The explicit target keeps the static flag away from procedural macros. Cargo compares times, so the sources become new.
+# The explicit target keeps the static flag away from procedural macros. Cargo compares timestamps, so the sources get new ones.
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)" \
@@ -57,13 +57,13 @@ RUN find src -name '*.rs' -exec touch {} + \
     && ln -s ghcr-publish /image/own/ghcr-publish-post \
     && cp /etc/ssl/certs/ca-certificates.crt /image/own/etc/ssl/certs/
 
-# Both layers as folders of one time, always the same one: a copy that comes from the cache keeps the times it was made with.
+# Both layers are directories with the same fixed timestamp: a copy from the cache would keep the time at which it was made.
 COPY --from=buildx /buildx /image/buildx/usr/bin/buildx
 RUN find /image -exec touch --no-dereference --date @0 {} +
 
 FROM scratch
 LABEL org.opencontainers.image.title="ghcr-publish" \
-      org.opencontainers.image.description="Publish a container image from GitHub in one step: tags, login, build, push, proof" \
+      org.opencontainers.image.description="Build, push and verify a container image in one step: tags, login, build, push, digest check" \
       org.opencontainers.image.licenses="Apache-2.0"
 COPY --from=build /image/buildx/ /
 COPY --from=build /image/own/ /

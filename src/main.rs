@@ -1,4 +1,4 @@
-//! Reads environment, clock and arguments, runs, sets the exit status.
+//! The program: reads arguments, environment and clock, starts the run, sets the exit status.
 
 use std::io::{IsTerminal, stderr, stdout};
 use std::path::{Path, PathBuf};
@@ -9,33 +9,33 @@ use clap::error::ErrorKind;
 use clap::{CommandFactory as _, Parser};
 use ghcr_publish::{Mode, Request, Vars};
 
-/// Publish a container image from GitHub in one step: tags, login, build, push, proof
+/// Build, push and verify a container image in one step: tags, login, build, push, digest check
 #[derive(Parser)]
 #[command(version)]
 struct Arguments {
-    /// What to do. In GitHub Actions the default is what the input `mode` says, else `publish`
+    /// Task of the run. Default in GitHub Actions: the input `mode`, else `publish`; required elsewhere
     #[arg(value_enum)]
     mode: Option<Mode>,
-    /// Set an input, as `with:` does in a workflow; repeated for a list, it adds lines
+    /// Set an input, like `with:` in a workflow. Repeat it for a list to add lines
     #[arg(long, value_name = "NAME=VALUE", value_parser = ghcr_publish::name_and_value)]
     with: Vec<(String, String)>,
-    /// Print the result as one JSON object on stdout, and the log on stderr
+    /// Print the result as one JSON object to stdout, and the log to stderr
     #[arg(long)]
     json: bool,
 }
 
-/// The runner starts the post step under a name of its own: it takes no arguments there, and a publication
-/// must never begin in its stead.
-fn called_to_clean_up() -> bool {
+/// Whether this is the post step. The runner starts it under another name and without arguments, and it must never
+/// publish.
+fn is_post_step() -> bool {
     let program = std::env::args_os().next().map(PathBuf::from);
     let name = program.as_deref().and_then(Path::file_name);
     name.is_some_and(|name| name == "ghcr-publish-post")
 }
 
-/// Says what is wrong with the command line.
+/// Prints why the command line is invalid.
 fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
     let error = Arguments::command().error(kind, why);
-    let _nobody_reads = error.print();
+    let _closed_stderr = error.print();
     ExitCode::from(2)
 }
 
@@ -45,7 +45,7 @@ fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
 )]
 fn main() -> ExitCode {
     let Arguments { mode, with, json } = Arguments::parse();
-    let mode = if called_to_clean_up() {
+    let mode = if is_post_step() {
         Some(Mode::Post)
     } else {
         mode
@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build();
-    let runtime = runtime.expect("a machine that starts programs has a few file descriptors left");
+    let runtime = runtime.expect("a process that just started can open a few file descriptors");
     let terminal = stderr().is_terminal() && (json || stdout().is_terminal());
     let request = Request {
         mode,
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
         terminal,
     };
     let done = runtime.block_on(ghcr_publish::run(&request, &vars, Utc::now()));
-    // A name lookup that hangs would hold up the end.
+    // Does not wait for a name lookup that hangs.
     runtime.shutdown_background();
     if done {
         ExitCode::SUCCESS
