@@ -1,4 +1,4 @@
-# Everything a contributor types. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
+# The commands of a contributor. Each target installs what it needs (Debian, Ubuntu) or lists what is missing.
 .PHONY: demo test faults proof check advisories reproducible bench fuzz
 
 demo: ## publish examples/hello to a registry that behaves like ghcr.io
@@ -6,38 +6,38 @@ demo: ## publish examples/hello to a registry that behaves like ghcr.io
 	cargo build --quiet --workspace
 	@testbed/demo target/debug
 
-test: ## every test: `cargo test`, then real engine, real registry, act
+test: ## every test, including those with the real engine, a real registry and act
 	@testbed/up
 	cargo test --workspace --features real-engine
 
 faults: ## every kind of fault at every point of the protocol, as tables
 	cargo test --quiet --lib publish::faults -- --nocapture
 
-proof: ## thousands of hostile cases through every check, as a table (`PROPTEST_CASES=256 make proof` for fewer)
+proof: ## the tests with thousands of hostile inputs, as a table (`PROPTEST_CASES=256 make proof` for fewer)
 	@testbed/up
 	@testbed/proof --features real-engine
 
-check: ## formatting, lints, licences, workflows, YAML of the documentation, scripts
+check: ## formatting, lints, licenses, workflows, YAML blocks of the documentation, scripts
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --features real-engine,fuzzing -- --deny warnings
 	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny@0.20.2
 	cargo deny --locked check bans licenses sources
 	@testbed/lint-workflows
 
-advisories: ## known vulnerabilities of the dependencies (asks the network)
+advisories: ## known vulnerabilities of the dependencies (needs the network)
 	@cargo deny --version >/dev/null 2>&1 || cargo install --quiet --locked cargo-deny@0.20.2
 	cargo deny check advisories
 
-reproducible: ## build the image of the action twice, in two places, and compare
+reproducible: ## build the image of the action twice, in two directories, and compare the digests
 	@testbed/engine
 	@testbed/images
 	@testbed/reproducible
 
-bench: ## what a run costs beside buildx and crane, one table (`PEERS=FOLDER`: the usual actions too; `IMAGE=NAME`: ours, built)
+bench: ## the cost of a run next to buildx and crane (`PEERS=DIRECTORY`: also the usual actions; `IMAGE=NAME`: the image of the action)
 	@testbed/engine >&2
 	@PEERS='$(PEERS)' IMAGE='$(IMAGE)' ROUNDS='$(ROUNDS)' cargo bench --quiet --package ghcr-publish --bench table -- $(ROWS)
 
-fuzz: ## each fuzz target for a minute (`make fuzz SECONDS=10` for less)
+fuzz: ## each fuzz target for one minute (`make fuzz SECONDS=10` for less)
 	@command -v cargo-fuzz >/dev/null || cargo install --locked cargo-fuzz
 	@fuzz/seeds
 	@for target in $$(cargo +nightly fuzz list); do \

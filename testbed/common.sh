@@ -1,10 +1,10 @@
-# What the scripts of this folder share; sourced, never run. `packages.sh`, `ways.sh` and `engines.sh` build on it.
+# Shared by the scripts of this directory; sourced, never run. `packages.sh`, `ways.sh` and `engines.sh` build on it.
 # shellcheck shell=bash disable=SC2034
 . "$(dirname "${BASH_SOURCE[0]}")/failures.sh"
 testbed=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 checkout=$(dirname "$testbed")
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/ghcr-publish
-# Sets apart what is started here (engines, their data, bridges, logs) from what another run on this machine starts.
+# Separates what is started here (engines, their data, bridges, logs) from what another run on this machine starts.
 instance=${TESTBED_INSTANCE:-ghcr-publish}
 state=/run/$instance-testbed
 mkdir -p "$cache/bin"
@@ -18,7 +18,7 @@ can_be_root() {
     [ "$(id -u)" = 0 ] || sudo -n true 2>/dev/null
 }
 
-# `debian 12`, `ubuntu 24`, or what else the machine says that it is.
+# `debian 12`, `ubuntu 24`, or the name of another system.
 system() {
     (. /etc/os-release 2>/dev/null && echo "${ID:-unknown} ${VERSION_ID%%.*}") || uname -s
 }
@@ -31,7 +31,7 @@ engine_answers_at() { # DOCKER_HOST
     DOCKER_HOST=$1 engine_answers
 }
 
-# The buildx program, looked for where ours looks for it.
+# The path of buildx, from the same places that the program looks in.
 buildx_path() {
     local place
     if type -P buildx || type -P docker-buildx; then return 0; fi

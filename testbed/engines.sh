@@ -41,7 +41,7 @@ start_engine() { # NAME SOCKET ARGUMENT...
             ! is_our_engine "$state/$name.pid" && break
     done
     tail -n 15 "$state/$name.log" >&2
-    say "dockerd does not answer on $socket; its log: $state/$name.log"
+    say "dockerd does not answer on $socket; see $state/$name.log"
     return 1
 }
 
@@ -106,7 +106,7 @@ stop_engine() { # NAME
         [ ! -d "/proc/$pid" ] || { say "$1 ($pid) does not stop; see $state/$1.log"; return 1; }
         say "stopped $1 ($pid)"
     else
-        say "$1: not started by us, or no longer running"
+        say "$1: not started by these scripts, or no longer running"
     fi
     as_root rm -f "$pidfile"
 }

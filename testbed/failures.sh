@@ -1,9 +1,9 @@
-# How scripts say what went wrong; sourced by those of `testbed/`, `release/` and `.ci/`, never run.
+# Error messages of scripts; sourced by those of `testbed/`, `release/` and `.ci/`, never run.
 # shellcheck shell=bash
 say() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; }
 die() { say "$@"; exit 1; }
 
-# No script ends without saying which command failed, in functions and `$(...)` too.
+# Every script that fails prints the command that failed, also in functions and `$(...)`.
 report_failure() { # STATUS-OF-EACH-PART COMMAND
     local command=${2%%$'\n'*}
     [[ $1 != *' '* ]] || command="... | $command"

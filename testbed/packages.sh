@@ -12,7 +12,7 @@ shown_on_failure() { # LOG COMMAND...
     local log=$1 status=0
     shift
     "$@" >"$log" 2>&1 || status=$?
-    [ "$status" = 0 ] || { tail -n 5 "$log" >&2; say "\`$*\` failed with status $status; its log: $log"; }
+    [ "$status" = 0 ] || { tail -n 5 "$log" >&2; say "\`$*\` failed with status $status; see $log"; }
     return "$status"
 }
 
@@ -86,7 +86,7 @@ sid_source() { # FOLDER-OF-APT
 add_sid() {
     local target=/etc/apt/sources.list.d/testbed-sid.sources
     [ ! -e "$target" ] || return 0
-    sid_source /etc/apt >"$cache/sid" || { say "no source of Debian packages in /etc/apt to derive sid from"; return 1; }
+    sid_source /etc/apt >"$cache/sid" || { say "/etc/apt has no source of Debian packages to derive the one of sid from"; return 1; }
     printf 'Package: *\nPin: release n=sid\nPin-Priority: 40\n' | as_root tee /etc/apt/preferences.d/testbed-sid >/dev/null
     as_root install -m 0644 "$cache/sid" "$target"
     apt_update
@@ -97,7 +97,7 @@ debian_root() ( # SUITE TARBALL [ADDITIONAL-PACKAGE]...
     suite=$1 tarball=$2
     shift 2
     [ ! -s "$tarball" ] || exit 0
-    command -v dpkg >/dev/null || die "a Debian root is made with debootstrap, on Debian or Ubuntu"
+    command -v dpkg >/dev/null || die "a Debian root directory needs debootstrap, on Debian or Ubuntu"
     can_be_root || die "debootstrap needs root or a password-less sudo"
     [ -x /usr/sbin/debootstrap ] || { apt_update && apt_install debootstrap debian-archive-keyring; }
     scratch=$(mktemp -d)

@@ -19,10 +19,10 @@ obtain() { # PROGRAM WAY...
         if $way 2>&1 | tail -n 20 | sed 's/^/    /' >>"$log"; then
             hash -r
             ! is_here "$program" || return 0
-            echo "    done, but $program cannot be used" >>"$log"
+            echo "    installed, but $program does not run" >>"$log"
         fi
     done
-    say "cannot install $program. What was tried:"
+    say "cannot install $program. Attempts:"
     cat "$log" >&2
     return 1
 }
@@ -37,16 +37,16 @@ at_least() { # VERSION MINIMUM
 
 package() { # NAME [MINIMUM]
     local version
-    command -v apt-get >/dev/null || { echo "this machine has no apt-get"; return 1; }
+    command -v apt-get >/dev/null || { echo "apt-get is not installed"; return 1; }
     can_be_root || { echo "apt-get needs root or a password-less sudo"; return 1; }
-    version=$(offered_now "$1") || { echo "the system has no package $1"; return 1; }
+    version=$(offered_now "$1") || { echo "the system offers no package $1"; return 1; }
     [ -z "${2-}" ] || at_least "${version#*:}" "$2" || { echo "$1 is $version, older than $2"; return 1; }
     apt_install "$1" || { apt_update && apt_install "$1"; }
 }
 
 # From Debian's `sid`, for programs that depend on next to nothing.
 sid_package() { # NAME
-    [[ $(system) = debian* ]] || { echo "this machine has no Debian"; return 1; }
+    [[ $(system) = debian* ]] || { echo "this machine does not run Debian"; return 1; }
     can_be_root || { echo "apt-get needs root or a password-less sudo"; return 1; }
     add_sid && apt_install "$1/sid"
 }

@@ -222,11 +222,11 @@ obtain wanted 'first package' second || echo 'and that is all'";
     let (said, succeeded) = Machine::new().says("ways.sh", commands);
     assert!(succeeded, "{said}");
     let reasons = "\
-bash: cannot install wanted. What was tried:
+bash: cannot install wanted. Attempts:
 first package:
     there is no package
 second:
-    done, but wanted cannot be used
+    installed, but wanted does not run
 ";
     let printed = said.replace("and that is all\n", "");
     assert!(said.contains("and that is all"), "{said}");
