@@ -186,3 +186,34 @@ fn every_input_of_the_workflows_is_taken() {
     }
     assert!(count >= 15, "only {count} steps were found");
 }
+
+/// The source of every file below `directory`, as one text.
+fn sources(directory: &Path) -> String {
+    let entries = fs::read_dir(directory).unwrap();
+    let texts = entries.map(|entry| {
+        let path = entry.unwrap().path();
+        match path.extension().is_some_and(|extension| extension == "rs") {
+            true => fs::read_to_string(&path).unwrap(),
+            false if path.is_dir() => sources(&path),
+            false => String::new(),
+        }
+    });
+    texts.collect()
+}
+
+#[test]
+fn every_test_that_security_names_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let sources = sources(&root.join("src")) + &sources(&root.join("tests"));
+    let text = document("SECURITY.md");
+    let (_, section) = text.split_once("## Guarantees and their tests").unwrap();
+    let (section, _) = section.split_once("\n## ").unwrap();
+    let tests = section
+        .lines()
+        .filter_map(|row| row.strip_suffix("` |")?.rsplit_once(" | `"))
+        .flat_map(|(_, tests)| tests.split("`, `"));
+    let (known, unknown): (Vec<&str>, Vec<&str>) =
+        tests.partition(|test| sources.contains(&format!("fn {test}(")));
+    assert_eq!(unknown, [""; 0]);
+    assert!(known.len() > 30, "only {} tests were found", known.len());
+}
