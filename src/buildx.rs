@@ -21,7 +21,7 @@ use serde_json::{Map, Value};
 
 use crate::buildx::builder::Builder;
 use crate::buildx::command::environment;
-use crate::buildx::command::{Files, Naming, Settings, Store};
+use crate::buildx::command::{Files, ImageStore, Naming, Settings};
 use crate::buildx::docker_config::PrivateConfig;
 use crate::buildx::progress::push_watch::{PushFailed, SILENCE};
 use crate::buildx::progress::{Failure, Progress, Record};
@@ -46,7 +46,7 @@ pub(crate) struct Engine {
 
 /// What a build is done with.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Means<'a> {
+pub(crate) struct BuildOptions<'a> {
     pub(crate) builder: &'a Builder,
     pub(crate) vars: &'a Vars,
     pub(crate) credentials: &'a Credentials,
@@ -102,17 +102,17 @@ impl Engine {
     pub(crate) async fn build(
         &self,
         request: &BuildRequest,
-        means: Means<'_>,
+        options: BuildOptions<'_>,
         console: Console,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
-        let Means {
+        let BuildOptions {
             builder,
             vars,
             credentials,
             trust,
             layout,
-        } = means;
+        } = options;
         let registries: Vec<&str> = request
             .names
             .iter()
@@ -126,9 +126,9 @@ impl Engine {
         };
         let own_store = builder.name().is_none() && vars.get("BUILDX_BUILDER").is_none();
         let store = if own_store {
-            Store::OfEngine
+            ImageStore::Engine
         } else {
-            Store::OfBuilder
+            ImageStore::Builder
         };
         let settings = Settings {
             builder: builder.name(),

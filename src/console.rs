@@ -12,7 +12,7 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 
 use crate::console::sanitize::{colourless, harmless};
-use crate::error::{Explanation, Place};
+use crate::error::{Explanation, FilePosition};
 use crate::secret::Secret;
 
 /// Where the log goes and who reads it.
@@ -159,7 +159,7 @@ impl Console {
         }
     }
 
-    pub(crate) fn warning(self, place: Option<&Place>, text: &str) {
+    pub(crate) fn warning(self, place: Option<&FilePosition>, text: &str) {
         match self.reader {
             Reader::Runner => self.emit(&command("warning", place, text)),
             Reader::Person(_) => self.say_as(Tone::Warning, &spoken("warning", place, text)),
@@ -207,9 +207,9 @@ fn forms(secret: &Secret) -> Vec<String> {
 }
 
 /// What an annotation says, for a person.
-fn spoken(kind: &str, place: Option<&Place>, text: &str) -> String {
+fn spoken(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
     match place {
-        Some(Place { file, line }) => format!("{kind}: {file}:{line}: {text}"),
+        Some(FilePosition { file, line }) => format!("{kind}: {file}:{line}: {text}"),
         None => format!("{kind}: {text}"),
     }
 }
@@ -228,9 +228,9 @@ fn write(stream: Stream, text: &str) {
     drop(written);
 }
 
-fn command(kind: &str, place: Option<&Place>, text: &str) -> String {
+fn command(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
     let mut properties = String::new();
-    if let Some(Place { file, line }) = place {
+    if let Some(FilePosition { file, line }) = place {
         let file = escape_property(&harmless(file));
         let _infallible = write!(properties, "file={file},line={line},");
     }
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn an_annotation_is_one_line_whatever_its_text() {
-        let place = Place {
+        let place = FilePosition {
             file: "a,b:c/Dockerfile".to_owned(),
             line: 3,
         };

@@ -1,7 +1,5 @@
 //! What failed, why, and what the reader can do about it.
 
-pub(crate) mod flaw;
-
 use std::fmt;
 
 /// A failure the reader can act on: the thing that failed, optionally the cause, and the way out.
@@ -14,7 +12,7 @@ pub(crate) struct Problem {
     because: Option<String>,
     exhibits: Vec<Exhibit>,
     fix: String,
-    place: Option<Box<Place>>,
+    place: Option<Box<FilePosition>>,
 }
 
 /// Lines that show what is meant: source, or log.
@@ -26,7 +24,7 @@ pub(crate) struct Exhibit {
 
 /// A line of a file in the workspace, for an annotation on the run page.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct FilePosition {
     pub(crate) file: String,
     pub(crate) line: u32,
 }
@@ -64,7 +62,7 @@ impl Problem {
     }
 
     #[must_use]
-    pub(crate) fn at(mut self, place: Option<Place>) -> Self {
+    pub(crate) fn at(mut self, place: Option<FilePosition>) -> Self {
         self.place = place.map(Box::new);
         self
     }
@@ -87,7 +85,7 @@ pub(crate) struct Explanation {
     pub(crate) because: Vec<String>,
     pub(crate) exhibits: Vec<Exhibit>,
     pub(crate) fix: Option<String>,
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<FilePosition>,
 }
 
 impl Explanation {
@@ -132,6 +130,59 @@ impl fmt::Display for Explanation {
             .iter()
             .try_for_each(|line| write!(f, "\n{line}"))
     }
+}
+
+/// A cause and the way out, in the words of a [`Problem`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct InputError {
+    pub(crate) because: String,
+    pub(crate) fix: String,
+}
+
+impl InputError {
+    pub(crate) fn new(because: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self {
+            because: because.into(),
+            fix: fix.into(),
+        }
+    }
+
+    /// A word that is none of the `allowed` ones; the fix lists them, the nearest one last.
+    pub(crate) fn not_one_of(because: String, word: &str, allowed: &[&str]) -> Self {
+        let fix = format!("write {}{}", one_of(allowed), did_you_mean(word, allowed));
+        Self { because, fix }
+    }
+}
+
+/// "`a`, `b` or `c`"
+pub(crate) fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} or {last}", others.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// "; did you mean `x`?" when a word is close enough to one of `allowed`.
+fn did_you_mean(word: &str, allowed: &[&str]) -> String {
+    match nearest(word, allowed.iter().copied()) {
+        Some(name) => format!("; did you mean `{name}`?"),
+        None => String::new(),
+    }
+}
+
+/// The one of `names` that was probably meant, if any is close enough; case does not count.
+pub(crate) fn nearest<'a>(word: &str, names: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let word = word.to_lowercase();
+    let near = names
+        .map(|name| {
+            let distance = strsim::damerau_levenshtein(&word, &name.to_lowercase());
+            (distance, name)
+        })
+        .min();
+    let near = near.filter(|(distance, name)| *distance <= 2 && *distance < name.len());
+    near.map(|(_, name)| name)
 }
 
 #[cfg(test)]
@@ -181,6 +232,25 @@ mod tests {
                 cannot reach `localhost:5000`
                   because: error sending request: connection refused
                   fix: start it"]],
+        );
+    }
+
+    #[track_caller]
+    fn check_fix(word: &str, allowed: &[&str], expected: &str) {
+        assert_eq!(
+            InputError::not_one_of(String::new(), word, allowed).fix,
+            expected
+        );
+    }
+
+    #[test]
+    fn the_fix_lists_what_is_allowed_and_the_nearest_spelling() {
+        check_fix("bit", &["pr", "branch"], "write `pr` or `branch`");
+        check_fix("PR", &["pr"], "write `pr`; did you mean `pr`?");
+        check_fix(
+            "brnach",
+            &["branch", "tag", "pr"],
+            "write `branch`, `tag` or `pr`; did you mean `branch`?",
         );
     }
 }

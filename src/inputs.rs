@@ -8,12 +8,12 @@ pub(crate) mod cache;
 pub(crate) mod cache_keys;
 pub(crate) mod candidate;
 pub(crate) mod destination;
-mod given;
+pub(crate) mod exporters;
 pub(crate) mod labels;
 pub(crate) mod list;
 pub(crate) mod names;
-pub(crate) mod outputs;
 mod platforms;
+mod raw;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
@@ -31,8 +31,8 @@ use crate::inputs::builder::BuilderInputs;
 use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::destination::DestinationInputs;
-use crate::inputs::given::Given;
 use crate::inputs::labels::LabelLine;
+use crate::inputs::raw::RawInputs;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::source::Source;
 use crate::inputs::tags::flavor::Flavor;
@@ -138,54 +138,54 @@ impl Inputs {
 
     /// Reads the inputs; `with` holds those of the command line, which win.
     pub(crate) fn from_vars(vars: &Vars, with: &[(String, String)]) -> anyhow::Result<Self> {
-        let mut given = Given::collect(vars, with);
-        let mut warnings = given.unknown_names();
-        let (candidate, remark) = candidate::read(&mut given)?;
+        let mut raw = RawInputs::collect(vars, with);
+        let mut warnings = raw.unknown_names();
+        let (candidate, remark) = candidate::read(&mut raw)?;
         warnings.extend(remark);
-        let (labels, remarks) = labels::parse("labels", given.untrimmed("labels"))?;
+        let (labels, remarks) = labels::parse("labels", raw.untrimmed("labels"))?;
         warnings.extend(remarks);
-        let (annotations, remarks) = labels::parse("annotations", given.untrimmed("annotations"))?;
+        let (annotations, remarks) = labels::parse("annotations", raw.untrimmed("annotations"))?;
         warnings.extend(remarks);
-        let flavor = flavor::parse(given.untrimmed("flavor"))?;
+        let flavor = flavor::parse(raw.untrimmed("flavor"))?;
         warnings.extend(flavor.warnings.iter().cloned());
-        let tags = tags::parse(given.untrimmed("tags"))?;
+        let tags = tags::parse(raw.untrimmed("tags"))?;
         warnings.extend(tags.iter().flat_map(|rule| rule.warnings.iter().cloned()));
-        let given_token = given.secret("github-token");
+        let given_token = raw.secret("github-token");
         let (github_token, token_variable) = match given_token {
             Some(token) => (Some(token), None),
             None => token_of_environment(vars).unzip(),
         };
-        let (secrets, remarks) = secrets::read(&given, vars)?;
+        let (secrets, remarks) = secrets::read(&raw, vars)?;
         warnings.extend(remarks);
         let inputs = Self {
-            mode: given.parsed("mode", mode)?,
-            summary: given.flag("summary", true)?,
-            images: images::parse(given.untrimmed("images"))?,
+            mode: raw.parsed("mode", mode)?,
+            summary: raw.flag("summary", true)?,
+            images: images::parse(raw.untrimmed("images"))?,
             tags,
             flavor,
             labels,
             annotations,
-            annotation_levels: annotation_levels(&given, vars)?,
+            annotation_levels: annotation_levels(&raw, vars)?,
             short_sha_length: short_sha_length(vars)?,
-            metadata_format: metadata_format(&given),
+            metadata_format: metadata_format(&raw),
             set_output_env: vars.is_true("DOCKER_METADATA_SET_OUTPUT_ENV"),
-            git_context: given
+            git_context: raw
                 .parsed("git-context", git_context)?
                 .unwrap_or(GitContext::Workflow),
-            registry: given.text("registry").map(registry),
-            username: given.text("username").map(str::to_owned),
-            password: given.secret("password"),
+            registry: raw.text("registry").map(registry),
+            username: raw.text("username").map(str::to_owned),
+            password: raw.secret("password"),
             github_token,
             token_variable,
-            push: given.parsed("push", push)?.unwrap_or(Push::Auto),
-            push_timeout: given
+            push: raw.parsed("push", push)?.unwrap_or(Push::Auto),
+            push_timeout: raw
                 .parsed("push-timeout", duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
-            allow_untrusted_pull_request: given.flag("allow-untrusted-pull-request", false)?,
-            destination: DestinationInputs::read(&given)?,
+            allow_untrusted_pull_request: raw.flag("allow-untrusted-pull-request", false)?,
+            destination: DestinationInputs::read(&raw)?,
             candidate,
-            build: BuildInputs::read(&given, secrets)?,
-            builder: BuilderInputs::read(&given, vars)?,
+            build: BuildInputs::read(&raw, secrets)?,
+            builder: BuilderInputs::read(&raw, vars)?,
             warnings,
         };
         inputs.build.refuse_secret_arguments(inputs.tokens())?;
@@ -196,7 +196,7 @@ impl Inputs {
     /// `push: true` needs an image, and `type=local` gives none.
     fn refuse_files_with_push(&self) -> Result<(), Problem> {
         let mut outputs = self.build.outputs.iter();
-        match outputs.find(|output| self.push == Push::Always && outputs::is_files(output)) {
+        match outputs.find(|output| self.push == Push::Always && exporters::is_files(output)) {
             None => Ok(()),
             Some(files) => Err(Problem::new(
                 format!(
@@ -239,9 +239,9 @@ fn token_of_environment(vars: &Vars) -> Option<(Secret, &'static str)> {
     names.find_map(|name| Some((Secret::new(vars.get(name)?)?, name)))
 }
 
-fn annotation_levels(given: &Given, vars: &Vars) -> Result<Option<Levels>, Problem> {
+fn annotation_levels(raw: &RawInputs, vars: &Vars) -> Result<Option<Levels>, Problem> {
     const VARIABLE: &str = "DOCKER_METADATA_ANNOTATIONS_LEVELS";
-    let input = given
+    let input = raw
         .text("annotation-levels")
         .map(|text| ("annotation-levels", text));
     let levels = input.or_else(|| Some((VARIABLE, vars.get(VARIABLE)?)));
@@ -264,8 +264,8 @@ fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {
     Ok(digits)
 }
 
-fn metadata_format(given: &Given) -> MetadataFormat {
-    let separator = |name| match given.untrimmed(name) {
+fn metadata_format(raw: &RawInputs) -> MetadataFormat {
+    let separator = |name| match raw.untrimmed(name) {
         "" => "\n".to_owned(),
         separator => separator.to_owned(),
     };
@@ -273,7 +273,7 @@ fn metadata_format(given: &Given) -> MetadataFormat {
         sep_tags: separator("sep-tags"),
         sep_labels: separator("sep-labels"),
         sep_annotations: separator("sep-annotations"),
-        bake_target: given
+        bake_target: raw
             .text("bake-target")
             .unwrap_or("docker-metadata-action")
             .to_owned(),

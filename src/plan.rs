@@ -1,6 +1,5 @@
 //! `Plan::new(&facts, now)`: what to build, where it goes, how it is labelled. Pure: every fact is an argument.
 
-mod besides;
 pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
@@ -8,6 +7,7 @@ mod destination;
 mod docker;
 pub(crate) mod labels;
 pub(crate) mod names;
+mod other_references;
 pub(crate) mod tag_order;
 pub(crate) mod tags;
 
@@ -29,7 +29,7 @@ use crate::image::tag::Tag;
 use crate::inputs::annotation_levels::Levels;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
-use crate::inputs::outputs::is_files;
+use crate::inputs::exporters::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher};
 use crate::plan::decision::{Floating, PushDecision};
@@ -104,7 +104,7 @@ impl Plan {
             tags.push(fallback);
         }
         let primary = primary_tag(&tags, context);
-        let mut carriers = besides::carriers(&images, &tags, &primary, inputs, context);
+        let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         let registries = images.iter().map(ImageName::registry);
         let mut unknown = registries.filter(|registry| !has_credentials(registry));
         let push = decision::decide(inputs, context, unknown.next())?;

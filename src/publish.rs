@@ -30,7 +30,7 @@ use crate::buildx;
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
 use crate::buildx::version;
-use crate::buildx::{Built, Engine, Means};
+use crate::buildx::{BuildOptions, Built, Engine};
 use crate::context::event::OwnerKind;
 use crate::deadline::{Pace, Patience};
 use crate::docker::images;
@@ -242,7 +242,7 @@ impl Workshop<'_> {
         request: &BuildRequest,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
-        let means = Means {
+        let options = BuildOptions {
             builder: self.builder,
             vars: &self.session.vars,
             credentials: &self.session.credentials,
@@ -251,7 +251,7 @@ impl Workshop<'_> {
         };
         let build = self
             .engine
-            .build(request, means, self.session.console, record);
+            .build(request, options, self.session.console, record);
         build.await
     }
 }

@@ -32,7 +32,7 @@ use anyhow::Context as _;
 use reqwest::{Method, Url};
 
 use crate::console::Console;
-use crate::context::server::{Kind, is_loopback};
+use crate::context::server::{RegistryKind, is_loopback};
 use crate::credentials::Login;
 use crate::deadline::{Pace, Patience};
 use crate::image::digest::Digest;
@@ -52,7 +52,7 @@ pub(crate) struct Registry {
     base: Url,
     /// As the user wrote it, for messages.
     host: String,
-    kind: Kind,
+    kind: RegistryKind,
     login: Option<Login>,
     /// What authenticates calls, by what they may do.
     accesses: Mutex<BTreeMap<Scope, Access>>,
@@ -73,7 +73,7 @@ pub(crate) const STALE_READS: Duration = Duration::from_secs(90);
 impl Registry {
     pub(crate) fn new(
         host: &str,
-        kind: Kind,
+        kind: RegistryKind,
         login: Option<Login>,
         trust: &Trust,
         pace: Pace,
@@ -171,7 +171,7 @@ impl Repository<'_> {
     }
 
     /// The registry's kind.
-    pub(crate) fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> RegistryKind {
         self.registry.kind
     }
 

@@ -1,9 +1,9 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
 mod bake;
+mod github_output;
 mod markdown;
 pub(crate) mod metadata;
-mod outputs;
 mod plan;
 mod summary;
 
@@ -11,7 +11,7 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use crate::console::Console;
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::error::{Explanation, Problem};
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
@@ -56,8 +56,8 @@ impl Report {
             return Vec::new();
         };
         let reference = |name: &ImageName| match session.context.server.kind(name.registry()) {
-            Kind::Docker => format!("{name}:{}", session.plan.primary),
-            Kind::Container | Kind::Generic => format!("{name}@{digest}"),
+            RegistryKind::Docker => format!("{name}:{}", session.plan.primary),
+            RegistryKind::Container | RegistryKind::Generic => format!("{name}@{digest}"),
         };
         self.published().map(reference).collect()
     }
@@ -170,7 +170,7 @@ pub(crate) fn tell(
         .map(|session| bake::write(session, vars));
     let files = files.unwrap_or_else(|| Ok(Vec::new()));
     let files = files.inspect_err(warn).unwrap_or_default();
-    let outputs = outputs::of_report(report, &files);
+    let outputs = github_output::of_report(report, &files);
     let failures = write_outputs(report, &outputs, vars);
     if let Err(error) = write_summary(report, vars) {
         warn(&error);
@@ -195,16 +195,20 @@ fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
 }
 
 /// What later steps read.
-fn write_outputs(report: &Report, outputs: &[outputs::Output], vars: &Vars) -> Vec<anyhow::Error> {
+fn write_outputs(
+    report: &Report,
+    outputs: &[github_output::Output],
+    vars: &Vars,
+) -> Vec<anyhow::Error> {
     let exported = vars
         .path("GITHUB_ENV")
         .filter(|_| report.exports_metadata());
     let written = [
         vars.path("GITHUB_OUTPUT")
-            .map(|path| outputs::append(path, outputs)),
-        exported.map(|path| outputs::append_variables(path, outputs)),
+            .map(|path| github_output::append(path, outputs)),
+        exported.map(|path| github_output::append_variables(path, outputs)),
         vars.path("GITHUB_ARTIFACTS")
-            .map(|path| outputs::append_artifacts(path, &report.done)),
+            .map(|path| github_output::append_artifacts(path, &report.done)),
     ];
     written
         .into_iter()
@@ -218,7 +222,7 @@ fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
     let Some(path) = path.filter(|_| report.wants_summary()) else {
         return Ok(());
     };
-    outputs::append_text(path, &summary::markdown(report)).with_context(|| {
+    github_output::append_text(path, &summary::markdown(report)).with_context(|| {
         Problem::new(
             format!("cannot write the summary to `{}`", path.display()),
             "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it",
@@ -231,7 +235,7 @@ fn json_line(value: &Value) -> String {
     value.to_string().replace('#', "\\u0023") + "\n"
 }
 
-fn outputs_json(outputs: &[outputs::Output]) -> Value {
+fn outputs_json(outputs: &[github_output::Output]) -> Value {
     outputs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))

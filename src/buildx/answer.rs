@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::console::Console;
-use crate::error::{Place, Problem};
+use crate::error::{FilePosition, Problem};
 
 /// The result of `--call=check,format=json`
 /// (<https://github.com/moby/buildkit/blob/v0.25.0/frontend/subrequests/lint/lint.go>).
@@ -90,9 +90,9 @@ pub(crate) fn check(text: &str, dockerfile: &str, console: Console) -> Result<()
     }
 }
 
-fn place(location: Option<&Location>, dockerfile: &str) -> Option<Place> {
+fn place(location: Option<&Location>, dockerfile: &str) -> Option<FilePosition> {
     let line = location?.ranges.first()?.start.line;
-    Some(Place {
+    Some(FilePosition {
         file: dockerfile.to_owned(),
         line,
     })

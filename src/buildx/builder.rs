@@ -3,12 +3,12 @@
 mod arguments;
 mod authority;
 pub(crate) mod choice;
+mod creation;
 mod emulation;
 pub(crate) mod fault;
 mod files;
 mod inspection;
 pub(crate) mod leftover;
-mod making;
 mod run_name;
 
 use std::fs;
@@ -20,8 +20,8 @@ use anyhow::Context as _;
 use tokio::time::timeout;
 
 use crate::buildx::builder::choice::{BuilderChoice, Chosen, Needs};
+use crate::buildx::builder::creation::{Creation, CreationState};
 use crate::buildx::builder::inspection::Inspection;
-use crate::buildx::builder::making::{Making, Stage};
 use crate::buildx::command::environment;
 use crate::buildx::docker_config::PrivateConfig;
 use crate::buildx::hints::offer;
@@ -42,7 +42,7 @@ use crate::vars::Vars;
 pub(crate) struct Builder {
     /// What `--builder` says; without it buildx takes the current one.
     name: Option<String>,
-    making: Option<Making>,
+    creation: Option<Creation>,
     buildx: PathBuf,
     config: PrivateConfig,
     environment: Vec<(String, String)>,
@@ -79,18 +79,18 @@ impl Builder {
             Some(api) if matters => store(api).await,
             _ => Store::Unknown,
         };
-        let (name, making) = match choice::choose(&plan.builder, chosen, store, &needs) {
+        let (name, creation) = match choice::choose(&plan.builder, chosen, store, &needs) {
             BuilderChoice::Current => (None, None),
             BuilderChoice::Named(name) => (Some(name), None),
             BuilderChoice::Made { recipe, reason } => {
                 let recipe =
                     authority::told(recipe, trust, &registries, &config, vars.workspace())?;
-                let stage = Stage::Planned;
-                let making = Making::new(recipe, reason, stage, vars);
-                (Some(run_name::new(vars)), Some(making))
+                let state = CreationState::NotCreated;
+                let creation = Creation::new(recipe, reason, state, vars);
+                (Some(run_name::new(vars)), Some(creation))
             }
         };
-        Ok(Self::new(buildx.to_owned(), name, making, config, vars))
+        Ok(Self::new(buildx.to_owned(), name, creation, config, vars))
     }
 
     /// One that a stopped run has left.
@@ -101,25 +101,25 @@ impl Builder {
         config: PrivateConfig,
         vars: &Vars,
     ) -> Self {
-        let making = Making::new(recipe, None, Stage::Left, vars);
-        Self::new(buildx, Some(name), Some(making), config, vars)
+        let creation = Creation::new(recipe, None, CreationState::LeftBehind, vars);
+        Self::new(buildx, Some(name), Some(creation), config, vars)
     }
 
     fn new(
         buildx: PathBuf,
         name: Option<String>,
-        making: Option<Making>,
+        creation: Option<Creation>,
         config: PrivateConfig,
         vars: &Vars,
     ) -> Self {
-        let folder = match &making {
+        let folder = match &creation {
             Some(_) => &config.own_buildx_folder(),
             None => config.buildx_folder(vars),
         };
         let environment = environment::common_environment(vars, config.folder(), folder);
         Self {
             name,
-            making,
+            creation,
             buildx,
             environment,
             config,
@@ -135,18 +135,18 @@ impl Builder {
     /// Whether an image can be pushed without a tag. The engine's own builder cannot: it always names what
     /// it pushes. What somebody else made may be one of those.
     pub(crate) fn can_push_by_digest(&self) -> bool {
-        self.making.is_some()
+        self.creation.is_some()
     }
 
     /// Whether it was told whom to trust: one that was there before knows that by itself or not at all.
     pub(crate) fn can_be_told_authorities(&self) -> bool {
-        let making = self.making.as_ref();
-        making.is_some_and(|making| making.recipe.driver != Driver::Remote)
+        let creation = self.creation.as_ref();
+        creation.is_some_and(|creation| creation.recipe.driver != Driver::Remote)
     }
 
     /// Where buildx finds the record of a builder of ours.
     pub(crate) fn buildx_folder(&self) -> Option<PathBuf> {
-        let made = self.making.as_ref();
+        let made = self.creation.as_ref();
         made.map(|_| self.config.own_buildx_folder())
     }
 
@@ -156,7 +156,7 @@ impl Builder {
         platforms: &[String],
         console: Console,
     ) -> anyhow::Result<()> {
-        let inspection = if self.making.is_some() {
+        let inspection = if self.creation.is_some() {
             match self.make(console).await {
                 Ok(inspection) => inspection,
                 Err(error) if error.downcast_ref::<Problem>().is_some() => return Err(error),
@@ -176,19 +176,19 @@ impl Builder {
     }
 
     async fn make(&mut self, console: Console) -> anyhow::Result<Inspection> {
-        let (Some(name), Some(making)) = (self.name.clone(), &mut self.making) else {
+        let (Some(name), Some(creation)) = (self.name.clone(), &mut self.creation) else {
             return Ok(Inspection::default());
         };
-        let driver = making.recipe.driver.as_str();
-        let why = making.reason.as_ref();
+        let driver = creation.recipe.driver.as_str();
+        let why = creation.reason.as_ref();
         let why = why.map(|reason| format!(", because {reason}"));
         console.say(&format!(
             "making the builder {name} ({driver}){}",
             why.unwrap_or_default()
         ));
-        making.remember(&name)?;
-        making.stage = Stage::Recorded;
-        let recipe = making.recipe.clone();
+        creation.remember(&name)?;
+        creation.state = CreationState::Recorded;
+        let recipe = creation.recipe.clone();
         files::write(&recipe, self.config.folder(), &self.workspace)?;
         for arguments in arguments::create(&recipe, &name, self.config.folder()) {
             self.ask(&arguments, ANSWER).await?;
@@ -313,10 +313,10 @@ impl Builder {
     /// What to say when there is no time to remove it.
     pub(crate) fn if_left(&self, vars: &Vars) -> String {
         let name = self.name().unwrap_or("default");
-        let making = self.making.as_ref();
+        let creation = self.creation.as_ref();
         let fix = if vars.get("GITHUB_STATE").is_some() {
             "the post step removes it".to_owned()
-        } else if making.is_some_and(|making| making.recipe.uses_engine()) {
+        } else if creation.is_some_and(|creation| creation.recipe.uses_engine()) {
             let node = format!("{CONTAINER_PREFIX}{name}0");
             format!(
                 "remove it with `docker rm --force --volumes {node}` and `docker volume rm {node}_state`"
@@ -329,11 +329,11 @@ impl Builder {
 
     /// Removes it if it was made for this run.
     pub(crate) async fn remove(mut self, console: Console) {
-        let (Some(name), Some(making)) = (self.name.clone(), self.making.take()) else {
+        let (Some(name), Some(creation)) = (self.name.clone(), self.creation.take()) else {
             return;
         };
-        match self.unmake(&name, &making).await {
-            Ok(()) => making.forget(),
+        match self.unmake(&name, &creation).await {
+            Ok(()) => creation.forget(),
             Err(error) => console.warning(
                 None,
                 &format!("could not remove the builder `{name}`: {error:#}"),
@@ -341,20 +341,20 @@ impl Builder {
         }
     }
 
-    async fn unmake(&self, name: &str, making: &Making) -> anyhow::Result<()> {
+    async fn unmake(&self, name: &str, creation: &Creation) -> anyhow::Result<()> {
         // A remote BuildKit was there before us, and stays.
-        if making.stage == Stage::Planned || making.recipe.driver == Driver::Remote {
+        if creation.state == CreationState::NotCreated || creation.recipe.driver == Driver::Remote {
             return Ok(());
         }
-        if making.stage == Stage::Left {
-            for arguments in arguments::create(&making.recipe, name, self.config.folder()) {
+        if creation.state == CreationState::LeftBehind {
+            for arguments in arguments::create(&creation.recipe, name, self.config.folder()) {
                 self.ask(&arguments, ANSWER).await?;
             }
         }
         let removed = self.ask(&arguments::remove(name), ANSWER).await;
         match &self.api {
             // buildx leaves the volume when the container is gone, and it may not know the builder yet.
-            Some(api) if making.recipe.uses_engine() => {
+            Some(api) if creation.recipe.uses_engine() => {
                 api.remove(&format!("{CONTAINER_PREFIX}{name}")).await
             }
             _ => removed.map(drop),

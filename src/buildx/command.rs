@@ -13,7 +13,7 @@ use crate::inputs::build::Call;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
-use crate::plan::build::place::Place;
+use crate::plan::build::context_source::ContextSource;
 
 /// Files of ours that the child reads and writes.
 pub(crate) struct Files {
@@ -26,11 +26,11 @@ pub(crate) struct Files {
 
 /// Where the builder puts an image that is not pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Store {
+pub(crate) enum ImageStore {
     /// The engine of this machine builds, and keeps what it builds.
-    OfEngine,
+    Engine,
     /// A builder apart from it, which hands over what the engine is to keep.
-    OfBuilder,
+    Builder,
 }
 
 /// How a pushed image is named.
@@ -46,7 +46,7 @@ pub(crate) enum Naming {
 pub(crate) struct Settings<'a> {
     /// What `--builder` says; without it buildx takes the current one.
     pub(crate) builder: Option<&'a str>,
-    pub(crate) store: Store,
+    pub(crate) store: ImageStore,
     pub(crate) naming: Naming,
 }
 
@@ -71,7 +71,7 @@ pub(crate) fn build_arguments(
             let layout = layout.and_then(|folder| request.layout_in(folder));
             arguments.specs("output", layout.as_slice());
             let handed_over = request.handed_over();
-            let output = handed_over.filter(|_| settings.store == Store::OfBuilder);
+            let output = handed_over.filter(|_| settings.store == ImageStore::Builder);
             arguments.specs("output", output.as_slice());
         }
     }
@@ -82,12 +82,16 @@ pub(crate) fn build_arguments(
 }
 
 /// A folder stays one, even when its name reads like an address.
-fn context(place: &Place) -> String {
+fn context(place: &ContextSource) -> String {
     match place {
-        Place::Folder(folder) if folder.contains([':', '@']) && !folder.starts_with('/') => {
+        ContextSource::Folder(folder)
+            if folder.contains([':', '@']) && !folder.starts_with('/') =>
+        {
             format!("./{folder}")
         }
-        Place::Folder(_) | Place::Repository { .. } | Place::Address(_) => place.to_string(),
+        ContextSource::Folder(_) | ContextSource::Repository { .. } | ContextSource::Address(_) => {
+            place.to_string()
+        }
     }
 }
 
@@ -171,7 +175,7 @@ impl Arguments {
     fn sources(&mut self, request: &BuildRequest) {
         // In a context that the engine fetches, it looks for the Dockerfile itself.
         match (&request.context, &request.file) {
-            (Place::Folder(_), _) => self.flag("file", &request.dockerfile()),
+            (ContextSource::Folder(_), _) => self.flag("file", &request.dockerfile()),
             (_, Some(file)) => self.flag("file", file),
             (_, None) => {}
         }
@@ -275,7 +279,7 @@ mod tests {
         };
         let settings = Settings {
             builder: None,
-            store: Store::OfBuilder,
+            store: ImageStore::Builder,
             naming: Naming::Tag,
         };
         let arguments = build_arguments(request, &files, &settings);

@@ -6,9 +6,9 @@ use std::path::{Component, Path, PathBuf};
 
 use crate::buildx::progress::Failure;
 use crate::error;
-use crate::error::flaw::{nearest, one_of};
+use crate::error::{nearest, one_of};
 use crate::plan::build::BuildRequest;
-use crate::plan::build::place::Place;
+use crate::plan::build::context_source::ContextSource;
 use crate::workspace::Workspace;
 
 /// How much of a Dockerfile is read, and how many entries of a folder.
@@ -23,7 +23,7 @@ pub(crate) fn fix(failure: &Failure, request: &BuildRequest, workspace: &Path) -
         return fix;
     }
     let fix = match &failure.place {
-        Some(error::Place { file, line }) => format!("correct line {line} of `{file}`"),
+        Some(error::FilePosition { file, line }) => format!("correct line {line} of `{file}`"),
         None if !failure.log.is_empty() => {
             "correct what the last lines of the step's log name".to_owned()
         }
@@ -66,7 +66,7 @@ fn stage(cause: &str, request: &BuildRequest, workspace: &Path) -> Option<String
 
 /// The names of the stages of a Dockerfile on this machine.
 fn stages(dockerfile: &str, request: &BuildRequest, workspace: &Path) -> Option<Vec<String>> {
-    if !matches!(request.context, Place::Folder(_)) {
+    if !matches!(request.context, ContextSource::Folder(_)) {
         return None;
     }
     let opened = Workspace(workspace).file("file", dockerfile).ok()?;
@@ -94,7 +94,7 @@ fn stage_name(line: &str) -> Option<String> {
 
 /// For a file of the build context that `COPY` or `ADD` does not find.
 fn file(failure: &Failure, request: &BuildRequest, workspace: &Path) -> Option<String> {
-    let Place::Folder(context) = &request.context else {
+    let ContextSource::Folder(context) = &request.context else {
         return None;
     };
     let (before, _) = failure.cause.split_once("\": not found")?;
@@ -217,7 +217,7 @@ mod tests {
     fn missing(path: &str, line: &str) -> Failure {
         Failure {
             cause: format!("failed to calculate checksum of ref a::b: \"{path}\": not found"),
-            place: Some(error::Place {
+            place: Some(error::FilePosition {
                 file: "Dockerfile".to_owned(),
                 line: 2,
             }),

@@ -6,7 +6,7 @@ mod ending;
 mod lines;
 pub(crate) mod messages;
 pub(crate) mod push_watch;
-mod stage;
+mod render;
 mod step;
 pub(crate) mod warnings;
 
@@ -20,11 +20,11 @@ use crate::buildx::progress::ending::Ending;
 use crate::buildx::progress::messages::Message;
 use crate::buildx::progress::messages::status::{Activity, Log, Status, Vertex};
 use crate::buildx::progress::push_watch::is_export_of_cache;
-use crate::buildx::progress::stage::Stage;
+use crate::buildx::progress::render::LogRenderer;
 use crate::buildx::progress::warnings::Warnings;
 use crate::buildx::timeline::Timeline;
 use crate::console::Console;
-use crate::error::Place;
+use crate::error::FilePosition;
 
 /// What a build did, as far as it came.
 #[derive(Debug, Default)]
@@ -41,7 +41,7 @@ pub(crate) struct Failure {
     /// Title of the step that failed.
     pub(crate) step: Option<String>,
     pub(crate) cause: String,
-    pub(crate) place: Option<Place>,
+    pub(crate) place: Option<FilePosition>,
     /// The source around that place.
     pub(crate) excerpt: Vec<String>,
     /// The last lines of the step's log.
@@ -53,7 +53,7 @@ pub(crate) struct Failure {
 pub(crate) struct Progress {
     /// The Dockerfile's path in the repository.
     dockerfile: String,
-    stage: Stage,
+    renderer: LogRenderer,
     /// The engine's clock.
     now: Option<DateTime<Utc>>,
     /// Steps that ended in the message before: BuildKit may begin one again in this.
@@ -71,7 +71,7 @@ impl Progress {
     pub(crate) fn new(console: Console, dockerfile: String) -> Self {
         Self {
             dockerfile,
-            stage: Stage::new(console),
+            renderer: LogRenderer::new(console),
             now: None,
             ended: Vec::new(),
             failed: None,
@@ -92,24 +92,24 @@ impl Progress {
         let line = &line[..line.len().min(LONGEST_PLAIN_LINE)];
         let line = String::from_utf8_lossy(line);
         if let Some(line) = self.ending.take(line.trim_end_matches('\r')) {
-            self.stage.aside().say(line);
+            self.renderer.aside().say(line);
         }
     }
 
     /// Nothing came for `quiet`, in whole seconds; called every second.
     pub(crate) fn idle(&mut self, quiet: TimeDelta) {
         self.tell_ended(&[]);
-        self.stage.idle(self.now, quiet);
+        self.renderer.idle(self.now, quiet);
     }
 
     /// Tells what is left, and what failed if the build did.
     pub(crate) fn finish(mut self) -> (Record, Failure) {
         self.tell_ended(&[]);
-        self.stage.finish(self.now);
+        self.renderer.finish(self.now);
         self.tell_warnings();
         let failure = self.failure();
-        let mut timeline = std::mem::take(&mut self.stage.timeline);
-        let total = self.stage.origin.zip(self.now);
+        let mut timeline = std::mem::take(&mut self.renderer.timeline);
+        let total = self.renderer.origin.zip(self.now);
         timeline.total = total.map_or(TimeDelta::zero(), |(origin, now)| now - origin);
         let warnings = std::mem::take(&mut self.warnings);
         let record = Record {
@@ -122,7 +122,7 @@ impl Progress {
 
     fn status(&mut self, status: &Status<'_>) {
         self.now = self.now.max(status.time());
-        self.stage.origin = self.stage.origin.or(self.now);
+        self.renderer.origin = self.renderer.origin.or(self.now);
         self.tell_ended(&status.vertexes);
         status
             .vertexes
@@ -137,17 +137,17 @@ impl Progress {
             .warnings
             .iter()
             .for_each(|warning| self.warnings.add(warning));
-        self.stage.turn(self.now);
+        self.renderer.turn(self.now);
     }
 
     fn vertex(&mut self, vertex: &Vertex<'_>) {
         let digest = vertex.digest.as_ref();
-        if !self.stage.steps.contains_key(digest) {
-            self.stage
+        if !self.renderer.steps.contains_key(digest) {
+            self.renderer
                 .steps
                 .insert(digest.to_owned(), step::Step::default());
         }
-        let Some(step) = self.stage.steps.get_mut(digest) else {
+        let Some(step) = self.renderer.steps.get_mut(digest) else {
             return;
         };
         step.update(vertex);
@@ -161,7 +161,7 @@ impl Progress {
     }
 
     fn activity(&mut self, activity: &Activity<'_>) {
-        if let Some(step) = self.stage.steps.get_mut(&*activity.vertex) {
+        if let Some(step) = self.renderer.steps.get_mut(&*activity.vertex) {
             step.act(activity);
         }
     }
@@ -170,29 +170,29 @@ impl Progress {
         let Ok(bytes) = STANDARD.decode(log.data.as_bytes()) else {
             return;
         };
-        let Some(step) = self.stage.steps.get_mut(&*log.vertex) else {
+        let Some(step) = self.renderer.steps.get_mut(&*log.vertex) else {
             return;
         };
         let mut lines = Vec::new();
         step.lines.push(&bytes, |line| lines.push(line));
         step.remember(&lines);
-        self.stage.log(&log.vertex, lines, self.now);
+        self.renderer.log(&log.vertex, lines, self.now);
     }
 
     /// Tells of the steps that ended in an earlier message and are not in this.
     fn tell_ended(&mut self, again: &[Vertex<'_>]) {
         for digest in std::mem::take(&mut self.ended) {
-            let step = self.stage.steps.get(&digest);
+            let step = self.renderer.steps.get(&digest);
             if again.iter().any(|vertex| *vertex.digest == digest) {
                 self.ended.push(digest);
             } else if step.is_some_and(|step| step.end.is_some()) {
-                self.stage.ended(&digest, self.now);
+                self.renderer.ended(&digest, self.now);
             }
         }
     }
 
     fn tell_warnings(&mut self) {
-        let console = self.stage.aside();
+        let console = self.renderer.aside();
         for warning in self.warnings.shown() {
             let place = self.place(warning.file.as_deref(), warning.line);
             console.warning(place.as_ref(), &warning.lines());
@@ -210,7 +210,7 @@ impl Progress {
 
     fn failure(&self) -> Failure {
         let (step, error) = match &self.failed {
-            Some((digest, error)) => (self.stage.steps.get(digest), Some(error.clone())),
+            Some((digest, error)) => (self.renderer.steps.get(digest), Some(error.clone())),
             None => (None, None),
         };
         let cause = error.or_else(|| self.ending.error()).unwrap_or_default();
@@ -233,11 +233,11 @@ impl Progress {
     }
 
     /// A line of the Dockerfile; the engine knows that file by its last name only.
-    fn place(&self, file: Option<&str>, line: Option<u32>) -> Option<Place> {
+    fn place(&self, file: Option<&str>, line: Option<u32>) -> Option<FilePosition> {
         let own = Path::new(&self.dockerfile).file_name()?.to_str()?;
         let line = line.filter(|_| file.is_none_or(|file| file == own))?;
         let file = self.dockerfile.clone();
-        Some(Place { file, line })
+        Some(FilePosition { file, line })
     }
 }
 
@@ -285,7 +285,7 @@ mod tests {
         let expected = Failure {
             step: Some("[2/2] RUN false".to_owned()),
             cause: "process \"false\" did not complete successfully: exit code: 1".to_owned(),
-            place: Some(Place {
+            place: Some(FilePosition {
                 file: "app/Dockerfile".to_owned(),
                 line: 2,
             }),

@@ -7,7 +7,7 @@ use crate::error::Problem;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
-use crate::plan::build::place::Place;
+use crate::plan::build::context_source::ContextSource;
 use crate::workspace::{Workspace, not_readable};
 
 /// What BuildKit takes for a secret, in bytes
@@ -81,7 +81,7 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
         .file
         .as_ref()
         .is_some_and(|file| file.starts_with("https://") || file.starts_with("http://"));
-    if is_address || !matches!(request.context, Place::Folder(_)) {
+    if is_address || !matches!(request.context, ContextSource::Folder(_)) {
         return Ok(());
     }
     let dockerfile = request.dockerfile();

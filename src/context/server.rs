@@ -16,7 +16,7 @@ pub(crate) enum Server {
 
 /// What a registry can do, and what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RegistryKind {
     /// GitHub's container registry.
     Container,
     /// The older Docker registry of GitHub Enterprise Server: `OWNER/REPO/IMAGE`, one platform, Docker
@@ -65,15 +65,15 @@ impl Server {
     }
 
     /// What the registry at `registry` is.
-    pub(crate) fn kind(&self, registry: &str) -> Kind {
+    pub(crate) fn kind(&self, registry: &str) -> RegistryKind {
         match self {
-            _ if registry == "ghcr.io" => Kind::Container,
-            Self::Enterprise { host } if registry == host => Kind::Docker,
+            _ if registry == "ghcr.io" => RegistryKind::Container,
+            Self::Enterprise { host } if registry == host => RegistryKind::Docker,
             Self::Enterprise { host } if registry.strip_prefix("docker.") == Some(host) => {
-                Kind::Docker
+                RegistryKind::Docker
             }
-            _ if self.has(registry) => Kind::Container,
-            _ => Kind::Generic,
+            _ if self.has(registry) => RegistryKind::Container,
+            _ => RegistryKind::Generic,
         }
     }
 
@@ -118,35 +118,41 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(url: &str, expected: &[(&str, Kind)]) {
+    fn check(url: &str, expected: &[(&str, RegistryKind)]) {
         let server = Server::of(url);
         let registries = server.possible_registries();
-        let found: Vec<(&str, Kind)> = registries
+        let found: Vec<(&str, RegistryKind)> = registries
             .iter()
             .map(|registry| (registry.as_str(), server.kind(registry)))
             .collect();
         assert_eq!(found, expected);
-        assert_eq!(server.kind("quay.io"), Kind::Generic);
-        assert_eq!(server.kind("ghcr.io"), Kind::Container);
+        assert_eq!(server.kind("quay.io"), RegistryKind::Generic);
+        assert_eq!(server.kind("ghcr.io"), RegistryKind::Container);
     }
 
     #[test]
     fn each_server_has_its_registries() {
-        check("https://github.com", &[("ghcr.io", Kind::Container)]);
+        check(
+            "https://github.com",
+            &[("ghcr.io", RegistryKind::Container)],
+        );
         check(
             "https://Acme.ghe.com/",
-            &[("containers.acme.ghe.com", Kind::Container)],
+            &[("containers.acme.ghe.com", RegistryKind::Container)],
         );
         check(
             "https://git.example.com:8443",
             &[
-                ("containers.git.example.com:8443", Kind::Container),
-                ("docker.git.example.com:8443", Kind::Docker),
-                ("git.example.com:8443", Kind::Docker),
+                ("containers.git.example.com:8443", RegistryKind::Container),
+                ("docker.git.example.com:8443", RegistryKind::Docker),
+                ("git.example.com:8443", RegistryKind::Docker),
             ],
         );
-        check("http://127.0.0.1:5000", &[("127.0.0.1:5000", Kind::Docker)]);
-        check("http://[::1]:5000", &[("[::1]:5000", Kind::Docker)]);
+        check(
+            "http://127.0.0.1:5000",
+            &[("127.0.0.1:5000", RegistryKind::Docker)],
+        );
+        check("http://[::1]:5000", &[("[::1]:5000", RegistryKind::Docker)]);
     }
 
     #[test]

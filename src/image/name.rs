@@ -31,13 +31,13 @@ impl ImageName {
             registry,
             repository,
         };
-        match name.flaw() {
+        match name.violation() {
             None => Ok(name),
-            Some(flaw) => Err(Problem::new(
+            Some(violation) => Err(Problem::new(
                 format!("`{text}` is not an image name a registry takes"),
                 "write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`",
             )
-            .because(flaw)),
+            .because(violation)),
         }
     }
 
@@ -47,7 +47,7 @@ impl ImageName {
         first.is_some_and(|(first, _)| is_host(first))
     }
 
-    fn flaw(&self) -> Option<String> {
+    fn violation(&self) -> Option<String> {
         let Self {
             registry,
             repository,

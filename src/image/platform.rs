@@ -1,7 +1,7 @@
 //! The names of platforms, as containerd and buildx know them
 //! (<https://github.com/containerd/platforms/blob/v1.0.0-rc.1/platforms.go>).
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 
 const SYSTEMS: &[&str] = &[
     "linux",
@@ -44,7 +44,7 @@ pub(crate) fn is_same(one: &str, other: &str) -> bool {
 }
 
 /// `os[(version)]/architecture[/variant]`, a lone system or architecture, or `local`.
-pub(crate) fn canonical(text: &str) -> Result<String, Flaw> {
+pub(crate) fn canonical(text: &str) -> Result<String, InputError> {
     let lower = text.to_lowercase();
     let parts: Vec<&str> = lower.split('/').collect();
     let (system, architecture_name, variant) = match parts.as_slice() {
@@ -54,7 +54,7 @@ pub(crate) fn canonical(text: &str) -> Result<String, Flaw> {
         [system, architecture] => (*system, *architecture, ""),
         [system, architecture, variant] => (*system, *architecture, *variant),
         _ => {
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 "it has more than three parts",
                 "write `os/architecture[/variant]`, for example `linux/arm/v7`",
             ));
@@ -67,16 +67,16 @@ pub(crate) fn canonical(text: &str) -> Result<String, Flaw> {
     };
     if !SYSTEMS.contains(&name) {
         let because = format!("buildx knows no system `{name}`");
-        return Err(Flaw::not_one_of(because, name, &SYSTEMS[..4]));
+        return Err(InputError::not_one_of(because, name, &SYSTEMS[..4]));
     }
     let (architecture, variant) = architecture(architecture_name, variant);
     if !ARCHITECTURES.contains(&architecture) {
         let because = format!("buildx knows no architecture `{architecture}`");
-        return Err(Flaw::not_one_of(because, architecture, ARCHITECTURES));
+        return Err(InputError::not_one_of(because, architecture, ARCHITECTURES));
     }
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if !variant.chars().all(word) {
-        return Err(Flaw::new(
+        return Err(InputError::new(
             format!("`{variant}` is no variant of an architecture"),
             "write for example `linux/arm/v7`",
         ));

@@ -3,8 +3,7 @@
 
 use std::fmt;
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 
 /// At least one level, each `manifest`, `index`, `manifest-descriptor` or `index-descriptor`, some
 /// with a platform: `manifest[linux/amd64]`.
@@ -25,9 +24,9 @@ impl Levels {
     /// Reads levels between commas.
     pub(crate) fn parse(source: &str, text: &str) -> Result<Self, Problem> {
         let levels = text.split(',').map(|level| Level::parse(level.trim()));
-        let levels: Result<Vec<Level>, Flaw> = levels.collect();
-        levels.map(Self).map_err(|flaw| {
-            Problem::new(format!("`{source}` is `{text}`"), flaw.fix).because(flaw.because)
+        let levels: Result<Vec<Level>, InputError> = levels.collect();
+        levels.map(Self).map_err(|error| {
+            Problem::new(format!("`{source}` is `{text}`"), error.fix).because(error.because)
         })
     }
 
@@ -42,7 +41,7 @@ impl Levels {
 }
 
 impl Level {
-    fn parse(text: &str) -> Result<Self, Flaw> {
+    fn parse(text: &str) -> Result<Self, InputError> {
         let kind = match text.split_once('[') {
             Some((kind, platform)) if platform.len() > 1 && platform.ends_with(']') => kind,
             _ => text,
@@ -51,7 +50,7 @@ impl Level {
             return Ok(Self(text.to_owned()));
         }
         let because = format!("`{text}` is no level of annotations");
-        Err(Flaw::not_one_of(because, kind, KINDS))
+        Err(InputError::not_one_of(because, kind, KINDS))
     }
 }
 

@@ -1,23 +1,23 @@
 //! The inputs `provenance`, `sbom` and `attests`: what BuildKit attests to the image.
 
 use crate::error::Problem;
-use crate::inputs::given::Given;
 use crate::inputs::list;
+use crate::inputs::raw::RawInputs;
 use crate::inputs::spec::Spec;
 
 /// All that are switched on. `provenance` and `sbom` win over `attests`, as in
 /// docker/build-push-action; nothing is on unless it is asked for.
-pub(super) fn read(given: &Given) -> Result<Vec<Spec>, Problem> {
+pub(super) fn read(raw: &RawInputs) -> Result<Vec<Spec>, Problem> {
     let mut attestations = Vec::new();
     let mut said = Vec::new();
     for kind in ["provenance", "sbom"] {
-        let Some(switch) = switch(given, kind)? else {
+        let Some(switch) = switch(raw, kind)? else {
             continue;
         };
         said.push(kind);
         attestations.extend(switch);
     }
-    for entry in list::entries("attests", given.untrimmed("attests"))? {
+    for entry in list::entries("attests", raw.untrimmed("attests"))? {
         let spec = Spec::parse(&entry)?;
         let repeated = said.contains(&spec.kind());
         if !repeated && is_on(&spec) {
@@ -28,8 +28,8 @@ pub(super) fn read(given: &Given) -> Result<Vec<Spec>, Problem> {
 }
 
 /// What the input called `kind` says: nothing, off, or on with attributes.
-fn switch(given: &Given, kind: &'static str) -> Result<Option<Option<Spec>>, Problem> {
-    let Some(text) = given.text(kind) else {
+fn switch(raw: &RawInputs, kind: &'static str) -> Result<Option<Option<Spec>>, Problem> {
+    let Some(text) = raw.text(kind) else {
         return Ok(None);
     };
     let spec = match text.to_ascii_lowercase().as_str() {
@@ -52,7 +52,7 @@ fn attributes(kind: &'static str, text: &str) -> Result<Spec, Problem> {
     };
     let spec = entry.fields().and_then(Spec::from_fields);
     spec.map(|spec| spec.of_kind(kind))
-        .map_err(|flaw| entry.problem(flaw))
+        .map_err(|error| entry.problem(error))
 }
 
 fn is_on(spec: &Spec) -> bool {
@@ -68,8 +68,8 @@ mod tests {
 
     #[track_caller]
     fn check(variables: &[(&str, &str)], expected: &[Spec]) {
-        let given = Given::collect(&Vars::of(variables), &[]);
-        assert_eq!(read(&given).unwrap(), expected);
+        let raw = RawInputs::collect(&Vars::of(variables), &[]);
+        assert_eq!(read(&raw).unwrap(), expected);
     }
 
     #[test]
@@ -109,7 +109,7 @@ mod tests {
             ],
             &[Spec::new("sbom")],
         );
-        let given = Given::collect(&Vars::of(&[("INPUT_PROVENANCE", "yes")]), &[]);
-        assert!(read(&given).is_err());
+        let raw = RawInputs::collect(&Vars::of(&[("INPUT_PROVENANCE", "yes")]), &[]);
+        assert!(read(&raw).is_err());
     }
 }

@@ -1,18 +1,17 @@
 //! `BuildInputs`: what is asked of the build itself.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::image::platform;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::cache_keys::CacheKey;
-use crate::inputs::given::Given;
 use crate::inputs::list::Entry;
 use crate::inputs::platforms;
+use crate::inputs::raw::RawInputs;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::source::Source;
 use crate::inputs::spec::Spec;
-use crate::inputs::{attestations, cache, cache_keys, list, outputs, source};
+use crate::inputs::{attestations, cache, cache_keys, exporters, list, source};
 use crate::secret::Secret;
 
 /// What is asked of the build; each list in the order it was written.
@@ -62,40 +61,38 @@ impl Call {
 }
 
 impl BuildInputs {
-    pub(super) fn read(given: &Given, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
-        let platforms = platforms::parse(given.untrimmed("platforms"))?;
-        let load = given.flag("load", false)?;
+    pub(super) fn read(raw: &RawInputs, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
+        let platforms = platforms::parse(raw.untrimmed("platforms"))?;
+        let load = raw.flag("load", false)?;
         if load && platforms.len() > 1 {
             return Err(loads_one_platform());
         }
-        let mut cache_from = cache::parse("cache-from", given.untrimmed("cache-from"))?;
+        let mut cache_from = cache::parse("cache-from", raw.untrimmed("cache-from"))?;
         let begin = cache_from.len();
-        cache_from.extend(cache::parse("cache-to", given.untrimmed("cache-to"))?);
+        cache_from.extend(cache::parse("cache-to", raw.untrimmed("cache-to"))?);
         let cache_keys = cache_keys::taken(&mut cache_from)?;
         let cache_to = cache_from.split_off(begin);
         Ok(Self {
-            context: context(given)?,
-            file: file(given)?,
-            target: given.text("target").map(str::to_owned),
+            context: context(raw)?,
+            file: file(raw)?,
+            target: raw.text("target").map(str::to_owned),
             platforms,
-            build_args: build_args(given)?,
-            contexts: contexts(given)?,
+            build_args: build_args(raw)?,
+            contexts: contexts(raw)?,
             secrets,
-            sandbox: Sandbox::read(given)?,
-            cache: given
-                .parsed("cache", cache::kind)?
-                .unwrap_or(CacheKind::None),
+            sandbox: Sandbox::read(raw)?,
+            cache: raw.parsed("cache", cache::kind)?.unwrap_or(CacheKind::None),
             cache_from,
             cache_to,
             cache_keys,
-            no_cache: given.flag("no-cache", false)?,
-            no_cache_filters: texts(given, "no-cache-filters")?,
-            pull: given.flag("pull", false)?,
-            attestations: attestations::read(given)?,
-            outputs: outputs::parse(given.untrimmed("outputs"))?,
+            no_cache: raw.flag("no-cache", false)?,
+            no_cache_filters: texts(raw, "no-cache-filters")?,
+            pull: raw.flag("pull", false)?,
+            attestations: attestations::read(raw)?,
+            outputs: exporters::parse(raw.untrimmed("outputs"))?,
             load,
-            call: given.parsed("call", call)?.flatten(),
-            reproducible: given.flag("reproducible", false)?,
+            call: raw.parsed("call", call)?.flatten(),
+            reproducible: raw.flag("reproducible", false)?,
         })
     }
 
@@ -126,38 +123,38 @@ fn loads_one_platform() -> Problem {
     .because("the engine runs one platform, and loads no other")
 }
 
-fn context(given: &Given) -> Result<Option<Source>, Problem> {
-    let Some(text) = given.text("context") else {
+fn context(raw: &RawInputs) -> Result<Option<Source>, Problem> {
+    let Some(text) = raw.text("context") else {
         return Ok(None);
     };
     Source::parse(text)
         .map(Some)
-        .map_err(|flaw| refused("context", text, flaw))
+        .map_err(|error| refused("context", text, error))
 }
 
-fn file(given: &Given) -> Result<Option<String>, Problem> {
-    let Some(text) = given.text("file") else {
+fn file(raw: &RawInputs) -> Result<Option<String>, Problem> {
+    let Some(text) = raw.text("file") else {
         return Ok(None);
     };
     if text == "-" {
-        let flaw = Flaw::new("there is no standard input to read it from", "name a file");
-        return Err(refused("file", text, flaw));
+        let error = InputError::new("there is no standard input to read it from", "name a file");
+        return Err(refused("file", text, error));
     }
-    source::refuse_login(text).map_err(|flaw| refused("file", text, flaw))?;
+    source::refuse_login(text).map_err(|error| refused("file", text, error))?;
     Ok(Some(text.to_owned()))
 }
 
 /// The text is shown unless it holds a login.
-fn refused(input: &str, text: &str, flaw: Flaw) -> Problem {
+fn refused(input: &str, text: &str, error: InputError) -> Problem {
     let what = match source::refuse_login(text) {
         Ok(()) => format!("the input `{input}` is `{text}`"),
         Err(_) => format!("the input `{input}` is not understood"),
     };
-    Problem::new(what, flaw.fix).because(flaw.because)
+    Problem::new(what, error.fix).because(error.because)
 }
 
-fn build_args(given: &Given) -> Result<Vec<(String, String)>, Problem> {
-    let entries = list::entries("build-args", given.untrimmed("build-args"))?;
+fn build_args(raw: &RawInputs) -> Result<Vec<(String, String)>, Problem> {
+    let entries = list::entries("build-args", raw.untrimmed("build-args"))?;
     entries.iter().map(build_arg).collect()
 }
 
@@ -173,27 +170,27 @@ fn build_arg(entry: &Entry) -> Result<(String, String), Problem> {
     }
 }
 
-fn contexts(given: &Given) -> Result<Vec<(String, Source)>, Problem> {
-    let entries = list::entries("build-contexts", given.untrimmed("build-contexts"))?;
+fn contexts(raw: &RawInputs) -> Result<Vec<(String, Source)>, Problem> {
+    let entries = list::entries("build-contexts", raw.untrimmed("build-contexts"))?;
     let contexts = entries.iter().map(|entry| {
         let pair = entry.text().split_once('=');
         let Some((name, text)) = pair.filter(|(name, _)| !name.trim().is_empty()) else {
-            return Err(entry.problem(Flaw::new(
+            return Err(entry.problem(InputError::new(
                 "it is no `name=source`",
                 "write for example `docs=./docs` or `alpine=docker-image://alpine:3`",
             )));
         };
         match Source::parse_named(text.trim()) {
             Ok(source) => Ok((name.trim().to_owned(), source)),
-            Err(flaw) if source::refuse_login(text).is_err() => Err(entry.private_problem(flaw)),
-            Err(flaw) => Err(entry.problem(flaw)),
+            Err(error) if source::refuse_login(text).is_err() => Err(entry.private_problem(error)),
+            Err(error) => Err(entry.problem(error)),
         }
     });
     contexts.collect()
 }
 
-fn texts(given: &Given, name: &'static str) -> Result<Vec<String>, Problem> {
-    let entries = list::comma_entries(name, given.untrimmed(name))?;
+fn texts(raw: &RawInputs, name: &'static str) -> Result<Vec<String>, Problem> {
+    let entries = list::comma_entries(name, raw.untrimmed(name))?;
     Ok(entries
         .iter()
         .map(|entry| entry.text().to_owned())

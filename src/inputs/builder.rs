@@ -7,7 +7,7 @@ pub(crate) mod node;
 
 use crate::error::Problem;
 use crate::inputs::builder::node::{Node, Tls, runs_already};
-use crate::inputs::{Given, list};
+use crate::inputs::{RawInputs, list};
 use crate::vars::Vars;
 
 /// What is said about the builder.
@@ -57,19 +57,19 @@ const MAKING: &[&str] = &[
 ];
 
 impl BuilderInputs {
-    pub(super) fn read(given: &Given, vars: &Vars) -> Result<Self, Problem> {
+    pub(super) fn read(raw: &RawInputs, vars: &Vars) -> Result<Self, Problem> {
         let making: Vec<&str> = MAKING
             .iter()
             .copied()
-            .filter(|name| given.text(name).is_some())
+            .filter(|name| raw.text(name).is_some())
             .collect();
-        if let Some(name) = given.text("builder") {
+        if let Some(name) = raw.text("builder") {
             return match making.first() {
                 None => Ok(Self::Named(name.to_owned())),
                 Some(other) => Err(named_and_made(name, other)),
             };
         }
-        match (making.is_empty(), given.text("driver")) {
+        match (making.is_empty(), raw.text("driver")) {
             (true, _) => Ok(Self::Automatic),
             (false, Some("docker")) => match making.get(1) {
                 // buildx names the engine's own builder after its docker context.
@@ -78,7 +78,7 @@ impl BuilderInputs {
                 )),
                 Some(other) => Err(engine_takes_nothing(other)),
             },
-            (false, driver) => Ok(Self::Made(Recipe::read(driver_of(driver)?, given, vars)?)),
+            (false, driver) => Ok(Self::Made(Recipe::read(driver_of(driver)?, raw, vars)?)),
         }
     }
 }
@@ -135,17 +135,17 @@ impl Recipe {
         }
     }
 
-    fn read(driver: Driver, given: &Given, vars: &Vars) -> Result<Self, Problem> {
+    fn read(driver: Driver, raw: &RawInputs, vars: &Vars) -> Result<Self, Problem> {
         let first = Node {
-            endpoint: given.text("endpoint").map(str::to_owned),
-            driver_opts: list::quoted_entries("driver-opts", given.untrimmed("driver-opts"))?
+            endpoint: raw.text("endpoint").map(str::to_owned),
+            driver_opts: list::quoted_entries("driver-opts", raw.untrimmed("driver-opts"))?
                 .iter()
                 .map(|entry| entry.text().to_owned())
                 .collect(),
-            buildkitd_flags: given.text("buildkitd-flags").map(str::to_owned),
+            buildkitd_flags: raw.text("buildkitd-flags").map(str::to_owned),
             ..Node::default()
         };
-        let appended = given.text("append").map(append::nodes).transpose()?;
+        let appended = raw.text("append").map(append::nodes).transpose()?;
         // A remote builder has no node but those with an address; the list alone is enough then.
         let in_list_only = driver == Driver::Remote && first.endpoint.is_none();
         let first = (!in_list_only || appended.is_none()).then_some(first);
@@ -161,7 +161,7 @@ impl Recipe {
         Ok(Self {
             driver,
             nodes: nodes.collect::<Result<_, _>>()?,
-            daemon_config: DaemonConfig::read(driver, given)?,
+            daemon_config: DaemonConfig::read(driver, raw)?,
         })
     }
 }
@@ -178,9 +178,9 @@ impl Driver {
 }
 
 impl DaemonConfig {
-    fn read(driver: Driver, given: &Given) -> Result<Option<Self>, Problem> {
+    fn read(driver: Driver, raw: &RawInputs) -> Result<Option<Self>, Problem> {
         let (file, inline) = ("buildkitd-config", "buildkitd-config-inline");
-        let config = match (given.text(file), given.text(inline)) {
+        let config = match (raw.text(file), raw.text(inline)) {
             (None, None) => return Ok(None),
             (Some(path), None) => Self::File(path.to_owned()),
             (None, Some(text)) => Self::Inline(text.to_owned()),

@@ -1,7 +1,6 @@
 //! The inputs `cache`, `cache-from` and `cache-to`.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::image::name::lowercase_reference;
 use crate::inputs::list;
 use crate::inputs::list::Entry;
@@ -33,13 +32,13 @@ pub(super) fn parse(input: &'static str, text: &str) -> Result<Vec<Spec>, Proble
         if entry.text().contains('=') {
             specs.push(normal(Spec::parse(&entry)?));
         } else {
-            specs.extend(references(&entry).map_err(|flaw| entry.problem(flaw))?);
+            specs.extend(references(&entry).map_err(|error| entry.problem(error))?);
         }
     }
     Ok(specs)
 }
 
-fn references(entry: &Entry) -> Result<Vec<Spec>, Flaw> {
+fn references(entry: &Entry) -> Result<Vec<Spec>, InputError> {
     let references = entry
         .fields()?
         .into_iter()

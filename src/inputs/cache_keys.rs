@@ -4,8 +4,7 @@
 //! takes keys from there too: those of S3 as the AWS tools do, the token of GitHub's cache as the runner gives
 //! it (<https://github.com/docker/buildx/blob/v0.29.1/util/buildflags/cache.go>).
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::inputs::spec::Spec;
 use crate::secret::Secret;
 
@@ -56,7 +55,7 @@ pub(super) fn taken(caches: &mut [Spec]) -> Result<Vec<CacheKey>, Problem> {
 }
 
 fn azure() -> Problem {
-    let Flaw { because, fix } = Flaw::new(
+    let InputError { because, fix } = InputError::new(
         "buildx takes it on its command line only, which every process of the machine can read",
         "leave it out, and let the builder be one with an identity in Azure of its own; or keep the cache elsewhere",
     );

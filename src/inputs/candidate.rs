@@ -2,12 +2,11 @@
 
 use std::fmt;
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::image::digest::Digest;
 use crate::image::name::{ImageName, lowercase_reference, starts_with_host};
 use crate::image::tag::Tag;
-use crate::inputs::given::Given;
+use crate::inputs::raw::RawInputs;
 
 /// What is published in place of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,12 +23,12 @@ pub(crate) enum Candidate {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Reference {
     pub(crate) name: ImageName,
-    pub(crate) place: Place,
+    pub(crate) version: TagOrDigest,
 }
 
 /// Where in its repository an image is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum TagOrDigest {
     Tag(Tag),
     Digest(Digest),
 }
@@ -87,7 +86,7 @@ impl Candidate {
         }
     }
 
-    fn parse(text: &str) -> Result<Self, Flaw> {
+    fn parse(text: &str) -> Result<Self, InputError> {
         if text == "sha" {
             return Ok(Self::OfCommit);
         }
@@ -103,7 +102,7 @@ impl Candidate {
 
 impl Reference {
     /// Reads `host/path[:tag][@digest]`; the digest counts when there are both.
-    fn parse(text: &str) -> Result<Self, Flaw> {
+    fn parse(text: &str) -> Result<Self, InputError> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),
@@ -114,9 +113,9 @@ impl Reference {
             None => (rest, None),
         };
         let tag = tag.map(exact_tag).transpose()?;
-        let place = match digest {
-            Some(digest) => Place::Digest(digest.parse().map_err(flaw)?),
-            None => Place::Tag(match tag {
+        let version = match digest {
+            Some(digest) => TagOrDigest::Digest(digest.parse().map_err(input_error)?),
+            None => TagOrDigest::Tag(match tag {
                 Some(tag) => tag,
                 None => exact_tag("latest")?,
             }),
@@ -131,28 +130,28 @@ impl Reference {
             _ => name.to_owned(),
         };
         Ok(Self {
-            name: ImageName::parse(&name, "").map_err(flaw)?,
-            place,
+            name: ImageName::parse(&name, "").map_err(input_error)?,
+            version,
         })
     }
 }
 
 /// A problem's cause with the rule of this input.
-fn flaw(problem: Problem) -> Flaw {
+fn input_error(problem: Problem) -> InputError {
     let explanation = crate::error::Explanation::of(&problem.into());
     let because = explanation.because.into_iter().next();
-    Flaw::new(because.unwrap_or(explanation.what), RULE)
+    InputError::new(because.unwrap_or(explanation.what), RULE)
 }
 
-fn exact_tag(text: &str) -> Result<Tag, Flaw> {
+fn exact_tag(text: &str) -> Result<Tag, InputError> {
     let tag = Tag::sanitized(text).filter(|tag| tag.as_str() == text);
-    tag.ok_or_else(|| Flaw::new(format!("`{text}` is no tag"), RULE))
+    tag.ok_or_else(|| InputError::new(format!("`{text}` is no tag"), RULE))
 }
 
 /// An id, or a name with or without a tag or digest.
-fn in_engine(text: &str) -> Result<Candidate, Flaw> {
+fn in_engine(text: &str) -> Result<Candidate, InputError> {
     if text.starts_with("sha256:") {
-        let id: Digest = text.parse().map_err(flaw)?;
+        let id: Digest = text.parse().map_err(input_error)?;
         return Ok(Candidate::InEngine(id.to_string()));
     }
     // The engine follows the same grammar, with a host or without.
@@ -167,22 +166,18 @@ fn in_engine(text: &str) -> Result<Candidate, Flaw> {
 
 /// Reads the input; where it names an image, what only a build would read is left out of `given`, and a
 /// warning says so.
-pub(super) fn read(given: &mut Given) -> Result<(Option<Candidate>, Option<String>), Problem> {
-    let Some(text) = given.text("candidate") else {
+pub(super) fn read(raw: &mut RawInputs) -> Result<(Option<Candidate>, Option<String>), Problem> {
+    let Some(text) = raw.text("candidate") else {
         return Ok((None, None));
     };
-    let candidate = Candidate::parse(text).map_err(|Flaw { because, fix }| {
+    let candidate = Candidate::parse(text).map_err(|InputError { because, fix }| {
         Problem::new(format!("the input `candidate` is `{text}`"), fix).because(because)
     })?;
     if !candidate.is_image() {
         return Ok((Some(candidate), None));
     }
-    let mut idle = given.take_all(OF_A_BUILD);
-    idle.extend(
-        OF_THE_IMAGE
-            .iter()
-            .filter(|name| given.text(name).is_some()),
-    );
+    let mut idle = raw.take_all(OF_A_BUILD);
+    idle.extend(OF_THE_IMAGE.iter().filter(|name| raw.text(name).is_some()));
     idle.sort_unstable();
     let listed: Vec<String> = idle.iter().map(|name| format!("`{name}`")).collect();
     let warning = (!listed.is_empty()).then(|| {
@@ -206,9 +201,9 @@ impl fmt::Display for Candidate {
 
 impl fmt::Display for Reference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.place {
-            Place::Tag(tag) => write!(f, "{}:{tag}", self.name),
-            Place::Digest(digest) => write!(f, "{}@{digest}", self.name),
+        match &self.version {
+            TagOrDigest::Tag(tag) => write!(f, "{}:{tag}", self.name),
+            TagOrDigest::Digest(digest) => write!(f, "{}@{digest}", self.name),
         }
     }
 }

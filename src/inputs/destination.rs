@@ -4,7 +4,7 @@
 use serde::Deserialize;
 
 use crate::error::Problem;
-use crate::inputs::Given;
+use crate::inputs::RawInputs;
 use crate::secret::Secret;
 use crate::tls::CaCert;
 
@@ -48,12 +48,12 @@ struct Entry {
 const EXAMPLE: &str = "write a YAML list whose entries have `registry`, `username` and `password`, for example `- {registry: quay.io, username: acme+bot, password: \"${{ secrets.QUAY }}\"}`";
 
 impl DestinationInputs {
-    pub(super) fn read(given: &Given) -> Result<Self, Problem> {
-        let floating_tags = given.parsed("floating-tags", floating_tags)?;
+    pub(super) fn read(raw: &RawInputs) -> Result<Self, Problem> {
+        let floating_tags = raw.parsed("floating-tags", floating_tags)?;
         Ok(Self {
             floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
-            registry_auth: registry_auth(given.text("registry-auth").unwrap_or_default())?,
-            ca_cert: given.text("ca-cert").map(CaCert::of),
+            registry_auth: registry_auth(raw.text("registry-auth").unwrap_or_default())?,
+            ca_cert: raw.text("ca-cert").map(CaCert::of),
         })
     }
 }

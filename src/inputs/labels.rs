@@ -18,7 +18,7 @@ pub(crate) fn parse(
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     for entry in list::entries(input, text)? {
-        let template = Template::parse(entry.text()).map_err(|flaw| entry.problem(flaw))?;
+        let template = Template::parse(entry.text()).map_err(|error| entry.problem(error))?;
         if template.literal().is_some_and(|text| !text.contains('=')) {
             warnings.push(format!(
                 "line {} of the input `{input}` has no `=`, so it has no effect: `{}`",

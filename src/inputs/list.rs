@@ -7,8 +7,7 @@
 //! second where an entry has fields; inputs that are plain lists split at the commas. The crate `csv` takes every text for CSV, so whether the
 //! quotes are sound is decided here, and unescaping is left to it.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 
 /// One entry of a list input, and where it stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,10 +101,10 @@ impl Entry {
     }
 
     /// The fields between the commas, without the white space around them.
-    pub(crate) fn fields(&self) -> Result<Vec<String>, Flaw> {
+    pub(crate) fn fields(&self) -> Result<Vec<String>, InputError> {
         match quotes(&self.text) {
             Quotes::Open => Err(never_closed()),
-            Quotes::Stray => Err(Flaw::new(
+            Quotes::Stray => Err(InputError::new(
                 "a quote stands in the middle of a field",
                 "quote the whole field, from comma to comma, and write `\"\"` for a quote in it",
             )),
@@ -123,21 +122,21 @@ impl Entry {
     }
 
     /// What is wrong here, with the line and the text it is about.
-    pub(crate) fn problem(&self, flaw: Flaw) -> Problem {
+    pub(crate) fn problem(&self, error: InputError) -> Problem {
         let Self { input, line, text } = self;
         let text = match text.char_indices().nth(SHOWN) {
             Some((end, _)) => &format!("{}…", &text[..end]),
             None => text,
         };
         let what = format!("line {line} of the input `{input}` is not understood: `{text}`");
-        Problem::new(what, flaw.fix).because(flaw.because)
+        Problem::new(what, error.fix).because(error.because)
     }
 
     /// As [`Entry::problem`] for an entry that may hold a secret: its text is not shown.
-    pub(crate) fn private_problem(&self, flaw: Flaw) -> Problem {
+    pub(crate) fn private_problem(&self, error: InputError) -> Problem {
         let Self { input, line, .. } = self;
         let what = format!("line {line} of the input `{input}` is not understood");
-        Problem::new(what, flaw.fix).because(flaw.because)
+        Problem::new(what, error.fix).because(error.because)
     }
 
     fn never_closed(self) -> Problem {
@@ -169,8 +168,8 @@ fn is_empty_or_comment(line: &str) -> bool {
     line.is_empty() || line.starts_with('#')
 }
 
-fn never_closed() -> Flaw {
-    Flaw::new(
+fn never_closed() -> InputError {
+    InputError::new(
         "a quote is opened and never closed",
         "close it, or write `\"\"` for a quote inside quotes",
     )
@@ -256,7 +255,7 @@ mod tests {
     #[track_caller]
     fn refused(text: &str, what: &str, cause: &str) {
         let read = entries("tags", text).and_then(|entries| {
-            let fields = |entry: &Entry| entry.fields().map_err(|flaw| entry.problem(flaw));
+            let fields = |entry: &Entry| entry.fields().map_err(|error| entry.problem(error));
             entries.iter().try_for_each(|entry| fields(entry).map(drop))
         });
         let explanation = Explanation::of(&read.unwrap_err().into());

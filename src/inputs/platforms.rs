@@ -1,7 +1,6 @@
 //! The input `platforms`.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::image::platform::canonical;
 use crate::inputs::list::{self, Entry};
 
@@ -9,7 +8,7 @@ use crate::inputs::list::{self, Entry};
 pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
     let mut platforms = Vec::new();
     for entry in list::comma_entries("platforms", text)? {
-        let platform = canonical(entry.text()).map_err(|flaw| unknown(&entry, flaw))?;
+        let platform = canonical(entry.text()).map_err(|error| unknown(&entry, error))?;
         if !platforms.contains(&platform) {
             platforms.push(platform);
         }
@@ -17,9 +16,9 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
     Ok(platforms)
 }
 
-fn unknown(entry: &Entry, flaw: Flaw) -> Problem {
+fn unknown(entry: &Entry, error: InputError) -> Problem {
     let what = format!("the input `platforms` has the entry `{}`", entry.text());
-    Problem::new(what, flaw.fix).because(flaw.because)
+    Problem::new(what, error.fix).because(error.because)
 }
 
 #[cfg(test)]

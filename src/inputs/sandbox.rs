@@ -2,11 +2,10 @@
 
 use std::net::IpAddr;
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
-use crate::inputs::given::Given;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::list::Entry;
+use crate::inputs::raw::RawInputs;
 
 /// What the inputs ask for; nothing means the engine's own way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -21,28 +20,28 @@ pub(crate) struct Sandbox {
 }
 
 impl Sandbox {
-    pub(super) fn read(given: &Given) -> Result<Self, Problem> {
-        let texts = |name, check: fn(&str) -> Result<(), Flaw>| {
-            checked(list::comma_entries(name, given.untrimmed(name))?, check)
+    pub(super) fn read(raw: &RawInputs) -> Result<Self, Problem> {
+        let texts = |name, check: fn(&str) -> Result<(), InputError>| {
+            checked(list::comma_entries(name, raw.untrimmed(name))?, check)
         };
         Ok(Self {
-            network: given.parsed("network", network)?,
+            network: raw.parsed("network", network)?,
             add_hosts: texts("add-hosts", host)?,
             allow: texts("allow", |_| Ok(()))?,
             ssh: texts("ssh", ssh)?,
-            shm_size: given.parsed("shm-size", size)?,
-            ulimits: checked(list::entries("ulimit", given.untrimmed("ulimit"))?, ulimit)?,
-            cgroup_parent: given.text("cgroup-parent").map(str::to_owned),
+            shm_size: raw.parsed("shm-size", size)?,
+            ulimits: checked(list::entries("ulimit", raw.untrimmed("ulimit"))?, ulimit)?,
+            cgroup_parent: raw.text("cgroup-parent").map(str::to_owned),
         })
     }
 }
 
 fn checked(
     entries: Vec<Entry>,
-    check: fn(&str) -> Result<(), Flaw>,
+    check: fn(&str) -> Result<(), InputError>,
 ) -> Result<Vec<String>, Problem> {
     let entries = entries.into_iter().map(|entry| {
-        check(entry.text()).map_err(|flaw| entry.problem(flaw))?;
+        check(entry.text()).map_err(|error| entry.problem(error))?;
         Ok(entry.text().to_owned())
     });
     entries.collect()
@@ -58,7 +57,7 @@ fn network(text: &str) -> Result<String, &'static str> {
 }
 
 /// `name:address` or `name=address`.
-fn host(text: &str) -> Result<(), Flaw> {
+fn host(text: &str) -> Result<(), InputError> {
     let (name, address) = text
         .split_once('=')
         .or_else(|| text.split_once(':'))
@@ -67,15 +66,15 @@ fn host(text: &str) -> Result<(), Flaw> {
     if !name.is_empty() && (bare == "host-gateway" || bare.parse::<IpAddr>().is_ok()) {
         return Ok(());
     }
-    Err(Flaw::new(
+    Err(InputError::new(
         format!("`{text}` names no host and its address"),
         "write `name:address`, for example `docker:10.180.0.1`",
     ))
 }
 
-fn ssh(text: &str) -> Result<(), Flaw> {
+fn ssh(text: &str) -> Result<(), InputError> {
     if text.starts_with('=') {
-        return Err(Flaw::new(
+        return Err(InputError::new(
             "there is no id before the `=`",
             "write `default`, or `id=path` of an agent's socket or a key",
         ));
@@ -98,7 +97,7 @@ fn size(text: &str) -> Result<String, &'static str> {
 }
 
 /// `name=soft[:hard]`, `-1` for no limit.
-fn ulimit(text: &str) -> Result<(), Flaw> {
+fn ulimit(text: &str) -> Result<(), InputError> {
     let limits = text.split_once('=').filter(|(name, _)| !name.is_empty());
     let is_right = limits.is_some_and(|(_, limits)| {
         let limits: Vec<&str> = limits.split(':').collect();
@@ -107,7 +106,7 @@ fn ulimit(text: &str) -> Result<(), Flaw> {
     if is_right {
         return Ok(());
     }
-    Err(Flaw::new(
+    Err(InputError::new(
         format!("`{text}` is no limit"),
         "write `name=soft[:hard]`, for example `nofile=1024:2048`",
     ))
@@ -120,7 +119,7 @@ mod tests {
     use crate::vars::Vars;
 
     fn read(variables: &[(&str, &str)]) -> Result<Sandbox, Problem> {
-        Sandbox::read(&Given::collect(&Vars::of(variables), &[]))
+        Sandbox::read(&RawInputs::collect(&Vars::of(variables), &[]))
     }
 
     #[test]

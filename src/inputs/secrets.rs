@@ -1,10 +1,9 @@
 //! The inputs `secrets`, `secret-envs` and `secret-files`: what a build may see and nobody else.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
-use crate::inputs::given::Given;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::list::Entry;
+use crate::inputs::raw::RawInputs;
 use crate::secret::Secret;
 use crate::vars::Vars;
 
@@ -33,7 +32,10 @@ impl BuildSecret {
 
 /// All secrets, and what a person should hear about them. An empty value is no mistake: in a pull
 /// request from a fork every secret is empty.
-pub(super) fn read(given: &Given, vars: &Vars) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
+pub(super) fn read(
+    raw: &RawInputs,
+    vars: &Vars,
+) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
     let mut secrets = Vec::new();
     let mut warnings = Vec::new();
     let mut add = |input: &str, id: &str, value: &str| match Secret::exact(value) {
@@ -42,19 +44,19 @@ pub(super) fn read(given: &Given, vars: &Vars) -> Result<(Vec<BuildSecret>, Vec<
             "the secret `{id}` of the input `{input}` is empty, so the build goes without it"
         )),
     };
-    for entry in list::untrimmed_entries("secrets", given.untrimmed("secrets"))? {
-        let (id, value) = pair(&entry).map_err(|flaw| entry.private_problem(flaw))?;
+    for entry in list::untrimmed_entries("secrets", raw.untrimmed("secrets"))? {
+        let (id, value) = pair(&entry).map_err(|error| entry.private_problem(error))?;
         add("secrets", id, value);
     }
-    for entry in list::comma_entries("secret-envs", given.untrimmed("secret-envs"))? {
-        let (id, variable) = pair(&entry).map_err(|flaw| entry.problem(flaw))?;
+    for entry in list::comma_entries("secret-envs", raw.untrimmed("secret-envs"))? {
+        let (id, variable) = pair(&entry).map_err(|error| entry.problem(error))?;
         let value = vars
             .even_empty(variable)
             .ok_or_else(|| entry.problem(not_set(variable)))?;
         add("secret-envs", id, value);
     }
-    for entry in list::entries("secret-files", given.untrimmed("secret-files"))? {
-        let (id, file) = pair(&entry).map_err(|flaw| entry.problem(flaw))?;
+    for entry in list::entries("secret-files", raw.untrimmed("secret-files"))? {
+        let (id, file) = pair(&entry).map_err(|error| entry.problem(error))?;
         secrets.push(BuildSecret {
             id: id.to_owned(),
             content: SecretContent::File(file.to_owned()),
@@ -63,11 +65,14 @@ pub(super) fn read(given: &Given, vars: &Vars) -> Result<(Vec<BuildSecret>, Vec<
     Ok((secrets, warnings))
 }
 
-fn pair(entry: &Entry) -> Result<(&str, &str), Flaw> {
+fn pair(entry: &Entry) -> Result<(&str, &str), InputError> {
     match entry.text().split_once('=') {
         Some((id, what)) if !id.trim().is_empty() => Ok((id.trim(), what)),
-        Some(_) => Err(Flaw::new("there is no id before the `=`", example(entry))),
-        None => Err(Flaw::new("it has no `=`", example(entry))),
+        Some(_) => Err(InputError::new(
+            "there is no id before the `=`",
+            example(entry),
+        )),
+        None => Err(InputError::new("it has no `=`", example(entry))),
     }
 }
 
@@ -81,8 +86,8 @@ fn example(entry: &Entry) -> &'static str {
     }
 }
 
-fn not_set(variable: &str) -> Flaw {
-    Flaw::new(
+fn not_set(variable: &str) -> InputError {
+    InputError::new(
         format!("the environment has no variable `{variable}`"),
         format!(
             "set it under the step's `env:`, for example `{variable}: ${{{{ secrets.{variable} }}}}`"
@@ -97,7 +102,7 @@ mod tests {
 
     fn parse(variables: &[(&str, &str)]) -> Result<(Vec<BuildSecret>, Vec<String>), Problem> {
         let vars = Vars::of(variables);
-        read(&Given::collect(&vars, &[]), &vars)
+        read(&RawInputs::collect(&vars, &[]), &vars)
     }
 
     #[track_caller]

@@ -1,6 +1,6 @@
 //! Where files of a build come from: a folder of the workspace, the repository, or an address.
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 
 /// A build context as its author wrote it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,9 +19,9 @@ const NAMED_SCHEMES: &[&str] = &["docker-image://", "oci-layout://", "target:"];
 
 impl Source {
     /// Reads the input `context`.
-    pub(super) fn parse(text: &str) -> Result<Self, Flaw> {
+    pub(super) fn parse(text: &str) -> Result<Self, InputError> {
         if text == "-" {
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 "there is no standard input to read it from",
                 "name a folder of the workspace, or an address",
             ));
@@ -43,7 +43,7 @@ impl Source {
     }
 
     /// Reads what stands behind the `=` of an entry of `build-contexts`.
-    pub(super) fn parse_named(text: &str) -> Result<Self, Flaw> {
+    pub(super) fn parse_named(text: &str) -> Result<Self, InputError> {
         if NAMED_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self::Address(text.to_owned()));
         }
@@ -64,13 +64,13 @@ pub(super) fn is_remote(text: &str) -> bool {
 }
 
 /// A login in an address ends in the log and in the provenance. `git@` is none.
-pub(super) fn refuse_login(address: &str) -> Result<(), Flaw> {
+pub(super) fn refuse_login(address: &str) -> Result<(), InputError> {
     let Some((scheme, rest)) = address.split_once("://") else {
         return Ok(());
     };
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match host.rsplit_once('@') {
-        Some((user, _)) if scheme != "ssh" || user.contains(':') => Err(Flaw::new(
+        Some((user, _)) if scheme != "ssh" || user.contains(':') => Err(InputError::new(
             "the address holds a login, which would end in the log and in the provenance",
             "take it out, and give the token as `secrets: GIT_AUTH_TOKEN=…`",
         )),
@@ -79,7 +79,7 @@ pub(super) fn refuse_login(address: &str) -> Result<(), Flaw> {
 }
 
 /// The folder in `{{defaultContext}}[:folder]`; nothing for any other text.
-fn in_repository(text: &str) -> Result<Option<String>, Flaw> {
+fn in_repository(text: &str) -> Result<Option<String>, InputError> {
     let Some((name, rest)) = text
         .strip_prefix("{{")
         .and_then(|text| text.split_once("}}"))
@@ -95,7 +95,7 @@ fn in_repository(text: &str) -> Result<Option<String>, Flaw> {
         return Err(not_understood(text));
     }
     if folder.split('/').any(|part| part == "..") || folder.contains(['#', ':', '\n']) {
-        return Err(Flaw::new(
+        return Err(InputError::new(
             format!("`{folder}` leaves the repository"),
             "name a folder in it, for example `{{defaultContext}}:app`",
         ));
@@ -107,8 +107,8 @@ fn in_repository(text: &str) -> Result<Option<String>, Flaw> {
     }))
 }
 
-fn not_understood(text: &str) -> Flaw {
-    Flaw::new(
+fn not_understood(text: &str) -> InputError {
+    InputError::new(
         format!("`{text}` is no template that is known here"),
         "write `{{defaultContext}}`, or `{{defaultContext}}:folder`",
     )
@@ -165,8 +165,8 @@ mod tests {
             "{{defaultContext}}app",
             "{{context}}",
         ] {
-            let flaw = Source::parse(text).unwrap_err();
-            assert!(!flaw.because.contains("secret"), "{flaw:?}");
+            let error = Source::parse(text).unwrap_err();
+            assert!(!error.because.contains("secret"), "{error:?}");
         }
     }
 }

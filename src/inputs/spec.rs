@@ -1,7 +1,6 @@
 //! `Spec`: what buildx calls an output, a cache or an attestation: `type=…` and its attributes.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::inputs::list::Entry;
 
 /// A type and its attributes in the order they were written, no key twice: of two, buildx would silently
@@ -22,17 +21,17 @@ impl Spec {
 
     /// Reads `type=…,key=value,…`.
     pub(super) fn parse(entry: &Entry) -> Result<Self, Problem> {
-        Self::read(entry).map_err(|flaw| entry.problem(flaw))
+        Self::read(entry).map_err(|error| entry.problem(error))
     }
 
-    fn read(entry: &Entry) -> Result<Self, Flaw> {
+    fn read(entry: &Entry) -> Result<Self, InputError> {
         let mut spec = Self::from_fields(entry.fields()?)?;
         let at = spec
             .attributes
             .iter()
             .position(|(key, _)| key.eq_ignore_ascii_case("type"));
         let Some(at) = at else {
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 "it has no `type`",
                 "begin it with `type=`, for example `type=registry,ref=ghcr.io/acme/cache:main`",
             ));
@@ -42,20 +41,20 @@ impl Spec {
     }
 
     /// Attributes alone, their type to be known from elsewhere.
-    pub(super) fn from_fields(fields: Vec<String>) -> Result<Self, Flaw> {
+    pub(super) fn from_fields(fields: Vec<String>) -> Result<Self, InputError> {
         let mut spec = Self::new("");
         for field in fields {
             let (key, value) = match field.split_once('=') {
                 Some((key, value)) if !key.trim().is_empty() => (key.trim(), value),
                 _ => {
-                    return Err(Flaw::new(
+                    return Err(InputError::new(
                         format!("`{field}` is no `key=value`"),
                         "write `key=value` between commas, and quotes around one that holds a comma itself",
                     ));
                 }
             };
             if spec.get(key).is_some() {
-                return Err(Flaw::new(
+                return Err(InputError::new(
                     format!("the key `{key}` stands twice"),
                     "keep one of the two",
                 ));

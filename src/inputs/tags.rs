@@ -12,8 +12,7 @@ pub(crate) mod pattern;
 pub(crate) mod template;
 pub(crate) mod version;
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::tags::attributes::Attributes;
 use crate::inputs::tags::pattern::Pattern;
@@ -27,7 +26,7 @@ pub(crate) struct TagRule {
     /// Its line in the input; a default rule has none.
     pub(crate) line: Option<usize>,
     pub(crate) text: String,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RuleKind,
     /// Gives `true` or `false`.
     pub(crate) enable: Template<Global>,
     /// Rules of a higher priority come first.
@@ -41,7 +40,7 @@ pub(crate) struct TagRule {
 
 /// What a rule looks at.
 #[derive(Clone, Debug)]
-pub(crate) enum Kind {
+pub(crate) enum RuleKind {
     /// The event `schedule`.
     Schedule {
         pattern: Template<Global>,
@@ -117,13 +116,13 @@ pub(crate) fn parse(text: &str) -> Result<Vec<TagRule>, Problem> {
 
 impl TagRule {
     fn parse(entry: &list::Entry) -> Result<Self, Problem> {
-        Self::read(entry).map_err(|flaw| entry.problem(flaw))
+        Self::read(entry).map_err(|error| entry.problem(error))
     }
 
-    fn read(entry: &list::Entry) -> Result<Self, Flaw> {
+    fn read(entry: &list::Entry) -> Result<Self, InputError> {
         let mut attributes = Attributes::new(entry.fields()?);
         let kind_name = attributes.take("type").unwrap_or_else(|| "raw".to_owned());
-        let (kind, priority, default_prefix) = Kind::read(&kind_name, &mut attributes)?;
+        let (kind, priority, default_prefix) = RuleKind::read(&kind_name, &mut attributes)?;
         let mut rule = Self {
             line: Some(entry.line()),
             text: entry.text().to_owned(),
@@ -150,12 +149,12 @@ impl TagRule {
 }
 
 /// `enable` gave something else than a boolean.
-pub(crate) fn not_a_boolean(enable: &str) -> Flaw {
+pub(crate) fn not_a_boolean(enable: &str) -> InputError {
     let because = format!("`enable` is `{enable}`");
-    Flaw::not_one_of(because, enable, &["true", "false"])
+    InputError::not_one_of(because, enable, &["true", "false"])
 }
 
-impl Kind {
+impl RuleKind {
     /// Whether the tag differs from commit to commit.
     pub(crate) fn names_the_commit(&self) -> bool {
         let given =
@@ -172,7 +171,7 @@ impl Kind {
     fn read(
         name: &str,
         attributes: &mut Attributes,
-    ) -> Result<(Self, f64, Option<&'static str>), Flaw> {
+    ) -> Result<(Self, f64, Option<&'static str>), InputError> {
         Ok(match name {
             "schedule" => {
                 let pattern = attributes.template("pattern")?;
@@ -201,12 +200,16 @@ impl Kind {
     }
 }
 
-fn version_rule(scheme: Scheme, name: &str, attributes: &mut Attributes) -> Result<Kind, Flaw> {
+fn version_rule(
+    scheme: Scheme,
+    name: &str,
+    attributes: &mut Attributes,
+) -> Result<RuleKind, InputError> {
     let pattern = attributes.required("pattern", name, "pattern={{version}}")?;
     let within = attributes
         .filled("match")
         .map(|text| Pattern::with_group(&text));
-    Ok(Kind::Version(VersionRule {
+    Ok(RuleKind::Version(VersionRule {
         scheme,
         pattern: attributes.parse(&pattern)?,
         value: attributes.filled_template("value")?,
@@ -214,23 +217,23 @@ fn version_rule(scheme: Scheme, name: &str, attributes: &mut Attributes) -> Resu
     }))
 }
 
-fn match_rule(attributes: &mut Attributes) -> Result<Kind, Flaw> {
+fn match_rule(attributes: &mut Attributes) -> Result<RuleKind, InputError> {
     let pattern = attributes.required("pattern", "match", "pattern=v(.*),group=1")?;
     let group = attributes.take("group");
-    Ok(Kind::Match {
+    Ok(RuleKind::Match {
         pattern: Pattern::parse(&pattern)?,
         group: group.map_or(Ok(0), |group| group_number(&group))?,
         value: attributes.filled_template("value")?,
     })
 }
 
-fn group_number(text: &str) -> Result<usize, Flaw> {
+fn group_number(text: &str) -> Result<usize, InputError> {
     let fix = "write the number of a group of the pattern, `0` for the whole match";
     let number = text.parse().ok();
-    number.ok_or_else(|| Flaw::new(format!("`group` is `{text}`"), fix))
+    number.ok_or_else(|| InputError::new(format!("`group` is `{text}`"), fix))
 }
 
-fn ref_event(attributes: &mut Attributes) -> Result<RefEvent, Flaw> {
+fn ref_event(attributes: &mut Attributes) -> Result<RefEvent, InputError> {
     let event = attributes.required("event", "ref", "event=branch")?;
     match event.as_str() {
         "branch" => Ok(RefEvent::Branch),
@@ -238,24 +241,28 @@ fn ref_event(attributes: &mut Attributes) -> Result<RefEvent, Flaw> {
         "pr" => Ok(RefEvent::PullRequest),
         other => {
             let because = format!("there is no event `{other}` for the type `ref`");
-            Err(Flaw::not_one_of(because, other, &["branch", "tag", "pr"]))
+            Err(InputError::not_one_of(
+                because,
+                other,
+                &["branch", "tag", "pr"],
+            ))
         }
     }
 }
 
-fn sha_format(attributes: &mut Attributes) -> Result<ShaFormat, Flaw> {
+fn sha_format(attributes: &mut Attributes) -> Result<ShaFormat, InputError> {
     match attributes.take("format").as_deref() {
         None | Some("short") => Ok(ShaFormat::Short),
         Some("long") => Ok(ShaFormat::Long),
         Some(other) => {
             let because = format!("there is no format `{other}` for the type `sha`");
-            Err(Flaw::not_one_of(because, other, &["short", "long"]))
+            Err(InputError::not_one_of(because, other, &["short", "long"]))
         }
     }
 }
 
-fn unknown_type(name: &str) -> Flaw {
-    Flaw::not_one_of(format!("there is no tag type `{name}`"), name, TYPES)
+fn unknown_type(name: &str) -> InputError {
+    InputError::not_one_of(format!("there is no tag type `{name}`"), name, TYPES)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! `--with NAME=VALUE`: the inputs of the command line.
 
-use crate::inputs::given::{nearest, normal};
 use crate::inputs::names::NAMES;
+use crate::inputs::raw::{nearest, normal};
 
 /// The inputs that hold one entry a line, so that another `--with` adds a line.
 const LISTS: &[&str] = &[

@@ -1,8 +1,8 @@
 //! `BuildRequest`: what is asked of the engine, as a value.
 
+pub(crate) mod context_source;
+mod exporters;
 pub(crate) mod fetch;
-mod outputs;
-pub(crate) mod place;
 
 use std::path::Path;
 
@@ -17,13 +17,13 @@ use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::spec::Spec;
-use crate::plan::build::place::Place;
+use crate::plan::build::context_source::ContextSource;
 use crate::plan::cache::Cache;
 
 /// One build, complete: the engine only has to carry it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BuildRequest {
-    pub(crate) context: Place,
+    pub(crate) context: ContextSource,
     /// The Dockerfile, relative to the workspace, or in the context where the engine fetches that, or a
     /// web address; the context's own when not named.
     pub(crate) file: Option<String>,
@@ -31,7 +31,7 @@ pub(crate) struct BuildRequest {
     pub(crate) platforms: Vec<String>,
     pub(crate) build_args: Vec<(String, String)>,
     /// Other contexts, by name.
-    pub(crate) contexts: Vec<(String, Place)>,
+    pub(crate) contexts: Vec<(String, ContextSource)>,
     pub(crate) secrets: Vec<BuildSecret>,
     pub(crate) sandbox: Sandbox,
     pub(crate) cache_from: Vec<Spec>,
@@ -89,12 +89,12 @@ impl BuildRequest {
         token: Option<BuildSecret>,
     ) -> Self {
         let build = &inputs.build;
-        let place = Place::of_context(build.context.as_ref(), context);
+        let place = ContextSource::of_context(build.context.as_ref(), context);
         let named = build.contexts.iter();
-        let contexts: Vec<(String, Place)> = named
-            .map(|(name, source)| (name.clone(), Place::of(source, context)))
+        let contexts: Vec<(String, ContextSource)> = named
+            .map(|(name, source)| (name.clone(), ContextSource::of(source, context)))
             .collect();
-        let layout = outputs::layout(build, &image);
+        let layout = exporters::layout(build, &image);
         let request = Self {
             context: place,
             file: build.file.clone(),
@@ -111,8 +111,8 @@ impl BuildRequest {
             no_cache_filters: build.no_cache_filters.clone(),
             pull: build.pull,
             attestations: attestations(&build.attestations, context),
-            outputs: outputs::outputs(build, &image),
-            load: outputs::loads(build),
+            outputs: exporters::all(build, &image),
+            load: exporters::loads(build),
             call: build.call,
             timestamp: image.timestamp,
             annotations: Vec::new(),
@@ -134,7 +134,7 @@ impl BuildRequest {
             "image" => output.clone().with("push", "false"),
             _ => output.clone(),
         };
-        let of_layout = self.layout.as_ref().map(|_| outputs::unpushed_docker());
+        let of_layout = self.layout.as_ref().map(|_| exporters::unpushed_docker());
         let outputs = self.outputs.iter().map(stays);
         Self {
             names,
@@ -148,11 +148,11 @@ impl BuildRequest {
     /// The Dockerfile's path in the repository, as it is shown.
     pub(crate) fn dockerfile(&self) -> String {
         match (&self.file, &self.context) {
-            (Some(file), Place::Folder(_) | Place::Address(_)) => file.clone(),
-            (Some(file), Place::Repository { folder, .. }) => in_folder(folder, file),
-            (None, Place::Folder(folder)) => in_folder(folder, "Dockerfile"),
-            (None, Place::Repository { folder, .. }) => in_folder(folder, "Dockerfile"),
-            (None, Place::Address(_)) => "Dockerfile".to_owned(),
+            (Some(file), ContextSource::Folder(_) | ContextSource::Address(_)) => file.clone(),
+            (Some(file), ContextSource::Repository { folder, .. }) => in_folder(folder, file),
+            (None, ContextSource::Folder(folder)) => in_folder(folder, "Dockerfile"),
+            (None, ContextSource::Repository { folder, .. }) => in_folder(folder, "Dockerfile"),
+            (None, ContextSource::Address(_)) => "Dockerfile".to_owned(),
         }
     }
 
@@ -171,7 +171,7 @@ impl BuildRequest {
     /// How a builder apart from the engine hands it the image to keep; the engine's own builder has it in
     /// the same store already, and would find the name taken.
     pub(crate) fn handed_over(&self) -> Option<Spec> {
-        let output = || outputs::with_timestamp(Spec::new("docker"), self.timestamp);
+        let output = || exporters::with_timestamp(Spec::new("docker"), self.timestamp);
         self.load.then(output)
     }
 

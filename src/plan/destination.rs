@@ -2,7 +2,7 @@
 //! owners the token is not good for.
 
 use crate::context::Context;
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::Inputs;
@@ -51,11 +51,11 @@ pub(super) fn foreign_owner(
     let owner = parts.next()?;
     let (belongs_to, scope, good_for) = match context.server.kind(name.registry()) {
         // A package of the older registry is one of its repository.
-        Kind::Docker => {
+        RegistryKind::Docker => {
             let repository = format!("{owner}/{}", parts.next()?);
             (repository, "repository", own.as_str())
         }
-        Kind::Container | Kind::Generic => (owner.to_owned(), "owner", own_owner),
+        RegistryKind::Container | RegistryKind::Generic => (owner.to_owned(), "owner", own_owner),
     };
     (belongs_to != good_for).then(|| {
         format!(

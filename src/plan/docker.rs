@@ -3,12 +3,12 @@
 //! <https://docs.github.com/en/enterprise-server@3.20/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>.
 
 use crate::context::Context;
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
-use crate::inputs::outputs::is_image;
+use crate::inputs::exporters::is_image;
 
 pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same";
 
@@ -18,7 +18,7 @@ pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
 }
 
 pub(super) fn is_older(name: &ImageName, context: &Context) -> bool {
-    context.server.kind(name.registry()) == Kind::Docker
+    context.server.kind(name.registry()) == RegistryKind::Docker
 }
 
 /// A name there has exactly three parts: the package belongs to a repository.
@@ -91,7 +91,7 @@ pub(super) fn check_build(
     }
     let is_there = |reference: &str| {
         let host = reference.split('/').next();
-        host.is_some_and(|host| context.server.kind(host) == Kind::Docker)
+        host.is_some_and(|host| context.server.kind(host) == RegistryKind::Docker)
     };
     let cached = build
         .cache_to

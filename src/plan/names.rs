@@ -1,7 +1,7 @@
 //! `images` + registry -> the names the image is published under.
 
 use crate::context::Context;
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::cache::CacheKind;
@@ -35,20 +35,20 @@ pub(super) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem
     if inputs.images.is_empty() {
         let own = context.repository.to_string();
         let path = match default_kind {
-            Kind::Docker => format!("{own}/{}", context.repository.name),
-            Kind::Container | Kind::Generic => own,
+            RegistryKind::Docker => format!("{own}/{}", context.repository.name),
+            RegistryKind::Container | RegistryKind::Generic => own,
         };
         images.push(ImageName::parse(&format!("{default}/{path}"), &default)?);
     }
     for image in &inputs.images {
         let written = image.written();
         let is_bare = !image.has_registry() && !written.contains('/');
-        let name = if is_bare && default_kind == Kind::Docker {
+        let name = if is_bare && default_kind == RegistryKind::Docker {
             image.image_name_in(&format!("{default}/{}", context.repository))?
         } else {
             image.image_name(&default)?
         };
-        if kind(&name) == Kind::Docker {
+        if kind(&name) == RegistryKind::Docker {
             docker::check_name(&name, context)?;
             notices.extend(docker::capitals(&name, written));
         }

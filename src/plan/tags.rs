@@ -4,8 +4,7 @@ mod emitted;
 
 use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::image::tag::Tag;
 use crate::inputs::tags::flavor::{Affix, Flavor, Latest};
 use crate::inputs::tags::version::line::VersionLine;
@@ -118,7 +117,7 @@ fn apply(
     let emitted = match emitted::of_rule(rule, facts) {
         Ok(emitted) => Ok(emitted),
         Err(Silent::Nothing(reason)) => Err(reason),
-        Err(Silent::Flawed(flaw)) => return Err(undecided(rule, flaw)),
+        Err(Silent::Invalid(error)) => return Err(undecided(rule, error)),
     };
     let planned = emitted.and_then(|emitted| {
         let prefix = rule.prefix.as_ref().unwrap_or(&flavor.prefix.text);
@@ -156,13 +155,13 @@ fn is_enabled(rule: &TagRule, facts: &Facts<'_>) -> Result<bool, Problem> {
         .ok_or_else(|| undecided(rule, not_a_boolean(&enable)))
 }
 
-fn undecided(rule: &TagRule, flaw: Flaw) -> Problem {
+fn undecided(rule: &TagRule, error: InputError) -> Problem {
     let line = rule.line.unwrap_or_default();
     let what = format!(
         "line {line} of the input `tags` cannot be decided: `{}`",
         rule.text
     );
-    Problem::new(what, flaw.fix).because(flaw.because)
+    Problem::new(what, error.fix).because(error.because)
 }
 
 fn nothing_left(text: &str) -> String {

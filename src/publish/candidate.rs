@@ -10,7 +10,7 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::platform::is_same;
 use crate::image::tag::Tag;
-use crate::inputs::candidate::{Candidate, Place, Reference};
+use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
 use crate::plan::tags::commit_tag;
 use crate::publish::{Registries, names_in, subject};
 use crate::registry::Repository;
@@ -112,9 +112,9 @@ impl Search<'_> {
     async fn in_registry(&self, reference: &Reference) -> anyhow::Result<Found> {
         let name = &reference.name;
         let repository = self.repository(name);
-        let read = match &reference.place {
-            Place::Tag(tag) => repository.manifest_at(tag).await,
-            Place::Digest(digest) => Origin::Repository(repository).manifest(digest).await,
+        let read = match &reference.version {
+            TagOrDigest::Tag(tag) => repository.manifest_at(tag).await,
+            TagOrDigest::Digest(digest) => Origin::Repository(repository).manifest(digest).await,
         };
         match read {
             Ok(root) => {

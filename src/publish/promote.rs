@@ -3,7 +3,7 @@
 use futures_util::future::join_all;
 
 use crate::buildx::Built;
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::deadline::{Pace, Patience};
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
@@ -118,7 +118,7 @@ async fn root_for(
 }
 
 fn is_older(session: &Session, name: &ImageName) -> bool {
-    session.context.server.kind(name.registry()) == Kind::Docker
+    session.context.server.kind(name.registry()) == RegistryKind::Docker
 }
 
 /// Gives the tags that were written besides those of the rules.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
@@ -77,8 +77,8 @@ impl<'a> Settling<'a> {
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
         // The older Docker registry got the image under this tag: it has no other door.
         let opened = match self.repository.kind() {
-            Kind::Docker => Some(&self.session.plan.primary),
-            Kind::Container | Kind::Generic => self.image.tag,
+            RegistryKind::Docker => Some(&self.session.plan.primary),
+            RegistryKind::Container | RegistryKind::Generic => self.image.tag,
         };
         let unpushed = tags.iter().filter(|tag| Some(*tag) != opened);
         unpushed.cloned().collect()

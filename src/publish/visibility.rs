@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::deadline::{Pace, Patience};
 use crate::image::tag::Tag;
 use crate::publish::{Held, subject};
@@ -17,7 +17,7 @@ pub(super) async fn remark(session: &Session, registry: &Registry, held: &Held) 
     let context = &session.context;
     let server = &context.server;
     let host = held.name.registry();
-    let shows_packages = server.has(host) && server.kind(host) == Kind::Container;
+    let shows_packages = server.has(host) && server.kind(host) == RegistryKind::Container;
     if !shows_packages || session.inputs.github_token.is_none() {
         return;
     }

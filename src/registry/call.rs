@@ -329,7 +329,7 @@ mod tests {
 
     use super::*;
     use crate::console::{Console, Reader, Screen, Stream};
-    use crate::context::server::Kind;
+    use crate::context::server::RegistryKind;
     use crate::deadline::Pace;
     use crate::tls::Trust;
 
@@ -364,7 +364,7 @@ mod tests {
             reader: Reader::Person(Screen::Paper),
             stream: Stream::Nowhere,
         };
-        let (kind, trust, pace) = (Kind::Generic, Trust::default(), Pace::times(100));
+        let (kind, trust, pace) = (RegistryKind::Generic, Trust::default(), Pace::times(100));
         Registry::new(&host, kind, None, &trust, pace, console).unwrap()
     }
 

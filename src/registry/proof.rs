@@ -2,7 +2,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::tag::Tag;
@@ -45,8 +45,8 @@ impl Repository<'_> {
     /// digest: there it is the bytes under `tag` that must have it.
     pub(crate) async fn prove(self, digest: &Digest, tag: &Tag) -> Result<Proof, Trouble> {
         let manifest = match self.kind() {
-            Kind::Docker => self.manifest_with(tag.as_str(), digest).await?,
-            Kind::Container | Kind::Generic => self.manifest(digest).await?,
+            RegistryKind::Docker => self.manifest_with(tag.as_str(), digest).await?,
+            RegistryKind::Container | RegistryKind::Generic => self.manifest(digest).await?,
         };
         let content = self.content(&manifest)?;
         if content.manifests.is_empty() {

@@ -1,6 +1,6 @@
 //! Who runs a registry, and what that means for its logins.
 
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 
 /// Who runs a registry, as its host tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,13 +18,13 @@ pub(crate) enum Provider {
 
 impl Provider {
     /// `kind` is what the run's GitHub server knows about the host.
-    pub(crate) fn of(host: &str, kind: Kind) -> Self {
+    pub(crate) fn of(host: &str, kind: RegistryKind) -> Self {
         let is_below = |domain: &str| {
             let names = host.strip_suffix(domain);
             names.is_some_and(|names| names.is_empty() || names.ends_with('.'))
         };
         match host {
-            _ if kind != Kind::Generic => Self::GitHub,
+            _ if kind != RegistryKind::Generic => Self::GitHub,
             "docker.io" => Self::DockerHub,
             "quay.io" => Self::Quay,
             "registry.gitlab.com" => Self::GitLab,
@@ -134,9 +134,13 @@ mod tests {
             ("registry.example.com", Provider::Other),
             ("127.0.0.1:5000", Provider::Other),
         ] {
-            assert_eq!(Provider::of(host, Kind::Generic), provider, "{host}");
+            assert_eq!(
+                Provider::of(host, RegistryKind::Generic),
+                provider,
+                "{host}"
+            );
         }
-        for kind in [Kind::Container, Kind::Docker] {
+        for kind in [RegistryKind::Container, RegistryKind::Docker] {
             let host = "containers.git.example.com";
             assert_eq!(Provider::of(host, kind), Provider::GitHub);
         }

@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
     use crate::console::{Console, Reader as Audience, Screen, Stream};
-    use crate::context::server::Kind;
+    use crate::context::server::RegistryKind;
     use crate::image::digest::Digest;
     use crate::tls::Trust;
 
@@ -198,7 +198,14 @@ mod tests {
             stream: Stream::Nowhere,
         };
         let pace = Pace::times(100);
-        let registry = Registry::new(&host, Kind::Generic, None, &Trust::default(), pace, console);
+        let registry = Registry::new(
+            &host,
+            RegistryKind::Generic,
+            None,
+            &Trust::default(),
+            pace,
+            console,
+        );
         let registry = registry.unwrap();
         let response = registry
             .http

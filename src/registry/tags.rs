@@ -9,7 +9,7 @@ use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
 
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::image::digest::Digest;
 use crate::image::manifest;
 use crate::image::manifest::Manifest;
@@ -221,7 +221,7 @@ impl Repository<'_> {
         tag: &Tag,
         hoped: &Digest,
     ) -> Result<Option<Digest>, Trouble> {
-        if self.kind() != Kind::Docker {
+        if self.kind() != RegistryKind::Docker {
             let path = format!("manifests/{tag}");
             let call = Call::new(Method::HEAD, path).accept(manifest::ACCEPTED);
             let answer = match self.call(call).await {

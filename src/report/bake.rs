@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 
 use crate::error::Problem;
+use crate::report::github_output::Output;
 use crate::report::metadata;
-use crate::report::outputs::Output;
 use crate::session::Session;
 use crate::vars::Vars;
 

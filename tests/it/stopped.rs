@@ -18,12 +18,12 @@ const SIGNALS: [&str; 2] = ["-TERM", "-INT"];
 const HANGS: &str = "touch ../hangs; exec sleep 60";
 
 /// A publication with a builder of its own. The facts of the repository come from the API, the login from a helper.
-struct World {
+struct Fixture {
     double: Double,
     action: Action,
 }
 
-impl World {
+impl Fixture {
     /// `special` is a case of the scripted `buildx`, tried before the usual ones.
     fn new(special: &str) -> Self {
         let double = Double::builder()
@@ -141,7 +141,7 @@ fn no_login_is_left(run: &Run, moment: &str) {
 
 /// How many requests a run sends that nobody stops.
 fn requests() -> u32 {
-    let World { double, action } = World::new("");
+    let Fixture { double, action } = Fixture::new("");
     let run = action.run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     u32::try_from(double.count(Endpoint::Any)).unwrap()
@@ -156,13 +156,13 @@ fn a_run_that_waits_for_an_answer_ends_in_time() {
             for &before in few {
                 scope.spawn(move || {
                     for signal in SIGNALS {
-                        let world = World::new("");
+                        let fixture = Fixture::new("");
                         let fault = Fault::on(Endpoint::Any).after(before).always();
-                        world.double.script(fault.hang(Duration::from_secs(60)));
+                        fixture.double.script(fault.hang(Duration::from_secs(60)));
                         let reached = |double: &Double, _: &Path| {
                             double.count(Endpoint::Any) > before as usize
                         };
-                        world.stop_when(&format!("request {before}"), signal, reached);
+                        fixture.stop_when(&format!("request {before}"), signal, reached);
                     }
                 });
             }
@@ -183,10 +183,10 @@ fn a_run_that_waits_for_a_program_ends_in_time() {
             ("the image is built", builds.clone()),
             ("the image is pushed", pushes.clone()),
         ] {
-            World::new(&special).stop_when(moment, signal, |_, hangs| hangs.exists());
+            Fixture::new(&special).stop_when(moment, signal, |_, hangs| hangs.exists());
         }
-        let world = World::new("").with_a_hanging_helper();
-        world.stop_when("a helper is asked", signal, |_, hangs| hangs.exists());
+        let fixture = Fixture::new("").with_a_hanging_helper();
+        fixture.stop_when("a helper is asked", signal, |_, hangs| hangs.exists());
     }
 }
 
@@ -198,9 +198,11 @@ fn removal_hangs() -> String {
 #[test]
 fn a_run_that_removes_its_builder_ends_in_time() {
     for signal in SIGNALS {
-        let world = World::new(&removal_hangs());
-        let hangs = world.action.path("hangs");
-        let (run, took) = world.action.run_and_signal_when(signal, || hangs.exists());
+        let fixture = Fixture::new(&removal_hangs());
+        let hangs = fixture.action.path("hangs");
+        let (run, took) = fixture
+            .action
+            .run_and_signal_when(signal, || hangs.exists());
         in_time(&format!("the builder is removed {signal}"), took);
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
         assert_eq!(run.outputs.len(), 21);
@@ -213,9 +215,11 @@ fn a_run_that_removes_its_builder_ends_in_time() {
 fn a_stopped_run_whose_builder_is_not_removed_ends_in_time() {
     for signal in SIGNALS {
         let special = format!("build) {HANGS};;\n{}", removal_hangs());
-        let world = World::new(&special);
-        let hangs = world.action.path("hangs");
-        let (run, took) = world.action.run_and_signal_when(signal, || hangs.exists());
+        let fixture = Fixture::new(&special);
+        let hangs = fixture.action.path("hangs");
+        let (run, took) = fixture
+            .action
+            .run_and_signal_when(signal, || hangs.exists());
         in_time(
             &format!("the image is built, and the builder's removal hangs {signal}"),
             took,
@@ -241,10 +245,10 @@ fn is_left_to_the_post_step(run: &Run) {
 #[test]
 fn a_person_ends_a_removal_that_hangs_with_a_second_signal() {
     let special = format!("build) {HANGS};;\nrm) touch ../removes; exec sleep 60;;");
-    let World {
+    let Fixture {
         double: _alive,
         action,
-    } = World::new(&special);
+    } = Fixture::new(&special);
     let action = action
         .without("GITHUB_ACTIONS")
         .without("GITHUB_STATE")
@@ -261,10 +265,10 @@ fn a_person_ends_a_removal_that_hangs_with_a_second_signal() {
 #[test]
 fn a_post_step_ends_in_time() {
     for signal in SIGNALS {
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new(&format!("rm) {HANGS};;"));
+        } = Fixture::new(&format!("rm) {HANGS};;"));
         let hangs = action.path("hangs");
         let action = action
             .env("STATE_builder", "ghcr-publish-42-abcdef-ghijkl")
@@ -287,20 +291,20 @@ fn closed_port() -> String {
 #[test]
 fn a_run_that_waits_for_another_try_ends_in_time() {
     for signal in SIGNALS {
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new("");
+        } = Fixture::new("");
         let down = action
             .input("registry", closed_port())
             .input("password", TOKEN);
         let down = down.start().says("; retry 1 in ");
         is_stopped("a registry that is down is waited for", signal, down);
 
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new("");
+        } = Fixture::new("");
         let server = format!("http://{}", closed_port());
         let down = action
             .env("GITHUB_SERVER_URL", server)
@@ -317,10 +321,10 @@ fn a_run_that_waits_for_another_try_ends_in_time() {
         );
         let script =
             format!("build) printf '%s\\n' '{status}' '{failed}' 'ERROR: {cause}' >&2; exit 1;;");
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new(&script);
+        } = Fixture::new(&script);
         let again = action.start().says("retry 1 in 30 s");
         is_stopped("the next push is waited for", signal, again);
     }
@@ -339,10 +343,10 @@ fn asks_a_silent_engine(action: Action, number: usize) -> (Started, Vec<UnixStre
 #[test]
 fn a_run_that_waits_for_the_engine_ends_in_time() {
     for signal in SIGNALS {
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new("");
+        } = Fixture::new("");
         let platforms = action
             .without("INPUT_DRIVER")
             .input("platforms", "linux/amd64,linux/386");
@@ -350,10 +354,10 @@ fn a_run_that_waits_for_the_engine_ends_in_time() {
         let (started, _silent) = asks_a_silent_engine(platforms, 2);
         is_stopped("the engine is asked for its store", signal, started);
 
-        let World {
+        let Fixture {
             double: _alive,
             action,
-        } = World::new("");
+        } = Fixture::new("");
         let candidate = action.input("candidate", "docker-daemon:app:test");
         let (started, _silent) = asks_a_silent_engine(candidate, 1);
         is_stopped("the engine is asked for an image", signal, started);
@@ -361,23 +365,23 @@ fn a_run_that_waits_for_the_engine_ends_in_time() {
 }
 
 /// A publication of an image of the registry `source`, with a layer that has to be copied.
-fn copying(world: World, source: &Double) -> World {
+fn copying(fixture: Fixture, source: &Double) -> Fixture {
     source.put_large_image("acme/widget", "v1", 1 << 20);
     let host = source.host();
     let login = format!("- {{registry: '{host}', username: octocat, password: {TOKEN}}}");
-    let action = world.action.input("registry-auth", login);
+    let action = fixture.action.input("registry-auth", login);
     let action = action.input("candidate", format!("{host}/acme/widget:v1"));
-    World { action, ..world }
+    Fixture { action, ..fixture }
 }
 
 #[test]
 fn a_run_that_copies_an_image_ends_in_time() {
     let hangs = |on| Fault::on(on).always().hang(Duration::from_secs(60));
     for signal in SIGNALS {
-        let World { double: source, .. } = World::new("");
+        let Fixture { double: source, .. } = Fixture::new("");
         source.script(hangs(Endpoint::BlobGet));
-        let world = copying(World::new(""), &source);
-        world.stop_when("a blob is read", signal, |_, _| {
+        let fixture = copying(Fixture::new(""), &source);
+        fixture.stop_when("a blob is read", signal, |_, _| {
             source.count(Endpoint::BlobGet) > 0
         });
 
@@ -386,11 +390,11 @@ fn a_run_that_copies_an_image_ends_in_time() {
             ("an upload is begun", Endpoint::BlobPost, 1),
             ("a blob is sent", Endpoint::BlobPut, 0),
         ] {
-            let World { double: source, .. } = World::new("");
-            let world = copying(World::new(""), &source);
-            world.double.script(hangs(on).after(before));
+            let Fixture { double: source, .. } = Fixture::new("");
+            let fixture = copying(Fixture::new(""), &source);
+            fixture.double.script(hangs(on).after(before));
             let reached = |double: &Double, _: &Path| double.count(on) > before as usize;
-            world.stop_when(moment, signal, reached);
+            fixture.stop_when(moment, signal, reached);
         }
     }
 }

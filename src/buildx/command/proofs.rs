@@ -164,7 +164,7 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
         }
     };
     let file = match (&request.context, &request.file) {
-        (Place::Folder(_), _) => Some(request.dockerfile()),
+        (ContextSource::Folder(_), _) => Some(request.dockerfile()),
         (_, file) => file.clone(),
     };
     let contexts = request.contexts.iter();
@@ -275,7 +275,7 @@ fn tried(inputs: &[(&str, String)], description: &str) -> Result<(), String> {
     for (builder, naming) in [(None, Naming::Tag), (Some("own"), Naming::Digest)] {
         let settings = Settings {
             builder,
-            store: Store::OfEngine,
+            store: ImageStore::Engine,
             naming,
         };
         says_exactly(&request, &settings)?;

@@ -21,13 +21,13 @@ const INSIDE: &[u8] = b"of the workspace";
 const OUTSIDE: &[u8] = b"hunter2";
 
 /// A workspace with every kind of link, and beside it what is none of its business.
-struct World {
+struct Fixture {
     folder: TempDir,
     root: PathBuf,
     _socket: UnixListener,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
@@ -122,7 +122,7 @@ impl World {
 
 #[test]
 fn no_path_leads_out() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mut proof = Proof::of("paths: no way out of the workspace, and none that waits");
     let parts = vec![
         "..",
@@ -145,26 +145,26 @@ fn no_path_leads_out() {
     ];
     let paths = vec(select(parts), 1..7).prop_map(|parts| parts.join("/"));
     proof.property(proof::cases(), &paths, |path| {
-        world.holds(&path).map_err(TestCaseError::fail)
+        fixture.holds(&path).map_err(TestCaseError::fail)
     });
     for path in corpus::paths().iter().filter(|path| !path.contains('\0')) {
-        proof.case(world.holds(path));
-        proof.case(world.holds(&format!("app/{path}")));
-        proof.case(world.holds(&format!("{}/{path}", world.root.display())));
+        proof.case(fixture.holds(path));
+        proof.case(fixture.holds(&format!("app/{path}")));
+        proof.case(fixture.holds(&format!("{}/{path}", fixture.root.display())));
     }
     proof.end();
 }
 
 #[test]
 fn a_file_that_is_swapped_for_a_link_is_not_read() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let (file, link, spare) = (
-        world.root.join("token"),
-        world.root.join("other"),
-        world.root.join("spare"),
+        fixture.root.join("token"),
+        fixture.root.join("other"),
+        fixture.root.join("spare"),
     );
     fs::write(&file, INSIDE).unwrap();
-    symlink(world.folder.path().join("secret"), &link).unwrap();
+    symlink(fixture.folder.path().join("secret"), &link).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     let mut proof = Proof::of("paths: a file swapped for a link between check and read");
     thread::scope(|scope| {
@@ -181,7 +181,7 @@ fn a_file_that_is_swapped_for_a_link_is_not_read() {
             }
         });
         for _ in 0..10 * proof::cases() {
-            let read = read_secret("x", "token", &world.root);
+            let read = read_secret("x", "token", &fixture.root);
             proof.case(match read {
                 Ok(bytes) if bytes != INSIDE => Err("the link was followed".to_owned()),
                 Ok(_) | Err(_) => Ok(()),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::template::global::Global;
 use crate::inputs::tags::template::{Expression, Template};
 
@@ -42,7 +42,7 @@ impl Attributes {
     }
 
     /// Parses a text of the rule.
-    pub(crate) fn parse<E: Expression>(&mut self, text: &str) -> Result<Template<E>, Flaw> {
+    pub(crate) fn parse<E: Expression>(&mut self, text: &str) -> Result<Template<E>, InputError> {
         let template = Template::parse(text)?;
         self.warnings.extend_from_slice(template.warnings());
         Ok(template)
@@ -60,18 +60,18 @@ impl Attributes {
         name: &'static str,
         kind: &str,
         example: &str,
-    ) -> Result<String, Flaw> {
+    ) -> Result<String, InputError> {
         if let Some(value) = self.take(name) {
             return Ok(value);
         }
         let near = |given: &&String| strsim::normalized_damerau_levenshtein(given, name) > 0.6;
         let needs = format!("a rule of the type `{kind}` needs the attribute `{name}`");
         Err(match self.given.keys().find(near) {
-            Some(given) => Flaw::new(
+            Some(given) => InputError::new(
                 format!("{needs}, and has `{given}`"),
                 format!("write `{name}` instead of `{given}`"),
             ),
-            None => Flaw::new(
+            None => InputError::new(
                 needs,
                 format!("add it, for example `type={kind},{example}`"),
             ),
@@ -86,20 +86,20 @@ impl Attributes {
     pub(crate) fn template(
         &mut self,
         name: &'static str,
-    ) -> Result<Option<Template<Global>>, Flaw> {
+    ) -> Result<Option<Template<Global>>, InputError> {
         self.take(name).map(|value| self.parse(&value)).transpose()
     }
 
     pub(crate) fn filled_template(
         &mut self,
         name: &'static str,
-    ) -> Result<Option<Template<Global>>, Flaw> {
+    ) -> Result<Option<Template<Global>>, InputError> {
         self.filled(name)
             .map(|value| self.parse(&value))
             .transpose()
     }
 
-    pub(crate) fn number(&mut self, name: &'static str) -> Result<Option<f64>, Flaw> {
+    pub(crate) fn number(&mut self, name: &'static str) -> Result<Option<f64>, InputError> {
         let Some(text) = self.take(name) else {
             return Ok(None);
         };
@@ -107,11 +107,11 @@ impl Attributes {
         let because = format!("`{name}` is `{text}`");
         number
             .map(Some)
-            .ok_or_else(|| Flaw::new(because, "write a number, for example `900`"))
+            .ok_or_else(|| InputError::new(because, "write a number, for example `900`"))
     }
 
     /// Refuses what a rule of the type `kind` has no use for.
-    pub(crate) fn nothing_left(mut self, kind: &str) -> Result<(), Flaw> {
+    pub(crate) fn nothing_left(mut self, kind: &str) -> Result<(), InputError> {
         let Some((name, value)) = self.given.pop_first() else {
             return Ok(());
         };
@@ -120,7 +120,7 @@ impl Attributes {
             "value" => format!("a rule of the type `{kind}` has no value, and `{value}` is one"),
             _ => format!("a rule of the type `{kind}` has no attribute `{name}`"),
         };
-        Err(Flaw::not_one_of(because, &name, &self.asked))
+        Err(InputError::not_one_of(because, &name, &self.asked))
     }
 }
 

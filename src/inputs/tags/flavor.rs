@@ -1,7 +1,6 @@
 //! The `flavor` input: what holds for every tag unless its rule says otherwise.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::list::Entry;
 use crate::inputs::tags::template::Template;
@@ -55,13 +54,13 @@ pub(crate) fn parse(text: &str) -> Result<Flavor, Problem> {
         warnings: Vec::new(),
     };
     for entry in list::entries("flavor", text)? {
-        flavor.read(&entry).map_err(|flaw| entry.problem(flaw))?;
+        flavor.read(&entry).map_err(|error| entry.problem(error))?;
     }
     Ok(flavor)
 }
 
 impl Flavor {
-    fn read(&mut self, entry: &Entry) -> Result<(), Flaw> {
+    fn read(&mut self, entry: &Entry) -> Result<(), InputError> {
         let mut side = None;
         for field in entry.fields()? {
             let (key, value) = pair(&field)?;
@@ -78,14 +77,14 @@ impl Flavor {
                 "onlatest" => self.on_latest(side, boolean(value)?, entry.line()),
                 other => {
                     let because = format!("a flavor has no key `{other}`");
-                    return Err(Flaw::not_one_of(because, other, KEYS));
+                    return Err(InputError::not_one_of(because, other, KEYS));
                 }
             }
         }
         Ok(())
     }
 
-    fn template(&mut self, text: &str, entry: &Entry) -> Result<Template<Global>, Flaw> {
+    fn template(&mut self, text: &str, entry: &Entry) -> Result<Template<Global>, InputError> {
         let template = Template::parse(text)?;
         let ignored = template.warnings().iter();
         self.warnings
@@ -104,33 +103,37 @@ impl Flavor {
     }
 }
 
-fn pair(field: &str) -> Result<(String, &str), Flaw> {
+fn pair(field: &str) -> Result<(String, &str), InputError> {
     match field.split_once('=') {
         Some((key, value)) => Ok((key.trim().to_lowercase(), value.trim())),
-        None => Err(Flaw::new(
+        None => Err(InputError::new(
             format!("`{field}` has no `=`"),
             "write `key=value`, for example `latest=false` or `suffix=-alpine`",
         )),
     }
 }
 
-fn latest(value: &str) -> Result<Latest, Flaw> {
+fn latest(value: &str) -> Result<Latest, InputError> {
     match value {
         "auto" => Ok(Latest::Auto),
         "true" => Ok(Latest::Always),
         "false" => Ok(Latest::Never),
         other => {
             let because = format!("`latest` is `{other}`");
-            Err(Flaw::not_one_of(because, other, &["auto", "true", "false"]))
+            Err(InputError::not_one_of(
+                because,
+                other,
+                &["auto", "true", "false"],
+            ))
         }
     }
 }
 
 /// `true` or `false`, spelled like this.
-pub(crate) fn boolean(value: &str) -> Result<bool, Flaw> {
+pub(crate) fn boolean(value: &str) -> Result<bool, InputError> {
     let because = format!("`{value}` is no boolean");
     let parsed = value.parse().ok();
-    parsed.ok_or_else(|| Flaw::not_one_of(because, value, &["true", "false"]))
+    parsed.ok_or_else(|| InputError::not_one_of(because, value, &["true", "false"]))
 }
 
 #[cfg(test)]

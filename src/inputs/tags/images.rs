@@ -1,7 +1,6 @@
 //! The `images` input: names, each of which may be switched off.
 
-use crate::error::flaw::Flaw;
-use crate::error::{Explanation, Problem};
+use crate::error::{Explanation, InputError, Problem};
 use crate::image::name::ImageName;
 use crate::inputs::list;
 use crate::inputs::list::Entry;
@@ -28,15 +27,15 @@ pub(crate) fn parse(text: &str) -> Result<Vec<ImageEntry>, Problem> {
         let read = match read {
             Ok(None) => ImageEntry::read(entry).map(|image| vec![image]),
             Ok(Some(names)) => Ok(names),
-            Err(flaw) => Err(flaw),
+            Err(error) => Err(error),
         };
-        images.extend(read.map_err(|flaw| entry.problem(flaw))?);
+        images.extend(read.map_err(|error| entry.problem(error))?);
     }
     Ok(images)
 }
 
 /// The names of a line without any attribute.
-fn names_on_one_line(entry: &Entry) -> Result<Option<Vec<ImageEntry>>, Flaw> {
+fn names_on_one_line(entry: &Entry) -> Result<Option<Vec<ImageEntry>>, InputError> {
     let fields = entry.fields()?;
     if fields.iter().any(|field| field.contains('=')) {
         return Ok(None);
@@ -51,7 +50,7 @@ fn names_on_one_line(entry: &Entry) -> Result<Option<Vec<ImageEntry>>, Flaw> {
 }
 
 impl ImageEntry {
-    fn read(entry: &Entry) -> Result<Self, Flaw> {
+    fn read(entry: &Entry) -> Result<Self, InputError> {
         let mut name = None;
         let mut enabled = true;
         for field in entry.fields()? {
@@ -65,7 +64,7 @@ impl ImageEntry {
                 "enable" => enabled = boolean(value)?,
                 other => {
                     let because = format!("an image has no attribute `{other}`");
-                    return Err(Flaw::not_one_of(because, other, &["name", "enable"]));
+                    return Err(InputError::not_one_of(because, other, &["name", "enable"]));
                 }
             }
         }
@@ -101,7 +100,7 @@ impl ImageEntry {
     fn parse(&self, text: &str, default_registry: &str) -> Result<ImageName, Problem> {
         ImageName::parse(text, default_registry).map_err(|problem| {
             let explanation = Explanation::of(&problem.into());
-            self.entry.problem(Flaw {
+            self.entry.problem(InputError {
                 because: [&[explanation.what], explanation.because.as_slice()]
                     .concat()
                     .join(": "),
@@ -111,15 +110,15 @@ impl ImageEntry {
     }
 }
 
-fn no_name() -> Flaw {
-    Flaw::new(
+fn no_name() -> InputError {
+    InputError::new(
         "the image has no name",
         "write `name=ghcr.io/acme/widget`, or the bare name",
     )
 }
 
-fn second_name(name: &str) -> Flaw {
-    Flaw::new(
+fn second_name(name: &str) -> InputError {
+    InputError::new(
         format!("`{name}` is a second name on the line"),
         "write one image a line",
     )

@@ -8,7 +8,7 @@ mod proofs;
 
 use std::ops::Range;
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::pattern::javascript::Flags;
 use fancy_regex::{Captures, Error, Regex, RegexBuilder, RuntimeError};
 
@@ -45,7 +45,7 @@ pub(crate) type Groups<'v> = Vec<Option<&'v str>>;
 
 impl Pattern {
     /// An expression, or an expression with flags: `/v(\d+)/i`.
-    pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InputError> {
         let enclosed = text
             .strip_prefix('/')
             .and_then(|rest| rest.rsplit_once('/'));
@@ -58,11 +58,11 @@ impl Pattern {
     }
 
     /// An expression without flags whose first group matters.
-    pub(crate) fn with_group(text: &str) -> Result<Self, Flaw> {
+    pub(crate) fn with_group(text: &str) -> Result<Self, InputError> {
         let pattern = Self::compile(text, text, "")?;
         if pattern.groups == 0 {
             let because = format!("the expression `{text}` has no group");
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 because,
                 "put the part that is the version in parentheses",
             ));
@@ -70,11 +70,11 @@ impl Pattern {
         Ok(pattern)
     }
 
-    fn compile(text: &str, expression: &str, flags: &str) -> Result<Self, Flaw> {
+    fn compile(text: &str, expression: &str, flags: &str) -> Result<Self, InputError> {
         let length = text.chars().count();
         if length > MAX_LENGTH {
             let because = format!("the expression is {length} characters long");
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 because,
                 format!("keep it within {MAX_LENGTH} characters"),
             ));
@@ -84,14 +84,14 @@ impl Pattern {
             .find(|(at, flag)| !"dgimsuv".contains(*flag) || flags[..*at].contains(*flag));
         if let Some((_, flag)) = unknown {
             let because = format!("the expression `{text}` has no flag `{flag}` to take");
-            return Err(Flaw::new(
+            return Err(InputError::new(
                 because,
                 "write each of the flags `g`, `i`, `m`, `s`, `u` at most once",
             ));
         }
         let has = |flag| flags.contains(flag);
         let wrong = |why: String| {
-            Flaw::new(
+            InputError::new(
                 format!("invalid regular expression `{text}`: {why}"),
                 "write it as in JavaScript; a special character needs a `\\` before it",
             )
@@ -113,7 +113,7 @@ impl Pattern {
             .build();
         let regex = regex.map_err(|error| {
             let because = format!("the regular expression `{text}` cannot be used: {error}");
-            Flaw::new(because, "make it shorter, or repeat less in it")
+            InputError::new(because, "make it shorter, or repeat less in it")
         })?;
         let reach = if has('g') {
             Reach::EveryMatch
@@ -134,14 +134,14 @@ impl Pattern {
     }
 
     /// What the groups caught, the whole match first; nothing when there is no match.
-    pub(crate) fn captures<'v>(&self, value: &'v str) -> Result<Option<Groups<'v>>, Flaw> {
+    pub(crate) fn captures<'v>(&self, value: &'v str) -> Result<Option<Groups<'v>>, InputError> {
         if self.goes_back && value.len() > LONGEST_TEXT {
             let because = format!(
                 "`{}` is matched against {} bytes, and an expression with look-around, back-references, `\\b` or the flag `m` takes {LONGEST_TEXT}",
                 self.text,
                 value.len()
             );
-            return Err(Flaw::new(because, "match a shorter value"));
+            return Err(InputError::new(because, "match a shorter value"));
         }
         let ranges = match self.reach {
             Reach::GroupsOfFirst => self.groups_of_first(value),
@@ -180,14 +180,14 @@ impl Pattern {
         Ok((!ranges.is_empty()).then_some(ranges))
     }
 
-    fn stopped(&self, value: &str, error: &Error) -> Flaw {
+    fn stopped(&self, value: &str, error: &Error) -> InputError {
         let why = match error {
             Error::RuntimeError(RuntimeError::BacktrackLimitExceeded) => {
                 format!("it takes more than {MOST_STEPS_BACK} steps back")
             }
             other => other.to_string(),
         };
-        Flaw::new(
+        InputError::new(
             format!("`{}` cannot be matched against `{value}`: {why}", self.text),
             "let no repeated part hold another that can match the same text: `a+` instead of `(a+)+`",
         )
@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(ends("^(a+)+$", &text), Ok(false));
         assert_eq!(ends("(?:a|aa)+(?=c)", &text), Ok(false));
         for pattern in ["^(a|aa)+\\1$", "^(?:a|aa)+(?<!b)$", "^(?:a|a)+(?!a)\\b$"] {
-            let stopped = ends(pattern, &text).map_err(|flaw| flaw.because);
+            let stopped = ends(pattern, &text).map_err(|error| error.because);
             let expected = format!(
                 "`{pattern}` cannot be matched against `{text}`: it takes more than {MOST_STEPS_BACK} steps back"
             );

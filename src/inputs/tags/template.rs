@@ -7,7 +7,7 @@
 pub(crate) mod call;
 pub(crate) mod global;
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::template::call::Call;
 
 /// A parsed text; every expression in it is known and complete.
@@ -30,7 +30,7 @@ pub(crate) trait Expression: Sized {
     const NAMES: &'static [&'static str];
 
     /// The expression `call` asks for; nothing when it has no such name.
-    fn from_call(call: &Call) -> Option<Result<Self, Flaw>>;
+    fn from_call(call: &Call) -> Option<Result<Self, InputError>>;
 
     /// The options it has; others are ignored.
     fn options(&self) -> &'static [&'static str] {
@@ -39,7 +39,7 @@ pub(crate) trait Expression: Sized {
 }
 
 impl<E: Expression> Template<E> {
-    pub(crate) fn parse(text: &str) -> Result<Self, Flaw> {
+    pub(crate) fn parse(text: &str) -> Result<Self, InputError> {
         let mut pieces = Vec::new();
         let mut warnings = Vec::new();
         let mut literal = String::new();
@@ -66,11 +66,11 @@ impl<E: Expression> Template<E> {
     }
 }
 
-fn resolve<E: Expression>(call: &Call) -> Result<E, Flaw> {
+fn resolve<E: Expression>(call: &Call) -> Result<E, InputError> {
     E::from_call(call).unwrap_or_else(|| {
         let name = call.name();
         let because = format!("`{{{{{name}}}}}` is not known here");
-        Err(Flaw::not_one_of(because, name, E::NAMES))
+        Err(InputError::not_one_of(because, name, E::NAMES))
     })
 }
 
@@ -129,7 +129,7 @@ mod tests {
     impl Expression for Echo {
         const NAMES: &'static [&'static str] = &["branch", "date"];
 
-        fn from_call(call: &Call) -> Option<Result<Self, Flaw>> {
+        fn from_call(call: &Call) -> Option<Result<Self, InputError>> {
             Self::NAMES
                 .contains(&call.name())
                 .then(|| Ok(Self(format!("{call:?}"))))
@@ -144,8 +144,8 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, because: &str, fix: &str) {
-        let flaw = Template::<Echo>::parse(text).err();
-        assert_eq!(flaw, Some(Flaw::new(because, fix)));
+        let error = Template::<Echo>::parse(text).err();
+        assert_eq!(error, Some(InputError::new(because, fix)));
     }
 
     #[test]

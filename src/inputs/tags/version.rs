@@ -8,7 +8,7 @@ pub(crate) mod line;
 
 use std::cmp::Ordering;
 
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::template::call::Call;
 use crate::inputs::tags::template::{Expression, Template};
 
@@ -60,7 +60,7 @@ impl Expression for Part {
         "build",
     ];
 
-    fn from_call(call: &Call) -> Option<Result<Self, Flaw>> {
+    fn from_call(call: &Call) -> Option<Result<Self, InputError>> {
         let part = match call.name() {
             "raw" => Self::Raw,
             "version" => Self::Version,

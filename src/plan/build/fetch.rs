@@ -5,7 +5,7 @@ use crate::context::server::Server;
 use crate::inputs::Inputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::secrets::BuildSecret;
-use crate::plan::build::place::Place;
+use crate::plan::build::context_source::ContextSource;
 
 /// The token as the secret that BuildKit looks for; only this server is sent it
 /// (<https://docs.docker.com/build/building/secrets/#git-authentication-for-remote-contexts>). Every instruction can
@@ -38,10 +38,10 @@ pub(crate) fn notice(secret: &BuildSecret, context: &Context) -> String {
 /// Whether the engine fetches the repository, as the context or beside it.
 fn is_fetched(inputs: &Inputs, context: &Context) -> bool {
     let named = inputs.build.contexts.iter();
-    let named = named.map(|(_, source)| Place::of(source, context));
-    let main = Place::of_context(inputs.build.context.as_ref(), context);
+    let named = named.map(|(_, source)| ContextSource::of(source, context));
+    let main = ContextSource::of_context(inputs.build.context.as_ref(), context);
     let mut places = std::iter::once(main).chain(named);
-    places.any(|place| matches!(place, Place::Repository { .. }))
+    places.any(|place| matches!(place, ContextSource::Repository { .. }))
 }
 
 /// Whether the repository can be fetched without a token. What an Enterprise Server calls public may be

@@ -2,13 +2,13 @@
 
 use crate::context::GitRef;
 use crate::context::facts::Facts;
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::pattern::Pattern;
 use crate::inputs::tags::template::Template;
 use crate::inputs::tags::template::global::Global;
 use crate::inputs::tags::version::line::{Level, VersionLine};
 use crate::inputs::tags::version::{Scheme, Version};
-use crate::inputs::tags::{Kind, RefEvent, ShaFormat, TagRule, VersionRule};
+use crate::inputs::tags::{RefEvent, RuleKind, ShaFormat, TagRule, VersionRule};
 use crate::plan::tags::Motion;
 
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(super) enum Silent {
     /// On this event it has none to give; in words.
     Nothing(String),
     /// Its author has to mend it.
-    Flawed(Flaw),
+    Invalid(InputError),
 }
 
 impl From<String> for Silent {
@@ -58,23 +58,23 @@ impl From<String> for Silent {
 /// What the rule gives on this event.
 pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Silent> {
     match &rule.kind {
-        Kind::Schedule { pattern } => match facts.event_name() {
+        RuleKind::Schedule { pattern } => match facts.event_name() {
             event if event.contains("schedule") => {
                 Ok(Emitted::new(pattern.whole_text(facts)?, motion_of(pattern)))
             }
             event => Err(format!("the event is `{event}`, not `schedule`").into()),
         },
-        Kind::Version(rule) => of_version(rule, facts),
-        Kind::Match {
+        RuleKind::Version(rule) => of_version(rule, facts),
+        RuleKind::Match {
             pattern,
             group,
             value,
         } => of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?),
-        Kind::Edge { branch } => Ok(of_edge(branch.as_deref(), facts)?),
-        Kind::Ref(event) => Ok(of_ref(*event, facts.git_ref())?),
-        Kind::Raw { value } => Ok(Emitted::new(value.whole_text(facts)?, motion_of(value))),
-        Kind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha()?, Motion::Fixed)),
-        Kind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit()?, Motion::Fixed)),
+        RuleKind::Edge { branch } => Ok(of_edge(branch.as_deref(), facts)?),
+        RuleKind::Ref(event) => Ok(of_ref(*event, facts.git_ref())?),
+        RuleKind::Raw { value } => Ok(Emitted::new(value.whole_text(facts)?, motion_of(value))),
+        RuleKind::Sha(ShaFormat::Short) => Ok(Emitted::new(facts.short_sha()?, Motion::Fixed)),
+        RuleKind::Sha(ShaFormat::Long) => Ok(Emitted::new(facts.commit()?, Motion::Fixed)),
     }
 }
 
@@ -105,7 +105,7 @@ fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, Silent> 
     let text = match &rule.within {
         None => value.as_str(),
         // The peer goes on with the whole text when the expression finds nothing.
-        Some(pattern) => match pattern.captures(&value).map_err(Silent::Flawed)? {
+        Some(pattern) => match pattern.captures(&value).map_err(Silent::Invalid)? {
             None => value.as_str(),
             Some(groups) => groups.get(1).copied().flatten().ok_or_else(|| {
                 format!(
@@ -137,7 +137,7 @@ fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, Sil
     let expression = pattern.text();
     let groups = pattern
         .captures(value)
-        .map_err(Silent::Flawed)?
+        .map_err(Silent::Invalid)?
         .ok_or_else(|| format!("`{expression}` finds nothing in `{value}`"))?;
     let text = groups
         .get(group)

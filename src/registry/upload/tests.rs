@@ -5,7 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::{sleep, spawn};
 
 use crate::console::{Console, Reader, Screen, Stream};
-use crate::context::server::Kind;
+use crate::context::server::RegistryKind;
 use crate::deadline::{Pace, Patience};
 use crate::oci_layout::Layout;
 use crate::registry::Registry;
@@ -97,7 +97,7 @@ async fn upload(appetite: Appetite) -> Result<Arrival, Halted> {
     let pace = Pace::times(20);
     let registry = Registry::new(
         &registry(appetite),
-        Kind::Generic,
+        RegistryKind::Generic,
         None,
         &Trust::default(),
         pace,

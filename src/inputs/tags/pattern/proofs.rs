@@ -122,14 +122,14 @@ fn same(expression: &str, flags: &str, text: &str) -> Result<(), TestCaseError> 
     let judge = Regex::with_flags(expression, flags);
     let pattern = match (pattern, &judge) {
         (Ok(pattern), _) => pattern,
-        (Err(flaw), Ok(_)) if flaw.because.ends_with("is not supported") => return Ok(()),
+        (Err(error), Ok(_)) if error.because.ends_with("is not supported") => return Ok(()),
         // ECMAScript repeats no `^`, `$`, `\b` or look-behind; the other engine does.
-        (Err(flaw), Ok(_)) if flaw.because.ends_with("has nothing to repeat") => return Ok(()),
+        (Err(error), Ok(_)) if error.because.ends_with("has nothing to repeat") => return Ok(()),
         (Err(_), Err(_)) => return Ok(()),
-        (Err(flaw), Ok(_)) => {
+        (Err(error), Ok(_)) => {
             return Err(TestCaseError::fail(format!(
                 "`{expression}`, `{flags}`: {}",
-                flaw.because
+                error.because
             )));
         }
     };
@@ -139,7 +139,7 @@ fn same(expression: &str, flags: &str, text: &str) -> Result<(), TestCaseError> 
         )));
     };
     let found = pattern.captures(text);
-    let found = found.map_err(|flaw| TestCaseError::fail(flaw.because))?;
+    let found = found.map_err(|error| TestCaseError::fail(error.because))?;
     let found = found.map(|groups| {
         let groups = groups.into_iter().map(|group| group.map(str::to_owned));
         groups.collect::<Vec<_>>()

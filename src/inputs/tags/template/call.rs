@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::error::flaw::{Flaw, one_of};
+use crate::error::{InputError, one_of};
 
 /// A name with its quoted arguments: `date 'YYYY' tz='UTC'`.
 pub(crate) struct Call {
@@ -13,7 +13,7 @@ pub(crate) struct Call {
 
 impl Call {
     /// Reads the call after an opening `{{`; also returns the text after the closing braces.
-    pub(crate) fn parse(after_braces: &str) -> Result<(Self, &str), Flaw> {
+    pub(crate) fn parse(after_braces: &str) -> Result<(Self, &str), InputError> {
         let (close, inside) = match after_braces.strip_prefix('{') {
             Some(inside) => ("}}}", inside),
             None => ("}}", after_braces.strip_prefix('&').unwrap_or(after_braces)),
@@ -41,11 +41,11 @@ impl Call {
     }
 
     /// Nothing but the name, and options.
-    pub(crate) fn without_arguments(&self) -> Result<(), Flaw> {
+    pub(crate) fn without_arguments(&self) -> Result<(), InputError> {
         if self.arguments.is_empty() {
             return Ok(());
         }
-        Err(Flaw::new(
+        Err(InputError::new(
             format!(
                 "`{{{{{self:?}}}}}` has arguments, and `{}` takes none",
                 self.name
@@ -70,10 +70,10 @@ impl Call {
     }
 
     /// The one argument there must be.
-    pub(crate) fn one_argument(&self) -> Result<&str, Flaw> {
+    pub(crate) fn one_argument(&self) -> Result<&str, InputError> {
         match self.arguments.as_slice() {
             [argument] => Ok(argument),
-            arguments => Err(Flaw::new(
+            arguments => Err(InputError::new(
                 format!(
                     "`{}` has {} arguments instead of one",
                     self.name,
@@ -94,7 +94,7 @@ impl Call {
     }
 
     /// Reads one argument or option and returns what follows.
-    fn argument<'t>(&mut self, text: &'t str) -> Result<&'t str, Flaw> {
+    fn argument<'t>(&mut self, text: &'t str) -> Result<&'t str, InputError> {
         if let Some((value, rest)) = quoted(text) {
             self.arguments.push(value);
             return Ok(rest);
@@ -108,35 +108,35 @@ impl Call {
         Ok(rest)
     }
 
-    fn never_closed(&self, text: &str) -> Flaw {
+    fn never_closed(&self, text: &str) -> InputError {
         let name = &self.name;
         let because = match text.chars().next() {
             None => format!("`{{{{{name}` is never closed"),
             Some(other) => format!("`{other}` has no meaning after `{{{{{name}`"),
         };
-        Flaw::new(
+        InputError::new(
             because,
             format!("end the expression with two braces: `{{{{{name}}}}}`"),
         )
     }
 }
 
-fn no_name() -> Flaw {
-    Flaw::new(
+fn no_name() -> InputError {
+    InputError::new(
         "`{{` begins an expression, and no name follows",
         "write a name between the braces, for example `{{branch}}`, or `\\{{` for plain braces",
     )
 }
 
-fn no_blocks() -> Flaw {
-    Flaw::new(
+fn no_blocks() -> InputError {
+    InputError::new(
         "blocks, partials and comments of Handlebars are not part of tag rules",
         "write expressions such as `{{branch}}` only, and conditions as `enable={{is_default_branch}}`",
     )
 }
 
-fn unquoted(word: &str) -> Flaw {
-    Flaw::new(
+fn unquoted(word: &str) -> InputError {
+    InputError::new(
         format!("`{word}` is neither a quoted argument nor an option with a quoted value"),
         format!("put it in quotes: `'{word}'`"),
     )
@@ -187,8 +187,8 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, because: &str) {
-        let flaw = Call::parse(text).map(|(call, _)| call).unwrap_err();
-        assert_eq!(flaw.because, because);
+        let error = Call::parse(text).map(|(call, _)| call).unwrap_err();
+        assert_eq!(error.because, because);
     }
 
     #[test]

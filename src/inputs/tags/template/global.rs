@@ -1,7 +1,7 @@
 //! `Global`: the expressions that rules, flavor, labels and annotations share.
 
 use crate::context::facts::Facts;
-use crate::error::flaw::Flaw;
+use crate::error::InputError;
 use crate::inputs::tags::date_format::DateFormat;
 use crate::inputs::tags::date_format::zone::Zone;
 use crate::inputs::tags::template::call::Call;
@@ -34,7 +34,7 @@ impl Expression for Global {
         "commit_date",
     ];
 
-    fn from_call(call: &Call) -> Option<Result<Self, Flaw>> {
+    fn from_call(call: &Call) -> Option<Result<Self, InputError>> {
         let plain = |expression: Self| Some(call.without_arguments().map(|()| expression));
         match call.name() {
             "branch" => plain(Self::Branch),
@@ -98,21 +98,21 @@ impl Global {
     }
 }
 
-fn date(call: &Call) -> Result<(DateFormat, Zone), Flaw> {
+fn date(call: &Call) -> Result<(DateFormat, Zone), InputError> {
     let format = DateFormat::parse(call.one_argument()?);
     let zone = call.option("tz").map_or(Ok(Zone::UTC), time_zone)?;
     Ok((format, zone))
 }
 
 /// A zone by its IANA name, in any case.
-fn time_zone(name: &str) -> Result<Zone, Flaw> {
+fn time_zone(name: &str) -> Result<Zone, InputError> {
     Zone::named(name).ok_or_else(|| {
         let names = Zone::names();
         let near = names
             .iter()
             .max_by(|a, b| likeness(name, a).total_cmp(&likeness(name, b)))
             .map_or("", String::as_str);
-        Flaw::new(
+        InputError::new(
             format!("`{name}` is not a time zone"),
             format!("write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `{near}`?"),
         )
@@ -129,8 +129,8 @@ mod tests {
 
     #[track_caller]
     fn refused(text: &str, because: &str, fix: &str) {
-        let flaw = Template::<Global>::parse(text).err();
-        assert_eq!(flaw, Some(Flaw::new(because, fix)));
+        let error = Template::<Global>::parse(text).err();
+        assert_eq!(error, Some(InputError::new(because, fix)));
     }
 
     #[test]

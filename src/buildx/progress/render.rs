@@ -11,7 +11,7 @@ use crate::console::units::spoken;
 use crate::console::{Console, Tone};
 
 /// The steps, and the one that is shown.
-pub(crate) struct Stage {
+pub(crate) struct LogRenderer {
     console: Console,
     pub(crate) steps: HashMap<String, Step>,
     /// The step whose group is open.
@@ -44,7 +44,7 @@ const REFRESH: TimeDelta = TimeDelta::milliseconds(100);
 /// The first sign of life after so many seconds of silence, the next after twice as many.
 const FIRST_SIGN: i32 = 15;
 
-impl Stage {
+impl LogRenderer {
     pub(crate) fn new(console: Console) -> Self {
         Self {
             console,
@@ -161,8 +161,8 @@ impl Stage {
 
     /// Tells of those who wait, first those that have ended; the first that runs stays on stage.
     fn make_room(&mut self) {
-        let ended = |stage: &Self, digest: &String| {
-            stage
+        let ended = |renderer: &Self, digest: &String| {
+            renderer
                 .steps
                 .get(digest)
                 .is_none_or(|step| step.end.is_some())
@@ -320,7 +320,7 @@ impl Stage {
 }
 
 /// A build that is stopped leaves neither an open group nor half a line.
-impl Drop for Stage {
+impl Drop for LogRenderer {
     fn drop(&mut self) {
         self.close();
         self.wipe();

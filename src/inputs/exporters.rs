@@ -1,7 +1,6 @@
 //! The input `outputs`: where the result of a build goes besides the registry.
 
-use crate::error::Problem;
-use crate::error::flaw::Flaw;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::list::Entry;
 use crate::inputs::spec::Spec;
@@ -33,7 +32,7 @@ pub(super) fn parse(text: &str) -> Result<Vec<Spec>, Problem> {
             Some(path) => Spec::new("local").with("dest", path),
             None => Spec::parse(entry)?,
         };
-        check(output).map_err(|flaw| entry.problem(flaw))
+        check(output).map_err(|error| entry.problem(error))
     });
     outputs.collect()
 }
@@ -54,26 +53,26 @@ fn folder(entry: &Entry) -> Option<&str> {
     (!text.starts_with("type=") && !text.contains([',', '"', '='])).then_some(text)
 }
 
-fn check(output: Spec) -> Result<Spec, Flaw> {
+fn check(output: Spec) -> Result<Spec, InputError> {
     let kind = output.kind();
     if !KINDS.contains(&kind) {
         let because = format!("there is no output of the type `{kind}`");
-        return Err(Flaw::not_one_of(because, kind, KINDS));
+        return Err(InputError::not_one_of(because, kind, KINDS));
     }
     let ours = OURS.iter().find(|key| output.get(key).is_some());
     if let Some(key) = ours.filter(|_| is_image(&output)) {
-        return Err(Flaw::new(
+        return Err(InputError::new(
             format!("`{key}` of an image is not set here"),
             "name it with `images` and `tags`, and say with `push` whether it is pushed; the line may hold other attributes, for example `type=image,compression=zstd`",
         ));
     }
     let needs_place = is_files(&output) || kind == "oci";
     match output.get("dest") {
-        None | Some("") if needs_place => Err(Flaw::new(
+        None | Some("") if needs_place => Err(InputError::new(
             "it does not say where to",
             format!("write `type={kind},dest=path`"),
         )),
-        Some("-") => Err(Flaw::new(
+        Some("-") => Err(InputError::new(
             "there is no standard output to write it to",
             format!("write `type={kind},dest=path`"),
         )),

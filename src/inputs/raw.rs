@@ -1,4 +1,4 @@
-//! `Given`: the inputs as text, and the questions every parser asks of them.
+//! `RawInputs`: the inputs as text, and the questions every parser asks of them.
 
 use std::collections::BTreeMap;
 
@@ -8,9 +8,9 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 
 /// The inputs as text, by their name in `action.yml`.
-pub(super) struct Given(BTreeMap<String, String>);
+pub(super) struct RawInputs(BTreeMap<String, String>);
 
-impl Given {
+impl RawInputs {
     /// `INPUT_BUILD-ARGS` is `build-args`; an `_` instead of the `-` is understood too, since a shell
     /// can't set the former.
     pub(super) fn collect(vars: &Vars, with: &[(String, String)]) -> Self {

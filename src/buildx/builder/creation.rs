@@ -10,32 +10,37 @@ use crate::vars::Vars;
 
 /// A builder that is ours to make and to remove.
 #[derive(Debug)]
-pub(crate) struct Making {
+pub(crate) struct Creation {
     pub(crate) recipe: Recipe,
     /// Why one is made although nobody asked for it.
     pub(crate) reason: Option<String>,
     /// How far it got.
-    pub(crate) stage: Stage,
+    pub(crate) state: CreationState,
     /// The runner's file for what the post step must know.
     state_file: Option<PathBuf>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Stage {
+pub(crate) enum CreationState {
     /// Nothing is there yet.
-    Planned,
+    NotCreated,
     /// Its record is in our folder, and there may be more.
     Recorded,
     /// There may be something, but its record is not in our folder.
-    Left,
+    LeftBehind,
 }
 
-impl Making {
-    pub(crate) fn new(recipe: Recipe, reason: Option<String>, stage: Stage, vars: &Vars) -> Self {
+impl Creation {
+    pub(crate) fn new(
+        recipe: Recipe,
+        reason: Option<String>,
+        state: CreationState,
+        vars: &Vars,
+    ) -> Self {
         Self {
             recipe,
             reason,
-            stage,
+            state,
             state_file: vars.path("GITHUB_STATE").map(Path::to_owned),
         }
     }

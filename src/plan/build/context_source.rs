@@ -1,4 +1,4 @@
-//! `Place`: a build context, resolved to what the engine is told.
+//! `ContextSource`: a build context, resolved to what the engine is told.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use crate::inputs::source::Source;
 
 /// Where the engine finds the files of a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum ContextSource {
     /// A folder, relative to the workspace or absolute; the engine module sees to it that it stays inside.
     Folder(String),
     /// This repository at this commit, fetched by the engine; the folder in it, empty for the root.
@@ -16,7 +16,7 @@ pub(crate) enum Place {
     Address(String),
 }
 
-impl Place {
+impl ContextSource {
     /// The main context. A workspace that holds nothing was never checked out, so the engine fetches the
     /// repository itself, as docker/build-push-action always does.
     pub(super) fn of_context(source: Option<&Source>, context: &Context) -> Self {
@@ -67,7 +67,7 @@ impl Place {
 }
 
 /// As the engine is told it.
-impl fmt::Display for Place {
+impl fmt::Display for ContextSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Folder(text) | Self::Address(text) => f.write_str(text),
@@ -93,7 +93,7 @@ mod tests {
 
     #[track_caller]
     fn check(source: Option<&Source>, context: &Context, expected: &str) {
-        let place = Place::of_context(source, context);
+        let place = ContextSource::of_context(source, context);
         assert_eq!(place.to_string(), expected);
     }
 
@@ -120,7 +120,7 @@ mod tests {
     #[test]
     fn a_layout_is_a_folder_too() {
         let folder = |address: &str| {
-            let place = Place::Address(address.to_owned());
+            let place = ContextSource::Address(address.to_owned());
             place.local_folder().map(str::to_owned)
         };
         assert_eq!(

@@ -3,13 +3,13 @@
 use chrono::{DateTime, Utc};
 
 use crate::inputs::build::BuildInputs;
-use crate::inputs::outputs::is_image;
+use crate::inputs::exporters::is_image;
 use crate::inputs::spec::Spec;
 use crate::plan::build::{Image, Pusher};
 
 /// The image, unless only other things are asked for and nothing is pushed; then what else is asked for.
 /// What the engine of this machine keeps is no output: see [`super::BuildRequest::handed_over`].
-pub(super) fn outputs(build: &BuildInputs, image: &Image) -> Vec<Spec> {
+pub(super) fn all(build: &BuildInputs, image: &Image) -> Vec<Spec> {
     let others = || {
         build
             .outputs
@@ -102,7 +102,7 @@ mod tests {
             annotations: Vec::new(),
             timestamp: inputs.build.reproducible.then_some(DateTime::UNIX_EPOCH),
         };
-        let outputs = outputs(&inputs.build, &image);
+        let outputs = all(&inputs.build, &image);
         let shown: Vec<String> = outputs.iter().map(shown).collect();
         assert_eq!(shown, expected);
     }
@@ -183,7 +183,7 @@ mod tests {
                 annotations: Vec::new(),
                 timestamp: None,
             };
-            let outputs = outputs(&inputs.build, &image);
+            let outputs = all(&inputs.build, &image);
             let all = outputs
                 .iter()
                 .chain(layout(&inputs.build, &image).as_ref())
