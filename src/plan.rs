@@ -14,7 +14,7 @@ pub(crate) mod tags;
 #[cfg(test)]
 mod commit_names;
 #[cfg(test)]
-mod proofs;
+mod properties;
 #[cfg(test)]
 mod tag_table;
 

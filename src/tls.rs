@@ -36,7 +36,7 @@ pub(crate) struct Trust {
 }
 
 /// In KiB; the bundle of a whole system has a quarter of that.
-const LARGEST: u64 = 1024;
+const MAX_KIB: u64 = 1024;
 const FIX: &str = "give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout";
 
 impl Trust {
@@ -48,7 +48,7 @@ impl Trust {
                 (text.clone(), "the text in the input `ca-cert`".to_owned())
             }
             Some(CaCert::File(path)) => {
-                let bytes = Workspace(workspace).read("ca-cert", path, LARGEST)?;
+                let bytes = Workspace(workspace).read("ca-cert", path, MAX_KIB)?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 (text, format!("the file `{path}` of the input `ca-cert`"))
             }

@@ -58,7 +58,7 @@ const BOOT: Duration = Duration::from_secs(300);
 const ANSWER: Duration = Duration::from_secs(60);
 const LOG_LINES: u32 = 50;
 /// How many builders are read for their names.
-const MOST_BUILDERS: usize = 1000;
+const MAX_BUILDERS: usize = 1000;
 
 impl Builder {
     /// Chooses. Nothing is made yet.
@@ -275,7 +275,7 @@ impl Builder {
         let folder = environment.find(|(name, _)| name == "BUILDX_CONFIG");
         let folder = folder.map(|(_, folder)| Path::new(folder).join("instances"));
         let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
-        let entries = entries.into_iter().flatten().take(MOST_BUILDERS);
+        let entries = entries.into_iter().flatten().take(MAX_BUILDERS);
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.chain(["default".to_owned()]).collect();
         names.sort_unstable();

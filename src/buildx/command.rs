@@ -4,7 +4,7 @@ mod csv;
 pub(crate) mod environment;
 
 #[cfg(test)]
-mod proofs;
+mod properties;
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};

@@ -12,10 +12,10 @@ use crate::plan::build::context_source::ContextSource;
 use crate::workspace::Workspace;
 
 /// How much of a Dockerfile is read, and how many entries of a folder.
-const LONGEST_DOCKERFILE: u64 = 1024 * 1024;
-const MOST_ENTRIES: usize = 1000;
+const MAX_DOCKERFILE: u64 = 1024 * 1024;
+const MAX_ENTRIES: usize = 1000;
 /// How many names a message lists.
-const MOST_LISTED: usize = 10;
+const MAX_LISTED: usize = 10;
 
 /// The way out of a failed build.
 pub(crate) fn fix(failure: &Failure, request: &BuildRequest, workspace: &Path) -> String {
@@ -40,8 +40,8 @@ pub(crate) fn fix(failure: &Failure, request: &BuildRequest, workspace: &Path) -
 
 /// The end of a sentence that offers `names`, the nearest to `word` among them.
 pub(crate) fn offer(word: &str, names: &[String]) -> String {
-    let listed: Vec<&str> = names.iter().take(MOST_LISTED).map(String::as_str).collect();
-    let more = match names.len().saturating_sub(MOST_LISTED) {
+    let listed: Vec<&str> = names.iter().take(MAX_LISTED).map(String::as_str).collect();
+    let more = match names.len().saturating_sub(MAX_LISTED) {
         0 => String::new(),
         more => format!(" ({more} more)"),
     };
@@ -71,10 +71,7 @@ fn stages(dockerfile: &str, request: &BuildRequest, workspace: &Path) -> Option<
     }
     let opened = Workspace(workspace).file("file", dockerfile).ok()?;
     let mut text = Vec::new();
-    opened
-        .take(LONGEST_DOCKERFILE)
-        .read_to_end(&mut text)
-        .ok()?;
+    opened.take(MAX_DOCKERFILE).read_to_end(&mut text).ok()?;
     let text = String::from_utf8_lossy(&text).into_owned();
     Some(text.lines().filter_map(stage_name).collect())
 }
@@ -132,7 +129,7 @@ fn file(failure: &Failure, request: &BuildRequest, workspace: &Path) -> Option<S
 /// The nearest entry of the folder `there`, which lies below `root`.
 fn near_file(root: &Path, there: &Path, missing: &str) -> Option<String> {
     let entries = fs::read_dir(root.join(there)).ok()?;
-    let entries = entries.take(MOST_ENTRIES).filter_map(Result::ok);
+    let entries = entries.take(MAX_ENTRIES).filter_map(Result::ok);
     let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
     let mut names: Vec<String> = names.collect();
     names.sort_unstable();

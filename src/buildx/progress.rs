@@ -64,8 +64,8 @@ pub(crate) struct Progress {
     ending: Ending,
 }
 
-const LONGEST_PLAIN_LINE: usize = 16 * 1024;
-const LONGEST_CAUSE: usize = 600;
+const MAX_PLAIN_LINE: usize = 16 * 1024;
+const MAX_CAUSE: usize = 600;
 
 impl Progress {
     pub(crate) fn new(console: Console, dockerfile: String) -> Self {
@@ -89,7 +89,7 @@ impl Progress {
     }
 
     fn text(&mut self, line: &[u8]) {
-        let line = &line[..line.len().min(LONGEST_PLAIN_LINE)];
+        let line = &line[..line.len().min(MAX_PLAIN_LINE)];
         let line = String::from_utf8_lossy(line);
         if let Some(line) = self.ending.take(line.trim_end_matches('\r')) {
             self.renderer.aside().say(line);
@@ -243,11 +243,11 @@ impl Progress {
 
 /// `text` without its middle when it is long: the engine repeats a whole script before it says what is wrong.
 fn shortened(text: &str) -> String {
-    if text.len() <= LONGEST_CAUSE {
+    if text.len() <= MAX_CAUSE {
         return text.to_owned();
     }
-    let begin = &text[..text.floor_char_boundary(LONGEST_CAUSE / 2)];
-    let end = &text[text.ceil_char_boundary(text.len() - LONGEST_CAUSE / 2)..];
+    let begin = &text[..text.floor_char_boundary(MAX_CAUSE / 2)];
+    let end = &text[text.ceil_char_boundary(text.len() - MAX_CAUSE / 2)..];
     format!("{begin} … {end}")
 }
 
@@ -332,6 +332,6 @@ mod tests {
             text.starts_with("process \"é") && text.ends_with("é\" failed"),
             "{text}"
         );
-        assert!(text.len() <= LONGEST_CAUSE + 10);
+        assert!(text.len() <= MAX_CAUSE + 10);
     }
 }

@@ -30,7 +30,7 @@ enum End {
 
 const PIECE: usize = 64 * 1024;
 /// The answer to a check names every line it is about, with its file.
-const LONGEST_ANSWER: u64 = 4 * 1024 * 1024;
+const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
 /// Runs buildx and tells its progress. A push or an export of the cache that says nothing for `silence` is stopped, and
 /// counts as a push that failed.
@@ -53,7 +53,7 @@ pub(crate) async fn to_its_end(
     };
     let (end, answer) = tokio::try_join!(
         read(stderr, &mut reader, &mut child, silence),
-        read_at_most(stdout, LONGEST_ANSWER)
+        read_at_most(stdout, MAX_ANSWER)
     )?;
     let status = child.wait().await?;
     let (record, mut failure) = reader.progress.finish();

@@ -12,7 +12,7 @@ use crate::workspace::{Workspace, not_readable};
 
 /// What BuildKit takes for a secret, in bytes
 /// (<https://github.com/moby/buildkit/blob/v0.25.0/session/secrets/secretsprovider/secretsprovider.go>).
-const LARGEST_SECRET: u64 = 500 * 1024;
+const MAX_SECRET: u64 = 500 * 1024;
 
 /// Refuses a build that reads what is not there, or what is none of its business: a path may come from
 /// somebody who should see the workspace and nothing else. What it writes stays there too, or in `temp`, the
@@ -49,9 +49,9 @@ pub(crate) fn read_secret(id: &str, file: &str, workspace: &Path) -> Result<Vec<
     let input = format!("secret-files` for `{id}");
     let opened = Workspace(workspace).file(&input, file)?;
     let mut bytes = Vec::new();
-    let read = opened.take(LARGEST_SECRET + 1).read_to_end(&mut bytes);
+    let read = opened.take(MAX_SECRET + 1).read_to_end(&mut bytes);
     read.map_err(|error| not_readable(&input, file, &error))?;
-    if bytes.len() as u64 > LARGEST_SECRET {
+    if bytes.len() as u64 > MAX_SECRET {
         return Err(Problem::new(
             format!("the input `{input}` is `{file}`, which is larger than 500 KiB"),
             "no engine takes a larger secret; mount a large file with `build-contexts`",
@@ -101,7 +101,7 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
 }
 
 #[cfg(test)]
-mod proofs;
+mod properties;
 
 #[cfg(test)]
 mod tests {

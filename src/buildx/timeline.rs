@@ -53,7 +53,7 @@ impl std::ops::AddAssign for Traffic {
     }
 }
 
-const KEPT: usize = 200;
+const MAX_SPANS: usize = 200;
 
 impl Timeline {
     pub(crate) fn add(&mut self, span: Span) {
@@ -61,7 +61,7 @@ impl Timeline {
             .spans
             .partition_point(|other| other.start <= span.start);
         self.spans.insert(later, span);
-        if self.spans.len() > KEPT {
+        if self.spans.len() > MAX_SPANS {
             let durations = self.spans.iter().map(|span| span.duration).enumerate();
             let shortest = durations.min_by_key(|(_, duration)| *duration);
             shortest.map(|(at, _)| self.spans.remove(at));
@@ -84,7 +84,7 @@ mod tests {
                 end: End::Done,
             });
         }
-        assert_eq!(timeline.spans.len(), KEPT);
+        assert_eq!(timeline.spans.len(), MAX_SPANS);
         assert!(timeline.spans.is_sorted_by_key(|span| span.start));
         assert!(
             timeline

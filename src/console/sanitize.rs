@@ -211,7 +211,7 @@ mod tests {
         proptest::collection::vec(piece, 0..12).prop_map(|pieces| pieces.concat())
     }
 
-    mod proofs {
+    mod properties {
         use super::*;
         use testkit::corpus;
         use testkit::{proof, proof::Proof};

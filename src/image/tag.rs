@@ -13,7 +13,7 @@ pub(crate) struct Tag(String);
 
 const MAX_LENGTH: usize = 128;
 /// What is left of a name before its fingerprint.
-const KEPT: usize = MAX_LENGTH - "-01234567".len();
+const MAX_BEFORE_HASH: usize = MAX_LENGTH - "-01234567".len();
 
 impl Tag {
     /// The tag that `text` stands for, or nothing when no valid character is left.
@@ -34,7 +34,7 @@ impl Tag {
         }
         let whole = if is_whole { trimmed } else { text };
         let fingerprint = hex(&Sha256::digest(whole.as_bytes())[..4]);
-        let kept = &trimmed[..trimmed.len().min(KEPT)];
+        let kept = &trimmed[..trimmed.len().min(MAX_BEFORE_HASH)];
         Some(Self(format!("{kept}-{fingerprint}")))
     }
 

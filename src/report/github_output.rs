@@ -133,13 +133,13 @@ fn platform_digests(report: &Report) -> String {
 
 /// Every manifest of every image name, none twice.
 fn digests(report: &Report) -> String {
-    let proofs = report
+    let verified = report
         .done
         .held
         .iter()
         .filter_map(|held| held.proof.as_ref());
     let mut digests: Vec<&str> = Vec::new();
-    for digest in proofs.flat_map(|proof| &proof.digests) {
+    for digest in verified.flat_map(|verified| &verified.digests) {
         if !digests.contains(&digest.as_str()) {
             digests.push(digest.as_str());
         }
@@ -305,7 +305,7 @@ mod tests {
 }
 
 #[cfg(test)]
-mod proofs {
+mod properties {
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any, prop_oneof};
     use proptest::sample::select;

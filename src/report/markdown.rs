@@ -154,7 +154,7 @@ mod tests {
 }
 
 #[cfg(test)]
-mod proofs {
+mod properties {
     use proptest::collection::vec;
     use proptest::prelude::{Strategy, any, prop_oneof};
     use proptest::sample::select;

@@ -15,10 +15,10 @@ use crate::report::Report;
 use crate::report::markdown::{block, code, prose, without};
 
 /// The runner drops a summary of more than a mebibyte, and nobody reads a quarter of that.
-const MOST: usize = 256 * 1024;
-const MOST_OF_A_FAILURE: usize = 32 * 1024;
+const MAX_SUMMARY: usize = 256 * 1024;
+const MAX_FAILURE: usize = 32 * 1024;
 /// Names in a headline.
-const MOST_NAMED: usize = 3;
+const MAX_NAMED: usize = 3;
 const CUT: &str = "*The rest is left out: it is too long for a summary.*\n";
 
 /// The summary of a run, in the order a reader asks: did it work, what is there, how do I use it, where did
@@ -54,7 +54,7 @@ pub(crate) fn markdown(report: &Report) -> String {
 fn whole_sections(sections: Vec<String>) -> String {
     let mut text = String::new();
     for section in sections {
-        if text.len() + section.len() + CUT.len() > MOST {
+        if text.len() + section.len() + CUT.len() > MAX_SUMMARY {
             return text + CUT;
         }
         text += &section;
@@ -81,7 +81,7 @@ fn headline(report: &Report) -> String {
                 format!("{was} not published")
             };
             let text = failure.to_string();
-            let text = &text[..text.floor_char_boundary(MOST_OF_A_FAILURE)];
+            let text = &text[..text.floor_char_boundary(MAX_FAILURE)];
             format!("### ❌ {names} {verdict}\n\n{}\n", block("", text))
         }
         (None, Some(reason)) if report.plan().is_some_and(Plan::is_promotion) => format!(
@@ -101,7 +101,7 @@ fn list(images: &[&ImageName]) -> String {
     let names: Vec<String> = images.iter().map(|name| code(&name.to_string())).collect();
     match names.as_slice() {
         [] => "the image".to_owned(),
-        [first @ .., last] if !first.is_empty() && names.len() <= MOST_NAMED => {
+        [first @ .., last] if !first.is_empty() && names.len() <= MAX_NAMED => {
             format!("{} and {last}", first.join(", "))
         }
         [only] => only.clone(),
@@ -256,6 +256,6 @@ mod tests {
         let sections: Vec<String> = (0..10).map(|_| "x".repeat(60 * 1024)).collect();
         let text = whole_sections(sections);
         assert_eq!(text.len(), 4 * 60 * 1024 + CUT.len());
-        assert!(text.ends_with(CUT) && text.len() <= MOST);
+        assert!(text.ends_with(CUT) && text.len() <= MAX_SUMMARY);
     }
 }

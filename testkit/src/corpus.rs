@@ -50,7 +50,7 @@ pub fn texts() -> Vec<String> {
         .collect()
 }
 
-/// Paths; those that name a link or a pipe mean the world of `sources::proofs`.
+/// Paths; those that name a link or a pipe mean the fixture of `sources::properties`.
 pub fn paths() -> Vec<String> {
     let entries = entries(PATHS).into_iter();
     entries

@@ -6,7 +6,7 @@ use std::fs;
 use expect_test::expect;
 use serde_json::Value;
 
-use crate::proofs::recorder::Recorder;
+use crate::properties::recorder::Recorder;
 use crate::support::{Action, TOKEN, fixture, process};
 
 fn plan(event: &str) -> Result<Value, String> {

@@ -7,7 +7,7 @@ use std::net::TcpListener;
 use ghcr_double::{Account, Double, Package};
 
 use crate::checkout::{ORIGIN, check_out, git};
-use crate::proofs::recorder::Recorder;
+use crate::properties::recorder::Recorder;
 use crate::support::{Action, Run, TOKEN};
 
 /// A double that holds the image `buildx` is said to push.

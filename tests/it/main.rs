@@ -18,7 +18,7 @@ mod hostile;
 mod import_order;
 mod laptop;
 mod progress;
-mod proofs;
+mod properties;
 mod proxies;
 mod publish;
 mod pure;

@@ -2,7 +2,7 @@
 
 use ghcr_double::{Account, Double, Package};
 
-use crate::proofs::recorder::Recorder;
+use crate::properties::recorder::Recorder;
 use crate::support::{Action, TOKEN};
 
 /// Every spelling of a variable that names a proxy.

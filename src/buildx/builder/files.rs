@@ -9,7 +9,7 @@ use crate::inputs::builder::{DaemonConfig, Recipe};
 use crate::workspace::Workspace;
 
 /// In KiB; a daemon needs a page.
-const LARGEST_CONFIG: u64 = 1024;
+const MAX_CONFIG_KIB: u64 = 1024;
 
 /// Writes it to `place`, where only we can read it.
 pub(crate) fn write(recipe: &Recipe, place: &Path, workspace: &Path) -> anyhow::Result<()> {
@@ -35,7 +35,7 @@ pub(crate) fn daemon_text(config: &DaemonConfig, workspace: &Path) -> Result<Str
 
 /// The text of a configuration in the workspace; a path that leads out of it is none of ours to read.
 fn daemon_config(path: &str, workspace: &Path) -> Result<String, Problem> {
-    let bytes = Workspace(workspace).read("buildkitd-config", path, LARGEST_CONFIG)?;
+    let bytes = Workspace(workspace).read("buildkitd-config", path, MAX_CONFIG_KIB)?;
     String::from_utf8(bytes).map_err(|error| {
         Problem::new(
             format!("the input `buildkitd-config` is `{path}`, which is no text"),

@@ -55,7 +55,7 @@ mod tests {
             .collect()
     }
 
-    mod proofs {
+    mod properties {
         use super::*;
 
         #[test]

@@ -151,7 +151,7 @@ pub(crate) fn second_protocol<'a>(request: &BuildRequest, vars: &'a Vars) -> Opt
 }
 
 #[cfg(test)]
-mod proofs;
+mod properties;
 
 #[cfg(test)]
 mod tests {

@@ -17,15 +17,15 @@ pub(crate) struct Spot {
     pub(crate) line: u32,
 }
 
-const MOST_LINES: usize = 30;
-const LONGEST_LINE: usize = 300;
-const LONGEST_ERROR: usize = 4000;
+const MAX_LINES: usize = 30;
+const MAX_LINE: usize = 300;
+const MAX_ERROR: usize = 4000;
 
 impl Ending {
     /// Takes a line, or gives it back when it belongs neither to an excerpt nor to the error.
     pub(crate) fn take<'a>(&mut self, line: &'a str) -> Option<&'a str> {
         if let Some(error) = line.strip_prefix("ERROR: ") {
-            self.error = vec![clipped(error, LONGEST_ERROR).into_owned()];
+            self.error = vec![clipped(error, MAX_ERROR).into_owned()];
         } else if !self.error.is_empty() {
             push(&mut self.error, line);
         } else if self.is_in_excerpt() || (self.excerpt.is_empty() && spot(line).is_some()) {
@@ -59,8 +59,8 @@ impl Ending {
 }
 
 fn push(lines: &mut Vec<String>, line: &str) {
-    if lines.len() < MOST_LINES {
-        lines.push(clipped(line, LONGEST_LINE).into_owned());
+    if lines.len() < MAX_LINES {
+        lines.push(clipped(line, MAX_LINE).into_owned());
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 /// Longer lines are cut here: no one reads on, and memory is not theirs to take.
-const LONGEST: usize = 16 * 1024;
+const MAX_LINE: usize = 16 * 1024;
 
 /// The line that has not ended yet.
 #[derive(Debug, Default)]
@@ -34,7 +34,7 @@ impl Lines {
     }
 
     fn end_with<'a>(&mut self, rest: &'a [u8], each: &mut impl FnMut(Cow<'a, str>)) {
-        let is_whole = self.line.is_empty() && rest.len() <= LONGEST;
+        let is_whole = self.line.is_empty() && rest.len() <= MAX_LINE;
         if is_whole && memchr::memchr(b'\r', rest).is_none() {
             each(String::from_utf8_lossy(rest));
         } else {
@@ -61,7 +61,7 @@ impl Lines {
                 *self = Self::default();
             }
             let text = &text[rewritten.map_or(0, |at| at + 1)..];
-            let room = LONGEST.saturating_sub(self.line.len()).min(text.len());
+            let room = MAX_LINE.saturating_sub(self.line.len()).min(text.len());
             self.line.extend_from_slice(&text[..room]);
             self.cut += text.len() - room;
         }

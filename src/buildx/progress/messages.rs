@@ -32,7 +32,7 @@ pub(crate) struct Decoder {
 
 const USUAL: usize = 64 * 1024;
 /// What is longer is cut. BuildKit sends logs in pieces of some kilobytes, a few in one message.
-const LONGEST: usize = 6 * 1024 * 1024;
+const MAX_MESSAGE: usize = 6 * 1024 * 1024;
 
 impl Decoder {
     pub(crate) fn push(&mut self, mut piece: &[u8], each: &mut impl FnMut(Message<'_>)) {
@@ -68,14 +68,16 @@ impl Decoder {
         if self.is_object {
             self.nesting.read(text);
         }
-        let room = LONGEST.saturating_sub(self.pending.len()).min(text.len());
+        let room = MAX_MESSAGE
+            .saturating_sub(self.pending.len())
+            .min(text.len());
         self.pending.extend_from_slice(&text[..room]);
         self.cut += text.len() - room;
     }
 
     fn end_line(&mut self, each: &mut impl FnMut(Message<'_>)) {
         if self.is_object && self.nesting.depth > 0 {
-            if self.pending.len() < LONGEST {
+            if self.pending.len() < MAX_MESSAGE {
                 self.pending.push(b'\n');
             } else {
                 self.cut += 1;
@@ -259,20 +261,23 @@ mod tests {
 
     #[test]
     fn long_lines_and_objects_are_cut() {
-        let long = "x".repeat(3 * LONGEST);
+        let long = "x".repeat(3 * MAX_MESSAGE);
         let (seen, most) = lengths(format!("a\n{long}\nb").as_bytes());
-        assert_eq!(seen, [1, LONGEST, 1]);
-        assert!(most <= 2 * LONGEST, "{most}");
+        assert_eq!(seen, [1, MAX_MESSAGE, 1]);
+        assert!(most <= 2 * MAX_MESSAGE, "{most}");
         let notice = "(a message of 18874395 bytes is too long to be shown)".len();
         for object in [
             format!("{{\"logs\":[{{\"x\":\"{long}\"}}]}}\nb"),
-            format!("{{\n\"logs\":[ {}\n]}}\nb", " 1,\n".repeat(3 * LONGEST / 4)),
-            format!("{{\n\"logs\":[ {}", " 1,\n".repeat(3 * LONGEST / 4)),
+            format!(
+                "{{\n\"logs\":[ {}\n]}}\nb",
+                " 1,\n".repeat(3 * MAX_MESSAGE / 4)
+            ),
+            format!("{{\n\"logs\":[ {}", " 1,\n".repeat(3 * MAX_MESSAGE / 4)),
         ] {
             let (seen, most) = lengths(object.as_bytes());
             let last = object.ends_with('b').then_some(1);
             assert_eq!(seen, [notice].into_iter().chain(last).collect::<Vec<_>>());
-            assert!(most <= 2 * LONGEST, "{most}");
+            assert!(most <= 2 * MAX_MESSAGE, "{most}");
         }
     }
 }

@@ -33,11 +33,11 @@ pub(crate) struct LogRenderer {
 }
 
 /// Others may speak after this time, even if the step on stage has not ended.
-const PATIENCE: TimeDelta = TimeDelta::seconds(5);
+const MAX_HOLD: TimeDelta = TimeDelta::seconds(5);
 /// Or when they have this much to say.
-const MOST_WAITING: usize = 256 * 1024;
+const MAX_WAITING: usize = 256 * 1024;
 /// BuildKit can begin a step again after its end; of the last ones that is remembered.
-const MOST_TOLD: usize = 1000;
+const MAX_REMEMBERED: usize = 1000;
 const SHORT_TITLE: usize = 48;
 /// Between two drawings of the last line of a terminal.
 const REFRESH: TimeDelta = TimeDelta::milliseconds(100);
@@ -90,7 +90,7 @@ impl LogRenderer {
         if !step.waiting.is_empty() {
             self.wait(digest, now);
         }
-        if self.waiting_bytes > MOST_WAITING {
+        if self.waiting_bytes > MAX_WAITING {
             self.make_room();
         }
     }
@@ -109,7 +109,7 @@ impl LogRenderer {
     /// Lets those who have waited long enough speak.
     pub(crate) fn turn(&mut self, now: Option<DateTime<Utc>>) {
         let waited = self.waiting_since.zip(now).map(|(since, now)| now - since);
-        if waited.is_some_and(|waited| waited >= PATIENCE) {
+        if waited.is_some_and(|waited| waited >= MAX_HOLD) {
             self.make_room();
         }
         self.refresh(now, TimeDelta::zero());
@@ -232,7 +232,7 @@ impl LogRenderer {
         }
         step.forget();
         self.told.push_back(digest.to_owned());
-        if self.told.len() > MOST_TOLD {
+        if self.told.len() > MAX_REMEMBERED {
             let oldest = self.told.pop_front();
             oldest.and_then(|oldest| self.steps.remove(&oldest));
         }

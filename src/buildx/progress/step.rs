@@ -35,13 +35,13 @@ pub(crate) struct Step {
     pushing: Option<(DateTime<Utc>, TimeDelta)>,
 }
 
-const LONGEST_TITLE: usize = 120;
-const LONGEST_NAME: usize = 4 * LONGEST_TITLE;
-const LONGEST_ACTIVITY: usize = 160;
-const TAIL: usize = 20;
-const LONGEST_TAIL_LINE: usize = 500;
+const MAX_TITLE: usize = 120;
+const MAX_NAME: usize = 4 * MAX_TITLE;
+const MAX_ACTIVITY: usize = 160;
+const TAIL_LINES: usize = 20;
+const MAX_TAIL_LINE: usize = 500;
 /// A step moves a few dozen things; whoever moves thousands is counted as far as that.
-const MOST_MOVED: usize = 1000;
+const MAX_TRANSFERS: usize = 1000;
 
 impl Step {
     /// Takes what the engine says of the step now.
@@ -68,9 +68,9 @@ impl Step {
 
     pub(crate) fn act(&mut self, activity: &Activity<'_>) {
         let is_known = self.moved.contains_key(&*activity.id);
-        if is_known || self.moved.len() < MOST_MOVED {
+        if is_known || self.moved.len() < MAX_TRANSFERS {
             self.moved.insert(
-                clipped(&activity.id, LONGEST_ACTIVITY).into_owned(),
+                clipped(&activity.id, MAX_ACTIVITY).into_owned(),
                 activity.current,
             );
         }
@@ -78,7 +78,7 @@ impl Step {
             let end = activity.completed.or(activity.timestamp).unwrap_or(began);
             self.pushing = Some((began, end - began));
         }
-        let name = clipped(activity.id.trim_end_matches(':'), LONGEST_ACTIVITY);
+        let name = clipped(activity.id.trim_end_matches(':'), MAX_ACTIVITY);
         self.activity = match activity.current {
             _ if activity.completed.is_some() => String::new(),
             0 => name.into_owned(),
@@ -88,12 +88,12 @@ impl Step {
 
     /// Keeps the last of its lines, should it fail.
     pub(crate) fn remember(&mut self, lines: &[Cow<'_, str>]) {
-        for line in &lines[lines.len().saturating_sub(TAIL)..] {
-            if self.tail.len() == TAIL {
+        for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
+            if self.tail.len() == TAIL_LINES {
                 self.tail.pop_front();
             }
             self.tail
-                .push_back(clipped(line, LONGEST_TAIL_LINE).into_owned());
+                .push_back(clipped(line, MAX_TAIL_LINE).into_owned());
         }
     }
 
@@ -214,7 +214,7 @@ impl Step {
 fn title(name: &str) -> String {
     let first = name.lines().next().unwrap_or_default();
     let mut short = String::new();
-    for (number, part) in clipped(first, LONGEST_NAME).split("@sha256:").enumerate() {
+    for (number, part) in clipped(first, MAX_NAME).split("@sha256:").enumerate() {
         let digits = part.bytes().take_while(u8::is_ascii_hexdigit).count();
         match (number, digits) {
             (0, _) => short.push_str(part),
@@ -222,7 +222,7 @@ fn title(name: &str) -> String {
             _ => short += &format!("@sha256:{part}"),
         }
     }
-    match short.char_indices().nth(LONGEST_TITLE) {
+    match short.char_indices().nth(MAX_TITLE) {
         Some((at, _)) => format!("{}…", &short[..at]),
         None if first.len() < name.len() => format!("{short}…"),
         None => short,

@@ -27,15 +27,15 @@ pub(crate) struct Warning {
     pub(crate) line: Option<u32>,
 }
 
-const SHOWN: usize = 10;
-const KEPT: usize = 200;
-const LONGEST: usize = 1000;
+const MAX_SHOWN: usize = 10;
+const MAX_WARNINGS: usize = 200;
+const MAX_TEXT: usize = 1000;
 
 impl Warnings {
     pub(crate) fn add(&mut self, warning: &status::Warning<'_>) {
         let decoded = |text: &str| {
             let bytes = STANDARD.decode(text).unwrap_or_default();
-            clipped(&String::from_utf8_lossy(&bytes), LONGEST).into_owned()
+            clipped(&String::from_utf8_lossy(&bytes), MAX_TEXT).into_owned()
         };
         let line = warning.range.first().map(|range| range.start.line);
         let text = decoded(&warning.short);
@@ -50,7 +50,7 @@ impl Warnings {
                 .first()
                 .map(|text| decoded(text))
                 .unwrap_or_default(),
-            url: clipped(&warning.url, LONGEST).into_owned(),
+            url: clipped(&warning.url, MAX_TEXT).into_owned(),
             file: warning
                 .source
                 .as_ref()
@@ -60,7 +60,7 @@ impl Warnings {
         if warning.text.is_empty() || self.list.contains(&warning) {
             return;
         }
-        if self.list.len() < KEPT {
+        if self.list.len() < MAX_WARNINGS {
             self.list.push(warning);
         } else {
             self.beyond += 1;
@@ -69,7 +69,7 @@ impl Warnings {
 
     /// Those worth an annotation.
     pub(crate) fn shown(&self) -> &[Warning] {
-        &self.list[..self.list.len().min(SHOWN)]
+        &self.list[..self.list.len().min(MAX_SHOWN)]
     }
 
     /// How many more there are.

@@ -7,8 +7,8 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::{Map, Value};
 
 /// GitHub has no name, ref or description that is longer; what is counts as unknown.
-const LONGEST: usize = 4096;
-const DEEPEST: usize = 128;
+const MAX_TEXT: usize = 4096;
+const MAX_DEPTH: usize = 128;
 
 /// Reads the fields at `pointers`, each a path of keys with slashes between; a field that is missing, or is
 /// no scalar, is not there.
@@ -75,7 +75,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 
     fn visit_str<E: Error>(self, text: &str) -> Result<Value, E> {
-        let is_wanted = self.is_field() && text.len() <= LONGEST;
+        let is_wanted = self.is_field() && text.len() <= MAX_TEXT;
         Ok(if is_wanted {
             Value::from(text)
         } else {
@@ -139,7 +139,7 @@ impl<R: Read> Read for Shallow<R> {
         let length = self.reader.read(buffer)?;
         for byte in &buffer[..length] {
             self.see(*byte);
-            if self.depth > DEEPEST {
+            if self.depth > MAX_DEPTH {
                 return Err(io::Error::other("it is nested too deeply"));
             }
         }
@@ -165,7 +165,7 @@ mod tests {
         check(text, &json!({"a": {"b": "é", "d": null, "c": []}, "n": 7}));
         check("[1]", &json!([]));
         check(r#"{"a":null,"n":-1.5}"#, &json!({"a": null, "n": -1.5}));
-        let long = "x".repeat(LONGEST + 1);
+        let long = "x".repeat(MAX_TEXT + 1);
         check(
             &format!(r#"{{"a":{{"b":"{long}"}}}}"#),
             &json!({"a": {"b": null}}),

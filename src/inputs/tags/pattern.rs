@@ -4,7 +4,7 @@ mod javascript;
 mod set;
 
 #[cfg(test)]
-mod proofs;
+mod properties;
 
 use std::ops::Range;
 
@@ -34,11 +34,11 @@ enum Reach {
 const MAX_LENGTH: usize = 1000;
 /// How often the engine may go back to try another way: a hundred times what an expression takes that
 /// anybody means to write.
-const MOST_STEPS_BACK: usize = 20_000;
+const MAX_BACKTRACKS: usize = 20_000;
 /// Bytes of a text on which the engine may go back: each step back can read all of it.
-const LONGEST_TEXT: usize = 2000;
+const MAX_TEXT: usize = 2000;
 /// Bytes of the compiled expression.
-const LARGEST: usize = 1 << 20;
+const MAX_COMPILED: usize = 1 << 20;
 
 /// The texts of the groups, the whole match first.
 pub(crate) type Groups<'v> = Vec<Option<&'v str>>;
@@ -108,8 +108,8 @@ impl Pattern {
         };
         let translated = javascript::translate(expression, flags).map_err(wrong)?;
         let regex = RegexBuilder::new(&translated.text)
-            .backtrack_limit(MOST_STEPS_BACK)
-            .delegate_size_limit(LARGEST)
+            .backtrack_limit(MAX_BACKTRACKS)
+            .delegate_size_limit(MAX_COMPILED)
             .build();
         let regex = regex.map_err(|error| {
             let because = format!("the regular expression `{text}` cannot be used: {error}");
@@ -135,9 +135,9 @@ impl Pattern {
 
     /// What the groups caught, the whole match first; nothing when there is no match.
     pub(crate) fn captures<'v>(&self, value: &'v str) -> Result<Option<Groups<'v>>, InputError> {
-        if self.goes_back && value.len() > LONGEST_TEXT {
+        if self.goes_back && value.len() > MAX_TEXT {
             let because = format!(
-                "`{}` is matched against {} bytes, and an expression with look-around, back-references, `\\b` or the flag `m` takes {LONGEST_TEXT}",
+                "`{}` is matched against {} bytes, and an expression with look-around, back-references, `\\b` or the flag `m` takes {MAX_TEXT}",
                 self.text,
                 value.len()
             );
@@ -183,7 +183,7 @@ impl Pattern {
     fn stopped(&self, value: &str, error: &Error) -> InputError {
         let why = match error {
             Error::RuntimeError(RuntimeError::BacktrackLimitExceeded) => {
-                format!("it takes more than {MOST_STEPS_BACK} steps back")
+                format!("it takes more than {MAX_BACKTRACKS} steps back")
             }
             other => other.to_string(),
         };
@@ -323,7 +323,7 @@ mod tests {
         for pattern in ["^(a|aa)+\\1$", "^(?:a|aa)+(?<!b)$", "^(?:a|a)+(?!a)\\b$"] {
             let stopped = ends(pattern, &text).map_err(|error| error.because);
             let expected = format!(
-                "`{pattern}` cannot be matched against `{text}`: it takes more than {MOST_STEPS_BACK} steps back"
+                "`{pattern}` cannot be matched against `{text}`: it takes more than {MAX_BACKTRACKS} steps back"
             );
             assert_eq!(stopped, Err(expected));
         }
@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn a_text_that_each_step_back_may_read_is_short() {
-        let long = "a".repeat(LONGEST_TEXT + 1);
+        let long = "a".repeat(MAX_TEXT + 1);
         assert!(Pattern::parse("a(?=b)").unwrap().captures(&long).is_err());
         assert_eq!(Pattern::parse("ab").unwrap().captures(&long), Ok(None));
     }

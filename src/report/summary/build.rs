@@ -11,9 +11,9 @@ use crate::console::units::{size, spoken};
 use crate::report::markdown::{code, escape, link};
 
 /// Steps in the chart, and in the table.
-const CHARTED: usize = 24;
-const LISTED: usize = 10;
-const LONGEST_TITLE: usize = 60;
+const MAX_CHARTED: usize = 24;
+const MAX_LISTED: usize = 10;
+const MAX_TITLE: usize = 60;
 
 /// One line on the whole build, a chart, and the longest steps; nothing when there was no build.
 pub(super) fn timeline(record: &Record) -> String {
@@ -25,7 +25,7 @@ pub(super) fn timeline(record: &Record) -> String {
     if timeline.total >= TimeDelta::seconds(1) && timeline.spans.len() > 1 {
         text += &chart(timeline);
     }
-    let mut by_duration = longest(timeline, LISTED);
+    let mut by_duration = longest(timeline, MAX_LISTED);
     by_duration.sort_by_key(|span| -span.duration);
     let rows = by_duration
         .iter()
@@ -91,7 +91,9 @@ fn chart(timeline: &Timeline) -> String {
     let mut text = format!("```mermaid\ngantt\n  dateFormat HH:mm:ss.SSS\n  axisFormat {axis}\n");
     let is_visible =
         |span: &&Span| span.duration * 200 >= timeline.total || span.end == End::Failed;
-    let spans = longest(timeline, CHARTED).into_iter().filter(is_visible);
+    let spans = longest(timeline, MAX_CHARTED)
+        .into_iter()
+        .filter(is_visible);
     for (number, span) in spans.enumerate() {
         let state = match span.end {
             End::Done => "active",
@@ -114,7 +116,7 @@ fn chart_text(title: &str) -> String {
         ':' => '∶',
         _ => ' ',
     };
-    let text: String = title.chars().take(LONGEST_TITLE).map(shown).collect();
+    let text: String = title.chars().take(MAX_TITLE).map(shown).collect();
     text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -1,13 +1,13 @@
 //! Secrets of a build by the real engine, looked for in everything that is pushed.
 
-mod proofs {
+mod properties {
     use std::fs;
 
     use memchr::memmem;
     use serde_json::Value;
 
     use super::super::world::{Crane, DebianRegistry, publication};
-    use crate::proofs::encodings;
+    use crate::properties::encodings;
     use crate::support::{TOKEN, process};
     use testkit::proof::Proof;
     use testkit::runner;

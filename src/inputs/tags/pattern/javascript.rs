@@ -32,7 +32,7 @@ pub(crate) struct Translated {
 }
 
 /// Bytes of an expression that is rewritten.
-const LARGEST: usize = 64 << 10;
+const MAX_EXPRESSION: usize = 64 << 10;
 
 pub(crate) fn translate(expression: &str, flags: Flags) -> Result<Translated, Wrong> {
     let text: Vec<char> = expression.chars().collect();
@@ -156,7 +156,7 @@ impl Translator {
             let first = text.replace("<e", &format!("<e{}_e", self.guards));
             format!("(?:{first}){{{min}}}{more}")
         };
-        if text.len() > LARGEST {
+        if text.len() > MAX_EXPRESSION {
             return Err(unsupported("so many repetitions inside each other"));
         }
         Ok(Piece {

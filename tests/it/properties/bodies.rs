@@ -19,7 +19,7 @@ const ENDPOINTS: &[Endpoint] = &[
     Endpoint::TagPut,
     Endpoint::Api,
 ];
-const MOST_MEMORY: u64 = 32 * 1024;
+const MAX_MEMORY: u64 = 32 * 1024;
 
 /// Head, as often as it takes the same, tail.
 fn body(fault: &Value) -> Option<String> {
@@ -57,7 +57,7 @@ fn publish(endpoint: Endpoint, status: u16, body: &str) -> (Run, u64, Duration) 
 /// Ended in time, in little memory, with a report.
 fn is_orderly(run: &Run, peak: u64, time: Duration) -> Result<(), String> {
     let panicked = run.stderr.contains("panicked") || run.outputs.is_empty();
-    if panicked || !(1..MOST_MEMORY).contains(&peak) || time > Duration::from_secs(60) {
+    if panicked || !(1..MAX_MEMORY).contains(&peak) || time > Duration::from_secs(60) {
         return Err(format!("{peak} KiB, {time:?}: {}", run.stderr));
     }
     Ok(())

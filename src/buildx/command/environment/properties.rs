@@ -11,7 +11,7 @@ use proptest::test_runner::TestCaseError;
 use tokio::runtime::Runtime;
 
 use crate::buildx::command::environment::*;
-use crate::buildx::command::proofs::request;
+use crate::buildx::command::properties::request;
 use crate::child;
 use testkit::{proof, proof::Proof};
 
