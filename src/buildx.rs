@@ -157,10 +157,10 @@ impl Engine {
                 answer::check(&ended.answer, &request.dockerfile(), console)?;
                 Ok(None)
             }
-            (Some(failure), _) if builder::fault::is_unknown(&failure.cause) => {
+            (Some(failure), _) if builder::failure::is_unknown(&failure.cause) => {
                 Err(builder.unknown().because(failure.cause).into())
             }
-            (Some(failure), _) if builder::fault::is_the_builders(&failure.cause) => {
+            (Some(failure), _) if builder::failure::is_of_builder(&failure.cause) => {
                 let is_log_shown = builder.show_log(console).await;
                 Err(builder.lost(&failure.cause, is_log_shown).into())
             }

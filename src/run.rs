@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::buildx::builder::{Builder, leftover};
+use crate::buildx::builder::{Builder, remove};
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
@@ -54,7 +54,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
         .count();
     // After the report: a runner kills a cancelled step, and removing a builder takes time.
     if let Some(builder) = builder {
-        remove(builder, vars, console, &mut stop).await;
+        remove_builder(builder, vars, console, &mut stop).await;
     }
     failed == 0
 }
@@ -85,7 +85,7 @@ async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
 /// The post step: removes what the run left.
 async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
     let removal = async {
-        leftover::remove_leftover(vars, console).await;
+        remove::remove_leftover(vars, console).await;
         Ok(())
     };
     if stop.unless(removal).await.is_ok() {
@@ -104,7 +104,7 @@ const REMOVAL: Duration = Duration::from_secs(3);
 
 /// Removes the builder, until the next signal comes. A person decides how long a stopped run may take, a runner does
 /// not wait.
-async fn remove(builder: Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
+async fn remove_builder(builder: Builder, vars: &Vars, console: Console, stop: &mut StopSignals) {
     let left = builder.if_left(vars);
     let is_short = stop.was_received && vars.in_actions();
     tokio::select! {

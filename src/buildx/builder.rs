@@ -1,15 +1,11 @@
 //! The builder of a run: found or made, booted, and removed if it was made.
 
-mod arguments;
-mod authority;
-pub(crate) mod choice;
-mod creation;
+pub(crate) mod choose;
+mod config;
+mod create;
 mod emulation;
-pub(crate) mod fault;
-mod files;
-mod inspection;
-pub(crate) mod leftover;
-mod run_name;
+pub(crate) mod failure;
+pub(crate) mod remove;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -19,12 +15,11 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::time::timeout;
 
-use crate::buildx::builder::choice::{BuilderChoice, Chosen, Needs};
-use crate::buildx::builder::creation::{Creation, CreationState};
-use crate::buildx::builder::inspection::Inspection;
+use crate::buildx::builder::choose::{BuilderChoice, Chosen, Needs};
+use crate::buildx::builder::create::{Creation, CreationState};
+use crate::buildx::builder::emulation::Inspection;
 use crate::buildx::command::environment;
 use crate::buildx::docker_config::PrivateConfig;
-use crate::buildx::hints::offer;
 use crate::child;
 use crate::console::Console;
 use crate::credentials::Credentials;
@@ -57,8 +52,6 @@ const CONTAINER_PREFIX: &str = "buildx_buildkit_";
 const BOOT: Duration = Duration::from_secs(300);
 const ANSWER: Duration = Duration::from_secs(60);
 const LOG_LINES: u32 = 50;
-/// How many builders are read for their names.
-const MAX_BUILDERS: usize = 1000;
 
 impl Builder {
     /// Chooses. Nothing is made yet.
@@ -79,15 +72,15 @@ impl Builder {
             Some(api) if matters => store(api).await,
             _ => Store::Unknown,
         };
-        let (name, creation) = match choice::choose(&plan.builder, chosen, store, &needs) {
+        let (name, creation) = match choose::choose(&plan.builder, chosen, store, &needs) {
             BuilderChoice::Current => (None, None),
             BuilderChoice::Named(name) => (Some(name), None),
             BuilderChoice::Made { recipe, reason } => {
                 let recipe =
-                    authority::told(recipe, trust, &registries, &config, vars.workspace())?;
+                    config::trusting(recipe, trust, &registries, &config, vars.workspace())?;
                 let state = CreationState::NotCreated;
                 let creation = Creation::new(recipe, reason, state, vars);
-                (Some(run_name::new(vars)), Some(creation))
+                (Some(create::new_name(vars)), Some(creation))
             }
         };
         Ok(Self::new(buildx.to_owned(), name, creation, config, vars))
@@ -162,13 +155,13 @@ impl Builder {
                 Err(error) if error.downcast_ref::<Problem>().is_some() => return Err(error),
                 Err(error) => {
                     let is_log_shown = self.show_log(console).await;
-                    return Err(error.context(self.unmade(is_log_shown)));
+                    return Err(error.context(self.not_created(is_log_shown)));
                 }
             }
         } else if platforms.is_empty() || self.is_native(platforms).await {
             return Ok(());
         } else {
-            let said = self.ask(&arguments::inspect(self.name()), ANSWER).await;
+            let said = self.ask(&create::inspect(self.name()), ANSWER).await;
             Inspection::parse(&said.with_context(|| self.unknown())?)
         };
         self.emulate(&inspection, platforms, console).await;
@@ -189,11 +182,11 @@ impl Builder {
         creation.remember(&name)?;
         creation.state = CreationState::Recorded;
         let recipe = creation.recipe.clone();
-        files::write(&recipe, self.config.folder(), &self.workspace)?;
-        for arguments in arguments::create(&recipe, &name, self.config.folder()) {
+        config::write(&recipe, self.config.folder(), &self.workspace)?;
+        for arguments in create::create(&recipe, &name, self.config.folder()) {
             self.ask(&arguments, ANSWER).await?;
         }
-        let booted = self.ask(&arguments::boot(&name), BOOT).await;
+        let booted = self.ask(&create::boot(&name), BOOT).await;
         Ok(Inspection::parse(&booted?))
     }
 
@@ -254,79 +247,6 @@ impl Builder {
         is_shown
     }
 
-    fn unmade(&self, is_log_shown: bool) -> Problem {
-        let name = self.name().unwrap_or_default();
-        let log = if is_log_shown {
-            "; the builder's log above says more"
-        } else {
-            ""
-        };
-        Problem::new(
-            format!("cannot make the builder `{name}`"),
-            format!(
-                "check the inputs `driver`, `driver-opts`, `endpoint`, `append` and `buildkitd-config`{log}"
-            ),
-        )
-    }
-
-    /// The names of the builders that buildx keeps, and the engine's own.
-    fn known(&self) -> Vec<String> {
-        let mut environment = self.environment.iter();
-        let folder = environment.find(|(name, _)| name == "BUILDX_CONFIG");
-        let folder = folder.map(|(_, folder)| Path::new(folder).join("instances"));
-        let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
-        let entries = entries.into_iter().flatten().take(MAX_BUILDERS);
-        let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
-        let mut names: Vec<String> = names.chain(["default".to_owned()]).collect();
-        names.sort_unstable();
-        names
-    }
-
-    pub(crate) fn unknown(&self) -> Problem {
-        let name = self.name().unwrap_or("default");
-        Problem::new(
-            format!("cannot use the builder `{name}`"),
-            format!(
-                "describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: {}",
-                offer(name, &self.known())
-            ),
-        )
-    }
-
-    /// The builder died; `cause` is what buildx noticed of it.
-    pub(crate) fn lost(&self, cause: &str, is_log_shown: bool) -> Problem {
-        let what = match &self.name {
-            Some(name) => format!("the builder `{name}` went away during the build"),
-            None => "the engine went away during the build".to_owned(),
-        };
-        let log = if is_log_shown {
-            ", and read the builder's log above"
-        } else {
-            ""
-        };
-        let fix = format!(
-            "run the job again; if it happens again, check that the machine has enough memory and disk space{log}"
-        );
-        Problem::new(what, fix).because(cause)
-    }
-
-    /// What to say when there is no time to remove it.
-    pub(crate) fn if_left(&self, vars: &Vars) -> String {
-        let name = self.name().unwrap_or("default");
-        let creation = self.creation.as_ref();
-        let fix = if vars.get("GITHUB_STATE").is_some() {
-            "the post step removes it".to_owned()
-        } else if creation.is_some_and(|creation| creation.recipe.uses_engine()) {
-            let node = format!("{CONTAINER_PREFIX}{name}0");
-            format!(
-                "remove it with `docker rm --force --volumes {node}` and `docker volume rm {node}_state`"
-            )
-        } else {
-            "remove what is left of it where it ran".to_owned()
-        };
-        format!("the builder `{name}` is not removed yet: {fix}")
-    }
-
     /// Removes it if it was made for this run.
     pub(crate) async fn remove(mut self, console: Console) {
         let (Some(name), Some(creation)) = (self.name.clone(), self.creation.take()) else {
@@ -347,11 +267,11 @@ impl Builder {
             return Ok(());
         }
         if creation.state == CreationState::LeftBehind {
-            for arguments in arguments::create(&creation.recipe, name, self.config.folder()) {
+            for arguments in create::create(&creation.recipe, name, self.config.folder()) {
                 self.ask(&arguments, ANSWER).await?;
             }
         }
-        let removed = self.ask(&arguments::remove(name), ANSWER).await;
+        let removed = self.ask(&create::remove(name), ANSWER).await;
         match &self.api {
             // buildx leaves the volume when the container is gone, and it may not know the builder yet.
             Some(api) if creation.recipe.uses_engine() => {

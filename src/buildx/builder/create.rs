@@ -1,9 +1,115 @@
-//! The argument vectors that make, boot and remove a builder, as values.
+//! A builder that is created for a run: its name, its state, and the argument vectors that create, boot and remove it.
 
+use std::fs::OpenOptions;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use sha2::{Digest as _, Sha256};
 
 use crate::inputs::builder::node::Node;
 use crate::inputs::builder::{Driver, Recipe};
+use crate::vars::Vars;
+
+/// A builder that is ours to make and to remove.
+#[derive(Debug)]
+pub(crate) struct Creation {
+    pub(crate) recipe: Recipe,
+    /// Why one is made although nobody asked for it.
+    pub(crate) reason: Option<String>,
+    /// How far it got.
+    pub(crate) state: CreationState,
+    /// The runner's file for what the post step must know.
+    state_file: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum CreationState {
+    /// Nothing is there yet.
+    NotCreated,
+    /// Its record is in our folder, and there may be more.
+    Recorded,
+    /// There may be something, but its record is not in our folder.
+    LeftBehind,
+}
+
+impl Creation {
+    pub(crate) fn new(
+        recipe: Recipe,
+        reason: Option<String>,
+        state: CreationState,
+        vars: &Vars,
+    ) -> Self {
+        Self {
+            recipe,
+            reason,
+            state,
+            state_file: vars.path("GITHUB_STATE").map(Path::to_owned),
+        }
+    }
+
+    pub(crate) fn remember(&self, name: &str) -> anyhow::Result<()> {
+        let Some(file) = &self.state_file else {
+            return Ok(());
+        };
+        write_state(file, Some(name)).context("could not write to `GITHUB_STATE`")
+    }
+
+    /// Without it the post step looks once more, and finds nothing.
+    pub(crate) fn forget(&self) {
+        let file = self.state_file.as_ref();
+        drop(file.map(|file| write_state(file, None)));
+    }
+}
+
+const STATE: &str = "builder";
+
+/// Hands the name of a builder to the post step, or says that there is none any more; a later line replaces an earlier one.
+///
+/// The post step finds what is appended to the file `GITHUB_STATE` as `STATE_<name>`
+/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#sending-values-to-the-pre-and-post-actions>).
+fn write_state(state_file: &Path, name: Option<&str>) -> std::io::Result<()> {
+    let mut file = OpenOptions::new()
+        .append(true)
+        .create(true)
+        .open(state_file)?;
+    writeln!(file, "{STATE}={}", name.unwrap_or_default())
+}
+
+pub(super) const PREFIX: &str = "ghcr-publish-";
+
+/// A name that no other builder has.
+pub(super) fn new_name(vars: &Vars) -> String {
+    let own: String = std::iter::repeat_with(fastrand::lowercase)
+        .take(6)
+        .collect();
+    let step = step_prefix(vars).unwrap_or_else(|| format!("{PREFIX}local-"));
+    format!("{step}{own}")
+}
+
+/// What the names of all builders of this step begin with, and of no other step on the machine: a run has
+/// several jobs, a matrix gives them one name, but a runner has one job at a time. act calls every run 1, and
+/// has a workspace for each. Two steps of a job can run at the same time, and `GITHUB_ACTION` tells them apart; the
+/// post step has that of its step. Nothing outside of a job.
+pub(crate) fn step_prefix(vars: &Vars) -> Option<String> {
+    let run = vars.get("GITHUB_RUN_ID")?;
+    if !run.bytes().all(|b| b.is_ascii_digit()) {
+        return None;
+    }
+    let facts = [
+        "GITHUB_REPOSITORY",
+        "GITHUB_WORKFLOW",
+        "GITHUB_JOB",
+        "GITHUB_ACTION",
+        "GITHUB_RUN_ATTEMPT",
+        "RUNNER_NAME",
+        "GITHUB_WORKSPACE",
+    ];
+    let facts = facts.map(|name| vars.get(name).unwrap_or_default());
+    let hash = Sha256::digest(facts.join("\n"));
+    let step: String = hash[..3].iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("{PREFIX}{run}-{step}-"))
+}
 
 /// `buildx create`, once a node: the first makes the builder `name`, the others join it. `files` is the
 /// folder with what [`files`] listed.
@@ -218,5 +324,27 @@ mod tests {
                 --platform=linux/arm64
                 --buildkitd-config=/run/x/buildkitd.toml"#]],
         );
+    }
+
+    #[test]
+    fn builders_of_one_job_are_told_from_those_of_another() {
+        let job = |runner| Vars::of(&[("GITHUB_RUN_ID", "42"), ("RUNNER_NAME", runner)]);
+        let (one, other) = (job("a"), job("b"));
+        let prefix = step_prefix(&one).unwrap();
+        assert!(prefix.starts_with("ghcr-publish-42-"), "{prefix}");
+        assert_ne!(Some(&prefix), step_prefix(&other).as_ref());
+        let names = [new_name(&one), new_name(&one)];
+        assert!(names.iter().all(|name| name.starts_with(&prefix)));
+        assert_ne!(names[0], names[1]);
+        assert_eq!(step_prefix(&Vars::of(&[])), None);
+        assert!(new_name(&Vars::of(&[])).starts_with("ghcr-publish-local-"));
+    }
+
+    #[test]
+    fn builders_of_two_steps_of_one_job_are_told_apart() {
+        let step = |id| Vars::of(&[("GITHUB_RUN_ID", "42"), ("GITHUB_ACTION", id)]);
+        let prefix = step_prefix(&step("__acme_publish")).unwrap();
+        assert!(new_name(&step("__acme_publish")).starts_with(&prefix));
+        assert!(!new_name(&step("__acme_publish_2")).starts_with(&prefix));
     }
 }

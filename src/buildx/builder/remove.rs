@@ -1,14 +1,7 @@
-//! What the post step does: it removes the builder of a run that could not do so itself.
-//!
-//! `GITHUB_STATE` hands the name over: what is appended to that file the post step finds as `STATE_<name>`
-//! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#sending-values-to-the-pre-and-post-actions>).
+//! The post step: removes the builder of a run that was stopped before it removed it.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
-use std::path::Path;
-
-use crate::buildx::builder::run_name::PREFIX;
-use crate::buildx::builder::{Builder, CONTAINER_PREFIX, run_name};
+use crate::buildx::builder::create::PREFIX;
+use crate::buildx::builder::{Builder, CONTAINER_PREFIX, create};
 use crate::buildx::docker_config::PrivateConfig;
 use crate::console::Console;
 use crate::context::server::Server;
@@ -19,18 +12,6 @@ use crate::inputs::Inputs;
 use crate::inputs::builder::{BuilderInputs, Recipe};
 use crate::private_directory::remove_leftovers;
 use crate::vars::Vars;
-
-const STATE: &str = "builder";
-
-/// Lets the post step know of a builder, or that there is none any more. A later line replaces an
-/// earlier one.
-pub(crate) fn remember(state_file: &Path, name: Option<&str>) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(state_file)?;
-    writeln!(file, "{STATE}={}", name.unwrap_or_default())
-}
 
 /// Removes what the run left, if it left anything. Repeating it does no harm, and no failure of it fails
 /// the job.
@@ -49,7 +30,7 @@ pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
     }
     // A run that was killed may not have handed its state over, and act hands none to containers. When the
     // engine does not answer, there is nothing to say: nobody knows of anything left.
-    if let (Some(api), Some(step)) = (EngineApi::find(vars), run_name::of_step(vars)) {
+    if let (Some(api), Some(step)) = (EngineApi::find(vars), create::step_prefix(vars)) {
         drop(api.remove(&format!("{CONTAINER_PREFIX}{step}")).await);
     }
 }
