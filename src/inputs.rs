@@ -1,37 +1,33 @@
 //! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
 
-pub(crate) mod annotation_levels;
 mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
-pub(crate) mod cache_keys;
 pub(crate) mod candidate;
 pub(crate) mod destination;
 pub(crate) mod exporters;
 pub(crate) mod labels;
 pub(crate) mod list;
-pub(crate) mod names;
 mod platforms;
-mod raw;
+pub(crate) mod raw;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod tags;
-pub(crate) mod with;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Problem;
-use crate::inputs::annotation_levels::Levels;
 use crate::inputs::build::BuildInputs;
 use crate::inputs::builder::BuilderInputs;
-use crate::inputs::cache_keys::CacheKey;
+use crate::inputs::cache::CacheKey;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::destination::DestinationInputs;
 use crate::inputs::labels::LabelLine;
+use crate::inputs::labels::Levels;
 use crate::inputs::raw::RawInputs;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::source::Source;
@@ -165,7 +161,7 @@ impl Inputs {
             flavor,
             labels,
             annotations,
-            annotation_levels: annotation_levels(&raw, vars)?,
+            annotation_levels: Levels::read(&raw, vars)?,
             short_sha_length: short_sha_length(vars)?,
             metadata_format: metadata_format(&raw),
             set_output_env: vars.is_true("DOCKER_METADATA_SET_OUTPUT_ENV"),
@@ -237,17 +233,6 @@ impl Inputs {
 fn token_of_environment(vars: &Vars) -> Option<(Secret, &'static str)> {
     let mut names = ["GITHUB_TOKEN", "GH_TOKEN"].into_iter();
     names.find_map(|name| Some((Secret::new(vars.get(name)?)?, name)))
-}
-
-fn annotation_levels(raw: &RawInputs, vars: &Vars) -> Result<Option<Levels>, Problem> {
-    const VARIABLE: &str = "DOCKER_METADATA_ANNOTATIONS_LEVELS";
-    let input = raw
-        .text("annotation-levels")
-        .map(|text| ("annotation-levels", text));
-    let levels = input.or_else(|| Some((VARIABLE, vars.get(VARIABLE)?)));
-    levels
-        .map(|(source, text)| Levels::parse(source, text))
-        .transpose()
 }
 
 fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {

@@ -33,6 +33,6 @@ mod vars;
 mod workspace;
 
 pub use inputs::Mode;
-pub use inputs::with::{merged, name_and_value};
+pub use inputs::raw::{merged, name_and_value};
 pub use run::{Request, run};
 pub use vars::Vars;

@@ -26,10 +26,10 @@ use crate::error::Problem;
 use crate::image::Tagged;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::inputs::annotation_levels::Levels;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::exporters::is_files;
+use crate::inputs::labels::Levels;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher};
 use crate::plan::decision::{Floating, PushDecision};
@@ -249,7 +249,7 @@ fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>
 fn primary_tag(tags: &[PlannedTag], context: &Context) -> Tag {
     let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
     fixed.map_or_else(
-        || tags::own_tag(context, usize::MAX),
+        || tags::fallback::own_tag(context, usize::MAX),
         |planned| planned.tag.clone(),
     )
 }

@@ -1,19 +1,16 @@
 //! The argument vector and the environment of the child, as values.
 
+mod arguments;
 mod csv;
 pub(crate) mod environment;
 
 #[cfg(test)]
 mod properties;
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use crate::inputs::build::Call;
-use crate::inputs::sandbox::Sandbox;
-use crate::inputs::spec::Spec;
+use crate::buildx::command::arguments::Arguments;
 use crate::plan::build::BuildRequest;
-use crate::plan::build::context_source::ContextSource;
 
 /// Files of ours that the child reads and writes.
 pub(crate) struct Files {
@@ -75,154 +72,7 @@ pub(crate) fn build_arguments(
             arguments.specs("output", output.as_slice());
         }
     }
-    arguments
-        .0
-        .extend(["--".to_owned(), context(&request.context)]);
-    arguments.0
-}
-
-/// A folder stays one, even when its name reads like an address.
-fn context(place: &ContextSource) -> String {
-    match place {
-        ContextSource::Folder(folder)
-            if folder.contains([':', '@']) && !folder.starts_with('/') =>
-        {
-            format!("./{folder}")
-        }
-        ContextSource::Folder(_) | ContextSource::Repository { .. } | ContextSource::Address(_) => {
-            place.to_string()
-        }
-    }
-}
-
-/// Arguments in the order in which they are added.
-struct Arguments(Vec<String>);
-
-impl Arguments {
-    fn new() -> Self {
-        Self(vec!["build".to_owned(), "--progress=rawjson".to_owned()])
-    }
-
-    fn flag(&mut self, name: &str, value: &str) {
-        self.0.push(format!("--{name}={value}"));
-    }
-
-    fn each<'a>(&mut self, name: &str, values: impl IntoIterator<Item = &'a String>) {
-        values.into_iter().for_each(|value| self.flag(name, value));
-    }
-
-    fn pairs(&mut self, name: &str, pairs: &[(String, String)]) {
-        for (key, value) in pairs {
-            self.flag(name, &format!("{key}={value}"));
-        }
-    }
-
-    fn specs(&mut self, name: &str, specs: &[Spec]) {
-        for spec in specs {
-            self.flag(name, &csv::spec(spec));
-        }
-    }
-
-    /// The answer comes as JSON on standard output.
-    fn call(&mut self, call: Call) {
-        let format = match call {
-            Call::Check => ",format=json",
-            Call::Outline | Call::Targets => "",
-        };
-        self.flag("call", &format!("{}{format}", call.as_str()));
-    }
-
-    /// What is made, what is recorded of it, and where it goes.
-    fn result(&mut self, request: &BuildRequest, metadata: &Path) {
-        self.flag("metadata-file", &metadata.display().to_string());
-        self.pairs("label", &request.labels);
-        self.each("annotation", &request.annotations);
-        self.specs("attest", &request.attestations);
-        self.specs("cache-to", &request.cache_to);
-    }
-
-    /// What is made under which name: a tag for each name, or the names in the image's output
-    /// (<https://github.com/moby/buildkit/blob/v0.25.0/README.md#imageregistry>).
-    fn image(&mut self, request: &BuildRequest, naming: Naming) {
-        if naming == Naming::Tag {
-            for name in &request.names {
-                self.flag("tag", &name.to_string());
-            }
-            return self.specs("output", &request.outputs);
-        }
-        let names = request.names.iter().map(|tagged| tagged.name.to_string());
-        let names: BTreeSet<String> = names.collect();
-        let names = names.into_iter().collect::<Vec<_>>().join(",");
-        for output in &request.outputs {
-            let output = match output.kind() {
-                "image" => output
-                    .clone()
-                    .with("name", &names)
-                    .with("push-by-digest", "true")
-                    .with("name-canonical", "true"),
-                _ => output.clone(),
-            };
-            self.specs("output", &[output]);
-        }
-    }
-
-    fn builder(&mut self, name: Option<&str>) {
-        if let Some(name) = name {
-            self.flag("builder", name);
-        }
-    }
-
-    fn sources(&mut self, request: &BuildRequest) {
-        // In a context that the engine fetches, it looks for the Dockerfile itself.
-        match (&request.context, &request.file) {
-            (ContextSource::Folder(_), _) => self.flag("file", &request.dockerfile()),
-            (_, Some(file)) => self.flag("file", file),
-            (_, None) => {}
-        }
-        for (name, place) in &request.contexts {
-            self.flag("build-context", &format!("{name}={}", context(place)));
-        }
-        self.specs("cache-from", &request.cache_from);
-    }
-
-    fn settings(&mut self, request: &BuildRequest) {
-        self.each("target", &request.target);
-        self.each("platform", &request.platforms);
-        self.pairs("build-arg", &request.build_args);
-        self.each("no-cache-filter", &request.no_cache_filters);
-        let switches = [("--no-cache", request.no_cache), ("--pull", request.pull)];
-        let on = switches.iter().filter(|(_, is_on)| *is_on);
-        self.0.extend(on.map(|(name, _)| (*name).to_owned()));
-    }
-
-    fn sandbox(&mut self, sandbox: &Sandbox) {
-        let Sandbox {
-            network,
-            add_hosts,
-            allow,
-            ssh,
-            shm_size,
-            ulimits,
-            cgroup_parent,
-        } = sandbox;
-        self.each("network", network);
-        for host in add_hosts {
-            // The one flag whose value buildx takes for a list.
-            self.flag("add-host", &csv::line(std::slice::from_ref(host)));
-        }
-        self.each("allow", allow);
-        self.each("ssh", ssh);
-        self.each("shm-size", shm_size);
-        self.each("ulimit", ulimits);
-        self.each("cgroup-parent", cgroup_parent);
-    }
-
-    fn secrets(&mut self, secrets: &[(String, PathBuf)]) {
-        for (id, file) in secrets {
-            let fields = [format!("id={id}"), format!("src={}", file.display())];
-            self.flag("secret", &csv::line(&fields));
-        }
-    }
+    arguments.ending_with(&request.context)
 }
 
 #[cfg(test)]

@@ -2,8 +2,8 @@
 
 use crate::error::{InputError, Problem};
 use crate::image::platform;
+use crate::inputs::cache::CacheKey;
 use crate::inputs::cache::CacheKind;
-use crate::inputs::cache_keys::CacheKey;
 use crate::inputs::list::Entry;
 use crate::inputs::platforms;
 use crate::inputs::raw::RawInputs;
@@ -11,7 +11,7 @@ use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::source::Source;
 use crate::inputs::spec::Spec;
-use crate::inputs::{attestations, cache, cache_keys, exporters, list, source};
+use crate::inputs::{attestations, cache, exporters, list, source};
 use crate::secret::Secret;
 
 /// What is asked of the build; each list in the order it was written.
@@ -70,7 +70,7 @@ impl BuildInputs {
         let mut cache_from = cache::parse("cache-from", raw.untrimmed("cache-from"))?;
         let begin = cache_from.len();
         cache_from.extend(cache::parse("cache-to", raw.untrimmed("cache-to"))?);
-        let cache_keys = cache_keys::taken(&mut cache_from)?;
+        let cache_keys = cache::take_keys(&mut cache_from)?;
         let cache_to = cache_from.split_off(begin);
         Ok(Self {
             context: context(raw)?,

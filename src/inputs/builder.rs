@@ -2,7 +2,6 @@
 //!
 //! Names and meaning are those of docker/setup-buildx-action.
 
-mod append;
 pub(crate) mod node;
 
 use crate::error::Problem;
@@ -145,7 +144,7 @@ impl Recipe {
             buildkitd_flags: raw.text("buildkitd-flags").map(str::to_owned),
             ..Node::default()
         };
-        let appended = raw.text("append").map(append::nodes).transpose()?;
+        let appended = raw.text("append").map(node::appended).transpose()?;
         // A remote builder has no node but those with an address; the list alone is enough then.
         let in_list_only = driver == Driver::Remote && first.endpoint.is_none();
         let first = (!in_list_only || appended.is_none()).then_some(first);

@@ -1,11 +1,9 @@
-//! `RawInputs`: the inputs as text, and the questions every parser asks of them.
-
-use std::collections::BTreeMap;
+//! The inputs as text: their names, from the environment and from `--with NAME=VALUE`.
 
 use crate::error::Problem;
-use crate::inputs::names::NAMES;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use std::collections::BTreeMap;
 
 /// The inputs as text, by their name in `action.yml`.
 pub(super) struct RawInputs(BTreeMap<String, String>);
@@ -106,3 +104,133 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
         _ => Err("write `true` or `false`"),
     }
 }
+
+/// The inputs that hold one entry a line, so that another `--with` adds a line.
+const LISTS: &[&str] = &[
+    "add-hosts",
+    "allow",
+    "annotations",
+    "append",
+    "attests",
+    "build-args",
+    "build-contexts",
+    "cache-from",
+    "cache-to",
+    "driver-opts",
+    "flavor",
+    "images",
+    "labels",
+    "no-cache-filters",
+    "outputs",
+    "platforms",
+    "registry-auth",
+    "secret-envs",
+    "secret-files",
+    "secrets",
+    "ssh",
+    "tags",
+    "ulimit",
+];
+
+/// Reads one `--with`; the name must be that of an input.
+pub fn name_and_value(text: &str) -> Result<(String, String), String> {
+    let pair = text.split_once('=');
+    let (name, value) = pair.ok_or("write NAME=VALUE, for example --with push=false")?;
+    let name = normal(name);
+    if NAMES.contains(&name.as_str()) {
+        return Ok((name, value.to_owned()));
+    }
+    Err(unknown_option(&name))
+}
+
+fn unknown_option(name: &str) -> String {
+    match nearest(name) {
+        Some(near) => format!("there is no input `{name}`; did you mean `{near}`?"),
+        None => format!("there is no input `{name}`; action.yml lists them"),
+    }
+}
+
+/// Each input once: a repeated list has all its lines.
+pub fn merged(given: Vec<(String, String)>) -> Result<Vec<(String, String)>, String> {
+    let mut merged: Vec<(String, String)> = Vec::new();
+    for (name, value) in given {
+        match merged.iter_mut().find(|(known, _)| *known == name) {
+            None => merged.push((name, value)),
+            Some((_, lines)) if LISTS.contains(&name.as_str()) => {
+                lines.push('\n');
+                lines.push_str(&value);
+            }
+            Some(_) => {
+                return Err(format!(
+                    "`--with {name}` is given twice, and takes one value"
+                ));
+            }
+        }
+    }
+    Ok(merged)
+}
+
+/// Every input the action has. `action.yml` declares the same; a test compares the two.
+pub(crate) const NAMES: &[&str] = &[
+    "add-hosts",
+    "allow",
+    "allow-untrusted-pull-request",
+    "annotation-levels",
+    "annotations",
+    "append",
+    "attests",
+    "bake-target",
+    "build-args",
+    "build-contexts",
+    "builder",
+    "buildkitd-config",
+    "buildkitd-config-inline",
+    "buildkitd-flags",
+    "cache",
+    "cache-from",
+    "cache-to",
+    "ca-cert",
+    "call",
+    "candidate",
+    "cgroup-parent",
+    "context",
+    "driver",
+    "driver-opts",
+    "endpoint",
+    "file",
+    "flavor",
+    "floating-tags",
+    "git-context",
+    "github-token",
+    "images",
+    "labels",
+    "load",
+    "mode",
+    "network",
+    "no-cache",
+    "no-cache-filters",
+    "outputs",
+    "password",
+    "platforms",
+    "provenance",
+    "pull",
+    "push",
+    "push-timeout",
+    "registry",
+    "registry-auth",
+    "reproducible",
+    "sbom",
+    "secret-envs",
+    "secret-files",
+    "secrets",
+    "sep-annotations",
+    "sep-labels",
+    "sep-tags",
+    "shm-size",
+    "ssh",
+    "summary",
+    "tags",
+    "target",
+    "ulimit",
+    "username",
+];

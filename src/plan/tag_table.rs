@@ -7,7 +7,8 @@ use crate::context::Context;
 use crate::context::event::Event;
 use crate::context::facts::Facts;
 use crate::inputs::tags;
-use crate::inputs::tags::{TYPES, flavor};
+use crate::inputs::tags::flavor;
+use crate::inputs::tags::kind::TYPES;
 use crate::plan::tags::tags;
 use crate::vars::Vars;
 

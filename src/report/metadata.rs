@@ -4,7 +4,7 @@ use crate::inputs::MetadataFormat;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use crate::inputs::annotation_levels::Levels;
+use crate::inputs::labels::Levels;
 use crate::plan::Plan;
 
 /// A definition for `docker buildx bake`; the output of that name is the path of a file with it.

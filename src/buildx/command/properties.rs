@@ -8,11 +8,14 @@ use proptest::prelude::{Strategy, any, prop_oneof};
 use proptest::sample::select;
 use proptest::test_runner::TestCaseError;
 
+use crate::buildx::command::arguments::context;
 use crate::buildx::command::*;
 use crate::context::Context;
 use crate::context::event::Event;
 use crate::inputs::Inputs;
+use crate::inputs::spec::Spec;
 use crate::plan::Plan;
+use crate::plan::build::context_source::ContextSource;
 use crate::vars::Vars;
 use testkit::{corpus, proof, proof::Proof};
 

@@ -1,9 +1,10 @@
-//! `Node`: one BuildKit of a builder, with the certificates that open it.
+//! `Node`: one BuildKit of a builder: its certificates, and the input `append`.
 
 use crate::error::Problem;
 use crate::inputs::builder::Driver;
 use crate::secret::Secret;
 use crate::vars::Vars;
+use serde::Deserialize;
 
 /// One BuildKit of a builder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -65,4 +66,45 @@ pub(super) fn runs_already(input: &str) -> Problem {
             "leave `{input}` out: that BuildKit runs already, with the settings it was started with"
         ),
     )
+}
+
+/// A node as YAML has it.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+struct Appended {
+    name: Option<String>,
+    endpoint: Option<String>,
+    #[serde(default)]
+    driver_opts: Vec<String>,
+    buildkitd_flags: Option<String>,
+    platforms: Option<Platforms>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Platforms {
+    Text(String),
+    List(Vec<String>),
+}
+
+pub(super) fn appended(text: &str) -> Result<Vec<Node>, Problem> {
+    let nodes: Vec<Appended> = serde_saphyr::from_str(text).map_err(|error| {
+        Problem::new(
+            "the input `append` is not a list of nodes",
+            "write YAML such as `- endpoint: tcp://arm.example:1234` with `platforms: linux/arm64` below it; a node has `name`, `endpoint`, `driver-opts`, `buildkitd-flags`, `platforms`",
+        )
+        .because(error.without_snippet().to_string())
+    })?;
+    let node = |node: Appended| Node {
+        name: node.name,
+        endpoint: node.endpoint,
+        driver_opts: node.driver_opts,
+        buildkitd_flags: node.buildkitd_flags,
+        platforms: node.platforms.map(|platforms| match platforms {
+            Platforms::Text(text) => text,
+            Platforms::List(list) => list.join(","),
+        }),
+        tls: Tls::default(),
+    };
+    Ok(nodes.into_iter().map(node).collect())
 }

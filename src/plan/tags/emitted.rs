@@ -3,12 +3,13 @@
 use crate::context::GitRef;
 use crate::context::facts::Facts;
 use crate::error::InputError;
+use crate::inputs::tags::TagRule;
+use crate::inputs::tags::kind::{RefEvent, RuleKind, ShaFormat, VersionRule};
 use crate::inputs::tags::pattern::Pattern;
 use crate::inputs::tags::template::Template;
 use crate::inputs::tags::template::global::Global;
 use crate::inputs::tags::version::line::{Level, VersionLine};
 use crate::inputs::tags::version::{Scheme, Version};
-use crate::inputs::tags::{RefEvent, RuleKind, ShaFormat, TagRule, VersionRule};
 use crate::plan::tags::Motion;
 
 #[derive(Clone, Debug)]
