@@ -1,4 +1,4 @@
-//! Build request -> buildx -> `Built`.
+//! Runs buildx: build request -> `Built`.
 
 mod answer;
 pub(crate) mod builder;
@@ -38,24 +38,24 @@ use crate::plan::build::BuildRequest;
 use crate::tls::Trust;
 use crate::vars::Vars;
 
-/// The engine, found and reachable.
+/// buildx, found, with an engine that answers.
 #[derive(Debug)]
 pub(crate) struct Engine {
     buildx: PathBuf,
 }
 
-/// What a build is done with.
+/// The builder, credentials and trust that a build uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct BuildOptions<'a> {
     pub(crate) builder: &'a Builder,
     pub(crate) vars: &'a Vars,
     pub(crate) credentials: &'a Credentials,
     pub(crate) trust: &'a Trust,
-    /// The folder for an image that we push.
+    /// The directory for an image that we push.
     pub(crate) layout: Option<&'a Path>,
 }
 
-/// What the engine says it made.
+/// The result that buildx reports.
 #[derive(Debug)]
 pub(crate) struct Built {
     /// Digest of the manifest or index.
@@ -85,7 +85,7 @@ impl Engine {
         Ok(Self { buildx })
     }
 
-    /// Chooses the builder; it is made when it boots.
+    /// Chooses the builder; it is created when it boots.
     pub(crate) async fn builder(
         &self,
         plan: &Plan,
@@ -120,7 +120,7 @@ impl Engine {
             .collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
         let files = Files {
-            metadata: config.folder().join("metadata.json"),
+            metadata: config.directory().join("metadata.json"),
             secrets: write_secrets(request, &config, vars)?,
             layout: layout.map(Path::to_owned),
         };
@@ -139,12 +139,13 @@ impl Engine {
             },
         };
         let arguments = command::build_arguments(request, &files, &settings);
-        let own = builder.buildx_folder();
-        let buildx_folder = own.as_deref().unwrap_or(config.buildx_folder(vars));
-        let mut environment = environment::common_environment(vars, config.folder(), buildx_folder);
+        let own = builder.buildx_directory();
+        let buildx_directory = own.as_deref().unwrap_or(config.buildx_directory(vars));
+        let mut environment =
+            environment::common_environment(vars, config.directory(), buildx_directory);
         environment.extend(environment::build_environment(request, vars));
-        if let Some(folder) = config.authorities(trust)? {
-            environment.push(environment::trusting(vars, &folder));
+        if let Some(directory) = config.ca_directory(trust)? {
+            environment.push(environment::trusting(vars, &directory));
         }
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
@@ -182,7 +183,7 @@ impl Engine {
     }
 }
 
-/// Looks for every file the build reads, before anybody is asked for anything.
+/// Checks that every file of the build exists, before any request.
 pub(crate) fn require_sources(vars: &Vars, request: &BuildRequest) -> anyhow::Result<()> {
     let temp = vars.path("RUNNER_TEMP");
     Ok(sources::check(request, vars.workspace(), temp)?)
@@ -218,9 +219,9 @@ fn explain(failure: Failure, fix: String) -> Problem {
 }
 
 fn read_metadata(path: &Path) -> anyhow::Result<Built> {
-    let text = std::fs::read(path).context("could not read the result buildx wrote")?;
+    let text = std::fs::read(path).context("could not read the result that buildx wrote")?;
     let mut metadata: Map<String, Value> =
-        serde_json::from_slice(&text).context("could not understand the result buildx wrote")?;
+        serde_json::from_slice(&text).context("could not parse the result that buildx wrote")?;
     metadata.retain(|key, _| METADATA_KEYS.contains(&key.as_str()));
     let digest = |key: &str| {
         metadata
@@ -231,7 +232,7 @@ fn read_metadata(path: &Path) -> anyhow::Result<Built> {
     };
     Ok(Built {
         digest: digest("containerimage.digest")?
-            .context("buildx named no digest for what it built")?,
+            .context("buildx reported no digest for the image")?,
         config_digest: digest("containerimage.config.digest")?,
         metadata,
     })

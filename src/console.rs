@@ -1,8 +1,8 @@
-//! What is printed: log lines, `::group::`, `::error::`, `::add-mask::`, and their escaping.
+//! Printing: log lines, `::group::`, `::error::`, `::add-mask::`, and their escaping.
 //!
 //! Commands: <https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands>.
 //! The runner looks for `::name::` at the start of a line and for `##[name]` anywhere in it, on both
-//! streams, so every text that is not ours is made harmless here.
+//! streams, so every foreign text is made harmless here.
 
 pub(crate) mod sanitize;
 pub(crate) mod units;
@@ -15,7 +15,7 @@ use crate::console::sanitize::{colourless, harmless};
 use crate::error::{Explanation, FilePosition};
 use crate::secret::Secret;
 
-/// Where the log goes and who reads it.
+/// The destination of the log and its reader.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Console {
     pub(crate) reader: Reader,
@@ -27,7 +27,7 @@ pub(crate) struct Console {
 pub(crate) enum Reader {
     /// A runner of GitHub Actions, which understands workflow commands.
     Runner,
-    /// A person, on a screen or on paper.
+    /// A person, on a terminal or in a file.
     Person(Screen),
 }
 
@@ -52,7 +52,7 @@ pub(crate) enum Stream {
     Nowhere,
 }
 
-/// What a line is, for those who see colours.
+/// The kind of a line, shown as its colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Tone {
     Title,
@@ -143,7 +143,7 @@ impl Console {
         }
     }
 
-    /// Asks the runner to hide a secret; says nothing to a person, whose log it would enter.
+    /// Asks the runner to mask a secret; does nothing for a person, whose log would then contain it.
     pub(crate) fn mask(self, secret: &Secret) {
         if self.reader == Reader::Runner {
             for text in forms(secret) {
@@ -192,7 +192,7 @@ impl Console {
     }
 }
 
-/// What the runner is to hide: it hides what it is told to the last character, and a program may print less,
+/// The texts that the runner must mask: it masks exact texts only, and a program may print less,
 /// and we may show a character that is harmless instead of one that is not.
 fn forms(secret: &Secret) -> Vec<String> {
     let text = secret.expose();
@@ -206,7 +206,7 @@ fn forms(secret: &Secret) -> Vec<String> {
     forms
 }
 
-/// What an annotation says, for a person.
+/// The text of an annotation, for a person.
 fn spoken(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
     match place {
         Some(FilePosition { file, line }) => format!("{kind}: {file}:{line}: {text}"),
@@ -214,7 +214,7 @@ fn spoken(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
     }
 }
 
-/// A log whose reader has gone is no reason to stop a publication half-way.
+/// A closed log does not stop a publication.
 fn write(stream: Stream, text: &str) {
     let written = match stream {
         Stream::Stdout => io::stdout()

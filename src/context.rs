@@ -24,12 +24,12 @@ use crate::vars::Vars;
 /// Variables: <https://docs.github.com/en/actions/reference/workflows-and-actions/variables>.
 #[derive(Clone, Debug)]
 pub(crate) struct Context {
-    /// Whether a runner started the program; else a person did.
+    /// Whether a runner started the program, and not a person.
     pub(crate) in_actions: bool,
     /// For example `https://github.com`, without a slash at the end.
     pub(crate) server_url: String,
     pub(crate) server: Server,
-    /// The registry of the server; unknown until somebody asks when its address does not tell.
+    /// The registry of the server; unknown until a request if the address does not determine it.
     pub(crate) registry: Option<String>,
     pub(crate) api_url: String,
     pub(crate) repository: RepositoryName,
@@ -66,7 +66,7 @@ pub(crate) struct RepositoryName {
     pub(crate) name: String,
 }
 
-/// What a full git ref stands for.
+/// A parsed full git ref.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum GitRef {
     /// `refs/heads/<name>`
@@ -119,7 +119,7 @@ impl Context {
             event_name,
             event,
             run: Run::from_vars(vars),
-            // A folder of a checkout is built as it is: nothing is fetched in its stead.
+            // A directory of a checkout is built as it is: nothing is fetched in its stead.
             workspace_is_empty: checkout.is_none() && is_empty(vars.workspace()),
         })
     }
@@ -138,7 +138,7 @@ impl Context {
         ))
     }
 
-    /// What is known of the repository; at least its name and page.
+    /// The known facts about the repository; at least its name and page.
     pub(crate) fn repository_facts(&self) -> RepositoryFacts {
         let known = self.event.repository.clone().unwrap_or_default();
         let or = |value: String, other: String| if value.is_empty() { other } else { value };
@@ -224,9 +224,9 @@ fn merge_queue_pull_request(branch: &str) -> Option<u64> {
     number.parse().ok()
 }
 
-/// A folder that cannot be read is not known to be empty.
-fn is_empty(folder: &Path) -> bool {
-    std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_none())
+/// A directory that cannot be read is not known to be empty.
+fn is_empty(directory: &Path) -> bool {
+    std::fs::read_dir(directory).is_ok_and(|mut entries| entries.next().is_none())
 }
 
 /// Outside Actions the checkout says what the runner would; inside, the runner has said it all.
@@ -257,11 +257,11 @@ fn head_commit(vars: &Vars, event_name: &str, event: &Event) -> Option<String> {
 
 fn missing(variable: &str, what: &str, checkout: Option<&Checkout>) -> Problem {
     let because = match checkout {
-        None => "there is no git checkout here either".to_owned(),
-        Some(_) => "the git checkout here does not say it".to_owned(),
+        None => "this directory is not a git checkout either".to_owned(),
+        Some(_) => "the git checkout does not contain it".to_owned(),
     };
     Problem::new(
-        format!("{what} is not known: `{variable}` is not set"),
+        format!("{what} is unknown: `{variable}` is not set"),
         format!("run inside a checkout with a remote `origin`, or set `{variable}`"),
     )
     .because(because)
@@ -299,7 +299,7 @@ mod tests {
     }
 
     #[test]
-    fn refs_become_what_they_stand_for() {
+    fn full_refs_are_parsed() {
         check(
             "refs/heads/releases/v1",
             &GitRef::Branch("releases/v1".to_owned()),
@@ -368,7 +368,7 @@ mod tests {
         let error = Context::from_vars(&vars).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "the repository is not known: `GITHUB_REPOSITORY` is not set"
+            "the repository is unknown: `GITHUB_REPOSITORY` is not set"
         );
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-/// A failure the reader can act on: the thing that failed, optionally the cause, and the way out.
+/// A failure that the reader can act on: what failed, optionally the cause, and the fix.
 ///
 /// Used as the context of an [`anyhow::Error`]; the causes below it in the chain are shown as the
 /// reason. Lowercase, present tense, no full stop.
@@ -76,7 +76,7 @@ impl fmt::Display for Problem {
 
 impl std::error::Error for Problem {}
 
-/// An error in the words that are shown, once, to the person who reads the log.
+/// An error as the log shows it, once.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Explanation {
     /// What failed, in one line.
@@ -132,7 +132,7 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// A cause and the way out, in the words of a [`Problem`].
+/// A cause and a fix, before it is known in which entry of which input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct InputError {
     pub(crate) because: String,
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn says_what_why_and_how_to_fix_it() {
+    fn explanation_has_failure_cause_and_fix() {
         let refusal = Err::<(), _>(anyhow!(
             "ghcr.io answered 403 DENIED: installation not allowed to write"
         ));
@@ -220,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn says_a_repeated_cause_once() {
+    fn repeated_cause_is_printed_once() {
         let inner = Err::<(), _>(anyhow!("connection refused"))
             .context("error sending request: connection refused");
         let error = inner

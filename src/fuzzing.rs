@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets: each takes any text and panics where a promise is broken.
+//! Entry points of the fuzz targets: each accepts any text and panics where an invariant is broken.
 
 use std::path::PathBuf;
 
@@ -39,7 +39,7 @@ pub fn template(text: &str) {
     let context = context(&vars(&[]));
     if let Ok(template) = Template::<Global>::parse(text) {
         let shown = template.text(&Facts::new(&context, now(), 7));
-        // What is no expression stays as it is.
+        // Text without an expression is kept.
         if !text.contains("{{") {
             assert_eq!(shown, text);
         }
@@ -86,10 +86,10 @@ pub fn docker_config(text: &str) {
     if text.contains("cred") {
         return;
     }
-    let folder = tempfile::tempdir().expect("there is a place for it");
-    std::fs::write(folder.path().join("config.json"), text).expect("it can be written");
+    let directory = tempfile::tempdir().expect("there is a place for it");
+    std::fs::write(directory.path().join("config.json"), text).expect("it can be written");
     let inputs = Inputs::from_vars(&vars(&[]), &[]).expect("there are no inputs");
-    let place = folder.path().display().to_string();
+    let place = directory.path().display().to_string();
     let vars = vars(&[("DOCKER_CONFIG", &place)]);
     if let Ok(credentials) =
         Credentials::new(&inputs, &vars, &crate::context::server::Server::Public)

@@ -1,4 +1,4 @@
-//! `INPUT_*` -> `Inputs`: what the author of the workflow asked for.
+//! `INPUT_*` -> `Inputs`: the parsed inputs of the workflow step.
 
 mod attestations;
 pub(crate) mod build;
@@ -71,18 +71,18 @@ pub(crate) struct Inputs {
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
     pub(crate) destination: DestinationInputs,
-    /// What is published in place of a build.
+    /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
     pub(crate) build: BuildInputs,
     pub(crate) builder: BuilderInputs,
-    /// What a person should hear about the inputs although it stops nothing.
+    /// Warnings about the inputs that stop nothing.
     pub(crate) warnings: Vec<String>,
 }
 
 /// What the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// Build, push, prove and tag (the default)
+    /// Build, push, verify and tag (the default)
     Publish,
     /// Show what would be published, without network or engine
     Plan,
@@ -93,7 +93,7 @@ pub enum Mode {
     Post,
 }
 
-/// The input `git-context`: who says what the ref and the commit are.
+/// The input `git-context`: the source of ref and commit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GitContext {
     /// The event that started the workflow.
@@ -114,20 +114,22 @@ pub(crate) struct MetadataFormat {
 /// The input `push`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
-    /// Push wherever a push can be expected to work.
+    /// Push if credentials are available and the code is trusted.
     Auto,
     Always,
     Never,
 }
 
 impl Inputs {
-    /// The folder of the workspace that is built; nothing when an address or an image takes its place.
+    /// The directory of the workspace that is built; none when a URL or an image is used instead.
     pub(crate) fn sources(&self, workspace: &Path) -> Option<PathBuf> {
         let is_image = self.candidate.as_ref().is_some_and(Candidate::is_image);
         match &self.build.context {
             _ if is_image => None,
             None => Some(workspace.to_owned()),
-            Some(Source::Folder(folder)) => Workspace(workspace).path("context", folder).ok(),
+            Some(Source::Directory(directory)) => {
+                Workspace(workspace).path("context", directory).ok()
+            }
             Some(Source::Repository(_) | Source::Address(_)) => None,
         }
     }
@@ -201,14 +203,14 @@ impl Inputs {
                 ),
                 "write files in a step of its own with `push: false`, or leave `outputs` out",
             )
-            .because("files are no image, and only an image can be pushed")),
+            .because("only an image can be pushed, not files")),
         }
     }
 }
 
 impl Inputs {
-    /// Everything that must never be seen in a log. A secret file may hold a whole configuration, whose
-    /// every line would be hidden wherever it stands, so it counts as one only inside the build.
+    /// Every value that must be masked in the log. A secret file may hold a whole configuration, each line of which
+    /// would be masked everywhere, so it is secret only inside the build.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
         let build = self.build.secrets.iter();
         let values = build.filter_map(|secret| match &secret.content {
@@ -339,22 +341,22 @@ mod tests {
             "INPUT_PULL",
             "yes",
             expect![[r"
-            the input `pull` is `yes`
+            invalid value `yes` for the input `pull`
               fix: write `true` or `false`"]],
         );
         refused(
             "INPUT_PUSH-TIMEOUT",
             "15 minutes",
             expect![[r"
-            the input `push-timeout` is `15 minutes`
+            invalid value `15 minutes` for the input `push-timeout`
               fix: write a number with `s`, `m` or `h`, for example `15m`"]],
         );
         refused(
             "INPUT_BUILD-ARGS",
             "VERSION",
             expect![[r"
-            the input `build-args` has the line `VERSION`
-              fix: write one `name=value` a line, for example `VERSION=1.2.3`"]],
+            invalid line `VERSION` in the input `build-args`
+              fix: write one `name=value` per line, for example `VERSION=1.2.3`"]],
         );
     }
 
@@ -364,8 +366,8 @@ mod tests {
         assert_eq!(
             inputs.warnings,
             [
-                "there is no input `buildargs`, so it has no effect; did you mean `build-args`?",
-                "there is no input `zzz`, so it has no effect",
+                "the unknown input `buildargs` is ignored; did you mean `build-args`?",
+                "the unknown input `zzz` is ignored",
             ]
         );
     }

@@ -57,7 +57,7 @@ pub(crate) struct Plan {
     primary_names_commit: bool,
     pub(crate) labels: Vec<(String, String)>,
     pub(crate) annotations: Vec<(String, String)>,
-    /// Where annotations go; unless somebody says it, that depends on what the build results in.
+    /// The levels of annotations; without an input they depend on the result of the build.
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) floating: Floating,
@@ -70,7 +70,7 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// Decides. `has_credentials` tells whether anything could be sent to a registry host to log in.
+    /// Makes every decision. `has_credentials` says whether credentials for a registry host are known.
     pub(crate) fn new(
         inputs: &Inputs,
         context: &Context,
@@ -182,7 +182,7 @@ impl Plan {
         }
         Err(Problem::new(
             "no image is enabled",
-            "let at least one line of the input `images` be without `enable=false`",
+            "remove `enable=false` from at least one line of the input `images`",
         ))
     }
 
@@ -236,16 +236,16 @@ fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>
     }
     let unknown = || {
         Problem::new(
-            "the input `reproducible` is `true`, and the time of the commit is not known",
-            "check the repository out before this step: `- uses: actions/checkout@v5`",
+            "the input `reproducible` is `true`, but the time of the commit is unknown",
+            "check out the repository before this step: `- uses: actions/checkout@v5`",
         )
-        .because("neither the event nor a checkout says when the commit was made")
+        .because("neither the event nor a checkout contains the commit time")
     };
     context.commit_time.map(Some).ok_or_else(unknown)
 }
 
 /// The first tag that never moves, else one of its own, with the full commit: an image is complete and
-/// proven under that name before a floating tag points to it.
+/// verified under that name before a floating tag points to it.
 fn primary_tag(tags: &[PlannedTag], context: &Context) -> Tag {
     let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
     fixed.map_or_else(

@@ -1,11 +1,11 @@
-//! The proxies that the environment names, and what is reached without one.
+//! The proxies of the environment, and the hosts that are reached without one.
 
 use reqwest::{NoProxy, Proxy, Url};
 
 use crate::error::Problem;
 use crate::vars::Vars;
 
-/// This machine: what is sent to it stays on it.
+/// Hosts of this machine, which no proxy is used for.
 const LOOPBACK: &str = "localhost,127.0.0.0/8,::1";
 /// The same for programs that know no networks in this list.
 const LOOPBACK_NAMES: &str = "localhost,127.0.0.1,::1";
@@ -72,8 +72,8 @@ fn joined(given: Option<&str>, loopback: &str) -> String {
 
 fn unusable(name: &str, because: String) -> Problem {
     Problem::new(
-        format!("the variable `{name}` names no proxy that can be used"),
-        "set it to an address with `http://` or `https://`, or unset it",
+        format!("the variable `{name}` does not contain a usable proxy"),
+        "set it to a URL with `http://` or `https://`, or unset it",
     )
     .because(because)
 }

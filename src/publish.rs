@@ -165,7 +165,7 @@ async fn publish_to(
     let builder = engine
         .builder(plan, &session.vars, credentials, &session.trust)
         .await?;
-    if session.trust.pem().is_some() && !builder.can_be_told_authorities() {
+    if session.trust.pem().is_some() && !builder.can_trust_ca_cert() {
         session.console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
     }
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.

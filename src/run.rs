@@ -59,7 +59,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     failed == 0
 }
 
-/// Acts. When a signal comes, what is under way is dropped, no further tag moves, and the registries are asked what
+/// Runs the mode. On a signal the current operation is dropped, no further tag moves, and the registries are asked what
 /// they hold.
 async fn act_until_stopped(
     session: &Session,
@@ -92,8 +92,8 @@ async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool
         return true;
     }
     let problem = Problem::new(
-        "the post step was stopped before it had removed the builder of this run",
-        "on a runner of your own, look for it with `docker ps --all --filter name=buildx_buildkit_ghcr-publish-`, and remove it with `docker rm --force --volumes`",
+        "the post step was stopped before it removed the builder of this run",
+        "on a self-hosted runner, find it with `docker ps --all --filter name=buildx_buildkit_ghcr-publish-`, and remove it with `docker rm --force --volumes`",
     );
     console.failure(&Explanation::of(&problem.into()));
     false
@@ -131,8 +131,8 @@ fn console(request: &Request, vars: &Vars) -> Console {
     }
 }
 
-/// What a person's log can show: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
-/// calls itself `CI` keeps the log as a file.
+/// The capabilities of a person's log: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
+/// sets `CI` stores the log as a file.
 fn screen(request: &Request, vars: &Vars) -> Screen {
     let is_dumb = vars.get("TERM").is_none_or(|terminal| terminal == "dumb");
     match vars.get("NO_COLOR") {

@@ -98,17 +98,17 @@ fn with_checkout(
     let checkout: &Path = sources.as_deref().unwrap_or(vars.workspace());
     if inputs.git_context == GitContext::Git {
         context = context.of_checkout(checkout)?;
-    } else if let Some(folder) = &sources
-        && let Some(remark) = context.remark_on_checkout(folder, vars)
+    } else if let Some(directory) = &sources
+        && let Some(remark) = context.remark_on_checkout(directory, vars)
     {
         console.warning(None, &remark);
     }
-    if let Some(folder) = &sources {
-        context = context.with_uncommitted(folder, vars);
+    if let Some(directory) = &sources {
+        context = context.with_uncommitted(directory, vars);
     }
     if let Some(why) = &context.uncommitted {
         let revision = context.revision();
-        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no tag of the commit; commit the changes to publish a commit"));
+        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no commit tag; commit the changes to publish a commit"));
     }
     if inputs.build.reproducible {
         context = context.with_commit_time(checkout)?;

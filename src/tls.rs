@@ -1,4 +1,4 @@
-//! `Trust`: the certificate authorities whose word counts, for registries, the API and the builder alike.
+//! `Trust`: the CA certificates that are trusted for registries, the GitHub API and the builder.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use reqwest::{Certificate, ClientBuilder, Proxy};
 use crate::error::Problem;
 use crate::workspace::Workspace;
 
-/// The input `ca-cert`: authorities that are trusted beside those of the system.
+/// The input `ca-cert`: CA certificates that are trusted in addition to those of the system.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CaCert {
     /// The certificates themselves, in PEM form.
@@ -27,7 +27,7 @@ impl CaCert {
     }
 }
 
-/// The authorities of the system, and those of the input `ca-cert` beside them.
+/// The CA certificates of the system and of the input `ca-cert`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Trust {
     pem: String,
@@ -37,7 +37,7 @@ pub(crate) struct Trust {
 
 /// In KiB; the bundle of a whole system has a quarter of that.
 const MAX_KIB: u64 = 1024;
-const FIX: &str = "give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout";
+const FIX: &str = "set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout";
 
 impl Trust {
     /// Reads the input `ca-cert`.
@@ -54,18 +54,18 @@ impl Trust {
             }
         };
         let none = |because: String| {
-            Problem::new(format!("{what} holds no certificate"), FIX).because(because)
+            Problem::new(format!("{what} contains no certificate"), FIX).because(because)
         };
         if pem.contains("PRIVATE KEY-----") {
             return Err(none(
-                "it holds a private key, which nobody needs to know".to_owned(),
+                "it contains a private key, which must stay secret".to_owned(),
             ));
         }
         let certificates = Certificate::from_pem_bundle(pem.as_bytes())
             .map_err(|error| none(error.to_string()))?;
         if certificates.is_empty() {
             return Err(none(
-                "there is no `-----BEGIN CERTIFICATE-----` in it".to_owned(),
+                "it does not contain `-----BEGIN CERTIFICATE-----`".to_owned(),
             ));
         }
         let trust = Self {
@@ -83,8 +83,8 @@ impl Trust {
         Self { proxies, ..self }
     }
 
-    /// The beginning of every HTTP client of ours that leaves this machine. It takes no proxy from the
-    /// environment by itself.
+    /// The builder of every HTTP client for other machines. It reads no proxy from the
+    /// environment.
     pub(crate) fn client(&self) -> ClientBuilder {
         let client = ClientBuilder::new()
             .no_proxy()
@@ -94,7 +94,7 @@ impl Trust {
         proxies.fold(client, ClientBuilder::proxy)
     }
 
-    /// The private authorities as they were given, if there are any.
+    /// The PEM text of the input `ca-cert`, if there are any.
     pub(crate) fn pem(&self) -> Option<&str> {
         Some(self.pem.as_str()).filter(|pem| !pem.is_empty())
     }
@@ -123,36 +123,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_authority_is_refused_before_anything_is_asked() {
+    fn invalid_ca_certificate_is_refused_before_any_request() {
         refused(
             CaCert::File("ca.crt".to_owned()),
             expect![[r#"
-            the file `ca.crt` of the input `ca-cert` holds no certificate
-              because: there is no `-----BEGIN CERTIFICATE-----` in it
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+            the file `ca.crt` of the input `ca-cert` contains no certificate
+              because: it does not contain `-----BEGIN CERTIFICATE-----`
+              fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout"#]],
         );
         refused(
             CaCert::File("../ca.crt".to_owned()),
             expect![[r#"
-            the input `ca-cert` is `../ca.crt`
+            invalid value `../ca.crt` for the input `ca-cert`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout"#]],
+              fix: check the path; paths start at the root of the checkout"#]],
         );
         let key = "-----BEGIN PRIVATE KEY-----\nMC4CAQ\n-----END PRIVATE KEY-----";
         refused(
             CaCert::Text(key.to_owned()),
             expect![[r#"
-            the text in the input `ca-cert` holds no certificate
-              because: it holds a private key, which nobody needs to know
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+            the text in the input `ca-cert` contains no certificate
+              because: it contains a private key, which must stay secret
+              fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout"#]],
         );
         let broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----";
         refused(
             CaCert::Text(broken.to_owned()),
             expect![[r#"
-            the text in the input `ca-cert` holds no certificate
+            the text in the input `ca-cert` contains no certificate
               because: it cannot be used: builder error: invalid peer certificate: BadEncoding
-              fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout"#]],
+              fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout"#]],
         );
     }
 }

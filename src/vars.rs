@@ -1,4 +1,4 @@
-//! `Vars`: the environment as a value, taken once.
+//! `Vars`: the environment as a value, read once.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

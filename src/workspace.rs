@@ -38,8 +38,8 @@ impl Workspace<'_> {
             return Ok(opened);
         }
         Err(Problem::new(
-            format!("the input `{input}` is `{path}`, which is no file"),
-            "name a file of the checkout",
+            format!("the input `{input}` is `{path}`, which is not a file"),
+            "set it to a file in the checkout",
         ))
     }
 
@@ -54,11 +54,11 @@ impl Workspace<'_> {
         }
         Err(Problem::new(
             format!("the input `{input}` is `{path}`, which is larger than {limit} KiB"),
-            "name the file that is meant; such a file is small",
+            "check the path: such a file is small",
         ))
     }
 
-    /// Where something is written need not be there yet; the nearest folder that is must lie inside.
+    /// Where something is written need not be there yet; the nearest directory that is must lie inside.
     pub(crate) fn place(
         &self,
         input: &str,
@@ -86,38 +86,41 @@ impl Workspace<'_> {
         Err(leaves(input, path, &real.join(rest)))
     }
 
-    pub(crate) fn folder(&self, input: &str, folder: &str) -> Result<(), Problem> {
-        let real = self.path(input, folder)?;
+    pub(crate) fn directory(&self, input: &str, directory: &str) -> Result<(), Problem> {
+        let real = self.path(input, directory)?;
         if real.is_dir() {
             return Ok(());
         }
         Err(Problem::new(
-            format!("the input `{input}` is `{folder}`, which is no folder"),
-            "name a folder; the Dockerfile goes to the input `file`",
+            format!("the input `{input}` is `{directory}`, which is not a directory"),
+            "set it to a directory; the Dockerfile goes to the input `file`",
         ))
     }
 
     fn not_there(&self, input: &str, path: &str, error: &io::Error) -> Problem {
         let is_empty = fs::read_dir(self.0).map_or(true, |mut entries| entries.next().is_none());
         let fix = if is_empty {
-            "the workspace is empty: put `- uses: actions/checkout@v5` before this step, or let the engine fetch the repository with `context: \"{{defaultContext}}:folder\"`"
+            "the workspace is empty: put `- uses: actions/checkout@v5` before this step, or let the engine fetch the repository with `context: \"{{defaultContext}}:directory\"`"
         } else {
-            "paths start at the root of the checkout"
+            "check the path; paths start at the root of the checkout"
         };
-        Problem::new(format!("the input `{input}` is `{path}`"), fix)
-            .because(format!("it cannot be read: {error}"))
+        Problem::new(
+            format!("invalid value `{path}` for the input `{input}`"),
+            fix,
+        )
+        .because(format!("it cannot be read: {error}"))
     }
 }
 
 fn leaves(input: &str, path: &str, real: &Path) -> Problem {
     Problem::new(
-        format!("the input `{input}` is `{path}`, which leaves the workspace"),
-        "name something inside the checkout; copy it there in an earlier step if it must come from elsewhere",
+        format!("the input `{input}` is `{path}`, which is outside the workspace"),
+        "use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere",
     )
-    .because(format!("it leads to `{}`", real.display()))
+    .because(format!("it resolves to `{}`", real.display()))
 }
 
-/// Opens a file to read, and never waits: nobody may write to a pipe.
+/// Opens a file without blocking: a pipe may have no writer.
 fn open_at_once(path: &Path) -> io::Result<fs::File> {
     let never_wait = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
     fs::OpenOptions::new()
@@ -134,7 +137,7 @@ fn place_of(file: &fs::File) -> io::Result<PathBuf> {
 pub(crate) fn not_readable(input: &str, path: &str, error: &io::Error) -> Problem {
     Problem::new(
         format!("the input `{input}` is `{path}`, which cannot be read"),
-        "let this step be allowed to read it",
+        "make it readable for this step",
     )
     .because(error.to_string())
 }
@@ -146,7 +149,7 @@ mod tests {
     use super::*;
     use crate::error::Explanation;
 
-    /// A workspace with a file and a folder beside it that it links to.
+    /// A workspace with a file and a directory beside it that it links to.
     fn world() -> tempfile::TempDir {
         let world = tempfile::tempdir().unwrap();
         let at = |name: &str| world.path().join(name);
@@ -161,17 +164,17 @@ mod tests {
     }
 
     #[test]
-    fn a_path_inside_may_be_written_in_any_way() {
+    fn every_spelling_of_an_inside_path_is_accepted() {
         let world = world();
         let root = world.path().join("workspace");
         let absolute = root.join("app").display().to_string();
         for path in ["app", ".", "./app/../app", "inside", absolute.as_str()] {
-            Workspace(&root).folder("context", path).unwrap();
+            Workspace(&root).directory("context", path).unwrap();
         }
     }
 
     #[test]
-    fn no_way_leads_out() {
+    fn paths_outside_the_workspace_are_refused() {
         let world = world();
         let root = world.path().join("workspace");
         let paths = [
@@ -188,7 +191,7 @@ mod tests {
         for path in paths {
             let problem = Workspace(&root).path("context", path).unwrap_err();
             let text = Explanation::of(&problem.into()).to_string();
-            assert!(text.contains("which leaves the workspace"), "{text}");
+            assert!(text.contains("which is outside the workspace"), "{text}");
             assert!(!text.contains("hunter2"), "{text}");
         }
     }

@@ -1,4 +1,4 @@
-//! What buildx answers to `--call`, told to a person.
+//! Reports the answer of buildx to `--call=check`.
 
 use serde::Deserialize;
 
@@ -52,10 +52,10 @@ struct Position {
 pub(crate) fn check(text: &str, dockerfile: &str, console: Console) -> Result<(), Problem> {
     let Ok(check) = serde_json::from_str::<Check>(text) else {
         return Err(Problem::new(
-            "the check gave no answer",
+            "the check returned no result",
             "update the builder: checks need BuildKit 0.15 or newer",
         )
-        .because("the engine answered with something else than the result of a check"));
+        .because("the answer of the engine is not the result of a check"));
     };
     let warnings = check.warnings.unwrap_or_default();
     for warning in &warnings {
@@ -77,15 +77,15 @@ pub(crate) fn check(text: &str, dockerfile: &str, console: Console) -> Result<()
     }
     match warnings.len() {
         0 => {
-            console.say(&format!("the check of {dockerfile} found nothing"));
+            console.say(&format!("the check of {dockerfile} found no problems"));
             Ok(())
         }
         found => Err(Problem::new(
             format!(
-                "the check of `{dockerfile}` gives {found} {}",
+                "the check of `{dockerfile}` found {found} {}",
                 if found == 1 { "warning" } else { "warnings" }
             ),
-            "correct what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file",
+            "fix the warnings, or skip a rule with `# check=skip=RuleName` at the top of the file",
         )),
     }
 }

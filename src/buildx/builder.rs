@@ -1,4 +1,4 @@
-//! The builder of a run: found or made, booted, and removed if it was made.
+//! The builder of a run: found or created, booted, and removed if it was created.
 
 pub(crate) mod choose;
 mod config;
@@ -32,10 +32,10 @@ use crate::plan::Plan;
 use crate::tls::Trust;
 use crate::vars::Vars;
 
-/// Who builds, and how it is reached.
+/// The builder and how it is reached.
 #[derive(Debug)]
 pub(crate) struct Builder {
-    /// What `--builder` says; without it buildx takes the current one.
+    /// The value of `--builder`; without it buildx uses the current one.
     name: Option<String>,
     creation: Option<Creation>,
     buildx: PathBuf,
@@ -45,7 +45,7 @@ pub(crate) struct Builder {
     api: Option<EngineApi>,
 }
 
-/// What buildx puts before the name of a builder when it names its containers and volumes.
+/// The prefix of the containers and volumes of a builder.
 const CONTAINER_PREFIX: &str = "buildx_buildkit_";
 
 /// Booting may pull an image, or wait for a cluster.
@@ -54,7 +54,7 @@ const ANSWER: Duration = Duration::from_secs(60);
 const LOG_LINES: u32 = 50;
 
 impl Builder {
-    /// Chooses. Nothing is made yet.
+    /// Chooses the builder; nothing is created yet.
     pub(crate) async fn choose(
         buildx: &Path,
         plan: &Plan,
@@ -65,7 +65,7 @@ impl Builder {
         let registries: Vec<&str> = plan.images.iter().map(ImageName::registry).collect();
         let config = PrivateConfig::write(vars, credentials, &registries)?;
         let api = EngineApi::find(vars);
-        let chosen = chosen(vars, config.buildx_folder(vars));
+        let chosen = chosen(vars, config.buildx_directory(vars));
         let needs = Needs::of(&plan.build, trust);
         let matters = needs.depend_on_store() && chosen == Chosen::ByNobody;
         let store = match &api {
@@ -86,7 +86,7 @@ impl Builder {
         Ok(Self::new(buildx.to_owned(), name, creation, config, vars))
     }
 
-    /// One that a stopped run has left.
+    /// A builder that a stopped run left behind.
     fn left(
         buildx: PathBuf,
         name: String,
@@ -105,11 +105,11 @@ impl Builder {
         config: PrivateConfig,
         vars: &Vars,
     ) -> Self {
-        let folder = match &creation {
-            Some(_) => &config.own_buildx_folder(),
-            None => config.buildx_folder(vars),
+        let directory = match &creation {
+            Some(_) => &config.own_buildx_directory(),
+            None => config.buildx_directory(vars),
         };
-        let environment = environment::common_environment(vars, config.folder(), folder);
+        let environment = environment::common_environment(vars, config.directory(), directory);
         Self {
             name,
             creation,
@@ -125,25 +125,25 @@ impl Builder {
         self.name.as_deref()
     }
 
-    /// Whether an image can be pushed without a tag. The engine's own builder cannot: it always names what
-    /// it pushes. What somebody else made may be one of those.
+    /// Whether an image can be pushed without a tag. The engine's builder cannot: it always names what
+    /// it pushes. An existing builder may be of the same kind.
     pub(crate) fn can_push_by_digest(&self) -> bool {
         self.creation.is_some()
     }
 
-    /// Whether it was told whom to trust: one that was there before knows that by itself or not at all.
-    pub(crate) fn can_be_told_authorities(&self) -> bool {
+    /// Whether `ca-cert` applies to it: an existing BuildKit has its own configuration.
+    pub(crate) fn can_trust_ca_cert(&self) -> bool {
         let creation = self.creation.as_ref();
         creation.is_some_and(|creation| creation.recipe.driver != Driver::Remote)
     }
 
-    /// Where buildx finds the record of a builder of ours.
-    pub(crate) fn buildx_folder(&self) -> Option<PathBuf> {
+    /// The directory with the record of the created builder.
+    pub(crate) fn buildx_directory(&self) -> Option<PathBuf> {
         let made = self.creation.as_ref();
-        made.map(|_| self.config.own_buildx_folder())
+        made.map(|_| self.config.own_buildx_directory())
     }
 
-    /// Makes it if it must be made, and lets it run `platforms`.
+    /// Creates it if necessary, and installs emulation for `platforms`.
     pub(crate) async fn boot(
         &mut self,
         platforms: &[String],
@@ -176,21 +176,21 @@ impl Builder {
         let why = creation.reason.as_ref();
         let why = why.map(|reason| format!(", because {reason}"));
         console.say(&format!(
-            "making the builder {name} ({driver}){}",
+            "creating the builder {name} ({driver}){}",
             why.unwrap_or_default()
         ));
         creation.remember(&name)?;
         creation.state = CreationState::Recorded;
         let recipe = creation.recipe.clone();
-        config::write(&recipe, self.config.folder(), &self.workspace)?;
-        for arguments in create::create(&recipe, &name, self.config.folder()) {
+        config::write(&recipe, self.config.directory(), &self.workspace)?;
+        for arguments in create::create(&recipe, &name, self.config.directory()) {
             self.ask(&arguments, ANSWER).await?;
         }
         let booted = self.ask(&create::boot(&name), BOOT).await;
         Ok(Inspection::parse(&booted?))
     }
 
-    /// Whether the engine builds, and its own platform is all that is asked for.
+    /// Whether the engine builds, and for its own platform only.
     async fn is_native(&self, platforms: &[String]) -> bool {
         let (None, Some(api), [_]) = (&self.name, &self.api, platforms) else {
             return false;
@@ -202,10 +202,10 @@ impl Builder {
     }
 
     /// Installs emulation for what the builder cannot run. An image that runs nothing needs none, so a
-    /// failure is no more than a warning.
+    /// failure is only a warning.
     async fn emulate(&self, inspection: &Inspection, platforms: &[String], console: Console) {
         let foreign = emulation::foreign(platforms, &inspection.platforms);
-        // A builder that lists nothing has not said what it can run.
+        // For a builder that lists no platform it is unknown what it can run.
         if foreign.is_empty() || inspection.platforms.is_empty() {
             return;
         }
@@ -216,7 +216,7 @@ impl Builder {
                 console.say(&format!("installing emulation for {list}"));
                 api.run_privileged(&task).await
             }
-            _ => Err(anyhow::anyhow!("there is none to install on this builder")),
+            _ => Err(anyhow::anyhow!("none can be installed on this builder")),
         };
         if let Err(error) = installed {
             console.warning(
@@ -237,9 +237,7 @@ impl Builder {
             let Ok(log) = api.last_lines(&container, LOG_LINES).await else {
                 continue;
             };
-            console.open_group(&format!(
-                "the log of {container}, its last {LOG_LINES} lines"
-            ));
+            console.open_group(&format!("the last {LOG_LINES} log lines of {container}"));
             console.say(&String::from_utf8_lossy(&log));
             console.close_group();
             is_shown |= !log.is_empty();
@@ -247,7 +245,7 @@ impl Builder {
         is_shown
     }
 
-    /// Removes it if it was made for this run.
+    /// Removes it if it was created for this run.
     pub(crate) async fn remove(mut self, console: Console) {
         let (Some(name), Some(creation)) = (self.name.clone(), self.creation.take()) else {
             return;
@@ -262,12 +260,12 @@ impl Builder {
     }
 
     async fn unmake(&self, name: &str, creation: &Creation) -> anyhow::Result<()> {
-        // A remote BuildKit was there before us, and stays.
+        // A remote BuildKit existed before the run, and is not removed.
         if creation.state == CreationState::NotCreated || creation.recipe.driver == Driver::Remote {
             return Ok(());
         }
         if creation.state == CreationState::LeftBehind {
-            for arguments in create::create(&creation.recipe, name, self.config.folder()) {
+            for arguments in create::create(&creation.recipe, name, self.config.directory()) {
                 self.ask(&arguments, ANSWER).await?;
             }
         }
@@ -302,8 +300,8 @@ impl Builder {
 }
 
 /// Whether somebody selected a builder for buildx, which writes it to the file `current`.
-fn chosen(vars: &Vars, buildx_folder: &Path) -> Chosen {
-    let current = fs::read(buildx_folder.join("current")).unwrap_or_default();
+fn chosen(vars: &Vars, buildx_directory: &Path) -> Chosen {
+    let current = fs::read(buildx_directory.join("current")).unwrap_or_default();
     let current: serde_json::Value = serde_json::from_slice(&current).unwrap_or_default();
     let selected = current["Name"]
         .as_str()

@@ -12,21 +12,21 @@ use std::path::PathBuf;
 use crate::buildx::command::arguments::Arguments;
 use crate::plan::build::BuildRequest;
 
-/// Files of ours that the child reads and writes.
+/// Our files that the child reads and writes.
 pub(crate) struct Files {
     pub(crate) metadata: PathBuf,
-    /// Id and place of each secret.
+    /// Id and file of each secret.
     pub(crate) secrets: Vec<(String, PathBuf)>,
-    /// The folder for the layout of an image that we push.
+    /// The directory for the layout of an image that we push.
     pub(crate) layout: Option<PathBuf>,
 }
 
 /// Where the builder puts an image that is not pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum ImageStore {
-    /// The engine of this machine builds, and keeps what it builds.
+    /// The engine of this machine builds, and keeps the image.
     Engine,
-    /// A builder apart from it, which hands over what the engine is to keep.
+    /// A separate builder, which exports the image to the engine when it is loaded.
     Builder,
 }
 
@@ -35,13 +35,13 @@ pub(crate) enum ImageStore {
 pub(crate) enum Naming {
     /// Under its tag.
     Tag,
-    /// By its digest alone: the image is there before any tag shows it.
+    /// By its digest only: no tag points to the image yet.
     Digest,
 }
 
-/// What the arguments depend on beside the request.
+/// The settings of the arguments that are not part of the request.
 pub(crate) struct Settings<'a> {
-    /// What `--builder` says; without it buildx takes the current one.
+    /// The value of `--builder`; without it buildx uses the current one.
     pub(crate) builder: Option<&'a str>,
     pub(crate) store: ImageStore,
     pub(crate) naming: Naming,
@@ -65,7 +65,7 @@ pub(crate) fn build_arguments(
             arguments.result(request, &files.metadata);
             arguments.image(request, settings.naming);
             let layout = files.layout.as_ref();
-            let layout = layout.and_then(|folder| request.layout_in(folder));
+            let layout = layout.and_then(|directory| request.layout_in(directory));
             arguments.specs("output", layout.as_slice());
             let handed_over = request.handed_over();
             let output = handed_over.filter(|_| settings.store == ImageStore::Builder);
@@ -85,7 +85,7 @@ mod tests {
     use crate::plan::Plan;
     use crate::vars::Vars;
 
-    /// The request that inputs, given as the runner gives them, come to.
+    /// The build request of the inputs.
     fn request(inputs: &[(&str, &str)]) -> BuildRequest {
         let run = [
             ("GITHUB_REPOSITORY", "Acme/Widget"),
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_of_the_sandbox() {
+    fn sandbox_flags() {
         check(
             &[
                 ("network", "none"),
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn sources_of_files() {
+    fn context_and_dockerfile_flags() {
         check(
             &[("context", "-x"), ("file", "docker/Web")],
             expect![[r#"
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn secrets_are_files() {
+    fn secret_flags_point_to_files() {
         check(
             &[
                 ("secrets", "npm=hunter2\na,src=/etc/passwd=x"),
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_that_are_read_and_written() {
+    fn cache_flags() {
         check(
             &[
                 ("cache-from", "GHCR.io/Acme/X:Main\ntype=local,src=a"),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn attestations_and_outputs() {
+    fn attestation_and_output_flags() {
         check(
             &[
                 ("provenance", "max"),
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn a_question_makes_nothing() {
+    fn call_creates_no_image() {
         expect![[r#"
             build
             --progress=rawjson

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::credentials;
 use crate::credentials::Credentials;
 use crate::error::Problem;
-use crate::private_directory::PrivateFolder;
+use crate::private_directory::PrivateDirectory;
 use crate::tls::Trust;
 use crate::vars::Vars;
 use anyhow::Context as _;
@@ -16,10 +16,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 
-/// The configuration of one run, in a folder of its own.
+/// The configuration of one run, in a directory of its own.
 #[derive(Debug)]
 pub(crate) struct PrivateConfig {
-    folder: PrivateFolder,
+    directory: PrivateDirectory,
     buildx: PathBuf,
 }
 
@@ -35,53 +35,59 @@ impl PrivateConfig {
         let problem = || {
             Problem::new(
                 "cannot write the private docker configuration",
-                "let one of `/dev/shm`, `/run` or `/tmp` be writable",
+                "make one of `/dev/shm`, `/run` or `/tmp` writable",
             )
         };
-        let folder = PrivateFolder::for_secrets(vars).with_context(problem)?;
+        let directory = PrivateDirectory::for_secrets(vars).with_context(problem)?;
         let config = overlay(credentials, registries);
-        write_private(&folder.path().join(CONFIG), config.to_string().as_bytes())
-            .with_context(problem)?;
+        write_private(
+            &directory.path().join(CONFIG),
+            config.to_string().as_bytes(),
+        )
+        .with_context(problem)?;
         let base = credentials.docker().map(|docker| docker.folder.as_path());
         if let Some(base) = base {
-            link_contexts(base, folder.path()).with_context(problem)?;
+            link_contexts(base, directory.path()).with_context(problem)?;
         }
-        let buildx = base.map_or_else(|| folder.path().join("buildx"), |base| base.join("buildx"));
-        Ok(Self { folder, buildx })
+        let buildx = base.map_or_else(
+            || directory.path().join("buildx"),
+            |base| base.join("buildx"),
+        );
+        Ok(Self { directory, buildx })
     }
 
-    /// Adds a file only we can read; it goes with the folder.
+    /// Adds a file only we can read; it goes with the directory.
     pub(crate) fn add(&self, name: &str, bytes: &[u8]) -> anyhow::Result<PathBuf> {
-        let path = self.folder.path().join(name);
+        let path = self.directory.path().join(name);
         write_private(&path, bytes)
             .with_context(|| format!("could not write `{}`", path.display()))?;
         Ok(path)
     }
 
-    /// A folder with the private authorities and nothing else, if there are any.
-    pub(crate) fn authorities(&self, trust: &Trust) -> anyhow::Result<Option<PathBuf>> {
+    /// A directory with the private CA certificates and nothing else, if there are any.
+    pub(crate) fn ca_directory(&self, trust: &Trust) -> anyhow::Result<Option<PathBuf>> {
         let Some(pem) = trust.pem() else {
             return Ok(None);
         };
-        let folder = self.folder.path().join("authorities");
-        fs::create_dir_all(&folder)
-            .with_context(|| format!("could not make `{}`", folder.display()))?;
-        self.add("authorities/ca.pem", pem.as_bytes())?;
-        Ok(Some(folder))
+        let directory = self.directory.path().join("ca");
+        fs::create_dir_all(&directory)
+            .with_context(|| format!("could not create `{}`", directory.display()))?;
+        self.add("ca/ca.pem", pem.as_bytes())?;
+        Ok(Some(directory))
     }
 
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
+    pub(crate) fn directory(&self) -> &Path {
+        self.directory.path()
     }
 
     /// Where buildx keeps its builders: the person's own, so that theirs can be named.
-    pub(crate) fn buildx_folder<'a>(&'a self, vars: &'a Vars) -> &'a Path {
+    pub(crate) fn buildx_directory<'a>(&'a self, vars: &'a Vars) -> &'a Path {
         vars.path("BUILDX_CONFIG").unwrap_or(&self.buildx)
     }
 
     /// Where buildx keeps a builder of ours, which the person never sees.
-    pub(crate) fn own_buildx_folder(&self) -> PathBuf {
-        self.folder().join("buildx")
+    pub(crate) fn own_buildx_directory(&self) -> PathBuf {
+        self.directory().join("buildx")
     }
 }
 
@@ -123,10 +129,10 @@ pub(crate) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
 }
 
 /// Docker contexts are looked up beside `config.json`.
-fn link_contexts(base: &Path, folder: &Path) -> std::io::Result<()> {
+fn link_contexts(base: &Path, directory: &Path) -> std::io::Result<()> {
     let contexts = base.join("contexts");
     if contexts.is_dir() {
-        symlink(contexts, folder.join("contexts"))
+        symlink(contexts, directory.join("contexts"))
     } else {
         Ok(())
     }
@@ -163,27 +169,27 @@ mod tests {
     }
 
     #[test]
-    fn only_we_can_read_it_and_it_goes_with_us() {
+    fn docker_config_is_private_and_removed() {
         let (home, vars) = vars_with_home(None);
         let config = write(&vars);
-        let file = config.folder().join("config.json");
+        let file = config.directory().join("config.json");
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!((mode(config.folder()), mode(&file)), (0o700, 0o600));
+        assert_eq!((mode(config.directory()), mode(&file)), (0o700, 0o600));
         assert_eq!(
             fs::read_to_string(&file).unwrap(),
             r#"{"auths":{"ghcr.io":{"auth":"am9lOnQ="}}}"#
         );
-        assert!(!config.folder().starts_with(home.path()));
+        assert!(!config.directory().starts_with(home.path()));
         drop(config);
         assert!(!file.exists());
     }
 
     #[test]
-    fn the_persons_own_configuration_stays_below_ours() {
+    fn user_configuration_is_kept_under_ours() {
         let own = r#"{"credsStore":"desktop","auths":{"quay.io":{"auth":"x"}}}"#;
         let (home, vars) = vars_with_home(Some(own));
         let config = write(&vars);
-        let text = fs::read_to_string(config.folder().join("config.json")).unwrap();
+        let text = fs::read_to_string(config.directory().join("config.json")).unwrap();
         let expected = r#"{"credsStore":"desktop","auths":{"quay.io":{"auth":"x"},"ghcr.io":{"auth":"am9lOnQ="}},"credHelpers":{"ghcr.io":""}}"#;
         assert_eq!(text, expected);
         assert_eq!(
@@ -191,7 +197,7 @@ mod tests {
             own
         );
         assert_eq!(
-            config.buildx_folder(&vars),
+            config.buildx_directory(&vars),
             home.path().join(".docker/buildx")
         );
     }

@@ -1,4 +1,4 @@
-//! Doors for the fuzz targets: what the engine says.
+//! Entry points of the fuzz targets for the output of buildx.
 
 use crate::buildx::progress::Progress;
 use crate::buildx::progress::messages::{Decoder, Message};

@@ -1,4 +1,4 @@
-//! What to change when a build names a stage or a file that does not exist: the nearest one that does.
+//! Fixes for a build that names a missing stage or file: suggests the nearest existing one.
 
 use std::fs;
 use std::io::Read as _;
@@ -11,7 +11,7 @@ use crate::plan::build::BuildRequest;
 use crate::plan::build::context_source::ContextSource;
 use crate::workspace::Workspace;
 
-/// How much of a Dockerfile is read, and how many entries of a folder.
+/// How much of a Dockerfile is read, and how many entries of a directory.
 const MAX_DOCKERFILE: u64 = 1024 * 1024;
 const MAX_ENTRIES: usize = 1000;
 /// How many names a message lists.
@@ -25,10 +25,10 @@ pub(crate) fn fix(failure: &Failure, request: &BuildRequest, workspace: &Path) -
     let fix = match &failure.place {
         Some(error::FilePosition { file, line }) => format!("correct line {line} of `{file}`"),
         None if !failure.log.is_empty() => {
-            "correct what the last lines of the step's log name".to_owned()
+            "fix the error that the last lines of the step's log show".to_owned()
         }
         None => format!(
-            "correct what the cause names: in `{}`, or in the inputs of this step",
+            "fix the cause in `{}` or in the inputs of this step",
             request.dockerfile()
         ),
     };
@@ -57,7 +57,7 @@ fn stage(cause: &str, request: &BuildRequest, workspace: &Path) -> Option<String
     let dockerfile = request.dockerfile();
     let stages = stages(&dockerfile, request, workspace)?;
     Some(if stages.is_empty() {
-        format!("leave out the input `target`: no stage of `{dockerfile}` has a name")
+        format!("remove the input `target`: no stage of `{dockerfile}` has a name")
     } else {
         let offer = offer(target, &stages);
         format!("set the input `target` to a stage of `{dockerfile}`: {offer}")
@@ -66,7 +66,7 @@ fn stage(cause: &str, request: &BuildRequest, workspace: &Path) -> Option<String
 
 /// The names of the stages of a Dockerfile on this machine.
 fn stages(dockerfile: &str, request: &BuildRequest, workspace: &Path) -> Option<Vec<String>> {
-    if !matches!(request.context, ContextSource::Folder(_)) {
+    if !matches!(request.context, ContextSource::Directory(_)) {
         return None;
     }
     let opened = Workspace(workspace).file("file", dockerfile).ok()?;
@@ -91,7 +91,7 @@ fn stage_name(line: &str) -> Option<String> {
 
 /// For a file of the build context that `COPY` or `ADD` does not find.
 fn file(failure: &Failure, request: &BuildRequest, workspace: &Path) -> Option<String> {
-    let ContextSource::Folder(context) = &request.context else {
+    let ContextSource::Directory(context) = &request.context else {
         return None;
     };
     let (before, _) = failure.cause.split_once("\": not found")?;
@@ -126,7 +126,7 @@ fn file(failure: &Failure, request: &BuildRequest, workspace: &Path) -> Option<S
     })
 }
 
-/// The nearest entry of the folder `there`, which lies below `root`.
+/// The nearest entry of the directory `there`, which lies below `root`.
 fn near_file(root: &Path, there: &Path, missing: &str) -> Option<String> {
     let entries = fs::read_dir(root.join(there)).ok()?;
     let entries = entries.take(MAX_ENTRIES).filter_map(Result::ok);
@@ -168,23 +168,23 @@ mod tests {
 
     /// A workspace with these files, each with the text `text`.
     fn workspace(files: &[&str], text: &str) -> tempfile::TempDir {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         for file in files {
-            let path = folder.path().join(file);
+            let path = directory.path().join(file);
             fs::create_dir_all(path.parent().unwrap()).unwrap();
             fs::write(path, text).unwrap();
         }
-        folder
+        directory
     }
 
     #[track_caller]
     fn check_stage(dockerfile: &str, target: &str, expected: &str) {
-        let folder = workspace(&["Dockerfile"], dockerfile);
+        let directory = workspace(&["Dockerfile"], dockerfile);
         let failure = Failure {
             cause: format!("target stage \"{target}\" could not be found"),
             ..Failure::default()
         };
-        assert_eq!(fix(&failure, &request(&[]), folder.path()), expected);
+        assert_eq!(fix(&failure, &request(&[]), directory.path()), expected);
     }
 
     #[test]
@@ -203,11 +203,11 @@ mod tests {
         check_stage(
             "FROM a",
             "x",
-            "leave out the input `target`: no stage of `Dockerfile` has a name",
+            "remove the input `target`: no stage of `Dockerfile` has a name",
         );
         let many: String = (0..12).map(|at| format!("FROM a AS s{at}\n")).collect();
-        let folder = workspace(&["Dockerfile"], &many);
-        let stages = stages("Dockerfile", &request(&[]), folder.path()).unwrap();
+        let directory = workspace(&["Dockerfile"], &many);
+        let stages = stages("Dockerfile", &request(&[]), directory.path()).unwrap();
         assert!(offer("zzzz", &stages).ends_with("or `s9` (2 more)"));
     }
 
@@ -225,8 +225,8 @@ mod tests {
 
     #[track_caller]
     fn check_file(files: &[&str], path: &str, line: &str, expected: &str) {
-        let folder = workspace(files, "");
-        let fix = fix(&missing(path, line), &request(&[]), folder.path());
+        let directory = workspace(files, "");
+        let fix = fix(&missing(path, line), &request(&[]), directory.path());
         let plain = "correct line 2 of `Dockerfile`";
         let expected = match expected {
             "" => plain.to_owned(),
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_ignored_is_said_to_be_ignored() {
+    fn ignored_file_names_the_dockerignore() {
         let files = ["Dockerfile", ".dockerignore", "src/main.rs"];
         check_file(
             &files,
@@ -277,28 +277,28 @@ mod tests {
     }
 
     #[test]
-    fn a_file_of_another_stage_or_behind_a_link_is_not_looked_for() {
+    fn files_of_other_stages_and_links_get_no_suggestion() {
         check_file(&["main.rs"], "/mian.rs", "COPY --from=x mian.rs /", "");
-        let folder = workspace(&["Dockerfile"], "");
-        std::os::unix::fs::symlink("/etc", folder.path().join("out")).unwrap();
+        let directory = workspace(&["Dockerfile"], "");
+        std::os::unix::fs::symlink("/etc", directory.path().join("out")).unwrap();
         let failure = missing("/out/passwdd", "COPY out/passwdd /");
-        let fix = fix(&failure, &request(&[]), folder.path());
+        let fix = fix(&failure, &request(&[]), directory.path());
         assert_eq!(fix, "correct line 2 of `Dockerfile`");
     }
 
     #[test]
-    fn without_a_place_the_fix_points_to_what_is_shown() {
-        let folder = workspace(&["Dockerfile"], "");
+    fn without_a_position_the_fix_points_to_the_log() {
+        let directory = workspace(&["Dockerfile"], "");
         let mut failure = Failure::default();
-        let shown = |failure: &Failure| fix(failure, &request(&[]), folder.path());
+        let shown = |failure: &Failure| fix(failure, &request(&[]), directory.path());
         assert_eq!(
             shown(&failure),
-            "correct what the cause names: in `Dockerfile`, or in the inputs of this step"
+            "fix the cause in `Dockerfile` or in the inputs of this step"
         );
         failure.log = vec!["x".to_owned()];
         assert_eq!(
             shown(&failure),
-            "correct what the last lines of the step's log name"
+            "fix the error that the last lines of the step's log show"
         );
     }
 }

@@ -1,6 +1,6 @@
-//! rawjson -> log groups, annotations, timings.
+//! Decodes the progress of buildx (`rawjson`) into log groups, annotations and timings.
 //!
-//! Log bytes are base64 in the engine's messages, so nothing of a build reaches the log but through here.
+//! Log bytes are base64 in the engine's messages, so no output of a build reaches the log without sanitizing.
 
 mod ending;
 mod lines;
@@ -26,7 +26,7 @@ use crate::buildx::timeline::Timeline;
 use crate::console::Console;
 use crate::error::FilePosition;
 
-/// What a build did, as far as it came.
+/// What a build did before it ended.
 #[derive(Debug, Default)]
 pub(crate) struct Record {
     pub(crate) timeline: Timeline,
@@ -35,21 +35,21 @@ pub(crate) struct Record {
     pub(crate) is_cache_missing: bool,
 }
 
-/// What went wrong in a build, in the engine's words.
+/// The failure of a build, in the words of buildx.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Failure {
     /// Title of the step that failed.
     pub(crate) step: Option<String>,
     pub(crate) cause: String,
     pub(crate) place: Option<FilePosition>,
-    /// The source around that place.
+    /// The source around that position.
     pub(crate) excerpt: Vec<String>,
     /// The last lines of the step's log.
     pub(crate) log: Vec<String>,
     pub(crate) while_pushing: bool,
 }
 
-/// Reads the engine's messages and tells them to a person.
+/// Reads the messages of buildx and prints them.
 pub(crate) struct Progress {
     /// The Dockerfile's path in the repository.
     dockerfile: String,
@@ -92,21 +92,21 @@ impl Progress {
         let line = &line[..line.len().min(MAX_PLAIN_LINE)];
         let line = String::from_utf8_lossy(line);
         if let Some(line) = self.ending.take(line.trim_end_matches('\r')) {
-            self.renderer.aside().say(line);
+            self.renderer.outside_groups().say(line);
         }
     }
 
-    /// Nothing came for `quiet`, in whole seconds; called every second.
+    /// Called every second without a message; `quiet` is how long that has lasted.
     pub(crate) fn idle(&mut self, quiet: TimeDelta) {
-        self.tell_ended(&[]);
+        self.print_ended(&[]);
         self.renderer.idle(self.now, quiet);
     }
 
-    /// Tells what is left, and what failed if the build did.
+    /// Prints what is left; returns the failure if the build failed.
     pub(crate) fn finish(mut self) -> (Record, Failure) {
-        self.tell_ended(&[]);
+        self.print_ended(&[]);
         self.renderer.finish(self.now);
-        self.tell_warnings();
+        self.print_warnings();
         let failure = self.failure();
         let mut timeline = std::mem::take(&mut self.renderer.timeline);
         let total = self.renderer.origin.zip(self.now);
@@ -123,7 +123,7 @@ impl Progress {
     fn status(&mut self, status: &Status<'_>) {
         self.now = self.now.max(status.time());
         self.renderer.origin = self.renderer.origin.or(self.now);
-        self.tell_ended(&status.vertexes);
+        self.print_ended(&status.vertexes);
         status
             .vertexes
             .iter()
@@ -137,7 +137,7 @@ impl Progress {
             .warnings
             .iter()
             .for_each(|warning| self.warnings.add(warning));
-        self.renderer.turn(self.now);
+        self.renderer.print_overdue(self.now);
     }
 
     fn vertex(&mut self, vertex: &Vertex<'_>) {
@@ -179,8 +179,8 @@ impl Progress {
         self.renderer.log(&log.vertex, lines, self.now);
     }
 
-    /// Tells of the steps that ended in an earlier message and are not in this.
-    fn tell_ended(&mut self, again: &[Vertex<'_>]) {
+    /// Prints the steps that ended in an earlier message and are not in this one.
+    fn print_ended(&mut self, again: &[Vertex<'_>]) {
         for digest in std::mem::take(&mut self.ended) {
             let step = self.renderer.steps.get(&digest);
             if again.iter().any(|vertex| *vertex.digest == digest) {
@@ -191,8 +191,8 @@ impl Progress {
         }
     }
 
-    fn tell_warnings(&mut self) {
-        let console = self.renderer.aside();
+    fn print_warnings(&mut self) {
+        let console = self.renderer.outside_groups();
         for warning in self.warnings.shown() {
             let place = self.place(warning.file.as_deref(), warning.line);
             console.warning(place.as_ref(), &warning.lines());
@@ -297,7 +297,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_push_is_told_from_a_failed_build() {
+    fn refused_push_differs_from_a_failed_build() {
         let vertex = r#"{"vertexes":[{"digest":"sha256:1","name":"exporting to image","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"failed to push localhost:5000/a/b:1: connection refused"}]}"#;
         let failure = failure(&[vertex]);
         assert!(failure.while_pushing);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_in_another_file_is_not_one_in_the_dockerfile() {
+    fn position_in_another_file_is_not_annotated() {
         let failure = failure(&["other.hcl:3", "---", "   3 | x", "---", "ERROR: x"]);
         assert_eq!(failure.place, None);
     }

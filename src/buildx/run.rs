@@ -17,14 +17,14 @@ use crate::buildx::progress::{Failure, Progress, Record};
 pub(crate) struct Ended {
     pub(crate) record: Record,
     pub(crate) failure: Option<Failure>,
-    /// What stood on its standard output: the answer to a question.
+    /// Its standard output: the answer to `--call`.
     pub(crate) answer: String,
 }
 
-/// Why there is nothing more to read.
+/// How the output of buildx ended.
 enum End {
     Told,
-    /// A push or an export of the cache said nothing for too long, and was stopped.
+    /// A push or an export of the cache made no progress for too long, and was stopped.
     Silent(&'static str),
 }
 
@@ -32,7 +32,7 @@ const PIECE: usize = 64 * 1024;
 /// The answer to a check names every line it is about, with its file.
 const MAX_ANSWER: u64 = 4 * 1024 * 1024;
 
-/// Runs buildx and tells its progress. A push or an export of the cache that says nothing for `silence` is stopped, and
+/// Runs buildx and prints its progress. A push or an export of the cache that says nothing for `silence` is stopped, and
 /// counts as a push that failed.
 pub(crate) async fn to_its_end(
     mut command: Command,
@@ -69,7 +69,7 @@ pub(crate) async fn to_its_end(
     })
 }
 
-/// Those who read what buildx says.
+/// Passes each message of buildx to its readers.
 struct Reader {
     decoder: Decoder,
     progress: Progress,
@@ -126,7 +126,7 @@ async fn read(
 fn stopped(failure: Failure, sent: &str, silence: Duration) -> Failure {
     let seconds = silence.as_secs();
     Failure {
-        cause: format!("{sent} said nothing for {seconds} seconds and was stopped"),
+        cause: format!("{sent} made no progress for {seconds} seconds and was stopped"),
         while_pushing: true,
         ..failure
     }
@@ -149,8 +149,8 @@ mod tests {
 
     /// What becomes of an engine that says this and then nothing for ten seconds.
     async fn silent_after(progress: &str) -> Option<Failure> {
-        let folder = tempfile::tempdir().unwrap();
-        let buildx = folder.path().join("buildx");
+        let directory = tempfile::tempdir().unwrap();
+        let buildx = directory.path().join("buildx");
         let script = format!("#!/bin/sh\necho '{progress}' >&2\nexec sleep 10\n");
         std::fs::write(&buildx, script).unwrap();
         std::fs::set_permissions(&buildx, std::fs::Permissions::from_mode(0o755)).unwrap();
@@ -160,7 +160,7 @@ mod tests {
         };
         let progress = Progress::new(console, "Dockerfile".to_owned());
         let path = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
-        let command = child::command(&buildx, &[], path, folder.path());
+        let command = child::command(&buildx, &[], path, directory.path());
         let run = to_its_end(command, progress, Duration::from_millis(200));
         let ended = timeout(Duration::from_secs(4), run).await;
         ended.ok().and_then(|outcome| outcome.unwrap().failure)
@@ -173,14 +173,14 @@ mod tests {
         assert!(failure.while_pushing);
         assert_eq!(
             failure.cause,
-            "the push said nothing for 0 seconds and was stopped"
+            "the push made no progress for 0 seconds and was stopped"
         );
         let exporting = r#"{"vertexes":[{"digest":"c","name":"exporting cache to registry","started":"2026-01-01T00:00:00Z"}]}"#;
         let failure = silent_after(exporting).await.unwrap();
         assert!(failure.while_pushing);
         assert_eq!(
             failure.cause,
-            "the export of the cache said nothing for 0 seconds and was stopped"
+            "the export of the cache made no progress for 0 seconds and was stopped"
         );
         let building = r#"{"statuses":[{"id":"extracting","vertex":"d"}]}"#;
         assert_eq!(silent_after(building).await, None);

@@ -1,19 +1,19 @@
-//! Where a file of the build stands in the repository.
+//! The path of a file of the build in the repository.
 
 use std::path::{Component, Path, PathBuf};
 
 /// The path of `file`, which is given from the workspace, as it is in the repository: the checkout may lie
-/// in a folder of the workspace.
+/// in a directory of the workspace.
 pub(crate) fn path_in_repository(file: &str, workspace: &Path) -> String {
     let path = plain(
         Path::new(file)
             .strip_prefix(workspace)
             .unwrap_or(Path::new(file)),
     );
-    let mut folders = path.ancestors().skip(1);
-    let checkout = folders.find(|folder| workspace.join(folder).join(".git").exists());
+    let mut directories = path.ancestors().skip(1);
+    let checkout = directories.find(|directory| workspace.join(directory).join(".git").exists());
     let path = checkout
-        .and_then(|folder| path.strip_prefix(folder).ok())
+        .and_then(|directory| path.strip_prefix(directory).ok())
         .unwrap_or(&path);
     path.display().to_string()
 }

@@ -10,13 +10,13 @@ use crate::plan::build::BuildRequest;
 use crate::plan::build::context_source::ContextSource;
 use crate::workspace::{Workspace, not_readable};
 
-/// What BuildKit takes for a secret, in bytes
+/// The largest secret that BuildKit accepts, in bytes
 /// (<https://github.com/moby/buildkit/blob/v0.25.0/session/secrets/secretsprovider/secretsprovider.go>).
 const MAX_SECRET: u64 = 500 * 1024;
 
-/// Refuses a build that reads what is not there, or what is none of its business: a path may come from
-/// somebody who should see the workspace and nothing else. What it writes stays there too, or in `temp`, the
-/// folder of the job.
+/// Refuses a build that reads missing files or files outside the workspace: a path may come from
+/// someone who may read only the workspace. What it writes stays there too, or in `temp`, the
+/// directory of the job.
 pub(crate) fn check(
     request: &BuildRequest,
     workspace: &Path,
@@ -26,14 +26,14 @@ pub(crate) fn check(
     for (input, path) in places(request) {
         inside.place(input, path, temp)?;
     }
-    if let Some(folder) = request.context.local_folder() {
-        inside.folder("context", folder)?;
+    if let Some(directory) = request.context.local_directory() {
+        inside.directory("context", directory)?;
     }
     for (name, place) in &request.contexts {
-        let Some(folder) = place.local_folder() else {
+        let Some(directory) = place.local_directory() else {
             continue;
         };
-        inside.folder(&format!("build-contexts` for `{name}"), folder)?;
+        inside.directory(&format!("build-contexts` for `{name}"), directory)?;
     }
     for secret in &request.secrets {
         if let SecretContent::File(file) = &secret.content {
@@ -54,13 +54,13 @@ pub(crate) fn read_secret(id: &str, file: &str, workspace: &Path) -> Result<Vec<
     if bytes.len() as u64 > MAX_SECRET {
         return Err(Problem::new(
             format!("the input `{input}` is `{file}`, which is larger than 500 KiB"),
-            "no engine takes a larger secret; mount a large file with `build-contexts`",
+            "BuildKit accepts no larger secret; mount a large file with `build-contexts`",
         ));
     }
     Ok(bytes)
 }
 
-/// Folders and archives that the build writes or keeps its cache in, each with the input that names it.
+/// Directories and archives that the build writes or keeps its cache in, each with the input that names it.
 fn places(request: &BuildRequest) -> impl Iterator<Item = (&'static str, &str)> {
     let outputs = request
         .outputs
@@ -81,7 +81,7 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
         .file
         .as_ref()
         .is_some_and(|file| file.starts_with("https://") || file.starts_with("http://"));
-    if is_address || !matches!(request.context, ContextSource::Folder(_)) {
+    if is_address || !matches!(request.context, ContextSource::Directory(_)) {
         return Ok(());
     }
     let dockerfile = request.dockerfile();
@@ -90,12 +90,12 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
         return workspace.path("file", &dockerfile).map(drop);
     }
     let because = match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => format!("`{dockerfile}` is a folder"),
-        _ => format!("there is no file `{dockerfile}` in the workspace"),
+        Ok(metadata) if metadata.is_dir() => format!("`{dockerfile}` is a directory"),
+        _ => format!("the workspace has no file `{dockerfile}`"),
     };
     Err(Problem::new(
-        "there is no Dockerfile to build",
-        "name the folder in the input `context`, or the file in the input `file`; both start at the root of the checkout",
+        "cannot find the Dockerfile",
+        "set the input `context` to its directory, or the input `file` to its path; both start at the root of the checkout",
     )
     .because(because))
 }
@@ -109,7 +109,7 @@ mod tests {
     use crate::error::Explanation;
 
     #[test]
-    fn a_secret_of_a_size_no_engine_takes_is_not_read() {
+    fn too_large_secret_is_not_read() {
         let workspace = tempfile::tempdir().unwrap();
         let file = std::fs::File::create(workspace.path().join("large")).unwrap();
         file.set_len(1 << 30).unwrap();

@@ -1,4 +1,4 @@
-//! `Timeline`: where the time of a build went.
+//! `Timeline`: the duration of each step of a build.
 
 use chrono::TimeDelta;
 

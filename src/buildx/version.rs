@@ -18,10 +18,10 @@ use crate::vars::Vars;
 const OLDEST: Version = Version([0, 13, 1]);
 /// <https://github.com/docker/buildx/releases/tag/v0.15.0>
 const OLDEST_WITH_CALL: Version = Version([0, 15, 0]);
-/// The first that speaks the protocol of GitHub's cache since April 2025
+/// The first version with the protocol that GitHub's cache has used since April 2025
 /// (<https://docs.docker.com/build/ci/github-actions/cache/>).
 const OLDEST_WITH_CACHE: Version = Version([0, 21, 0]);
-/// The image of the action says with this variable that it brings buildx, whose version needs no question.
+/// Set in the image of the action: its buildx is recent, so its version is not checked.
 const IN_IMAGE: &str = "GHCR_PUBLISH_IMAGE";
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -36,7 +36,7 @@ pub(crate) async fn require_recent(
     let Some(request) = request.filter(|_| vars.get(IN_IMAGE).is_none()) else {
         return Ok(());
     };
-    // That there is none is said where it is needed.
+    // A missing buildx is reported where it is needed.
     let Ok(buildx) = reach::buildx(vars) else {
         return Ok(());
     };
@@ -47,7 +47,7 @@ pub(crate) async fn require_recent(
     }
 }
 
-/// The oldest version that will do, and what needs it.
+/// The oldest version that is sufficient, and the feature that requires it.
 fn needed(request: &BuildRequest, vars: &Vars) -> (Version, String) {
     if let Some(call) = request.call {
         let by = format!(" by `call: {}`", call.as_str());
@@ -65,9 +65,9 @@ fn compare(found: Version, (needed, by): (Version, String), buildx: &Path) -> Re
     }
     Err(Problem::new(
         format!("buildx {found} at `{}` is too old", buildx.display()),
-        "install a newer one, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which brings one",
+        "install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one",
     )
-    .because(format!("buildx {needed} or newer is needed{by}")))
+    .because(format!("buildx {needed} or newer is required{by}")))
 }
 
 async fn ask(buildx: &Path, vars: &Vars) -> Option<String> {
@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_version_is_unknown() {
+    fn invalid_version_is_unknown() {
         for word in [
             "",
             "(devel)",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn the_oldest_is_taken_and_none_below() {
+    fn oldest_supported_version_is_accepted_and_older_ones_are_not() {
         let is_taken =
             |found| compare(Version(found), (OLDEST, String::new()), Path::new("buildx")).is_ok();
         assert!(is_taken([0, 13, 1]) && is_taken([0, 14, 0]) && is_taken([1, 0, 0]));

@@ -1,7 +1,7 @@
 //! Text from outside -> text in which the runner finds no command and a terminal no order.
 //!
 //! `::stop-commands::` would be a second fence around the engine's output, but `::group::` is a command
-//! too: behind that fence there are no groups.
+//! too: it would disable groups.
 
 use std::borrow::Cow;
 
@@ -16,7 +16,7 @@ pub(crate) fn harmless(line: &str) -> Cow<'_, str> {
     shown_with(line, Colours::Kept)
 }
 
-/// As [`harmless`], for a reader who wants no colours.
+/// As [`harmless`], without colours.
 pub(crate) fn colourless(line: &str) -> Cow<'_, str> {
     shown_with(line, Colours::Dropped)
 }
@@ -158,7 +158,7 @@ mod tests {
     }
 
     #[test]
-    fn what_moves_the_cursor_goes_and_leaves_no_command() {
+    fn cursor_sequences_are_removed() {
         check("\u{1b}[2K::notice::", "\u{200b}::notice::");
         check("##\u{1b}[K[error]x", "##\u{200b}[error]x");
         check("##\u{1b}]0;title\u{7}[error]x", "##\u{200b}[error]x");

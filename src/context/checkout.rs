@@ -21,7 +21,7 @@ pub(super) struct Checkout {
 }
 
 impl Checkout {
-    /// The checkout around `dir`, or nothing when there is none.
+    /// The checkout that contains `dir`, if any.
     pub(super) fn find(dir: &Path) -> anyhow::Result<Option<Self>> {
         Ok(open(dir)?.as_ref().map(Self::read))
     }
@@ -52,10 +52,10 @@ impl Checkout {
     }
 }
 
-/// The repository of the checkout around `dir`, or nothing when there is none.
+/// The repository of the checkout that contains `dir`, if any.
 ///
 /// Only the repository's own configuration is read and nothing in it is run, so it does not
-/// matter who owns the folder (git's "dubious ownership").
+/// matter who owns the directory (git's "dubious ownership").
 pub(super) fn open(dir: &Path) -> anyhow::Result<Option<gix::Repository>> {
     let Ok((path, _trust)) = gix::discover::upwards(dir) else {
         return Ok(None);
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn remote_refs_stand_for_what_they_were_fetched_from() {
+    fn remote_refs_map_to_their_source() {
         let local = |name| local_ref(name).unwrap_or_default();
         assert_eq!(local("refs/remotes/pull/2/merge"), "refs/pull/2/merge");
         assert_eq!(local("refs/remotes/origin/a/b"), "refs/heads/a/b");

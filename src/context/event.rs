@@ -91,7 +91,7 @@ const POINTERS: &[&str] = &[
 ];
 
 impl Event {
-    /// Reads the payload file; no path means nothing is known.
+    /// Reads the payload file; without a path nothing is known.
     pub(crate) fn read(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else {
             return Ok(Self::default());
@@ -100,13 +100,13 @@ impl Event {
         let file = File::open(path).with_context(|| {
             Problem::new(
                 format!("cannot read the event payload at `{shown}`"),
-                "let `GITHUB_EVENT_PATH` name a readable file, or unset it",
+                "set `GITHUB_EVENT_PATH` to a readable file, or unset it",
             )
         })?;
         let event = Self::parse(file).with_context(|| {
             Problem::new(
                 format!("the event payload at `{shown}` is not JSON"),
-                "let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)",
+                "set `GITHUB_EVENT_PATH` to the payload that the runner wrote (with act: the file given to `--eventpath`)",
             )
         })?;
         Ok(event)

@@ -26,7 +26,7 @@ impl<'a> Facts<'a> {
         self.now
     }
 
-    /// When the commit was made; now, when nobody knows.
+    /// The time of the commit; the current time if unknown.
     pub(crate) fn commit_time(&self) -> DateTime<Utc> {
         self.context.commit_time.unwrap_or(self.now)
     }

@@ -1,4 +1,4 @@
-//! Whose code a run builds, and with whose rights.
+//! Whose code a run builds, and with which permissions.
 //!
 //! | Event | Runs on | Token | Says whose code it is about |
 //! |---|---|---|---|
@@ -12,7 +12,7 @@
 use crate::context::Context;
 
 impl Context {
-    /// Whether the run has the rights of this repository although it is about a head of its own.
+    /// Whether the run has the permissions of this repository although it builds another head.
     pub(crate) fn has_rights_of_base(&self) -> bool {
         let events = ["pull_request_target", "workflow_run"];
         self.event.is_comment_on_pull_request || events.contains(&self.event_name.as_str())
@@ -28,7 +28,7 @@ impl Context {
             });
         }
         let pull = event.pull_request.as_ref();
-        // Whoever runs with the rights of this repository has to say whose code it is.
+        // A run with the permissions of this repository must know whose code it builds.
         let head = match (self.event_name.as_str(), pull) {
             ("workflow_run", _) => event.workflow_run.head_repository.as_ref(),
             ("pull_request_target", pull) => pull.and_then(|pull| pull.head_repository.as_ref()),
@@ -36,13 +36,13 @@ impl Context {
             (_, None) => return None,
         };
         match head {
-            None => Some("a repository that is gone".to_owned()),
+            None => Some("a deleted repository".to_owned()),
             Some(head) if head.eq_ignore_ascii_case(&self.repository.to_string()) => None,
             Some(head) => Some(format!("the fork `{head}`")),
         }
     }
 
-    /// Where the code comes from, when it is built with rights that its author does not have.
+    /// The origin of the code, if it is built with permissions that its author does not have.
     pub(crate) fn untrusted_head(&self) -> Option<String> {
         self.foreign_head().filter(|_| self.has_rights_of_base())
     }

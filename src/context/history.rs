@@ -21,7 +21,7 @@ pub(crate) enum Relation {
 }
 
 /// The history in the git checkout, where that is the whole one: outside Actions, and under act, which runs
-/// in a person's checkout. A runner's checkout usually holds one commit, so there the API is asked.
+/// in the checkout of a person. A checkout on a runner usually has one commit, so the API is asked there.
 #[derive(Clone, Debug)]
 pub(crate) struct History {
     workspace: Option<PathBuf>,
@@ -81,8 +81,8 @@ mod tests {
 
     /// a - b - c, and d, which branches off a; the ids in that order.
     fn checkout() -> (tempfile::TempDir, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let repository = gix::init(folder.path()).unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let repository = gix::init(directory.path()).unwrap();
         let tree = repository.empty_tree().id;
         let mut ids: Vec<ObjectId> = Vec::new();
         for (message, parent) in [("a", None), ("b", Some(0)), ("c", Some(1)), ("d", Some(0))] {
@@ -96,17 +96,17 @@ mod tests {
             let written = repository.write_buf(gix::object::Kind::Commit, commit.as_bytes());
             ids.push(written.unwrap());
         }
-        (folder, ids.iter().map(ToString::to_string).collect())
+        (directory, ids.iter().map(ToString::to_string).collect())
     }
 
     #[test]
-    fn the_checkout_knows_which_commit_is_newer() {
-        let (folder, ids) = checkout();
+    fn newer_commit_is_found_in_the_checkout() {
+        let (directory, ids) = checkout();
         let [a, b, c, d] = ids.as_slice() else {
             panic!("four commits")
         };
         let check = |ours: &str, shown: &str, expected| {
-            assert_eq!(relation_in(folder.path(), ours, shown), expected);
+            assert_eq!(relation_in(directory.path(), ours, shown), expected);
         };
         check(c, c, Some(Relation::Same));
         check(c, a, Some(Relation::Ahead));
@@ -114,16 +114,16 @@ mod tests {
         check(d, c, Some(Relation::Diverged));
         check(c, &"5".repeat(40), None);
         check(c, "main", None);
-        std::fs::write(folder.path().join(".git/shallow"), format!("{b}\n")).unwrap();
+        std::fs::write(directory.path().join(".git/shallow"), format!("{b}\n")).unwrap();
         check(c, b, Some(Relation::Ahead));
         check(c, a, None);
         check(d, c, None);
     }
 
     #[test]
-    fn a_runners_checkout_is_not_asked() {
-        let (folder, ids) = checkout();
-        let path = folder.path().to_str().unwrap();
+    fn runner_checkout_is_not_used_for_history() {
+        let (directory, ids) = checkout();
+        let path = directory.path().to_str().unwrap();
         let ask = |vars: &[(&str, &str)]| {
             let workspace = [("GITHUB_WORKSPACE", path)];
             let vars: Vec<_> = vars.iter().chain(&workspace).copied().collect();

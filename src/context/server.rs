@@ -41,7 +41,7 @@ impl Server {
         }
     }
 
-    /// The registry of the server, when its address alone tells.
+    /// The registry of the server, if its address determines it.
     pub(crate) fn registry(&self) -> Option<String> {
         match self {
             Self::Public => Some("ghcr.io".to_owned()),
@@ -51,7 +51,7 @@ impl Server {
     }
 
     /// The registries the server may have, the best first. Whether subdomains are isolated, and whether
-    /// the container registry is switched on, only asking tells.
+    /// the container registry is enabled, only a request can tell.
     pub(crate) fn possible_registries(&self) -> Vec<String> {
         match self {
             Self::Enterprise { host } if is_address(host) => vec![host.clone()],
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn this_machine_has_many_names() {
+    fn loopback_hosts_are_recognized() {
         for host in [
             "localhost",
             "localhost:5000",

@@ -9,11 +9,11 @@ use crate::vars::Vars;
 
 impl Context {
     /// The same with the time of the commit that is checked out, when the event did not say it.
-    pub(crate) fn with_commit_time(self, folder: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn with_commit_time(self, directory: &Path) -> anyhow::Result<Self> {
         if self.commit_time.is_some() {
             return Ok(self);
         }
-        let checkout = Checkout::find(folder)?;
+        let checkout = Checkout::find(directory)?;
         Ok(Self {
             commit_time: checkout.and_then(|checkout| checkout.commit_time),
             ..self
@@ -22,14 +22,14 @@ impl Context {
 
     /// The same with ref and commit as the git checkout has them, whatever the event says
     /// (`git-context: git`).
-    pub(crate) fn of_checkout(self, folder: &Path) -> anyhow::Result<Self> {
-        let checkout = Checkout::find(folder)?;
+    pub(crate) fn of_checkout(self, directory: &Path) -> anyhow::Result<Self> {
+        let checkout = Checkout::find(directory)?;
         let unknown = |what| {
             let problem = Problem::new(
                 format!("`git-context` is `git`, and the checkout does not say the {what}"),
-                "check the repository out before this step, or set `git-context: workflow`",
+                "check out the repository before this step, or set `git-context: workflow`",
             );
-            problem.because(format!("looked in `{}`", folder.display()))
+            problem.because(format!("looked in `{}`", directory.display()))
         };
         let full_ref = checkout.as_ref().and_then(|c| c.full_ref.as_deref());
         let commit = checkout.as_ref().and_then(|c| c.commit.clone());
@@ -49,30 +49,30 @@ impl Context {
         })
     }
 
-    /// The same with what `folder`, which is built, has beside the commit of its checkout.
+    /// The same, with the uncommitted changes of `directory`, which is built.
     ///
-    /// In Actions steps generate files on purpose, and who sets `GITHUB_SHA` says what is built.
-    pub(crate) fn with_uncommitted(self, folder: &Path, vars: &Vars) -> Self {
+    /// In Actions, steps generate files on purpose, and `GITHUB_SHA` names the commit that is built.
+    pub(crate) fn with_uncommitted(self, directory: &Path, vars: &Vars) -> Self {
         let is_named = vars.get("GITHUB_SHA").is_some();
         if self.in_actions || is_named {
             return self;
         }
         Self {
-            uncommitted: checkout::uncommitted(folder),
+            uncommitted: checkout::uncommitted(directory),
             ..self
         }
     }
 
-    /// What the author should know when `folder`, which is built, shows another commit than the one that is
+    /// The warning when `directory`, which is built, is at another commit than the one that is
     /// named.
     ///
     /// Outside Actions both come from the checkout. A checkout of another repository has other commits.
-    pub(crate) fn remark_on_checkout(&self, folder: &Path, vars: &Vars) -> Option<String> {
+    pub(crate) fn remark_on_checkout(&self, directory: &Path, vars: &Vars) -> Option<String> {
         let commit = self.named_commit().ok()?;
         if !self.in_actions {
             return None;
         }
-        let checkout = inside(vars.workspace(), folder)?;
+        let checkout = inside(vars.workspace(), directory)?;
         let here = self.repository.to_string();
         let is_other = |name: &String| !name.eq_ignore_ascii_case(&here);
         if checkout.repository.as_ref().is_some_and(is_other) {
@@ -88,9 +88,9 @@ impl Context {
     }
 }
 
-/// The checkout around `folder`, unless it is one around the whole workspace.
-fn inside(workspace: &Path, folder: &Path) -> Option<Checkout> {
-    let repository = checkout::open(folder).ok()??;
+/// The checkout around `directory`, unless it is one around the whole workspace.
+fn inside(workspace: &Path, directory: &Path) -> Option<Checkout> {
+    let repository = checkout::open(directory).ok()??;
     let root = repository.workdir()?.canonicalize().ok()?;
     let is_inside = root.starts_with(workspace.canonicalize().ok()?);
     is_inside.then(|| Checkout::read(&repository))

@@ -9,7 +9,7 @@ use crate::error::Problem;
 use crate::image::manifest::Manifest;
 use crate::oci_layout::Layout;
 use crate::oci_layout::part::Present;
-use crate::private_directory::PrivateFolder;
+use crate::private_directory::PrivateDirectory;
 use crate::vars::Vars;
 use anyhow::Context as _;
 
@@ -18,12 +18,12 @@ use anyhow::Context as _;
 pub(crate) struct LocalImage {
     pub(crate) name: String,
     pub(crate) layout: Layout,
-    _folder: PrivateFolder,
+    _folder: PrivateDirectory,
 }
 
 impl LocalImage {
     /// The image that a build has written into `folder`.
-    pub(crate) fn built(folder: PrivateFolder) -> anyhow::Result<(Self, Manifest)> {
+    pub(crate) fn built(folder: PrivateDirectory) -> anyhow::Result<(Self, Manifest)> {
         let name = "the image that was built".to_owned();
         let layout = Layout::new(folder.path().to_owned(), name.clone());
         let root = layout.present()?.root;
@@ -37,8 +37,8 @@ impl LocalImage {
 }
 
 /// A folder for an image that is about to be built, which goes with the value.
-pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<PrivateFolder> {
-    PrivateFolder::for_images(vars).with_context(|| {
+pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<PrivateDirectory> {
+    PrivateDirectory::for_images(vars).with_context(|| {
         Problem::new(
             "there is no folder to build the image into",
             "let `/var/tmp` or `TMPDIR` be writable, outside of the workspace",
@@ -83,7 +83,7 @@ async fn exported(
     vars: &Vars,
     console: Console,
 ) -> anyhow::Result<(LocalImage, Manifest)> {
-    let folder = PrivateFolder::for_images(vars).context("there is no folder to put it into")?;
+    let folder = PrivateDirectory::for_images(vars).context("there is no folder to put it into")?;
     let store = Store::of(&api.info().await?.driver_status);
     let folder = unpack::unpack(api.image(name).await?, folder).await?;
     let title = format!("the engine's image `{name}`");

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_that_cannot_be_are_no_panic() {
+    fn impossible_sizes_do_not_panic() {
         let layer = r#"{"digest":"x","size":18446744073709551615}"#;
         let content: Content =
             serde_json::from_str(&format!(r#"{{"layers":[{layer},{layer}]}}"#)).unwrap();

@@ -34,7 +34,7 @@ impl ImageName {
         match name.violation() {
             None => Ok(name),
             Some(violation) => Err(Problem::new(
-                format!("`{text}` is not an image name a registry takes"),
+                format!("`{text}` is not a valid image name"),
                 "write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`",
             )
             .because(violation)),
@@ -57,12 +57,12 @@ impl ImageName {
         }
         if let Some((path, digest)) = repository.split_once('@') {
             return Some(format!(
-                "it carries the digest `{digest}`; the name is `{registry}/{path}`"
+                "it contains the digest `{digest}`; the name is `{registry}/{path}`"
             ));
         }
         if let Some((path, tag)) = repository.rsplit_once(':') {
             return Some(format!(
-                "it carries the tag `{tag}`; the name is `{registry}/{path}`, and tags go to the input `tags`"
+                "it contains the tag `{tag}`; the name is `{registry}/{path}`, and tags go to the input `tags`"
             ));
         }
         if registry == "ghcr.io" && !repository.contains('/') {
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_registry_takes_is_refused_with_the_reason() {
+    fn invalid_image_name_is_refused_with_the_reason() {
         let rule = |part| {
             format!("the part `{part}` breaks the rule `[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*`")
         };
@@ -221,7 +221,7 @@ mod tests {
         );
         refused(
             "ghcr.io/acme/x:1",
-            "it carries the tag `1`; the name is `ghcr.io/acme/x`, and tags go to the input `tags`",
+            "it contains the tag `1`; the name is `ghcr.io/acme/x`, and tags go to the input `tags`",
         );
         refused("gh_cr.io/acme/x", "`gh_cr.io` is not a registry host");
         refused(

@@ -33,7 +33,7 @@ pub(crate) fn of_host() -> String {
     format!("linux/{}", architecture(std::env::consts::ARCH, "").0)
 }
 
-/// Whether two spellings mean the same platform: images say `linux/arm64/v8` where people say `linux/arm64`.
+/// Whether two spellings name the same platform: images use `linux/arm64/v8` where people write `linux/arm64`.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     let spelled = |text: &str| match canonical(text).as_deref() {
         Ok("local") => of_host(),
@@ -66,18 +66,18 @@ pub(crate) fn canonical(text: &str) -> Result<String, InputError> {
         name_of(system)
     };
     if !SYSTEMS.contains(&name) {
-        let because = format!("buildx knows no system `{name}`");
+        let because = format!("unknown operating system `{name}`");
         return Err(InputError::not_one_of(because, name, &SYSTEMS[..4]));
     }
     let (architecture, variant) = architecture(architecture_name, variant);
     if !ARCHITECTURES.contains(&architecture) {
-        let because = format!("buildx knows no architecture `{architecture}`");
+        let because = format!("unknown architecture `{architecture}`");
         return Err(InputError::not_one_of(because, architecture, ARCHITECTURES));
     }
     let word = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     if !variant.chars().all(word) {
         return Err(InputError::new(
-            format!("`{variant}` is no variant of an architecture"),
+            format!("`{variant}` is not a variant of an architecture"),
             "write for example `linux/arm/v7`",
         ));
     }

@@ -12,11 +12,11 @@ use crate::image::digest::hex;
 pub(crate) struct Tag(String);
 
 const MAX_LENGTH: usize = 128;
-/// What is left of a name before its fingerprint.
+/// The longest part of a name before its hash.
 const MAX_BEFORE_HASH: usize = MAX_LENGTH - "-01234567".len();
 
 impl Tag {
-    /// The tag that `text` stands for, or nothing when no valid character is left.
+    /// The tag for `text`, or none when no valid character is left.
     ///
     /// Every run of other characters becomes `-` (as docker/metadata-action does); leading `.` and `-`
     /// are removed. A name that lost its start, or that is longer than 128 characters, keeps its first 119
@@ -117,7 +117,7 @@ mod tests {
     }
 
     #[test]
-    fn text_without_a_valid_character_is_no_tag() {
+    fn text_without_a_valid_character_gives_no_tag() {
         check("", None);
         check("日本", None);
         check("-..-", None);

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn words_and_attributes_switch_an_attestation() {
+    fn booleans_and_attributes_enable_an_attestation() {
         let provenance = || Spec::new("provenance");
         check(&[], &[]);
         check(&[("INPUT_PROVENANCE", "True")], &[provenance()]);
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn the_own_input_wins_over_attests() {
+    fn provenance_and_sbom_override_attests() {
         check(
             &[
                 ("INPUT_PROVENANCE", "false"),

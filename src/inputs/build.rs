@@ -1,4 +1,4 @@
-//! `BuildInputs`: what is asked of the build itself.
+//! `BuildInputs`: the inputs of the build itself.
 
 use crate::error::{InputError, Problem};
 use crate::image::platform;
@@ -14,7 +14,7 @@ use crate::inputs::spec::Spec;
 use crate::inputs::{attestations, cache, exporters, list, source};
 use crate::secret::Secret;
 
-/// What is asked of the build; each list in the order it was written.
+/// The inputs of the build; each list in the order it was written.
 #[derive(Debug)]
 pub(crate) struct BuildInputs {
     pub(crate) context: Option<Source>,
@@ -96,7 +96,7 @@ impl BuildInputs {
         })
     }
 
-    /// Refuses a build argument that carries one of `tokens`: everybody who has the image can read it.
+    /// Refuses a build argument that contains one of `tokens`: everyone with the image can read it.
     pub(super) fn refuse_secret_arguments<'a>(
         &self,
         tokens: impl Iterator<Item = &'a Secret>,
@@ -106,10 +106,10 @@ impl BuildInputs {
         match self.build_args.iter().find(|(_, value)| carries(value)) {
             None => Ok(()),
             Some((name, _)) => Err(Problem::new(
-                format!("the input `build-args` gives `{name}` the token"),
+                format!("the input `build-args` sets `{name}` to the token"),
                 format!("pass it as a secret: `secrets: {name}=…`, and `RUN --mount=type=secret,id={name}` in the Dockerfile"),
             )
-            .because("a build argument can be read in the image's history and in its provenance")),
+            .because("build arguments are visible in the image history and in the provenance")),
         }
     }
 }
@@ -117,10 +117,10 @@ impl BuildInputs {
 fn loads_one_platform() -> Problem {
     let host = platform::of_host();
     Problem::new(
-        "the input `load` is `true`, and `platforms` has more than one",
-        format!("load the image of this machine alone: `platforms: {host}`, in a step of its own when the others are pushed"),
+        "the input `load` is `true`, but `platforms` lists more than one platform",
+        format!("set `platforms: {host}` to load the image of this machine only; push the other platforms in a separate step"),
     )
-    .because("the engine runs one platform, and loads no other")
+    .because("the engine loads images of one platform only")
 }
 
 fn context(raw: &RawInputs) -> Result<Option<Source>, Problem> {
@@ -137,7 +137,7 @@ fn file(raw: &RawInputs) -> Result<Option<String>, Problem> {
         return Ok(None);
     };
     if text == "-" {
-        let error = InputError::new("there is no standard input to read it from", "name a file");
+        let error = InputError::new("standard input is not available", "name a file");
         return Err(refused("file", text, error));
     }
     source::refuse_login(text).map_err(|error| refused("file", text, error))?;
@@ -147,8 +147,8 @@ fn file(raw: &RawInputs) -> Result<Option<String>, Problem> {
 /// The text is shown unless it holds a login.
 fn refused(input: &str, text: &str, error: InputError) -> Problem {
     let what = match source::refuse_login(text) {
-        Ok(()) => format!("the input `{input}` is `{text}`"),
-        Err(_) => format!("the input `{input}` is not understood"),
+        Ok(()) => format!("invalid value `{text}` for the input `{input}`"),
+        Err(_) => format!("invalid value in the input `{input}`"),
     };
     Problem::new(what, error.fix).because(error.because)
 }
@@ -164,8 +164,8 @@ fn build_arg(entry: &Entry) -> Result<(String, String), Problem> {
             Ok((name.trim().to_owned(), value.to_owned()))
         }
         _ => Err(Problem::new(
-            format!("the input `build-args` has the line `{}`", entry.text()),
-            "write one `name=value` a line, for example `VERSION=1.2.3`",
+            format!("invalid line `{}` in the input `build-args`", entry.text()),
+            "write one `name=value` per line, for example `VERSION=1.2.3`",
         )),
     }
 }
@@ -176,7 +176,7 @@ fn contexts(raw: &RawInputs) -> Result<Vec<(String, Source)>, Problem> {
         let pair = entry.text().split_once('=');
         let Some((name, text)) = pair.filter(|(name, _)| !name.trim().is_empty()) else {
             return Err(entry.problem(InputError::new(
-                "it is no `name=source`",
+                "it is not `name=source`",
                 "write for example `docs=./docs` or `alpine=docker-image://alpine:3`",
             )));
         };

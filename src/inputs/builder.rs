@@ -1,4 +1,4 @@
-//! The builder inputs: which BuildKit is to build, or how one is to be made.
+//! The builder inputs: which BuildKit builds, or how one is created.
 //!
 //! Names and meaning are those of docker/setup-buildx-action.
 
@@ -9,22 +9,22 @@ use crate::inputs::builder::node::{Node, Tls, runs_already};
 use crate::inputs::{RawInputs, list};
 use crate::vars::Vars;
 
-/// What is said about the builder.
+/// The builder that the inputs select.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BuilderInputs {
-    /// Nothing: the engine's own when it can do what is asked, else one is made.
+    /// No input: the engine's builder if it supports the request, else one is created.
     Automatic,
-    /// `builder`, or `driver: docker` for the engine's own: one that is there already.
+    /// An existing one: `builder`, or `driver: docker` for the engine's builder.
     Named(String),
-    /// One to make, use and remove.
+    /// One to create, use and remove.
     Made(Recipe),
 }
 
-/// How a builder is made.
+/// How a builder is created.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Recipe {
     pub(crate) driver: Driver,
-    /// The first one makes the builder, the others join it.
+    /// The first one creates the builder, the others join it.
     pub(crate) nodes: Vec<Node>,
     pub(crate) daemon_config: Option<DaemonConfig>,
 }
@@ -71,7 +71,7 @@ impl BuilderInputs {
         match (making.is_empty(), raw.text("driver")) {
             (true, _) => Ok(Self::Automatic),
             (false, Some("docker")) => match making.get(1) {
-                // buildx names the engine's own builder after its docker context.
+                // buildx names the engine's builder after its docker context.
                 None => Ok(Self::Named(
                     vars.get("DOCKER_CONTEXT").unwrap_or("default").to_owned(),
                 )),
@@ -120,7 +120,7 @@ impl Recipe {
         self
     }
 
-    /// What removing the builder takes: its nodes, without what only running them needs.
+    /// The part of the recipe that is needed to remove the builder.
     pub(crate) fn outline(&self) -> Self {
         let outline = |node: &Node| Node {
             buildkitd_flags: None,
@@ -148,7 +148,7 @@ impl Recipe {
         // A remote builder has no node but those with an address; the list alone is enough then.
         let in_list_only = driver == Driver::Remote && first.endpoint.is_none();
         let first = (!in_list_only || appended.is_none()).then_some(first);
-        // The variables count as the peer does: `endpoint` is 0, the list begins at 1.
+        // The variables count as docker/setup-buildx-action does: `endpoint` is 0, the list begins at 1.
         let numbered = (0..)
             .zip(first)
             .chain((1..).zip(appended.into_iter().flatten()));
@@ -185,8 +185,8 @@ impl DaemonConfig {
             (None, Some(text)) => Self::Inline(text.to_owned()),
             (Some(_), Some(_)) => {
                 return Err(Problem::new(
-                    format!("the inputs `{file}` and `{inline}` are both given"),
-                    "keep one of them: BuildKit reads one configuration",
+                    format!("the inputs `{file}` and `{inline}` are both set"),
+                    "remove one of them: BuildKit reads one configuration",
                 ));
             }
         };
@@ -207,12 +207,12 @@ fn driver_of(text: Option<&str>) -> Result<Driver, Problem> {
         Some("remote") => Ok(Driver::Remote),
         Some(other) => {
             let fix = if other == "cloud" {
-                "that driver is in Docker's own build of buildx only; reach such a builder with `driver: remote`, or write `docker-container`, `kubernetes` or `docker`"
+                "only Docker's own build of buildx has that driver: use such a builder with `driver: remote`, or write `docker-container`, `kubernetes` or `docker`"
             } else {
                 "write `docker-container`, `remote`, `kubernetes` or `docker`"
             };
             Err(Problem::new(
-                format!("the input `driver` is `{other}`"),
+                format!("invalid value `{other}` for the input `driver`"),
                 fix,
             ))
         }
@@ -221,9 +221,9 @@ fn driver_of(text: Option<&str>) -> Result<Driver, Problem> {
 
 fn named_and_made(name: &str, other: &str) -> Problem {
     Problem::new(
-        format!("the inputs `builder` and `{other}` are both given"),
+        format!("the inputs `builder` and `{other}` are both set"),
         format!(
-            "leave `{other}` out to use the builder `{name}` as it is, or `builder` to have one made"
+            "remove `{other}` to use the builder `{name}` as it is, or remove `builder` to create one"
         ),
     )
 }
@@ -231,9 +231,7 @@ fn named_and_made(name: &str, other: &str) -> Problem {
 fn engine_takes_nothing(other: &str) -> Problem {
     Problem::new(
         format!("the input `{other}` has no effect on `driver: docker`"),
-        format!(
-            "leave `{other}` out, or write `driver: docker-container` to have a builder made with it"
-        ),
+        format!("remove `{other}`, or set `driver: docker-container` to create a builder with it"),
     )
 }
 
@@ -269,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn the_inputs_say_which_builder_it_is() {
+    fn inputs_select_the_builder() {
         assert_eq!(read(&[]).unwrap(), BuilderInputs::Automatic);
         let named = |name: &str| BuilderInputs::Named(name.to_owned());
         assert_eq!(read(&[("driver", "docker")]).unwrap(), named("default"));
@@ -312,36 +310,36 @@ mod tests {
     }
 
     #[test]
-    fn what_contradicts_itself_is_refused() {
+    fn contradicting_inputs_are_refused() {
         refused(
             &[("driver", "cloud")],
             expect![[r#"
-            the input `driver` is `cloud`
-              fix: that driver is in Docker's own build of buildx only; reach such a builder with `driver: remote`, or write `docker-container`, `kubernetes` or `docker`"#]],
+            invalid value `cloud` for the input `driver`
+              fix: only Docker's own build of buildx has that driver: use such a builder with `driver: remote`, or write `docker-container`, `kubernetes` or `docker`"#]],
         );
         refused(
             &[("driver", "podman")],
             expect![[r#"
-            the input `driver` is `podman`
+            invalid value `podman` for the input `driver`
               fix: write `docker-container`, `remote`, `kubernetes` or `docker`"#]],
         );
         refused(
             &[("driver", "remote")],
             expect![[r#"
-            the input `driver` is `remote` and no endpoint is given
-              fix: name where that BuildKit listens, for example `tcp://buildkit.example:1234`"#]],
+            the input `driver` is `remote`, but `endpoint` is not set
+              fix: set it to the address of that BuildKit, for example `tcp://buildkit.example:1234`"#]],
         );
         refused(
             &[("builder", "x"), ("driver-opts", "network=host")],
             expect![[r#"
-            the inputs `builder` and `driver-opts` are both given
-              fix: leave `driver-opts` out to use the builder `x` as it is, or `builder` to have one made"#]],
+            the inputs `builder` and `driver-opts` are both set
+              fix: remove `driver-opts` to use the builder `x` as it is, or remove `builder` to create one"#]],
         );
         refused(
             &[("driver", "docker"), ("endpoint", "x")],
             expect![[r#"
             the input `endpoint` has no effect on `driver: docker`
-              fix: leave `endpoint` out, or write `driver: docker-container` to have a builder made with it"#]],
+              fix: remove `endpoint`, or set `driver: docker-container` to create a builder with it"#]],
         );
         refused(
             &[
@@ -351,18 +349,18 @@ mod tests {
             ],
             expect![[r#"
                 the input `buildkitd-config` has no effect on `driver: remote`
-                  fix: leave `buildkitd-config` out: that BuildKit runs already, with the settings it was started with"#]],
+                  fix: remove `buildkitd-config`: that BuildKit already runs with its own settings"#]],
         );
         refused(
             &[("buildkitd-config", "x"), ("buildkitd-config-inline", "y")],
             expect![[r#"
-                the inputs `buildkitd-config` and `buildkitd-config-inline` are both given
-                  fix: keep one of them: BuildKit reads one configuration"#]],
+                the inputs `buildkitd-config` and `buildkitd-config-inline` are both set
+                  fix: remove one of them: BuildKit reads one configuration"#]],
         );
     }
 
     #[test]
-    fn nodes_that_are_not_understood_are_refused() {
+    fn invalid_nodes_are_refused() {
         refused(
             &[("append", "endpoint: x")],
             expect![[r#"
@@ -381,7 +379,7 @@ mod tests {
             &[("driver", "remote"), ("append", "- name: x")],
             expect![[r#"
             node 1 of the input `append` has no endpoint
-              fix: name where that BuildKit listens, for example `tcp://buildkit.example:1234`"#]],
+              fix: set it to the address of that BuildKit, for example `tcp://buildkit.example:1234`"#]],
         );
     }
 }

@@ -71,7 +71,7 @@ pub(crate) struct CacheKey {
 }
 
 impl CacheKey {
-    /// What nobody may see; an access key is only a name.
+    /// The value, if it is secret; an access key id is not.
     pub(super) fn secret(&self) -> Option<&Secret> {
         (self.variable != "AWS_ACCESS_KEY_ID").then_some(&self.value)
     }
@@ -111,8 +111,8 @@ pub(super) fn take_keys(caches: &mut [Spec]) -> Result<Vec<CacheKey>, Problem> {
 
 fn azure() -> Problem {
     let InputError { because, fix } = InputError::new(
-        "buildx takes it on its command line only, which every process of the machine can read",
-        "leave it out, and let the builder be one with an identity in Azure of its own; or keep the cache elsewhere",
+        "buildx accepts it only on its command line, which every process on the machine can read",
+        "remove it, and use a builder that has its own Azure identity, or another type of cache",
     );
     Problem::new(
         "a cache of the type `azblob` has a `secret_access_key`",
@@ -123,10 +123,10 @@ fn azure() -> Problem {
 
 fn two(kind: &str, attribute: &str) -> Problem {
     Problem::new(
-        format!("two caches of the type `{kind}` have a different `{attribute}`"),
-        "keep one of them, or build in two steps",
+        format!("two caches of the type `{kind}` have different values of `{attribute}`"),
+        "remove one of them, or build in two steps",
     )
-    .because("buildx is given it in its environment, where there is room for one")
+    .because("buildx reads it from an environment variable, which holds one value")
 }
 
 #[cfg(test)]
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_leave_the_spec_and_may_stand_in_several() {
+    fn cache_keys_are_removed_from_every_spec() {
         let cache = Spec::new("s3").with("bucket", "b");
         let open = cache.clone().with("Secret_Access_Key", "k");
         let mut caches = [open.clone(), open, Spec::new("gha").with("scope", "x")];
@@ -187,7 +187,7 @@ mod tests {
         let problem = take_keys(&mut [cache("a"), cache("b")]).unwrap_err();
         assert_eq!(
             problem.to_string(),
-            "two caches of the type `gha` have a different `token`"
+            "two caches of the type `gha` have different values of `token`"
         );
     }
 }

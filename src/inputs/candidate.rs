@@ -8,7 +8,7 @@ use crate::image::name::{ImageName, lowercase_reference, starts_with_host};
 use crate::image::tag::Tag;
 use crate::inputs::raw::RawInputs;
 
-/// What is published in place of a build.
+/// The image that is published instead of a build.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Candidate {
     /// The image of this commit if the registry has it; else it is built.
@@ -35,7 +35,7 @@ pub(crate) enum TagOrDigest {
 
 const RULE: &str = "write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)";
 
-/// Inputs that say how an image is built, and the value they have when nobody gives one.
+/// Inputs that say how an image is built, and their default values.
 const OF_A_BUILD: &[(&str, &str)] = &[
     ("add-hosts", ""),
     ("allow", ""),
@@ -78,7 +78,7 @@ const OF_A_BUILD: &[(&str, &str)] = &[
 const OF_THE_IMAGE: [&str; 3] = ["annotation-levels", "annotations", "labels"];
 
 impl Candidate {
-    /// Whether there is an image for certain, so that nothing is ever built.
+    /// Whether an existing image is named, so that nothing is built.
     pub(crate) fn is_image(&self) -> bool {
         match self {
             Self::OfCommit => false,
@@ -145,7 +145,7 @@ fn input_error(problem: Problem) -> InputError {
 
 fn exact_tag(text: &str) -> Result<Tag, InputError> {
     let tag = Tag::sanitized(text).filter(|tag| tag.as_str() == text);
-    tag.ok_or_else(|| InputError::new(format!("`{text}` is no tag"), RULE))
+    tag.ok_or_else(|| InputError::new(format!("`{text}` is not a valid tag"), RULE))
 }
 
 /// An id, or a name with or without a tag or digest.
@@ -171,7 +171,11 @@ pub(super) fn read(raw: &mut RawInputs) -> Result<(Option<Candidate>, Option<Str
         return Ok((None, None));
     };
     let candidate = Candidate::parse(text).map_err(|InputError { because, fix }| {
-        Problem::new(format!("the input `candidate` is `{text}`"), fix).because(because)
+        Problem::new(
+            format!("invalid value `{text}` for the input `candidate`"),
+            fix,
+        )
+        .because(because)
     })?;
     if !candidate.is_image() {
         return Ok((Some(candidate), None));
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_host_makes_a_reference_and_everything_else_is_the_engines() {
+    fn candidate_with_a_host_is_a_reference_and_others_are_engine_images() {
         let digest = format!("sha256:{}", "0".repeat(64));
         check("sha", "sha");
         check("GHCR.io/Acme/App:Test", "ghcr.io/acme/app:Test");
@@ -239,14 +243,14 @@ mod tests {
     }
 
     #[test]
-    fn what_names_no_image_is_refused_with_the_reason() {
+    fn invalid_candidate_is_refused_with_the_reason() {
         let check = |text: &str, because: &str| {
             assert_eq!(Candidate::parse(text).unwrap_err().because, because);
         };
         check("sha256:12", "`sha256:12` is not a sha256 digest");
-        check("ghcr.io/acme/app:a b", "`a b` is no tag");
+        check("ghcr.io/acme/app:a b", "`a b` is not a valid tag");
         check("ghcr.io/acme/app@latest", "`latest` is not a sha256 digest");
-        check("app:", "`` is no tag");
+        check("app:", "`` is not a valid tag");
         check(
             "ghcr.io/app:1",
             "`app` has no owner, and every package of ghcr.io belongs to one",

@@ -1,4 +1,4 @@
-//! The inputs on where an image goes, who logs in there and who is trusted: `floating-tags`, `registry-auth`,
+//! The inputs about registries, their credentials and their CA: `floating-tags`, `registry-auth`,
 //! `ca-cert`.
 
 use serde::Deserialize;
@@ -8,7 +8,7 @@ use crate::inputs::RawInputs;
 use crate::secret::Secret;
 use crate::tls::CaCert;
 
-/// What is asked of the registries.
+/// The inputs about registries.
 #[derive(Debug)]
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
@@ -16,7 +16,7 @@ pub(crate) struct DestinationInputs {
     pub(crate) ca_cert: Option<CaCert>,
 }
 
-/// The input `floating-tags`: which way a tag such as `latest`, `1.2` or a branch may move.
+/// The input `floating-tags`: when an existing tag such as `latest`, `1.2` or a branch tag may move.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FloatingTags {
     /// Only to a newer version or commit.
@@ -73,14 +73,18 @@ fn registry_auth(text: &str) -> Result<Vec<RegistryLogin>, Problem> {
         return Ok(Vec::new());
     }
     let malformed = |because: String| {
-        Problem::new("the input `registry-auth` is no list of logins", EXAMPLE).because(because)
+        Problem::new(
+            "the input `registry-auth` is not a list of registry credentials",
+            EXAMPLE,
+        )
+        .because(because)
     };
     // What the parser says may quote the line it stopped at, so only the place is passed on.
     let entries: Vec<Entry> = serde_saphyr::from_str(text).map_err(|error| {
         let line = error.location().map(|place| place.line());
         malformed(line.map_or_else(
-            || "it cannot be read".to_owned(),
-            |line| format!("it cannot be read from line {line} on"),
+            || "it cannot be parsed".to_owned(),
+            |line| format!("it cannot be parsed at line {line}"),
         ))
     })?;
     let numbered = entries.into_iter().enumerate();
@@ -88,7 +92,7 @@ fn registry_auth(text: &str) -> Result<Vec<RegistryLogin>, Problem> {
         .map(|(index, entry)| {
             login(&entry).ok_or_else(|| {
                 malformed(format!(
-                    "entry {} has an empty username or password; is the secret passed on?",
+                    "entry {} has an empty username or password; check that the secret is passed to this step",
                     index + 1
                 ))
             })
@@ -134,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn each_entry_is_a_login_for_one_host() {
+    fn each_entry_holds_credentials_for_one_host() {
         let text = "- registry: https://Quay.io/\n  username: acme+bot\n  password: hunter2\n- username: joe\n  password: 'p: q'\n";
         let logins = registry_auth(text).unwrap();
         let shown: Vec<_> = logins
@@ -158,19 +162,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_login_is_refused_without_showing_it() {
-        refused("hunter2", expect!["it cannot be read from line 1 on"]);
+    fn invalid_credentials_are_refused_without_showing_them() {
+        refused("hunter2", expect!["it cannot be parsed at line 1"]);
         refused(
             "- {registry: quay.io, username: a, pasword: hunter2}",
-            expect!["it cannot be read from line 1 on"],
+            expect!["it cannot be parsed at line 1"],
         );
         refused(
             "- {username: a, password: \"\"}",
-            expect!["entry 1 has an empty username or password; is the secret passed on?"],
+            expect![
+                "entry 1 has an empty username or password; check that the secret is passed to this step"
+            ],
         );
         refused(
             "- registry: [hunter2",
-            expect!["it cannot be read from line 1 on"],
+            expect!["it cannot be parsed at line 1"],
         );
     }
 }

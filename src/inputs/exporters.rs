@@ -1,4 +1,4 @@
-//! The input `outputs`: where the result of a build goes besides the registry.
+//! The input `outputs`: where the result of a build goes in addition to the registry.
 
 use crate::error::{InputError, Problem};
 use crate::inputs::list;
@@ -15,7 +15,7 @@ const KINDS: &[&str] = &[
     "cacheonly",
 ];
 
-/// What other inputs say, and proof and outputs rely on.
+/// Attributes that other inputs set, and that verification and outputs rely on.
 const OURS: &[&str] = &[
     "name",
     "push",
@@ -28,7 +28,7 @@ const OURS: &[&str] = &[
 pub(super) fn parse(text: &str) -> Result<Vec<Spec>, Problem> {
     let entries = list::quoted_entries("outputs", text)?;
     let outputs = entries.iter().map(|entry| {
-        let output = match folder(entry) {
+        let output = match directory(entry) {
             Some(path) => Spec::new("local").with("dest", path),
             None => Spec::parse(entry)?,
         };
@@ -47,8 +47,8 @@ pub(crate) fn is_image(output: &Spec) -> bool {
     matches!(output.kind(), "image" | "registry")
 }
 
-/// A bare path is a folder, as buildx has it.
-fn folder(entry: &Entry) -> Option<&str> {
+/// A bare path is a directory, as buildx has it.
+fn directory(entry: &Entry) -> Option<&str> {
     let text = entry.text();
     (!text.starts_with("type=") && !text.contains([',', '"', '='])).then_some(text)
 }
@@ -56,7 +56,7 @@ fn folder(entry: &Entry) -> Option<&str> {
 fn check(output: Spec) -> Result<Spec, InputError> {
     let kind = output.kind();
     if !KINDS.contains(&kind) {
-        let because = format!("there is no output of the type `{kind}`");
+        let because = format!("unknown output type `{kind}`");
         return Err(InputError::not_one_of(because, kind, KINDS));
     }
     let ours = OURS.iter().find(|key| output.get(key).is_some());
@@ -73,7 +73,7 @@ fn check(output: Spec) -> Result<Spec, InputError> {
             format!("write `type={kind},dest=path`"),
         )),
         Some("-") => Err(InputError::new(
-            "there is no standard output to write it to",
+            "standard output is not available",
             format!("write `type={kind},dest=path`"),
         )),
         _ => Ok(output),
@@ -97,11 +97,11 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_work_is_refused() {
+    fn invalid_outputs_are_refused() {
         for (text, cause) in [
-            ("type=locl,dest=x", "there is no output of the type `locl`"),
+            ("type=locl,dest=x", "unknown output type `locl`"),
             ("type=local", "it does not say where to"),
-            ("-", "there is no standard output to write it to"),
+            ("-", "standard output is not available"),
             (
                 "type=image,push-by-digest=true",
                 "`push-by-digest` of an image is not set here",

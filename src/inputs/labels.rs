@@ -8,12 +8,12 @@ use crate::inputs::tags::template::global::Global;
 use crate::vars::Vars;
 use std::fmt;
 
-/// A line of the input `labels` or `annotations`; once filled in, what stands before the first `=` is
+/// A line of the input `labels` or `annotations`; after evaluation, the text before the first `=` is
 /// the key.
 #[derive(Clone, Debug)]
 pub(crate) struct LabelLine(Template<Global>);
 
-/// Reads the input called `input`; also returns what a person should hear about it.
+/// Reads the input called `input`; also returns warnings.
 pub(crate) fn parse(
     input: &'static str,
     text: &str,
@@ -79,7 +79,7 @@ impl Levels {
         })
     }
 
-    /// What docker/metadata-action writes when nobody says anything.
+    /// The default of docker/metadata-action.
     pub(crate) fn manifest() -> Self {
         Self(vec![Level("manifest".to_owned())])
     }
@@ -98,7 +98,7 @@ impl Level {
         if KINDS.contains(&kind) {
             return Ok(Self(text.to_owned()));
         }
-        let because = format!("`{text}` is no level of annotations");
+        let because = format!("`{text}` is not a level of annotations");
         Err(InputError::not_one_of(because, kind, KINDS))
     }
 }
@@ -129,9 +129,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_that_is_no_template_names_itself() {
+    fn invalid_template_names_its_line() {
         let problem = parse("annotations", "a=b\nc={{sah}}").unwrap_err();
-        let expected = "line 2 of the input `annotations` is not understood: `c={{sah}}`";
+        let expected = "invalid entry in the input `annotations`, line 2: `c={{sah}}`";
         assert_eq!(problem.to_string(), expected);
     }
 

@@ -1,4 +1,4 @@
-//! A list input as the peers read it: CSV, one entry a line, fields between commas.
+//! A list input as Docker's actions read it: CSV, one entry a line, fields between commas.
 //!
 //! docker/metadata-action parses twice. The whole input goes through CSV first (comments and empty lines leave,
 //! quoted fields lose their quotes, and the fields are joined by commas again), then each entry. The
@@ -9,7 +9,7 @@
 
 use crate::error::{InputError, Problem};
 
-/// One entry of a list input, and where it stands.
+/// One entry of a list input, with its input and line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     input: &'static str,
@@ -35,7 +35,7 @@ pub(crate) fn untrimmed_entries(input: &'static str, text: &str) -> Result<Vec<E
     Ok(records.into_iter().map(Entry::unquoted).collect())
 }
 
-/// As [`entries`], with the quotes left where they are: who gets the entry unquotes it.
+/// As [`entries`], with the quotes kept: the caller unquotes the entry.
 pub(crate) fn quoted_entries(input: &'static str, text: &str) -> Result<Vec<Entry>, Problem> {
     let records = records(input, text).map_err(Entry::never_closed)?;
     Ok(records.into_iter().map(Entry::trimmed).collect())
@@ -105,7 +105,7 @@ impl Entry {
         match quotes(&self.text) {
             Quotes::Open => Err(never_closed()),
             Quotes::Stray => Err(InputError::new(
-                "a quote stands in the middle of a field",
+                "a quote is in the middle of a field",
                 "quote the whole field, from comma to comma, and write `\"\"` for a quote in it",
             )),
             Quotes::Sound => Ok(split(&self.text)
@@ -121,21 +121,21 @@ impl Entry {
         format!("line {line} of the input `{input}`: {text}")
     }
 
-    /// What is wrong here, with the line and the text it is about.
+    /// The error of this entry, with its line and text.
     pub(crate) fn problem(&self, error: InputError) -> Problem {
         let Self { input, line, text } = self;
         let text = match text.char_indices().nth(SHOWN) {
             Some((end, _)) => &format!("{}…", &text[..end]),
             None => text,
         };
-        let what = format!("line {line} of the input `{input}` is not understood: `{text}`");
+        let what = format!("invalid entry in the input `{input}`, line {line}: `{text}`");
         Problem::new(what, error.fix).because(error.because)
     }
 
     /// As [`Entry::problem`] for an entry that may hold a secret: its text is not shown.
     pub(crate) fn private_problem(&self, error: InputError) -> Problem {
         let Self { input, line, .. } = self;
-        let what = format!("line {line} of the input `{input}` is not understood");
+        let what = format!("invalid entry in the input `{input}`, line {line}");
         Problem::new(what, error.fix).because(error.because)
     }
 
@@ -273,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn quotes_are_taken_off_twice_as_the_peer_does() {
+    fn quotes_are_removed_twice_as_metadata_action_does() {
         check(
             "type=match,\"pattern=a\"",
             &[(1, &["type=match", "pattern=a"])],
@@ -283,21 +283,21 @@ mod tests {
     }
 
     #[test]
-    fn unsound_quotes_are_refused_with_their_line() {
+    fn unbalanced_quotes_are_refused_with_their_line() {
         refused(
             "a\nb,\"c\nd",
-            "line 2 of the input `tags` is not understood: `b,\"c\nd`",
+            "invalid entry in the input `tags`, line 2: `b,\"c\nd`",
             "a quote is opened and never closed",
         );
         refused(
             "value=\"a\"",
-            "line 1 of the input `tags` is not understood: `value=\"a\"`",
-            "a quote stands in the middle of a field",
+            "invalid entry in the input `tags`, line 1: `value=\"a\"`",
+            "a quote is in the middle of a field",
         );
         refused(
             "\"a\"b",
-            "line 1 of the input `tags` is not understood: `\"a\"b`",
-            "a quote stands in the middle of a field",
+            "invalid entry in the input `tags`, line 1: `\"a\"b`",
+            "a quote is in the middle of a field",
         );
     }
 }

@@ -17,7 +17,10 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
 }
 
 fn unknown(entry: &Entry, error: InputError) -> Problem {
-    let what = format!("the input `platforms` has the entry `{}`", entry.text());
+    let what = format!(
+        "invalid platform `{}` in the input `platforms`",
+        entry.text()
+    );
     Problem::new(what, error.fix).because(error.because)
 }
 
@@ -32,7 +35,7 @@ mod tests {
     }
 
     #[test]
-    fn every_spelling_becomes_the_engines_own() {
+    fn every_spelling_becomes_the_canonical_platform() {
         check("linux/amd64,linux/arm64", &["linux/amd64", "linux/arm64"]);
         check(
             "Linux/x86_64, amd64\nlinux/arm64/v8",
@@ -50,16 +53,16 @@ mod tests {
     }
 
     #[test]
-    fn what_buildx_does_not_know_is_refused_with_the_nearest_name() {
+    fn unknown_platform_is_refused_with_the_nearest_name() {
         let refused = |text: &str| Explanation::of(&parse(text).unwrap_err().into()).to_string();
         expect_test::expect![[r#"
-            the input `platforms` has the entry `linux/amd46`
-              because: buildx knows no architecture `amd46`
+            invalid platform `linux/amd46` in the input `platforms`
+              because: unknown architecture `amd46`
               fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?"#]]
         .assert_eq(&refused("linux/amd46"));
         assert!(refused("linus/amd64").contains("did you mean `linux`?"));
         assert!(refused("linux/arm/v7/x").contains("more than three parts"));
-        assert!(refused("linux/arm/v7 x").contains("`v7 x` is no variant"));
+        assert!(refused("linux/arm/v7 x").contains("`v7 x` is not a variant"));
         assert!(refused("linux/amd64;linux/arm64").contains("`amd64;linux`"));
     }
 }

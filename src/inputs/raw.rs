@@ -48,9 +48,12 @@ impl RawInputs {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
-        parse(text)
-            .map(Some)
-            .map_err(|rule| Problem::new(format!("the input `{name}` is `{text}`"), rule))
+        parse(text).map(Some).map_err(|rule| {
+            Problem::new(
+                format!("invalid value `{text}` for the input `{name}`"),
+                rule,
+            )
+        })
     }
 
     /// YAML 1.2 booleans: `true` or `false`, in any case.
@@ -58,7 +61,7 @@ impl RawInputs {
         Ok(self.parsed(name, boolean)?.unwrap_or(default))
     }
 
-    /// Takes away every input of `names` whose value is not the one beside it; gives those that were there.
+    /// Removes the inputs of `names`, and returns those whose value was not the default next to the name.
     pub(super) fn take_all(&mut self, names: &[(&'static str, &str)]) -> Vec<&'static str> {
         let mut taken = Vec::new();
         for (name, default) in names {
@@ -80,7 +83,7 @@ impl RawInputs {
 fn unknown_input(name: &str) -> String {
     let hint = nearest(name).map(|known| format!("; did you mean `{known}`?"));
     let hint = hint.unwrap_or_default();
-    format!("there is no input `{name}`, so it has no effect{hint}")
+    format!("the unknown input `{name}` is ignored{hint}")
 }
 
 /// An input's name as `action.yml` writes it.
@@ -88,7 +91,7 @@ pub(super) fn normal(text: &str) -> String {
     text.to_ascii_lowercase().replace('_', "-")
 }
 
-/// The input that may be meant.
+/// The nearest known input.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
     let nearest = NAMES
         .iter()
@@ -145,8 +148,8 @@ pub fn name_and_value(text: &str) -> Result<(String, String), String> {
 
 fn unknown_option(name: &str) -> String {
     match nearest(name) {
-        Some(near) => format!("there is no input `{name}`; did you mean `{near}`?"),
-        None => format!("there is no input `{name}`; action.yml lists them"),
+        Some(near) => format!("unknown input `{name}`; did you mean `{near}`?"),
+        None => format!("unknown input `{name}`; action.yml lists all inputs"),
     }
 }
 
@@ -162,7 +165,7 @@ pub fn merged(given: Vec<(String, String)>) -> Result<Vec<(String, String)>, Str
             }
             Some(_) => {
                 return Err(format!(
-                    "`--with {name}` is given twice, and takes one value"
+                    "`--with {name}` is given twice but takes one value"
                 ));
             }
         }

@@ -7,7 +7,7 @@ use crate::inputs::list;
 use crate::inputs::list::Entry;
 use crate::inputs::raw::RawInputs;
 
-/// What the inputs ask for; nothing means the engine's own way.
+/// The settings of the inputs; without one the engine's default applies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Sandbox {
     pub(crate) network: Option<String>,
@@ -51,7 +51,7 @@ fn network(text: &str) -> Result<String, &'static str> {
     match text {
         "default" | "host" | "none" => Ok(text.to_owned()),
         _ => Err(
-            "write `default`, `host` or `none`; a network of Docker's own is set with `driver-opts: network=…`",
+            "write `default`, `host` or `none`; set a Docker network with `driver-opts: network=…`",
         ),
     }
 }
@@ -67,7 +67,7 @@ fn host(text: &str) -> Result<(), InputError> {
         return Ok(());
     }
     Err(InputError::new(
-        format!("`{text}` names no host and its address"),
+        format!("`{text}` is not `name:address`"),
         "write `name:address`, for example `docker:10.180.0.1`",
     ))
 }
@@ -75,8 +75,8 @@ fn host(text: &str) -> Result<(), InputError> {
 fn ssh(text: &str) -> Result<(), InputError> {
     if text.starts_with('=') {
         return Err(InputError::new(
-            "there is no id before the `=`",
-            "write `default`, or `id=path` of an agent's socket or a key",
+            "the id before the `=` is missing",
+            "write `default`, or `id=path` with the path of an agent socket or a private key",
         ));
     }
     Ok(())
@@ -107,7 +107,7 @@ fn ulimit(text: &str) -> Result<(), InputError> {
         return Ok(());
     }
     Err(InputError::new(
-        format!("`{text}` is no limit"),
+        format!("`{text}` is not a valid limit"),
         "write `name=soft[:hard]`, for example `nofile=1024:2048`",
     ))
 }
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn conditions_are_read_from_lines_and_commas() {
+    fn lists_are_split_at_lines_and_commas() {
         let sandbox = read(&[
             ("INPUT_NETWORK", "host"),
             (
@@ -150,28 +150,32 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_would_refuse_is_refused_before() {
+    fn values_that_the_engine_would_refuse_are_refused_first() {
         for (name, text, what) in [
-            ("INPUT_NETWORK", "bridge", "the input `network` is `bridge`"),
+            (
+                "INPUT_NETWORK",
+                "bridge",
+                "invalid value `bridge` for the input `network`",
+            ),
             (
                 "INPUT_SHM-SIZE",
                 "2 gigs",
-                "the input `shm-size` is `2 gigs`",
+                "invalid value `2 gigs` for the input `shm-size`",
             ),
             (
                 "INPUT_ADD-HOSTS",
                 "a:1.2.3.4\nb",
-                "line 2 of the input `add-hosts` is not understood: `b`",
+                "invalid entry in the input `add-hosts`, line 2: `b`",
             ),
             (
                 "INPUT_ULIMIT",
                 "nofile",
-                "line 1 of the input `ulimit` is not understood: `nofile`",
+                "invalid entry in the input `ulimit`, line 1: `nofile`",
             ),
             (
                 "INPUT_SSH",
                 "=x",
-                "line 1 of the input `ssh` is not understood: `=x`",
+                "invalid entry in the input `ssh`, line 1: `=x`",
             ),
         ] {
             let explanation = Explanation::of(&read(&[(name, text)]).unwrap_err().into());

@@ -1,4 +1,4 @@
-//! The inputs `secrets`, `secret-envs` and `secret-files`: what a build may see and nobody else.
+//! The inputs `secrets`, `secret-envs` and `secret-files`: values that only the build may read.
 
 use crate::error::{InputError, Problem};
 use crate::inputs::list;
@@ -30,7 +30,7 @@ impl BuildSecret {
     }
 }
 
-/// All secrets, and what a person should hear about them. An empty value is no mistake: in a pull
+/// All secrets, with warnings. An empty value is not an error: in a pull
 /// request from a fork every secret is empty.
 pub(super) fn read(
     raw: &RawInputs,
@@ -41,7 +41,7 @@ pub(super) fn read(
     let mut add = |input: &str, id: &str, value: &str| match Secret::exact(value) {
         Some(value) => secrets.push(BuildSecret::value(id, value)),
         None => warnings.push(format!(
-            "the secret `{id}` of the input `{input}` is empty, so the build goes without it"
+            "the secret `{id}` of the input `{input}` is empty, so the build runs without it"
         )),
     };
     for entry in list::untrimmed_entries("secrets", raw.untrimmed("secrets"))? {
@@ -69,10 +69,10 @@ fn pair(entry: &Entry) -> Result<(&str, &str), InputError> {
     match entry.text().split_once('=') {
         Some((id, what)) if !id.trim().is_empty() => Ok((id.trim(), what)),
         Some(_) => Err(InputError::new(
-            "there is no id before the `=`",
+            "the id before the `=` is missing",
             example(entry),
         )),
-        None => Err(InputError::new("it has no `=`", example(entry))),
+        None => Err(InputError::new("`=` is missing", example(entry))),
     }
 }
 
@@ -81,14 +81,14 @@ fn example(entry: &Entry) -> &'static str {
         "secret-envs" => "write `id=VARIABLE`, for example `npm_token=NPM_TOKEN`",
         "secret-files" => "write `id=path`, for example `npmrc=.npmrc`",
         _ => {
-            "write `id=value`; a value of several lines stands in quotes that begin before the id: `\"key=…\"`"
+            "write `id=value`; put a value of several lines in quotes that begin before the id: `\"key=…\"`"
         }
     }
 }
 
 fn not_set(variable: &str) -> InputError {
     InputError::new(
-        format!("the environment has no variable `{variable}`"),
+        format!("the environment variable `{variable}` is not set"),
         format!(
             "set it under the step's `env:`, for example `{variable}: ${{{{ secrets.{variable} }}}}`"
         ),
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn values_are_taken_as_they_stand() {
+    fn values_are_not_changed() {
         check(
             &[(
                 "INPUT_SECRETS",
@@ -143,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_secret_is_left_out_with_a_warning() {
+    fn empty_secret_is_omitted_with_a_warning() {
         let (secrets, warnings) = parse(&[
             ("INPUT_SECRETS", "a="),
             ("INPUT_SECRET-ENVS", "b=B"),
@@ -154,8 +154,8 @@ mod tests {
         assert_eq!(
             warnings,
             [
-                "the secret `a` of the input `secrets` is empty, so the build goes without it",
-                "the secret `b` of the input `secret-envs` is empty, so the build goes without it",
+                "the secret `a` of the input `secrets` is empty, so the build runs without it",
+                "the secret `b` of the input `secret-envs` is empty, so the build runs without it",
             ]
         );
     }
@@ -166,16 +166,16 @@ mod tests {
             |name, text| Explanation::of(&parse(&[(name, text)]).unwrap_err().into()).to_string();
         let text = refused("INPUT_SECRETS", "a=1\nhunter2");
         assert!(
-            text.starts_with("line 2 of the input `secrets` is not understood\n"),
+            text.starts_with("invalid entry in the input `secrets`, line 2\n"),
             "{text}"
         );
         assert!(!refused("INPUT_SECRETS", "\"a=hunter2").contains("hunter2"));
         assert!(!refused("INPUT_SECRETS", "=hunter2").contains("hunter2"));
         expect_test::expect![[r"
-            line 1 of the input `secret-envs` is not understood: `a=NPM_TOKEN`
-              because: the environment has no variable `NPM_TOKEN`
+            invalid entry in the input `secret-envs`, line 1: `a=NPM_TOKEN`
+              because: the environment variable `NPM_TOKEN` is not set
               fix: set it under the step's `env:`, for example `NPM_TOKEN: ${{ secrets.NPM_TOKEN }}`"]]
         .assert_eq(&refused("INPUT_SECRET-ENVS", "a=NPM_TOKEN"));
-        assert!(refused("INPUT_SECRET-FILES", ".npmrc").contains("it has no `=`"));
+        assert!(refused("INPUT_SECRET-FILES", ".npmrc").contains("`=` is missing"));
     }
 }

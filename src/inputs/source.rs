@@ -1,20 +1,20 @@
-//! Where files of a build come from: a folder of the workspace, the repository, or an address.
+//! Where files of a build come from: a directory of the workspace, the repository, or an address.
 
 use crate::error::InputError;
 
-/// A build context as its author wrote it.
+/// A build context as written in the input.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Source {
-    /// A folder, relative to the workspace or absolute.
-    Folder(String),
-    /// `{{defaultContext}}`: this repository at this commit, as the engine fetches it; the folder in it,
+    /// A directory, relative to the workspace or absolute.
+    Directory(String),
+    /// `{{defaultContext}}`: this repository at this commit, as the engine fetches it; the directory in it,
     /// empty for the root.
     Repository(String),
     /// Anything the engine fetches on its own: a git or web address, an image, another target.
     Address(String),
 }
 
-/// Schemes of a named context that are no web address.
+/// Schemes of a named context that are not web addresses.
 const NAMED_SCHEMES: &[&str] = &["docker-image://", "oci-layout://", "target:"];
 
 impl Source {
@@ -22,18 +22,18 @@ impl Source {
     pub(super) fn parse(text: &str) -> Result<Self, InputError> {
         if text == "-" {
             return Err(InputError::new(
-                "there is no standard input to read it from",
-                "name a folder of the workspace, or an address",
+                "standard input is not available",
+                "set it to a directory of the workspace or to a URL",
             ));
         }
-        if let Some(folder) = in_repository(text)? {
-            return Ok(Self::Repository(folder));
+        if let Some(directory) = in_repository(text)? {
+            return Ok(Self::Repository(directory));
         }
         if !is_remote(text) {
-            return Ok(Self::Folder(text.to_owned()));
+            return Ok(Self::Directory(text.to_owned()));
         }
         refuse_login(text)?;
-        // With its scheme it can't be taken for a folder of that name.
+        // With its scheme it can't be taken for a directory of that name.
         let scheme = if text.starts_with("github.com/") {
             "https://"
         } else {
@@ -42,7 +42,7 @@ impl Source {
         Ok(Self::Address(format!("{scheme}{text}")))
     }
 
-    /// Reads what stands behind the `=` of an entry of `build-contexts`.
+    /// Reads the value of an entry of `build-contexts`, after the `=`.
     pub(super) fn parse_named(text: &str) -> Result<Self, InputError> {
         if NAMED_SCHEMES.iter().any(|scheme| text.starts_with(scheme)) {
             return Ok(Self::Address(text.to_owned()));
@@ -63,7 +63,7 @@ pub(super) fn is_remote(text: &str) -> bool {
     schemes.iter().any(|scheme| text.starts_with(scheme)) || is_scp()
 }
 
-/// A login in an address ends in the log and in the provenance. `git@` is none.
+/// Refuses credentials in a URL: they would appear in the log and in the provenance. `git@` is not a credential.
 pub(super) fn refuse_login(address: &str) -> Result<(), InputError> {
     let Some((scheme, rest)) = address.split_once("://") else {
         return Ok(());
@@ -71,14 +71,14 @@ pub(super) fn refuse_login(address: &str) -> Result<(), InputError> {
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
     match host.rsplit_once('@') {
         Some((user, _)) if scheme != "ssh" || user.contains(':') => Err(InputError::new(
-            "the address holds a login, which would end in the log and in the provenance",
-            "take it out, and give the token as `secrets: GIT_AUTH_TOKEN=…`",
+            "the URL contains credentials, which would appear in the log and in the provenance",
+            "remove them, and pass the token as `secrets: GIT_AUTH_TOKEN=…`",
         )),
         _ => Ok(()),
     }
 }
 
-/// The folder in `{{defaultContext}}[:folder]`; nothing for any other text.
+/// The directory in `{{defaultContext}}[:directory]`; nothing for any other text.
 fn in_repository(text: &str) -> Result<Option<String>, InputError> {
     let Some((name, rest)) = text
         .strip_prefix("{{")
@@ -86,31 +86,31 @@ fn in_repository(text: &str) -> Result<Option<String>, InputError> {
     else {
         return Ok(None);
     };
-    let folder = match rest.strip_prefix(':') {
-        Some(folder) => folder.trim_matches('/'),
+    let directory = match rest.strip_prefix(':') {
+        Some(directory) => directory.trim_matches('/'),
         None if rest.is_empty() => "",
         None => return Err(not_understood(text)),
     };
     if name.trim() != "defaultContext" {
         return Err(not_understood(text));
     }
-    if folder.split('/').any(|part| part == "..") || folder.contains(['#', ':', '\n']) {
+    if directory.split('/').any(|part| part == "..") || directory.contains(['#', ':', '\n']) {
         return Err(InputError::new(
-            format!("`{folder}` leaves the repository"),
-            "name a folder in it, for example `{{defaultContext}}:app`",
+            format!("`{directory}` is outside the repository"),
+            "set it to a directory inside the repository, for example `{{defaultContext}}:app`",
         ));
     }
-    Ok(Some(if folder == "." {
+    Ok(Some(if directory == "." {
         String::new()
     } else {
-        folder.to_owned()
+        directory.to_owned()
     }))
 }
 
 fn not_understood(text: &str) -> InputError {
     InputError::new(
-        format!("`{text}` is no template that is known here"),
-        "write `{{defaultContext}}`, or `{{defaultContext}}:folder`",
+        format!("`{text}` is not a known template"),
+        "write `{{defaultContext}}`, or `{{defaultContext}}:directory`",
     )
 }
 
@@ -124,12 +124,12 @@ mod tests {
     }
 
     #[test]
-    fn a_source_is_a_folder_the_repository_or_an_address() {
-        let folder = |text: &str| Source::Folder(text.to_owned());
+    fn a_source_is_a_directory_the_repository_or_an_address() {
+        let directory = |text: &str| Source::Directory(text.to_owned());
         let repository = |text: &str| Source::Repository(text.to_owned());
         let address = |text: &str| Source::Address(text.to_owned());
-        check(".", folder("."));
-        check("a@b/c:d", folder("a@b/c:d"));
+        check(".", directory("."));
+        check("a@b/c:d", directory("a@b/c:d"));
         check("{{defaultContext}}", repository(""));
         check("{{ defaultContext }}:app/web/", repository("app/web"));
         check("{{defaultContext}}:.", repository(""));
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leaks_or_leads_out_is_refused() {
+    fn credentials_in_a_url_and_paths_outside_are_refused() {
         for text in [
             "-",
             "https://joe:secret@example.com/x",

@@ -32,8 +32,8 @@ impl Spec {
             .position(|(key, _)| key.eq_ignore_ascii_case("type"));
         let Some(at) = at else {
             return Err(InputError::new(
-                "it has no `type`",
-                "begin it with `type=`, for example `type=registry,ref=ghcr.io/acme/cache:main`",
+                "`type` is missing",
+                "start it with `type=`, for example `type=registry,ref=ghcr.io/acme/cache:main`",
             ));
         };
         spec.kind = spec.attributes.remove(at).1;
@@ -48,15 +48,15 @@ impl Spec {
                 Some((key, value)) if !key.trim().is_empty() => (key.trim(), value),
                 _ => {
                     return Err(InputError::new(
-                        format!("`{field}` is no `key=value`"),
+                        format!("`{field}` is not `key=value`"),
                         "write `key=value` between commas, and quotes around one that holds a comma itself",
                     ));
                 }
             };
             if spec.get(key).is_some() {
                 return Err(InputError::new(
-                    format!("the key `{key}` stands twice"),
-                    "keep one of the two",
+                    format!("the key `{key}` is set twice"),
+                    "remove one of the two",
                 ));
             }
             spec.attributes.push((key.to_owned(), value.to_owned()));
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn the_type_may_stand_anywhere_and_keys_keep_their_order() {
+    fn type_may_be_at_any_position_and_keys_keep_their_order() {
         let spec = parse("dest=out,TYPE=local,platform-split=false").unwrap();
         assert_eq!((spec.kind(), spec.get("Dest")), ("local", Some("out")));
         let expected = Spec::new("local")
@@ -145,15 +145,15 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_would_win_silently_is_refused() {
+    fn duplicate_key_is_refused() {
         for (text, cause) in [
             (
                 "type=image,push=true,push=false",
-                "the key `push` stands twice",
+                "the key `push` is set twice",
             ),
-            ("type=image,Name=a,name=b", "the key `name` stands twice"),
-            ("dest=x,y=z", "it has no `type`"),
-            ("type=local,out", "`out` is no `key=value`"),
+            ("type=image,Name=a,name=b", "the key `name` is set twice"),
+            ("dest=x,y=z", "`type` is missing"),
+            ("type=local,out", "`out` is not `key=value`"),
         ] {
             let explanation = crate::error::Explanation::of(&parse(text).unwrap_err().into());
             assert_eq!(explanation.because, [cause]);

@@ -34,7 +34,7 @@ pub(crate) struct TagRule {
     /// Set, even to nothing, it replaces the flavor's.
     pub(crate) prefix: Option<Template<Global>>,
     pub(crate) suffix: Option<Template<Global>>,
-    /// What a person should hear although it stops nothing.
+    /// Warnings that stop nothing.
     pub(crate) warnings: Vec<String>,
 }
 
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn no_rule_means_the_default_rules() {
+    fn empty_input_gives_the_default_rules() {
         for text in ["", "\n", "# only a comment"] {
             let rules = parse(text).unwrap();
             let read: Vec<_> = rules
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn of_several_bare_values_the_last_counts_and_the_others_are_warned_about() {
+    fn last_bare_value_wins_with_a_warning() {
         check(
             "v1,v2",
             "Raw { value: Template { pieces: [Text(\"v2\")], warnings: [] } }",

@@ -1,4 +1,4 @@
-//! `BuildRequest`: what is asked of the engine, as a value.
+//! `BuildRequest`: the request to the engine, as a value.
 
 pub(crate) mod context_source;
 mod exporters;
@@ -50,17 +50,17 @@ pub(crate) struct BuildRequest {
     /// The time every file and record carries, instead of the clock's.
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) labels: Vec<(String, String)>,
-    /// Each with the levels it goes to, as `docker buildx build --annotation` takes it.
+    /// Each with the levels it goes to, as `docker buildx build --annotation` accepts it.
     pub(crate) annotations: Vec<String>,
     /// The names the engine gives the image.
     pub(crate) names: Vec<Tagged>,
     /// Whether the engine pushes those names.
     pub(crate) push: bool,
-    /// The image as a layout in a folder, to be pushed by us: how that is asked for, but for the folder.
+    /// The image as a layout in a directory, to be pushed by us: how that is asked for, but for the directory.
     pub(crate) layout: Option<Spec>,
 }
 
-/// Who brings the image to the registries.
+/// Who pushes the image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Pusher {
     Engine,
@@ -148,10 +148,14 @@ impl BuildRequest {
     /// The Dockerfile's path in the repository, as it is shown.
     pub(crate) fn dockerfile(&self) -> String {
         match (&self.file, &self.context) {
-            (Some(file), ContextSource::Folder(_) | ContextSource::Address(_)) => file.clone(),
-            (Some(file), ContextSource::Repository { folder, .. }) => in_folder(folder, file),
-            (None, ContextSource::Folder(folder)) => in_folder(folder, "Dockerfile"),
-            (None, ContextSource::Repository { folder, .. }) => in_folder(folder, "Dockerfile"),
+            (Some(file), ContextSource::Directory(_) | ContextSource::Address(_)) => file.clone(),
+            (Some(file), ContextSource::Repository { directory, .. }) => {
+                in_directory(directory, file)
+            }
+            (None, ContextSource::Directory(directory)) => in_directory(directory, "Dockerfile"),
+            (None, ContextSource::Repository { directory, .. }) => {
+                in_directory(directory, "Dockerfile")
+            }
             (None, ContextSource::Address(_)) => "Dockerfile".to_owned(),
         }
     }
@@ -161,25 +165,25 @@ impl BuildRequest {
         self.platforms.len() > 1 || !self.attestations.is_empty()
     }
 
-    /// Whether there is an image in the end, and so a digest.
+    /// Whether the build results in an image, and so in a digest.
     pub(crate) fn makes_image(&self) -> bool {
         let is_image = |output: &Spec| matches!(output.kind(), "image" | "docker" | "oci");
         let has_image = self.layout.is_some() || self.outputs.iter().any(is_image);
         self.call.is_none() && has_image
     }
 
-    /// How a builder apart from the engine hands it the image to keep; the engine's own builder has it in
+    /// How a separate builder loads the image into the engine; the engine's builder has it in
     /// the same store already, and would find the name taken.
     pub(crate) fn handed_over(&self) -> Option<Spec> {
         let output = || exporters::with_timestamp(Spec::new("docker"), self.timestamp);
         self.load.then(output)
     }
 
-    /// How the image is written to `folder` as a layout, when we are to push it
+    /// How the image is written to `directory` as a layout, when we are to push it
     /// (<https://docs.docker.com/build/exporters/oci-docker/>).
-    pub(crate) fn layout_in(&self, folder: &Path) -> Option<Spec> {
+    pub(crate) fn layout_in(&self, directory: &Path) -> Option<Spec> {
         let layout = self.layout.clone()?;
-        Some(layout.with("dest", &folder.display().to_string()))
+        Some(layout.with("dest", &directory.display().to_string()))
     }
 
     /// Whether a cache of the type `kind` is read or written.
@@ -189,10 +193,10 @@ impl BuildRequest {
     }
 }
 
-fn in_folder(folder: &str, file: &str) -> String {
-    match folder.trim_end_matches('/') {
+fn in_directory(directory: &str, file: &str) -> String {
+    match directory.trim_end_matches('/') {
         "" | "." => file.to_owned(),
-        folder => format!("{folder}/{file}"),
+        directory => format!("{directory}/{file}"),
     }
 }
 
@@ -279,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn the_dockerfile_is_named_as_it_stands_in_the_repository() {
+    fn dockerfile_path_is_relative_to_the_repository() {
         let file = |context, file| {
             request(&[("INPUT_CONTEXT", context), ("INPUT_FILE", file)]).dockerfile()
         };

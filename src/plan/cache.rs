@@ -1,6 +1,6 @@
 //! Which caches a build reads and which it writes.
 //!
-//! What one build leaves in a cache, another one runs: a cache that a stranger's code can write is a way
+//! What one build leaves in a cache, another one runs: a cache that code of a fork can write is a way
 //! into every later image. So a build writes under its own name only, reads what its base and the default
 //! branch left, and nothing of a pull request is ever read by anything but that pull request.
 
@@ -12,7 +12,7 @@ use crate::inputs::build::BuildInputs;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::spec::Spec;
 
-/// The caches of a build, and what its author should know about them.
+/// The caches of a build, with notices.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Cache {
     pub(super) from: Vec<Spec>,
@@ -41,7 +41,7 @@ pub(super) fn cache(
     for spec in &build.cache_to {
         if context.foreign_head().is_some() && is_shared(spec) {
             let kind = spec.kind();
-            cache.notices.push(format!("the cache `type={kind}` is read and not written: code of another repository must not leave anything there"));
+            cache.notices.push(format!("the cache `type={kind}` is read but not written: code of another repository must not write to it"));
         } else {
             cache.to.push(spec.clone());
         }
@@ -149,7 +149,7 @@ fn to(kept: Kept) -> Spec {
     }
 }
 
-/// Whether another run may read it: a folder of this machine and the image itself are not shared.
+/// Whether another run may read it: a directory of this machine and the image itself are not shared.
 fn is_shared(spec: &Spec) -> bool {
     !matches!(spec.kind(), "local" | "inline")
 }
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_reads_what_it_may_trust_and_writes_under_its_own_name() {
+    fn event_reads_trusted_caches_and_writes_its_own_scope() {
         check(
             &[("INPUT_CACHE", "registry")],
             expect![[r#"
@@ -294,7 +294,7 @@ mod tests {
     }
 
     #[test]
-    fn caches_the_author_names_are_not_written_by_strangers() {
+    fn code_of_forks_does_not_write_named_caches() {
         check(
             &[
                 ("INPUT_CACHE-FROM", "a/b"),
@@ -319,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn each_kind_is_kept_in_its_own_way() {
+    fn each_cache_type_has_its_own_location() {
         let platforms = ("INPUT_PLATFORMS", "linux/amd64,linux/arm/v7");
         let branch = |kind| {
             let Cache { from, to, .. } = decide(
@@ -358,7 +358,7 @@ mod tests {
     }
 
     #[test]
-    fn a_branch_that_loses_its_start_has_a_scope_of_its_own() {
+    fn sanitized_branch_name_has_its_own_scope() {
         let written = |branch: &str| {
             let full_ref = format!("refs/heads/{branch}");
             let cache = decide("push", &full_ref, json!({}), &[("INPUT_CACHE", "gha")]);

@@ -25,8 +25,8 @@ const RULES: &[&str] = &[
 ];
 
 fn plan(event: &str, payload: &Value, inputs: &[(&str, &str)]) -> Plan {
-    let folder = tempfile::tempdir().unwrap();
-    let file = folder.path().join("event.json");
+    let directory = tempfile::tempdir().unwrap();
+    let file = directory.path().join("event.json");
     std::fs::write(&file, payload.to_string()).unwrap();
     let path = file.display().to_string();
     let run = [
@@ -101,7 +101,7 @@ fn no_tag_and_no_label_names_the_commit_of_the_base() {
 }
 
 #[test]
-fn code_of_a_stranger_takes_the_commit_of_nobody() {
+fn code_of_a_fork_names_no_commit() {
     let strangers = events().into_iter().take(3);
     for (event, payload) in strangers {
         for rules in RULES {

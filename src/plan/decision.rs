@@ -19,7 +19,7 @@ pub(crate) enum PushDecision {
     BuildOnly {
         reason: String,
     },
-    /// Nothing is pushed only because there is no login for `registry`; `fix` is the way to log in.
+    /// Nothing is pushed only because no credentials for `registry` are known; `fix` says how to set them.
     NoLogin {
         reason: String,
         registry: String,
@@ -77,24 +77,24 @@ pub(super) fn decide(
         (Push::Never, _) => build_only("the input `push` is `false`".to_owned()),
         (Push::Always, _) => push("the input `push` is `true`"),
         (Push::Auto, Some(head)) if !context.has_rights_of_base() => build_only(format!(
-            "the pull request comes from {head}, and the token of such a run may not write packages"
+            "the pull request comes from {head}, so the token of the run cannot write packages"
         )),
         (Push::Auto, _) if without_login.is_some() => {
             without_a_login(without_login.unwrap_or_default(), context)
         }
         (Push::Auto, _) if is_dependabot(context) => PushDecision::PushIfAllowed {
-            reason: "there is a token, which for Dependabot may be read-only".to_owned(),
+            reason: "a token is available, but for Dependabot it may be read-only".to_owned(),
         },
         (Push::Auto, Some(_)) => {
-            push("there is a token, and `allow-untrusted-pull-request` is `true`")
+            push("a token is available, and `allow-untrusted-pull-request` is `true`")
         }
-        (Push::Auto, None) => push("there is a token, and the event is trusted"),
+        (Push::Auto, None) => push("a token is available, and the event is trusted"),
     })
 }
 
-/// A person means to push, and the registry says whether it takes that from anybody.
+/// A person intends to push; the registry says whether it needs credentials.
 fn without_a_login(registry: &str, context: &Context) -> PushDecision {
-    let reason = format!("there is no login for {registry}");
+    let reason = format!("no credentials for {registry}");
     if context.in_actions {
         return PushDecision::NoLogin {
             reason,
@@ -103,7 +103,7 @@ fn without_a_login(registry: &str, context: &Context) -> PushDecision {
         };
     }
     PushDecision::Push {
-        reason: format!("{reason}, so the registry is asked whether it needs one"),
+        reason: format!("{reason}, so the registry is asked whether it needs them"),
     }
 }
 
@@ -111,15 +111,15 @@ fn without_a_login(registry: &str, context: &Context) -> PushDecision {
 pub(crate) fn way_to_log_in(registry: &str, context: &Context) -> String {
     let is_own = context.server.has(registry);
     match (context.in_actions, is_own) {
-        (true, true) => "give the input `github-token` or `password` a token, and the job `packages: write` in its `permissions:`".to_owned(),
-        (true, false) => format!("give a login for {registry} in `registry-auth`, or in `registry`, `username` and `password`"),
+        (true, true) => "set the input `github-token` or `password` to a token, and add `packages: write` to the `permissions:` of the job".to_owned(),
+        (true, false) => format!("set credentials for {registry} in `registry-auth`, or in `registry`, `username` and `password`"),
         (false, true) => format!("run `docker login {registry}`, or set `GITHUB_TOKEN` to a token with `write:packages`; `push=false` builds only"),
         (false, false) if is_loopback(registry) => format!("run `docker login {registry}`, or set `INPUT_PASSWORD` to its password or token: `GITHUB_TOKEN` is not sent to a registry on this machine; `push=false` builds only"),
         (false, false) => format!("run `docker login {registry}`; `push=false` builds only"),
     }
 }
 
-/// What the input `floating-tags` says, but for the code of a stranger, which never takes a tag that
+/// What the input `floating-tags` says, except for the code of a fork, which never gets a tag that
 /// others follow.
 pub(super) fn floating(inputs: &Inputs, context: &Context) -> Floating {
     let never = |reason: String| Floating::Never { reason };
@@ -141,13 +141,13 @@ fn untrusted(context: &Context, head: &str) -> Problem {
     let event = &context.event_name;
     let problem = Problem::new(
         format!(
-            "the event `{event}` would build code of {head} with the rights of this repository"
+            "the event `{event}` would build code of {head} with the permissions of this repository"
         ),
         "publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request",
     );
     if context.event.is_comment_on_pull_request {
         return problem
-            .because("the event of a comment does not say whose code the pull request is");
+            .because("a comment event does not say where the code of the pull request comes from");
     }
     problem
 }

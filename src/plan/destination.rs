@@ -1,4 +1,4 @@
-//! What can be told of a destination without asking anybody: hosts that are mistyped or closed, and
+//! Checks of a destination that need no request: hosts that are mistyped or closed, and
 //! owners the token is not good for.
 
 use crate::context::Context;
@@ -7,20 +7,20 @@ use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::Inputs;
 
-/// Hosts that differ from `ghcr.io` by a slip and are somebody's.
+/// Registered hosts that differ from `ghcr.io` by a typo.
 const REAL: &[&str] = &["gcr.io"];
 /// Slips that are further away than one character.
 const SLIPS: &[&str] = &[
     "ghcr.com", "ghcr.dev", "ghcr.org", "ghcr.net", "gchr.io", "gcrh.io",
 ];
 
-/// Refuses hosts that cannot be meant: a token sent to a mistyped host is a token given away.
+/// Refuses mistyped hosts: a token sent to such a host is leaked.
 pub(super) fn check_host(name: &ImageName) -> Result<(), Problem> {
     let (host, path) = (name.registry(), name.repository());
     if host == "docker.pkg.github.com" {
         return Err(Problem::new(
             "docker.pkg.github.com was closed in 2025",
-            format!("publish to `ghcr.io/{path}`, where GitHub has moved the images"),
+            format!("publish to `ghcr.io/{path}`, where GitHub moved the images"),
         ));
     }
     let slip = strsim::damerau_levenshtein(host, "ghcr.io") == 1 || SLIPS.contains(&host);
@@ -29,7 +29,7 @@ pub(super) fn check_host(name: &ImageName) -> Result<(), Problem> {
             format!("`{host}` is not a registry of GitHub; did you mean `ghcr.io`?"),
             format!("write `ghcr.io/{path}`"),
         )
-        .because("a token that is sent to a mistyped host is given away"));
+        .because("a token sent to a mistyped host is leaked"));
     }
     Ok(())
 }
@@ -59,8 +59,8 @@ pub(super) fn foreign_owner(
     };
     (belongs_to != good_for).then(|| {
         format!(
-            "`{name}` belongs to `{belongs_to}`, and the token of a workflow in `{}` is good for packages of `{good_for}` only; \
-             for another {scope} give a classic personal token as `password`",
+            "`{name}` belongs to `{belongs_to}`, but the token of a workflow in `{}` is valid only for packages of `{good_for}`; \
+             for another {scope} set `password` to a classic personal access token",
             context.repository
         )
     })
@@ -79,7 +79,7 @@ mod tests {
     }
 
     #[test]
-    fn a_workflows_token_is_good_for_its_own_owner() {
+    fn workflow_token_is_valid_for_its_owner_only() {
         let vars = |token| {
             Vars::of(&[
                 ("GITHUB_REPOSITORY", "Acme/App"),
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_slip_is_refused_and_a_neighbour_is_not() {
+    fn mistyped_host_is_refused_and_similar_host_is_not() {
         let slip = "`ghrc.io` is not a registry of GitHub; did you mean `ghcr.io`?";
         check("ghrc.io/acme/app", Some(slip));
         let slip = "`ghcr.com` is not a registry of GitHub; did you mean `ghcr.io`?";

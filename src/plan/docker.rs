@@ -10,7 +10,7 @@ use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
 use crate::inputs::exporters::is_image;
 
-pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same";
+pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations: the older Docker registry stores Docker manifests, which have none; labels are unchanged";
 
 /// Whether an image goes to such a registry.
 pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
@@ -32,15 +32,15 @@ pub(super) fn check_name(name: &ImageName, context: &Context) -> Result<(), Prob
     let image = path.rsplit('/').next().unwrap_or(path);
     let registry = name.registry();
     Err(Problem::new(
-        format!("`{name}` is not a name the Docker registry of GitHub takes"),
+        format!("`{name}` is not a valid name for GitHub's Docker registry"),
         format!("write `{registry}/{repository}/{image}`"),
     )
     .because(format!(
-        "a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has {parts}"
+        "a name in that registry has the three parts OWNER/REPOSITORY/IMAGE, and this one has {parts}"
     )))
 }
 
-/// What is said once when `written` had capitals, which no registry takes.
+/// The notice when `written` has uppercase letters, which no registry accepts.
 pub(super) fn capitals(name: &ImageName, written: &str) -> Option<String> {
     let has_capitals = written.chars().any(char::is_uppercase);
     has_capitals.then(|| format!("`{written}` is published as `{name}`: names are lowercase"))
@@ -62,22 +62,25 @@ pub(super) fn check_build(
         let otherwise =
             newer.map(|newer| format!(", or publish to `{newer}` if the server has it"));
         let fix = format!("{fix}{}", otherwise.unwrap_or_default());
-        Err(Problem::new(format!("{what} does not go with `{registry}`"), fix).because(because))
+        Err(Problem::new(format!("{what} is not supported by `{registry}`"), fix).because(because))
     };
     let build = &inputs.build;
     if build.platforms.len() > 1 {
         let list = build.platforms.join(",");
         return refused(
             format!("the input `platforms` (`{list}`)"),
-            "the older Docker registry holds no index, so an image there is for one platform",
-            &format!("name one, for example `platforms: {}`", build.platforms[0]),
+            "the older Docker registry does not support indexes, so an image has one platform",
+            &format!(
+                "set one platform, for example `platforms: {}`",
+                build.platforms[0]
+            ),
         );
     }
     if let Some(attestation) = build.attestations.first() {
         return refused(
             format!("the attestation `{}`", attestation.kind()),
-            "an attestation stands in an index, and the older Docker registry holds none",
-            "leave it out of the inputs `provenance`, `sbom` and `attests`",
+            "an attestation is part of an index, which the older Docker registry does not support",
+            "remove it from the inputs `provenance`, `sbom` and `attests`",
         );
     }
     let compressed = build.outputs.iter().filter(|output| is_image(output));
@@ -85,8 +88,8 @@ pub(super) fn check_build(
     if let Some(compression) = compressed.find(|how| !matches!(*how, "gzip" | "uncompressed")) {
         return refused(
             format!("the compression `{compression}` of the input `outputs`"),
-            "the older Docker registry takes layers that are plain or compressed with gzip",
-            "leave `compression` out",
+            "the older Docker registry accepts uncompressed and gzip layers only",
+            "remove `compression`",
         );
     }
     let is_there = |reference: &str| {
@@ -101,8 +104,8 @@ pub(super) fn check_build(
     if cached || build.cache == CacheKind::Registry {
         return refused(
             "a cache in the registry".to_owned(),
-            "such a cache is an index, and the older Docker registry holds none",
-            "use `cache: inline`, or let `cache-to` name another registry",
+            "such a cache is an index, which the older Docker registry does not support",
+            "use `cache: inline`, or set `cache-to` to another registry",
         );
     }
     Ok(())

@@ -68,7 +68,7 @@ fn cases(key: &str) -> impl Iterator<Item = bool> {
     counted.map(|character| character.is_ascii_uppercase())
 }
 
-/// Where a character stands; control characters stand nowhere.
+/// The position of a character in the order; control characters have none.
 fn place(character: char) -> Option<usize> {
     if character.is_ascii() {
         return ORDER.find(character.to_ascii_lowercase());

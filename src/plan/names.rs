@@ -8,7 +8,7 @@ use crate::inputs::cache::CacheKind;
 use crate::inputs::{Inputs, Push};
 use crate::plan::{destination, docker};
 
-/// The names, and what is to be said about them.
+/// The names, with notices about them.
 pub(super) struct Names {
     pub(super) images: Vec<ImageName>,
     pub(super) notices: Vec<String>,
@@ -59,7 +59,7 @@ pub(super) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem
 }
 
 /// The input `registry`, else the registry of the GitHub server. An image that stays with the engine has a host in
-/// its name as well; which of the possible ones makes no difference.
+/// its name as well; any of the possible ones.
 fn registry(inputs: &Inputs, context: &Context) -> Option<String> {
     let known = inputs.registry.clone().or_else(|| context.registry.clone());
     let possible = || context.server.possible_registries().into_iter().next();
@@ -76,8 +76,11 @@ fn unknown_registry(context: &Context) -> Problem {
     let possible = context.server.possible_registries();
     let example = possible.first().map(String::as_str).unwrap_or_default();
     Problem::new(
-        format!("the registry of `{}` is not known", context.server_url),
-        format!("name it in the input `registry`, for example `registry: {example}`"),
+        format!(
+            "cannot tell which registry belongs to `{}`",
+            context.server_url
+        ),
+        format!("set the input `registry`, for example `registry: {example}`"),
     )
-    .because("which one an Enterprise Server has only asking it would tell, and `plan` asks nobody")
+    .because("only a request to the Enterprise Server can tell, and `plan` sends none")
 }

@@ -1,4 +1,4 @@
-//! The references that a run writes besides the tags of the rules.
+//! The references that a run writes in addition to the tags of the rules.
 
 use crate::context::Context;
 use crate::image::Tagged;
@@ -24,7 +24,7 @@ pub(super) fn carriers(
     let is_promotion = inputs.candidate.as_ref().is_some_and(Candidate::is_image);
     let by_digest = is_promotion || matches!(inputs.builder, BuilderInputs::Made(_));
     let names = images.iter().filter(|name| match has_older {
-        // We push all of them; only the older registry takes no manifest by its digest.
+        // This program pushes all of them; only the older registry accepts no manifest by its digest.
         true => docker::is_older(name, context),
         false => !by_digest,
     });
@@ -50,7 +50,7 @@ impl Plan {
             .filter_map(|cache| cache.get("ref"))
     }
 
-    /// Everything that the run may write besides [`Plan::references`].
+    /// Everything that the run may write in addition to [`Plan::references`].
     pub(crate) fn other_references(&self) -> Vec<String> {
         let carriers = self.carriers.iter().map(ToString::to_string);
         carriers.chain(self.caches().map(str::to_owned)).collect()
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
     use crate::vars::Vars;
 
-    /// What is written besides the tags on a push to `main`.
+    /// The references in addition to the tags on a push to `main`.
     #[track_caller]
     fn check(variables: &[(&str, &str)], expected: &[&str]) {
         let run = [
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_pushed_by_digest_or_not_at_all_needs_no_such_tag() {
+    fn push_by_digest_and_no_push_need_no_such_tag() {
         check(&[("INPUT_PUSH", "false")], &[]);
         check(&[("INPUT_DRIVER", "docker-container")], &[]);
         check(&[("INPUT_CANDIDATE", "ghcr.io/acme/app:tested")], &[]);
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn the_older_docker_registry_always_needs_one_and_the_others_beside_it_do_not() {
+    fn only_the_older_docker_registry_always_needs_such_a_tag() {
         let server = ("GITHUB_SERVER_URL", "https://git.example.com");
         let images = (
             "INPUT_IMAGES",

@@ -156,7 +156,7 @@ fn shown(plan: &anyhow::Result<Plan>) -> String {
 fn every_tag_is_valid(plan: &Plan) -> Result<(), TestCaseError> {
     let tags = plan.tags.iter().map(|planned| &planned.tag);
     for tag in tags.chain(&plan.tag_names).chain([&plan.primary]) {
-        prop_assert!(is_valid(tag.as_str()), "`{tag}` is no tag");
+        prop_assert!(is_valid(tag.as_str()), "`{tag}` is not a valid tag");
         let again = Tag::sanitized(tag.as_str());
         prop_assert_eq!(again.as_ref(), Some(tag));
     }

@@ -25,7 +25,7 @@ pub(crate) struct Tags {
     pub(crate) names: Vec<Tag>,
     /// In the order the rules are written.
     pub(crate) outcomes: Vec<RuleOutcome>,
-    /// Why there is `latest`, or why not.
+    /// Why `latest` is given, or not.
     pub(crate) latest: Outcome,
 }
 
@@ -39,7 +39,7 @@ pub(crate) struct PlannedTag {
     pub(crate) names_commit: bool,
 }
 
-/// Whether a tag is meant to point to other images later.
+/// Whether a tag may point to another image later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Motion {
     /// One release, one commit, one pull request.
@@ -57,7 +57,7 @@ pub(crate) struct RuleOutcome {
     pub(crate) outcome: Outcome,
 }
 
-/// A tag, or in words why there is none.
+/// A tag, or the reason why there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Tag(Tag),
@@ -76,7 +76,7 @@ pub(crate) fn tags(rules: &[TagRule], flavor: &Flavor, facts: &Facts<'_>) -> Res
         let result = apply(rule, flavor, facts)?.and_then(|(emitted, tag)| {
             first.get_or_insert_with(|| emitted.clone());
             if planned.iter().any(|other| other.tag == tag.tag) {
-                return Err(format!("an earlier rule gives `{}` already", tag.tag));
+                return Err(format!("an earlier rule already gives `{}`", tag.tag));
             }
             planned.push(tag.clone());
             Ok(tag.tag)
@@ -161,7 +161,7 @@ fn is_enabled(rule: &TagRule, facts: &Facts<'_>) -> Result<bool, Problem> {
 fn undecided(rule: &TagRule, error: InputError) -> Problem {
     let line = rule.line.unwrap_or_default();
     let what = format!(
-        "line {line} of the input `tags` cannot be decided: `{}`",
+        "cannot evaluate line {line} of the input `tags`: `{}`",
         rule.text
     );
     Problem::new(what, error.fix).because(error.because)
@@ -169,9 +169,9 @@ fn undecided(rule: &TagRule, error: InputError) -> Problem {
 
 fn nothing_left(text: &str) -> String {
     if text.is_empty() {
-        return "it gives an empty text".to_owned();
+        return "it gives an empty value".to_owned();
     }
-    format!("nothing a tag may begin with is left of `{text}`")
+    format!("`{text}` contains no character that a tag can start with")
 }
 
 /// `latest` goes with the first tag; its affixes are those the flavor puts on it too.
@@ -185,7 +185,7 @@ fn latest(
         Latest::Always => {}
         Latest::Never => return Err("the flavor says `latest=false`".to_owned()),
         Latest::Auto if first.is_release => {}
-        Latest::Auto => return Err("the first tag is no release".to_owned()),
+        Latest::Auto => return Err("the first tag is not a release version".to_owned()),
     }
     let affix = |affix: &Affix| match affix.on_latest {
         true => affix.text.whole_text(facts),

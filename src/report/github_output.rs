@@ -182,12 +182,12 @@ pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
     append_text(path, &text).with_context(|| {
         Problem::new(
             format!("cannot write the outputs to `{}`", path.display()),
-            "let `GITHUB_OUTPUT` name a writable file, or unset it",
+            "set `GITHUB_OUTPUT` to a writable file, or unset it",
         )
     })
 }
 
-/// Tells actions/attest what there is to attest: one line per image name
+/// The subjects for actions/attest: one line per image name
 /// (<https://github.com/actions/attest#github_artifacts>).
 pub(super) fn append_artifacts(path: &Path, done: &Done) -> anyhow::Result<()> {
     let proven = done
@@ -203,7 +203,7 @@ pub(super) fn append_artifacts(path: &Path, done: &Done) -> anyhow::Result<()> {
     append_text(path, &lines).with_context(|| {
         Problem::new(
             format!("cannot write the artifacts to `{}`", path.display()),
-            "let `GITHUB_ARTIFACTS` name a writable file, or unset it",
+            "set `GITHUB_ARTIFACTS` to a writable file, or unset it",
         )
     })
 }
@@ -238,7 +238,7 @@ pub(super) fn append_variables(path: &Path, outputs: &[Output]) -> anyhow::Resul
         let what = format!("cannot write variables to `{}`", path.display());
         Problem::new(
             what,
-            "let `GITHUB_ENV` name a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`",
+            "set `GITHUB_ENV` to a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`",
         )
     })
 }
@@ -257,7 +257,7 @@ fn entry(name: &str, value: &str, delimiter: &str) -> String {
     text
 }
 
-/// 128 random bits that do not occur in `value`: nobody can end the value early
+/// 128 random bits that do not occur in `value`: so no text can end the value early
 /// (<https://github.com/advisories/GHSA-7r3h-m5j6-3q42>).
 fn random_delimiter(value: &str) -> String {
     loop {
@@ -282,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn every_output_is_there_even_when_nothing_is_known() {
+    fn every_output_is_written_even_when_empty() {
         let outputs = of_report(&Report::default(), &[]);
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, NAMES);
@@ -336,8 +336,11 @@ mod properties {
 
     /// What is written comes back, and nothing else does.
     fn comes_back(values: &[String]) -> Result<(), TestCaseError> {
-        let folder = tempfile::tempdir().unwrap();
-        let (path, variables) = (folder.path().join("output"), folder.path().join("env"));
+        let directory = tempfile::tempdir().unwrap();
+        let (path, variables) = (
+            directory.path().join("output"),
+            directory.path().join("env"),
+        );
         let names = METADATA_NAMES.iter().copied();
         let outputs: Vec<Output> = names.zip(values.iter().cloned()).collect();
         append(&path, &outputs).unwrap();
@@ -360,7 +363,7 @@ mod properties {
     }
 
     #[test]
-    fn what_is_written_is_what_the_runner_reads() {
+    fn runner_reads_exactly_the_written_values() {
         let mut proof = Proof::of("outputs: the runner reads what was written");
         let values = vec(value(), 1..=METADATA_NAMES.len());
         proof.property(proof::cases(), &values, |values| comes_back(&values));

@@ -68,7 +68,7 @@ pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<BakeFile> 
     ]
 }
 
-/// What the rules gave under every name; bare when there is no name.
+/// The tags of the rules under every name; bare without a name.
 fn tags(plan: &Plan) -> Vec<String> {
     if plan.images.is_empty() {
         return tag_names(plan);

@@ -14,14 +14,14 @@ use crate::registry::proof::PlatformImage;
 use crate::report::Report;
 use crate::report::markdown::{block, code, prose, without};
 
-/// The runner drops a summary of more than a mebibyte, and nobody reads a quarter of that.
+/// In bytes; the runner drops a summary of more than 1 MiB.
 const MAX_SUMMARY: usize = 256 * 1024;
 const MAX_FAILURE: usize = 32 * 1024;
 /// Names in a headline.
 const MAX_NAMED: usize = 3;
-const CUT: &str = "*The rest is left out: it is too long for a summary.*\n";
+const CUT: &str = "*The rest is omitted: the summary is too long.*\n";
 
-/// The summary of a run, in the order a reader asks: did it work, what is there, how do I use it, where did
+/// The summary of a run, in the order of the reader's questions: the result, the images, how to use them, where did
 /// the time go.
 pub(crate) fn markdown(report: &Report) -> String {
     let mut sections = vec![headline(report)];
@@ -39,7 +39,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     }
     sections.push(other_references(report));
     if let Some(source) = &report.done.published_from {
-        sections.push(format!("Published as it is from {}.\n\n", code(source)));
+        sections.push(format!("Published unchanged from {}.\n\n", code(source)));
     }
     sections.push(build::warnings(&report.done.record));
     sections.push(build::timeline(&report.done.record));
@@ -50,7 +50,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     without(whole_sections(sections), secrets)
 }
 
-/// As many sections as there is room for, none of them broken.
+/// As many whole sections as fit.
 fn whole_sections(sections: Vec<String>) -> String {
     let mut text = String::new();
     for section in sections {
@@ -76,7 +76,7 @@ fn headline(report: &Report) -> String {
     match (&report.failure, report.not_pushed()) {
         (Some(failure), _) => {
             let verdict = if report.is_pushed() && missing.is_empty() {
-                format!("{is} pushed, but not all of it is in place")
+                format!("{is} pushed, but publishing did not finish")
             } else {
                 format!("{was} not published")
             };
@@ -85,11 +85,11 @@ fn headline(report: &Report) -> String {
             format!("### ❌ {names} {verdict}\n\n{}\n", block("", text))
         }
         (None, Some(reason)) if report.plan().is_some_and(Plan::is_promotion) => format!(
-            "### ⏸ {names} {is} not published\n\nBecause {}.\n\n",
+            "### ⏸ {names} {is} not published\n\nReason: {}.\n\n",
             prose(reason)
         ),
         (None, Some(reason)) => format!(
-            "### 🔨 {names} {was} built, not pushed\n\nBecause {}.\n\n",
+            "### 🔨 {names} {was} built, not pushed\n\nReason: {}.\n\n",
             prose(reason)
         ),
         (None, None) => format!("### 📦 {names} {is} published\n\n"),
@@ -133,12 +133,12 @@ fn held_image(held: &Held, report: &Report) -> String {
     for skipped in &held.skipped {
         let tag = code(skipped.tag.as_str());
         let reason = prose(&skipped.reason);
-        let _infallible = writeln!(text, "{tag} stays where it is, since {reason}.\n");
+        let _infallible = writeln!(text, "{tag} was not moved: {reason}.\n");
     }
     text + &platforms(&proof.platforms)
 }
 
-/// References that no rule gives, which would surprise who finds them in the registry.
+/// References that no rule gives; a reader finds them in the registry.
 fn other_references(report: &Report) -> String {
     let others = report.other_references();
     if others.is_empty() {
@@ -205,13 +205,13 @@ pub(crate) fn text(report: &Report) -> String {
             .for_each(|tag| row("tag", &format!("{}:{tag}", held.name)));
         for skipped in &held.skipped {
             let (name, tag, reason) = (&held.name, &skipped.tag, &skipped.reason);
-            row("left", &format!("{name}:{tag}, since {reason}"));
+            row("kept", &format!("{name}:{tag} ({reason})"));
         }
     }
     others.iter().for_each(|reference| row("also", reference));
     if report.failure.is_none() && report.can_attest() {
         let steps = attest_steps(report, digest);
-        let _infallible = writeln!(text, "\nto attest it, add the step\n\n{steps}");
+        let _infallible = writeln!(text, "\nTo attest the image, add this step:\n\n{steps}");
     }
     text
 }
@@ -220,7 +220,7 @@ pub(crate) fn text(report: &Report) -> String {
 fn attest(report: &Report, digest: &Digest) -> String {
     let steps = attest_steps(report, digest);
     format!(
-        "<details><summary>Attest it</summary>\n\n{}\n</details>\n",
+        "<details><summary>Attest the image</summary>\n\n{}\n</details>\n",
         block("yaml", &steps)
     )
 }

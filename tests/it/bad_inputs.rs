@@ -35,9 +35,9 @@ fn a_secret_without_an_equals_sign() {
     refused(
         action().input("secrets", "hunter2"),
         expect![[r#"
-        line 1 of the input `secrets` is not understood
-          because: it has no `=`
-          fix: write `id=value`; a value of several lines stands in quotes that begin before the id: `"key=…"`
+        invalid entry in the input `secrets`, line 1
+          because: `=` is missing
+          fix: write `id=value`; put a value of several lines in quotes that begin before the id: `"key=…"`
     "#]],
     );
 }
@@ -47,8 +47,8 @@ fn a_secret_of_a_variable_that_is_not_set() {
     refused(
         action().input("secret-envs", "npm=NPM_TOKEN"),
         expect![[r#"
-            line 1 of the input `secret-envs` is not understood: `npm=NPM_TOKEN`
-              because: the environment has no variable `NPM_TOKEN`
+            invalid entry in the input `secret-envs`, line 1: `npm=NPM_TOKEN`
+              because: the environment variable `NPM_TOKEN` is not set
               fix: set it under the step's `env:`, for example `NPM_TOKEN: ${{ secrets.NPM_TOKEN }}`
         "#]],
     );
@@ -59,20 +59,20 @@ fn a_secret_file_that_is_not_there() {
     refused(
         action().input("secret-files", "npmrc=.npmrc"),
         expect![[r#"
-            the input `secret-files` for `npmrc` is `.npmrc`
+            invalid value `.npmrc` for the input `secret-files` for `npmrc`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout
+              fix: check the path; paths start at the root of the checkout
         "#]],
     );
 }
 
 #[test]
-fn a_platform_buildx_does_not_know() {
+fn an_unknown_platform() {
     refused(
         action().input("platforms", "linux/amd64,linux/amr64"),
         expect![[r#"
-            the input `platforms` has the entry `linux/amr64`
-              because: buildx knows no architecture `amr64`
+            invalid platform `linux/amr64` in the input `platforms`
+              because: unknown architecture `amr64`
               fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?
         "#]],
     );
@@ -83,8 +83,8 @@ fn a_build_argument_without_a_value() {
     refused(
         action().input("build-args", "VERSION"),
         expect![[r#"
-        the input `build-args` has the line `VERSION`
-          fix: write one `name=value` a line, for example `VERSION=1.2.3`
+        invalid line `VERSION` in the input `build-args`
+          fix: write one `name=value` per line, for example `VERSION=1.2.3`
     "#]],
     );
 }
@@ -97,8 +97,8 @@ fn a_build_argument_that_is_the_token() {
             format!("A=1\nURL=https://x:{TOKEN}@github.com"),
         ),
         expect![[r#"
-            the input `build-args` gives `URL` the token
-              because: a build argument can be read in the image's history and in its provenance
+            the input `build-args` sets `URL` to the token
+              because: build arguments are visible in the image history and in the provenance
               fix: pass it as a secret: `secrets: URL=…`, and `RUN --mount=type=secret,id=URL` in the Dockerfile
         "#]],
     );
@@ -121,9 +121,9 @@ fn loading_several_platforms() {
         .replace("%0A", "\n")
         .replace(&format!("platforms: {host}"), "platforms: <host>");
     expect![[r#"
-        ::error title=ghcr-publish::the input `load` is `true`, and `platforms` has more than one
-          because: the engine runs one platform, and loads no other
-          fix: load the image of this machine alone: `platforms: <host>`, in a step of its own when the others are pushed
+        ::error title=ghcr-publish::the input `load` is `true`, but `platforms` lists more than one platform
+          because: the engine loads images of one platform only
+          fix: set `platforms: <host>` to load the image of this machine only; push the other platforms in a separate step
     "#]].assert_eq(&text);
 }
 
@@ -134,7 +134,7 @@ fn pushing_files() {
         action.input("outputs", "type=local,dest=out"),
         expect![[r#"
             the input `push` is `true`, and `outputs` has `type=local`
-              because: files are no image, and only an image can be pushed
+              because: only an image can be pushed, not files
               fix: write files in a step of its own with `push: false`, or leave `outputs` out
         "#]],
     );
@@ -145,9 +145,9 @@ fn a_context_outside_the_workspace() {
     refused(
         action().input("context", ".."),
         expect![[r#"
-        the input `context` is `..`, which leaves the workspace
-          because: it leads to `<folder>`
-          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+        the input `context` is `..`, which is outside the workspace
+          because: it resolves to `<folder>`
+          fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
     "#]],
     );
 }
@@ -157,9 +157,9 @@ fn a_dockerfile_outside_the_workspace() {
     refused(
         action().input("file", "/etc/hostname"),
         expect![[r#"
-        the input `file` is `/etc/hostname`, which leaves the workspace
-          because: it leads to `/etc/hostname`
-          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+        the input `file` is `/etc/hostname`, which is outside the workspace
+          because: it resolves to `/etc/hostname`
+          fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
     "#]],
     );
 }
@@ -172,9 +172,9 @@ fn a_link_that_leaves_the_workspace() {
     refused(
         action.input("secret-files", "id=inside"),
         expect![[r#"
-        the input `secret-files` for `id` is `inside`, which leaves the workspace
-          because: it leads to `<folder>/secret`
-          fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+        the input `secret-files` for `id` is `inside`, which is outside the workspace
+          because: it resolves to `<folder>/secret`
+          fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
     "#]],
     );
 }
@@ -184,9 +184,9 @@ fn a_named_context_outside_the_workspace() {
     refused(
         action().input("build-contexts", "home=../home"),
         expect![[r#"
-            the input `build-contexts` for `home` is `../home`, which leaves the workspace
-              because: it leads to `<folder>/home`
-              fix: name something inside the checkout; copy it there in an earlier step if it must come from elsewhere
+            the input `build-contexts` for `home` is `../home`, which is outside the workspace
+              because: it resolves to `<folder>/home`
+              fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
         "#]],
     );
 }
@@ -206,7 +206,7 @@ fn an_output_outside_the_workspace() {
         let run = action.input("outputs", output).run();
         assert_eq!(run.noted("arguments"), "", "{output}");
         assert!(
-            run.stderr.contains("which leaves the workspace"),
+            run.stderr.contains("which is outside the workspace"),
             "{output}: {}",
             run.stderr
         );
@@ -214,7 +214,7 @@ fn an_output_outside_the_workspace() {
 }
 
 #[test]
-fn a_cache_in_a_folder_outside_the_workspace() {
+fn a_cache_directory_outside_the_workspace() {
     for (input, cache) in [
         ("cache-to", "type=local,dest=../cache"),
         ("cache-from", "type=local,src=/github/home"),
@@ -222,7 +222,7 @@ fn a_cache_in_a_folder_outside_the_workspace() {
         let run = action().input("push", "false").input(input, cache).run();
         assert_eq!(run.noted("arguments"), "", "{cache}");
         assert!(
-            run.stderr.contains("which leaves the workspace"),
+            run.stderr.contains("which is outside the workspace"),
             "{cache}: {}",
             run.stderr
         );
@@ -238,8 +238,8 @@ fn keys_of_a_cache_that_buildx_takes_on_its_command_line_only() {
         ),
         expect![[r#"
             a cache of the type `azblob` has a `secret_access_key`
-              because: buildx takes it on its command line only, which every process of the machine can read
-              fix: leave it out, and let the builder be one with an identity in Azure of its own; or keep the cache elsewhere
+              because: buildx accepts it only on its command line, which every process on the machine can read
+              fix: remove it, and use a builder that has its own Azure identity, or another type of cache
         "#]],
     );
 }
@@ -250,21 +250,21 @@ fn an_expression_that_would_never_end() {
     refused(
         action.input("tags", "type=match,pattern=^(a|aa)+\\1$"),
         expect![[r#"
-            line 1 of the input `tags` cannot be decided: `type=match,pattern=^(a|aa)+\1$`
-              because: `^(a|aa)+\1$` cannot be matched against `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!`: it takes more than 20000 steps back
-              fix: let no repeated part hold another that can match the same text: `a+` instead of `(a+)+`
+            cannot evaluate line 1 of the input `tags`: `type=match,pattern=^(a|aa)+\1$`
+              because: `^(a|aa)+\1$` cannot be matched against `aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa!`: it takes more than 20000 backtracking steps
+              fix: avoid nested repetitions that match the same text: `a+` instead of `(a+)+`
         "#]],
     );
 }
 
 #[test]
-fn a_context_with_a_login() {
+fn a_context_with_credentials() {
     refused(
         action().input("context", "https://joe:hunter2@example.com/x.git"),
         expect![[r#"
-            the input `context` is not understood
-              because: the address holds a login, which would end in the log and in the provenance
-              fix: take it out, and give the token as `secrets: GIT_AUTH_TOKEN=…`
+            invalid value in the input `context`
+              because: the URL contains credentials, which would appear in the log and in the provenance
+              fix: remove them, and pass the token as `secrets: GIT_AUTH_TOKEN=…`
         "#]],
     );
 }
@@ -274,7 +274,7 @@ fn an_output_that_renames_the_image() {
     refused(
         action().input("outputs", "type=image,name=ghcr.io/joe/other,push=true"),
         expect![[r#"
-            line 1 of the input `outputs` is not understood: `type=image,name=ghcr.io/joe/other,push=true`
+            invalid entry in the input `outputs`, line 1: `type=image,name=ghcr.io/joe/other,push=true`
               because: `name` of an image is not set here
               fix: name it with `images` and `tags`, and say with `push` whether it is pushed; the line may hold other attributes, for example `type=image,compression=zstd`
         "#]],
@@ -282,15 +282,15 @@ fn an_output_that_renames_the_image() {
 }
 
 #[test]
-fn a_folder_of_a_workspace_that_is_empty() {
+fn a_directory_of_an_empty_workspace() {
     let action = action();
     fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
     refused(
         action.input("context", "app"),
         expect![[r#"
-        the input `context` is `app`
+        invalid value `app` for the input `context`
           because: it cannot be read: No such file or directory (os error 2)
-          fix: the workspace is empty: put `- uses: actions/checkout@v5` before this step, or let the engine fetch the repository with `context: "{{defaultContext}}:folder"`
+          fix: the workspace is empty: put `- uses: actions/checkout@v5` before this step, or let the engine fetch the repository with `context: "{{defaultContext}}:directory"`
     "#]],
     );
 }
@@ -303,9 +303,9 @@ fn a_reproducible_build_of_a_commit_without_a_time() {
     refused(
         action,
         expect![[r#"
-        the input `reproducible` is `true`, and the time of the commit is not known
-          because: neither the event nor a checkout says when the commit was made
-          fix: check the repository out before this step: `- uses: actions/checkout@v5`
+        the input `reproducible` is `true`, but the time of the commit is unknown
+          because: neither the event nor a checkout contains the commit time
+          fix: check out the repository before this step: `- uses: actions/checkout@v5`
     "#]],
     );
 }

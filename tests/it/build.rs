@@ -191,7 +191,7 @@ fn without_a_checkout_the_build_of_a_private_repository_has_the_token_and_the_lo
     });
     let [notice, ..] = &results;
     assert!(results.iter().all(|other| other == notice), "{results:?}");
-    expect!["::notice title=ghcr-publish::the engine fetches `acme/Widget`, which is not known to be public, with the token of this run: every instruction of the build can read it, as the secret `GIT_AUTH_TOKEN.github.com`. To keep it out of the build, check the repository out with actions/checkout before this step"].assert_eq(notice);
+    expect!["::notice title=ghcr-publish::the engine fetches `acme/Widget`, which is not known to be public, with the token of this run: every instruction of the build can read it, as the secret `GIT_AUTH_TOKEN.github.com`. To keep it out of the build, check out the repository with actions/checkout before this step"].assert_eq(notice);
 }
 
 #[test]
@@ -239,7 +239,7 @@ fn files_alone_are_not_pushed_and_have_no_digest() {
 }
 
 #[test]
-fn a_check_that_finds_something_fails_where_it_stands() {
+fn check_with_findings_fails_at_their_lines() {
     let script = r#"
 cat <<'END'
 {"warnings":[{"ruleName":"FromAsCasing","description":"x","url":"https://docs.docker.com/go/dockerfile/rule/from-as-casing/","detail":"'as' and 'FROM' keywords' casing do not match","location":{"ranges":[{"start":{"line":1},"end":{"line":1}}]}}],"sources":[]}
@@ -263,13 +263,14 @@ exit 1"#;
         .collect();
     expect!["::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: 'as' and 'FROM' keywords' casing do not match (https://docs.docker.com/go/dockerfile/rule/from-as-casing/)"].assert_eq(&warnings);
     expect![[r#"
-        ::error title=ghcr-publish::the check of `Dockerfile` gives 1 warning
-          fix: correct what the warnings name, or skip a rule with `# check=skip=RuleName` at the top of the file
-    "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
+        ::error title=ghcr-publish::the check of `Dockerfile` found 1 warning
+          fix: fix the warnings, or skip a rule with `# check=skip=RuleName` at the top of the file
+    "#]]
+    .assert_eq(&run.stderr.replace("%0A", "\n"));
 }
 
 #[test]
-fn a_question_is_answered_and_builds_nothing() {
+fn call_is_answered_and_builds_nothing() {
     let run = succeeded(action("echo 'TARGET   DESCRIPTION'; exit 0").input("call", "targets"));
     assert!(
         run.stdout.contains("TARGET   DESCRIPTION"),
@@ -286,7 +287,7 @@ fn a_question_is_answered_and_builds_nothing() {
     assert!(
         checked
             .stdout
-            .contains("the check of Dockerfile found nothing"),
+            .contains("the check of Dockerfile found no problems"),
         "{}",
         checked.stdout
     );
@@ -333,22 +334,22 @@ fn a_buildx_that_is_too_old_is_refused_before_the_build() {
     let (error, calls) = said("v0.12.1 30feaa1a915b869ebc2eea6328624b49facd4bfb", &[]);
     expect![[r#"
         ::error title=ghcr-publish::buildx 0.12.1 at `<folder>/bin/buildx` is too old
-          because: buildx 0.13.1 or newer is needed
-          fix: install a newer one, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which brings one
+          because: buildx 0.13.1 or newer is required
+          fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);
     assert_eq!(calls, "");
     let (error, calls) = said("0.13.1+ds1 0.13.1+ds1-3", &[("call", "check")]);
     expect![[r#"
         ::error title=ghcr-publish::buildx 0.13.1 at `<folder>/bin/buildx` is too old
-          because: buildx 0.15.0 or newer is needed by `call: check`
-          fix: install a newer one, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which brings one
+          because: buildx 0.15.0 or newer is required by `call: check`
+          fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);
     assert_eq!(calls, "");
     let (error, calls) = said("v0.20.1 x", &[("cache-from", "type=gha")]);
     expect![[r#"
         ::error title=ghcr-publish::buildx 0.20.1 at `<folder>/bin/buildx` is too old
-          because: buildx 0.21.0 or newer is needed by GitHub's cache
-          fix: install a newer one, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which brings one
+          because: buildx 0.21.0 or newer is required by GitHub's cache
+          fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);
     assert_eq!(calls, "");
     for version in [

@@ -122,7 +122,7 @@ fn an_engine_with_the_containerd_store_builds_for_several_platforms() {
 }
 
 #[test]
-fn an_engine_with_a_graph_driver_has_a_builder_made_and_removed() {
+fn graph_driver_engine_gets_a_builder_that_is_removed() {
     const ANSWERS: &[(&str, &str)] = &[GRAPH, NOTHING_LEFT[0], NOTHING_LEFT[1]];
     let double = double();
     let run = publication(&double)
@@ -143,8 +143,11 @@ fn an_engine_with_a_graph_driver_has_a_builder_made_and_removed() {
         builder=
     "#]]
     .assert_eq(&stable(&run, &run.noted("state")));
-    let said = run.stdout.lines().find(|line| line.contains("making"));
-    expect!["making the builder ghcr-publish-42-<own> (docker-container), because the engine keeps its images in a graph driver, which cannot build for several platforms"].assert_eq(&stable(&run, said.unwrap()));
+    let said = run
+        .stdout
+        .lines()
+        .find(|line| line.contains("creating the builder"));
+    expect!["creating the builder ghcr-publish-42-<own> (docker-container), because the engine keeps its images in a graph driver, which cannot build for several platforms"].assert_eq(&stable(&run, said.unwrap()));
     let environment = run.noted("environment");
     assert!(
         !environment.contains("BUILDX_CONFIG=<folder>/home"),
@@ -169,7 +172,7 @@ fn a_named_builder_is_used_as_it_is() {
 }
 
 #[test]
-fn a_builder_somebody_selected_is_used() {
+fn selected_builder_is_used() {
     let double = double();
     let run = publication(&double)
         .env("BUILDX_BUILDER", "theirs")
@@ -185,7 +188,7 @@ fn a_builder_somebody_selected_is_used() {
 }
 
 #[test]
-fn a_builder_is_made_with_every_input() {
+fn builder_is_created_with_every_input() {
     const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
     let double = double();
     let action = publication(&double).engine(ANSWERS);
@@ -296,7 +299,7 @@ fn emulation_that_cannot_be_installed_is_a_warning() {
 const DIES: &str = "build) echo 'ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2; exit 1;;";
 
 #[test]
-fn the_log_of_a_builder_that_died_is_shown() {
+fn log_of_a_lost_builder_is_shown() {
     const ANSWERS: &[(&str, &str)] = &[
         (
             "GET /containers/json",
@@ -319,7 +322,7 @@ fn the_log_of_a_builder_that_died_is_shown() {
         .lines()
         .skip_while(|line| !line.starts_with("::group::"));
     expect![[r#"
-        ::group::the log of buildx_buildkit_mine0, its last 50 lines
+        ::group::the last 50 log lines of buildx_buildkit_mine0
         out of memory
         <zero-width space>::error::forged
         ::endgroup::"#]]
@@ -340,10 +343,10 @@ fn a_configuration_that_cannot_be_read_keeps_its_own_error() {
         .input("buildkitd-config", "missing.toml")
         .run();
     assert!(!run.succeeded);
-    let own = "the input `buildkitd-config` is `missing.toml`";
+    let own = "invalid value `missing.toml` for the input `buildkitd-config`";
     assert!(run.stderr.contains(own), "{}", run.stderr);
     assert!(
-        !run.stderr.contains("cannot make the builder"),
+        !run.stderr.contains("cannot create the builder"),
         "{}",
         run.stderr
     );
@@ -365,7 +368,7 @@ fn a_mistyped_builder_names_those_that_exist() {
     expect![[r#"
         ::error title=ghcr-publish::cannot use the builder `fleat`
           because: no builder "fleat" found
-          fix: describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: `default`, `fleet` or `other`; did you mean `fleet`?
+          fix: a builder of an earlier step is not visible here: describe it with `driver` and `endpoint`, or set `builder` to one that exists: `default`, `fleet` or `other`; did you mean `fleet`?
     "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
 }
 
@@ -387,7 +390,7 @@ fn a_failed_build_still_removes_the_builder() {
     "#]]
     .assert_eq(&calls(&run));
     expect![[r#"
-        ::error title=ghcr-publish::the builder `ghcr-publish-42-<own>` went away during the build
+        ::error title=ghcr-publish::the builder `ghcr-publish-42-<own>` was lost during the build
           because: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF
           fix: run the job again; if it happens again, check that the machine has enough memory and disk space
     "#]].assert_eq(&stable(&run, &run.stderr.replace("%0A", "\n")));

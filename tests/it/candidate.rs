@@ -110,7 +110,7 @@ fn an_image_of_the_same_repository_gets_its_tags_and_nothing_else_happens() {
         docker pull <registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd
         ```
 
-        <details><summary>Attest it</summary>
+        <details><summary>Attest the image</summary>
 
         ```yaml
         - uses: actions/attest@v4
@@ -121,7 +121,7 @@ fn an_image_of_the_same_repository_gets_its_tags_and_nothing_else_happens() {
 
         </details>
 
-        Published as it is from `<registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd`.
+        Published unchanged from `<registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd`.
 
     "#]].assert_eq(&run.stable(&run.summary, double.host()));
     let config = serde_json::from_slice::<serde_json::Value>(

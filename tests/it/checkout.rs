@@ -80,7 +80,7 @@ fn another_commit_in_the_checkout_is_one_warning() {
 }
 
 #[test]
-fn the_commit_of_the_event_is_no_news() {
+fn checkout_of_the_event_commit_gives_no_warning() {
     let action = Action::new().event("push_branch");
     let head = check_out(&action, "", ORIGIN);
     is_silent(action.env("GITHUB_SHA", head));
@@ -97,7 +97,7 @@ fn a_shallow_detached_checkout_is_read_as_well() {
 }
 
 #[test]
-fn a_workspace_without_a_checkout_says_nothing() {
+fn workspace_without_a_checkout_gives_no_warning() {
     is_silent(Action::new().event("push_branch"));
     let action = Action::new().event("push_branch");
     std::fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
@@ -112,7 +112,7 @@ fn a_checkout_around_the_workspace_is_not_the_one_that_is_built() {
 }
 
 #[test]
-fn in_a_folder_of_a_checkout_its_files_are_built_and_nothing_is_fetched() {
+fn subdirectory_of_a_checkout_is_built_without_a_fetch() {
     for has_files in [true, false] {
         let action = Action::new()
             .without("GITHUB_WORKSPACE")
@@ -150,7 +150,7 @@ fn the_checkout_of_the_build_context_counts() {
 }
 
 #[test]
-fn the_git_context_takes_the_checkout_at_its_word() {
+fn git_context_uses_the_commit_of_the_checkout() {
     for (folder, context) in [("", "."), ("app", "app")] {
         let action = Action::new()
             .event("push_branch")
@@ -169,7 +169,7 @@ fn the_git_context_takes_the_checkout_at_its_word() {
 }
 
 #[test]
-fn nothing_is_said_when_nothing_of_the_checkout_is_built() {
+fn no_warning_when_the_checkout_is_not_built() {
     for (input, value) in [
         ("candidate", "ghcr.io/acme/widget:tested"),
         ("context", "{{defaultContext}}"),
@@ -210,7 +210,7 @@ fn code_whose_commit_is_not_named_needs_no_warning() {
 }
 
 #[test]
-fn a_tag_in_the_checkout_of_a_stranger_names_no_version() {
+fn tag_in_the_checkout_of_a_fork_names_no_version() {
     let action = Action::new()
         .event("pull_request_target_fork")
         .input("allow-untrusted-pull-request", "true")

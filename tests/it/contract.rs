@@ -28,7 +28,7 @@ fn declared(section: &str) -> Vec<String> {
 }
 
 #[test]
-fn what_declares_the_action_is_yaml() {
+fn action_yml_is_valid_yaml() {
     let action: Value = serde_saphyr::from_str(&read("action.yml")).unwrap();
     for section in ["inputs", "outputs"] {
         let entries = action[section].as_object().unwrap();
@@ -55,7 +55,7 @@ fn every_declared_input_is_known() {
         .iter()
         .fold(action, |action, name| action.input(name, ""))
         .run();
-    assert!(!run.stdout.contains("there is no input"), "{}", run.stdout);
+    assert!(!run.stdout.contains("the unknown input"), "{}", run.stdout);
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn every_declared_output_is_written() {
 
 /// On a laptop nobody reads `action.yml`, so its defaults have to be the program's own.
 #[test]
-fn what_is_declared_as_default_changes_nothing() {
+fn declared_defaults_change_nothing() {
     let plan = |defaults: &[(String, String)]| {
         let action = Action::new()
             .event("push_tag")
@@ -168,11 +168,13 @@ fn every_known_input_is_declared() {
         .arguments(&["plan"])
         .run();
     assert!(
-        known.stdout.contains("there is no input `no-such-input-x`"),
+        known
+            .stdout
+            .contains("the unknown input `no-such-input-x` is ignored"),
         "{}",
         known.stdout
     );
-    let text = read("src/inputs/names.rs");
+    let text = read("src/inputs/raw.rs");
     let list = text
         .split_once("NAMES: &[&str] = &[")
         .unwrap()
@@ -217,7 +219,7 @@ const PEERS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn every_input_of_the_peers_has_its_place_here() {
+fn every_input_of_dockers_actions_is_covered() {
     let reference = read("docs/reference.md");
     let table = reference.split_once("<!-- peer inputs -->\n").unwrap().1;
     let table = table.split_once("<!-- /peer inputs -->").unwrap().0;

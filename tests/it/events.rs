@@ -63,29 +63,29 @@ fn every_event_has_its_tags_and_its_push_decision() {
         }
     }
     expect![[r#"
-        create: feature-add-login [push] there is a token, and the event is trusted
-        issue_comment: main [push] there is a token, and the event is trusted
+        create: feature-add-login [push] a token is available, and the event is trusted
+        issue_comment: main [push] a token is available, and the event is trusted
         issue_comment_pull_request: ::add-mask::ghs_canary.of-the-test_0123456789
-        ::error title=ghcr-publish::the event `issue_comment` would build code of pull request 7 with the rights of this repository
-             because: the event of a comment does not say whose code the pull request is
+        ::error title=ghcr-publish::the event `issue_comment` would build code of pull request 7 with the permissions of this repository
+             because: a comment event does not say where the code of the pull request comes from
              fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
-        merge_group: pr-12 [push] there is a token, and the event is trusted
-        pull_request: pr-2 [push] there is a token, and the event is trusted
-        pull_request_fork: pr-3 [build-only] the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        pull_request_target: pr-4 [push] there is a token, and the event is trusted
+        merge_group: pr-12 [push] a token is available, and the event is trusted
+        pull_request: pr-2 [push] a token is available, and the event is trusted
+        pull_request_fork: pr-3 [build-only] the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        pull_request_target: pr-4 [push] a token is available, and the event is trusted
         pull_request_target_fork: ::add-mask::ghs_canary.of-the-test_0123456789
-        ::error title=ghcr-publish::the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+        ::error title=ghcr-publish::the event `pull_request_target` would build code of the fork `joe/widget` with the permissions of this repository
              fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
-        push_branch: main [push] there is a token, and the event is trusted
-        push_prerelease_tag: v2.0.8-beta.67 latest [push] there is a token, and the event is trusted
-        push_release_branch: releases-v1 [push] there is a token, and the event is trusted
-        push_tag: v1.2.3 latest [push] there is a token, and the event is trusted
-        release: v1.2.3 latest [push] there is a token, and the event is trusted
-        schedule: nightly main [push] there is a token, and the event is trusted
-        workflow_dispatch: main [push] there is a token, and the event is trusted
-        workflow_run: main [push] there is a token, and the event is trusted
+        push_branch: main [push] a token is available, and the event is trusted
+        push_prerelease_tag: v2.0.8-beta.67 latest [push] a token is available, and the event is trusted
+        push_release_branch: releases-v1 [push] a token is available, and the event is trusted
+        push_tag: v1.2.3 latest [push] a token is available, and the event is trusted
+        release: v1.2.3 latest [push] a token is available, and the event is trusted
+        schedule: nightly main [push] a token is available, and the event is trusted
+        workflow_dispatch: main [push] a token is available, and the event is trusted
+        workflow_run: main [push] a token is available, and the event is trusted
         workflow_run_fork: ::add-mask::ghs_canary.of-the-test_0123456789
-        ::error title=ghcr-publish::the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        ::error title=ghcr-publish::the event `workflow_run` would build code of the fork `joe/widget` with the permissions of this repository
              fix: publish from `push` or `pull_request`, or set `allow-untrusted-pull-request: true` once you trust every pull request
     "#]].assert_eq(&table);
 }

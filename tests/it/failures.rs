@@ -31,8 +31,8 @@ fn outside_a_checkout_the_repository_must_be_named() {
     check(
         Action::new().arguments(&["publish"]).run(),
         expect![[r#"
-        error: the repository is not known: `GITHUB_REPOSITORY` is not set
-          because: there is no git checkout here either
+        error: the repository is unknown: `GITHUB_REPOSITORY` is not set
+          because: this directory is not a git checkout either
           fix: run inside a checkout with a remote `origin`, or set `GITHUB_REPOSITORY`
     "#]],
     );
@@ -48,7 +48,7 @@ fn a_payload_must_be_json() {
         expect![[r#"
         ::error title=ghcr-publish::the event payload at `<folder>/event` is not JSON
           because: EOF while parsing an object at line 1 column 1
-          fix: let `GITHUB_EVENT_PATH` name the payload the runner wrote (with act: the file given to `--eventpath`)
+          fix: set `GITHUB_EVENT_PATH` to the payload that the runner wrote (with act: the file given to `--eventpath`)
     "#]],
     );
 }
@@ -58,7 +58,7 @@ fn a_name_no_registry_takes_is_refused() {
     check(
         tag_push().env("GITHUB_REPOSITORY", "acme/.github").run(),
         expect![[r#"
-            ::error title=ghcr-publish::`ghcr.io/acme/.github` is not an image name a registry takes
+            ::error title=ghcr-publish::`ghcr.io/acme/.github` is not a valid image name
               because: the part `.github` breaks the rule `[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*`
               fix: write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`
         "#]],
@@ -70,9 +70,9 @@ fn a_context_without_a_dockerfile_is_named() {
     check(
         tag_push().input("context", "examples/hello").run(),
         expect![[r#"
-            ::error title=ghcr-publish::the input `context` is `examples/hello`
+            ::error title=ghcr-publish::invalid value `examples/hello` for the input `context`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout
+              fix: check the path; paths start at the root of the checkout
         "#]],
     );
 }

@@ -51,7 +51,7 @@ fn no_module_is_a_file_of_another_directory() {
 }
 
 #[test]
-fn imports_are_found_wherever_they_stand() {
+fn imports_are_found_everywhere_in_a_file() {
     let text = "use crate::{a::B, c}; fn f() -> crate::d::E { crate::g::h!(); super::i::j() } mod tests { use super::*; }";
     let found = paths(&["x".to_owned(), "y".to_owned()], text);
     let found: Vec<String> = found.iter().map(|path| path.join("::")).collect();

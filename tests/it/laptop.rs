@@ -79,14 +79,14 @@ fn a_clean_checkout_names_its_commit() {
 }
 
 #[test]
-fn an_ignored_file_is_no_change() {
+fn ignored_file_does_not_count_as_a_change() {
     let (action, head) = in_checkout("");
     fs::write(action.path("workspace/build.log"), "x").unwrap();
     is_clean(action, &head);
 }
 
 #[test]
-fn a_changed_file_is_a_warning_and_takes_the_tag_of_the_commit_away() {
+fn changed_file_gives_a_warning_and_no_commit_tag() {
     let (action, head) = in_checkout("");
     fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
     is_dirty(action, &head, "`Dockerfile`");
@@ -155,7 +155,7 @@ fn no_program_that_a_checkout_names_is_run() {
 }
 
 #[test]
-fn a_commit_that_the_environment_names_is_believed() {
+fn commit_of_the_environment_is_used() {
     let (action, _head) = in_checkout("");
     fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
     let commit = "0123456789abcdef0123456789abcdef01234567";
@@ -214,7 +214,7 @@ fn a_subcommand_is_required() {
 fn an_unknown_name_in_with_is_an_error_that_names_the_nearest_one() {
     let said = wrong_usage(&["publish", "--with", "tag=1.2.3"]);
     assert!(
-        said.contains("no input `tag`; did you mean `tags`?"),
+        said.contains("unknown input `tag`; did you mean `tags`?"),
         "{said}"
     );
 }
@@ -244,7 +244,7 @@ fn a_repeated_list_has_all_its_lines() {
 }
 
 #[test]
-fn what_a_tag_rule_ignores_is_a_warning_and_no_error() {
+fn ignored_part_of_a_tag_rule_is_a_warning() {
     let (action, _head) = in_checkout("");
     let run = plan(action.input("tags", "v1,v2\ntype=raw,value={{date 'YYYY' zone='UTC'}}"));
     let expected = "ghcr.io/acme/widget:v2\nghcr.io/acme/widget:2026";

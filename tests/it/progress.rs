@@ -35,7 +35,7 @@ const PARALLEL: &str = r#"{"vertexes":[{"digest":"sha256:1","name":"[a 1/1] RUN 
 {"vertexes":[{"digest":"sha256:2","name":"[b 1/1] RUN make b","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:12Z"}]}"#;
 
 #[test]
-fn steps_that_talk_at_once_are_told_one_after_the_other() {
+fn logs_of_parallel_steps_are_not_mixed() {
     check(
         build(PARALLEL).run(),
         expect![[r#"
@@ -62,7 +62,7 @@ fn steps_that_talk_at_once_are_told_one_after_the_other() {
 }
 
 #[test]
-fn on_paper_a_person_reads_the_same_without_commands() {
+fn log_file_has_the_same_lines_without_commands() {
     check(
         build(PARALLEL)
             .without("GITHUB_ACTIONS")
@@ -110,7 +110,7 @@ fn a_terminal_shows_colours_and_what_runs_now() {
 }
 
 #[test]
-fn what_is_moved_is_measured() {
+fn transfers_are_measured() {
     let script = r#"{"vertexes":[{"digest":"sha256:1","name":"[internal] load build context","started":"2026-01-01T00:00:00Z"}]}
 {"statuses":[{"id":"transferring context:","vertex":"sha256:1","current":30,"timestamp":"2026-01-01T00:00:00Z"}]}
 {"statuses":[{"id":"transferring context:","vertex":"sha256:1","current":30005526,"timestamp":"2026-01-01T00:00:00Z"}]}
@@ -126,7 +126,7 @@ fn what_is_moved_is_measured() {
     expect![[r#"
         ### 🔨 `ghcr.io/acme/widget` was built, not pushed
 
-        Because the input `push` is `false`.
+        Reason: the input `push` is `false`.
 
         | | |
         |---|---|
@@ -173,7 +173,7 @@ fn what_is_moved_is_measured() {
 }
 
 #[test]
-fn findings_in_the_dockerfile_are_annotated_once_and_not_too_many() {
+fn dockerfile_warnings_are_annotated_once_up_to_a_limit() {
     let warning = |line: usize| {
         format!(
             r#"{{"warnings":[{{"vertex":"sha256:1","short":"SldUOiBubyAobGluZSAxKQ==","detail":["QmVjYXVzZQ=="],"url":"https://docs.docker.com/go/dockerfile/rule/x/","sourceInfo":{{"filename":"Dockerfile","data":"Rg=="}},"range":[{{"start":{{"line":{line}}},"end":{{"line":{line}}}}}]}}]}}"#
@@ -218,7 +218,7 @@ const BUILT: &str = include_str!("fixtures/buildx-0.13.1-built.txt");
 const FAILED: &str = include_str!("fixtures/buildx-0.13.1-failed.txt");
 
 #[test]
-fn the_oldest_buildx_is_told_like_a_new_one() {
+fn oldest_buildx_gives_the_same_log() {
     check(
         build(BUILT.trim_end()).run(),
         expect![[r#"
@@ -240,7 +240,7 @@ fn the_oldest_buildx_is_told_like_a_new_one() {
 }
 
 #[test]
-fn a_failure_under_the_oldest_buildx_is_told_like_one_under_a_new() {
+fn oldest_buildx_gives_the_same_failure() {
     let script = format!("cat >&2 <<'END'\n{FAILED}END\nexit 1");
     let action = Action::new().event("push_tag").input("push", "false");
     std::fs::write(action.path("workspace/Fails"), "FROM scratch\n").unwrap();

@@ -41,7 +41,7 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
         tag      <registry>/acme/widget:v1.2.3
         tag      <registry>/acme/widget:latest
 
-        to attest it, add the step
+        To attest the image, add this step:
 
         - uses: actions/attest@v4
           with:
@@ -113,7 +113,7 @@ fn a_tag_is_pushed_proven_and_followed_by_latest() {
         docker pull <registry>/acme/widget@<digest>
         ```
 
-        <details><summary>Attest it</summary>
+        <details><summary>Attest the image</summary>
 
         ```yaml
         - uses: actions/attest@v4
@@ -173,7 +173,7 @@ fn a_summary_of_several_images_covers_all_of_them() {
         docker pull <registry>/acme/tool@<digest>
         ```
 
-        <details><summary>Attest it</summary>
+        <details><summary>Attest the image</summary>
 
         ```yaml
         - uses: actions/attest@v4
@@ -419,7 +419,7 @@ fn what_is_not_pushed_is_built_and_says_why() {
     expect![[r#"
         ### 🔨 `<registry>/acme/widget` was built, not pushed
 
-        Because the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages.
+        Reason: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages.
 
         | | |
         |---|---|

@@ -44,57 +44,57 @@ fn an_older_registry_is_for_three_parts_and_one_manifest() {
     refused(
         enterprise().input("images", "acme/app"),
         expect![[r#"
-        `docker.git.example.com/acme/app` is not a name the Docker registry of GitHub takes
-          because: a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has 2
+        `docker.git.example.com/acme/app` is not a valid name for GitHub's Docker registry
+          because: a name in that registry has the three parts OWNER/REPOSITORY/IMAGE, and this one has 2
           fix: write `docker.git.example.com/acme/widget/app`
     "#]],
     );
     refused(
         enterprise().input("images", "docker.git.example.com/Acme/Widget/tools/app"),
         expect![[r#"
-            `docker.git.example.com/acme/widget/tools/app` is not a name the Docker registry of GitHub takes
-              because: a name there has the three parts OWNER/REPOSITORY/IMAGE, and this one has 4
+            `docker.git.example.com/acme/widget/tools/app` is not a valid name for GitHub's Docker registry
+              because: a name in that registry has the three parts OWNER/REPOSITORY/IMAGE, and this one has 4
               fix: write `docker.git.example.com/acme/widget/app`
         "#]],
     );
     refused(
         enterprise().input("platforms", "linux/amd64,linux/arm64"),
         expect![[r#"
-            the input `platforms` (`linux/amd64,linux/arm64`) does not go with `docker.git.example.com`
-              because: the older Docker registry holds no index, so an image there is for one platform
-              fix: name one, for example `platforms: linux/amd64`, or publish to `containers.git.example.com` if the server has it
+            the input `platforms` (`linux/amd64,linux/arm64`) is not supported by `docker.git.example.com`
+              because: the older Docker registry does not support indexes, so an image has one platform
+              fix: set one platform, for example `platforms: linux/amd64`, or publish to `containers.git.example.com` if the server has it
         "#]],
     );
     refused(
         enterprise().input("provenance", "max"),
         expect![[r#"
-        the attestation `provenance` does not go with `docker.git.example.com`
-          because: an attestation stands in an index, and the older Docker registry holds none
-          fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
+        the attestation `provenance` is not supported by `docker.git.example.com`
+          because: an attestation is part of an index, which the older Docker registry does not support
+          fix: remove it from the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
     "#]],
     );
     refused(
         enterprise().input("attests", "type=sbom"),
         expect![[r#"
-        the attestation `sbom` does not go with `docker.git.example.com`
-          because: an attestation stands in an index, and the older Docker registry holds none
-          fix: leave it out of the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
+        the attestation `sbom` is not supported by `docker.git.example.com`
+          because: an attestation is part of an index, which the older Docker registry does not support
+          fix: remove it from the inputs `provenance`, `sbom` and `attests`, or publish to `containers.git.example.com` if the server has it
     "#]],
     );
     refused(
         enterprise().input("cache", "registry"),
         expect![[r#"
-        a cache in the registry does not go with `docker.git.example.com`
-          because: such a cache is an index, and the older Docker registry holds none
-          fix: use `cache: inline`, or let `cache-to` name another registry, or publish to `containers.git.example.com` if the server has it
+        a cache in the registry is not supported by `docker.git.example.com`
+          because: such a cache is an index, which the older Docker registry does not support
+          fix: use `cache: inline`, or set `cache-to` to another registry, or publish to `containers.git.example.com` if the server has it
     "#]],
     );
     refused(
         enterprise().input("outputs", "type=image,compression=zstd"),
         expect![[r#"
-            the compression `zstd` of the input `outputs` does not go with `docker.git.example.com`
-              because: the older Docker registry takes layers that are plain or compressed with gzip
-              fix: leave `compression` out, or publish to `containers.git.example.com` if the server has it
+            the compression `zstd` of the input `outputs` is not supported by `docker.git.example.com`
+              because: the older Docker registry accepts uncompressed and gzip layers only
+              fix: remove `compression`, or publish to `containers.git.example.com` if the server has it
         "#]],
     );
     refused(
@@ -104,7 +104,7 @@ fn an_older_registry_is_for_three_parts_and_one_manifest() {
             .input("images", "docker.pkg.github.com/acme/widget/app"),
         expect![[r#"
             docker.pkg.github.com was closed in 2025
-              fix: publish to `ghcr.io/acme/widget/app`, where GitHub has moved the images
+              fix: publish to `ghcr.io/acme/widget/app`, where GitHub moved the images
         "#]],
     );
 }
@@ -118,7 +118,7 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
         expect![[r#"
             ::add-mask::ghs_canary.of-the-test_0123456789
             ::notice title=ghcr-publish::`API` is published as `docker.git.example.com/acme/widget/api`: names are lowercase
-            ::notice title=ghcr-publish::the image gets no annotations, since the older Docker registry holds Docker manifests, which have none; labels are the same
+            ::notice title=ghcr-publish::the image gets no annotations: the older Docker registry stores Docker manifests, which have none; labels are unchanged
             publish  docker.git.example.com/acme/widget/web:v1.2.3
                      docker.git.example.com/acme/widget/web:latest
                      docker.git.example.com/acme/widget/api:v1.2.3
@@ -128,7 +128,7 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
                      type=ref,event=tag     → v1.2.3
                      type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
                      latest                 → latest
-            push     yes: there is a token, and the event is trusted
+            push     yes: a token is available, and the event is trusted
             build    Dockerfile in . for the engine's platform
             labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
                      org.opencontainers.image.description=Makes widgets
@@ -151,7 +151,7 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
                  type=ref,event=tag     → v1.2.3
                  type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
                  latest                 → latest
-        push     yes: there is a token, and the event is trusted
+        push     yes: a token is available, and the event is trusted
         build    Dockerfile in . for the engine's platform
         labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
                  org.opencontainers.image.description=Makes widgets
@@ -170,9 +170,9 @@ fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
     refused(
         enterprise().without("INPUT_REGISTRY").arguments(&["plan"]),
         expect![[r#"
-            the registry of `https://git.example.com` is not known
-              because: which one an Enterprise Server has only asking it would tell, and `plan` asks nobody
-              fix: name it in the input `registry`, for example `registry: containers.git.example.com`
+            cannot tell which registry belongs to `https://git.example.com`
+              because: only a request to the Enterprise Server can tell, and `plan` sends none
+              fix: set the input `registry`, for example `registry: containers.git.example.com`
         "#]],
     );
 }
@@ -249,7 +249,7 @@ fn a_cache_in_the_registry_needs_one_without_a_push_too() {
             .input("cache", cache)
             .arguments(&["plan"])
             .run();
-        let said = "the registry of `https://git.example.com` is not known";
+        let said = "cannot tell which registry belongs to `https://git.example.com`";
         assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
     }
 }
@@ -260,9 +260,9 @@ fn a_file_that_is_no_certificate_is_no_authority() {
     refused(
         action,
         expect![[r#"
-        the file `Dockerfile` of the input `ca-cert` holds no certificate
-          because: there is no `-----BEGIN CERTIFICATE-----` in it
-          fix: give the authority's certificate in PEM form (`-----BEGIN CERTIFICATE-----`): its text, or a file of the checkout
+        the file `Dockerfile` of the input `ca-cert` contains no certificate
+          because: it does not contain `-----BEGIN CERTIFICATE-----`
+          fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout
     "#]],
     );
 }

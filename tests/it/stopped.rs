@@ -276,7 +276,7 @@ fn a_post_step_ends_in_time() {
         let (run, took) = action.run_and_signal_when(signal, || hangs.exists());
         in_time(&format!("the post step removes the builder {signal}"), took);
         assert!(!run.succeeded);
-        let said = "the post step was stopped before it had removed the builder";
+        let said = "the post step was stopped before it removed the builder";
         assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
         no_login_is_left(&run, "the post step");
     }

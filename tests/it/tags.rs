@@ -101,9 +101,9 @@ fn a_run_of_an_old_commit_moves_nothing_and_says_so() {
     let name = format!("{}/{NAME}", double.host());
     let expected = json!([{"name": name, "tag": "main", "reason": reason, "holds": newer}]);
     assert_eq!(skipped(&run), expected);
-    let line = format!("left     {name}:main, since {reason}\n");
+    let line = format!("kept     {name}:main ({reason})\n");
     assert!(run.stdout.contains(&line), "{}", run.stdout);
-    let line = "`main` stays where it is, since it shows the commit";
+    let line = "`main` was not moved: it shows the commit";
     assert!(run.summary.contains(line), "{}", run.summary);
 }
 

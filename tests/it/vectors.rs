@@ -61,7 +61,7 @@ fn differences(run: &Run, expect: &Map<String, Value>) -> Vec<String> {
 }
 
 #[test]
-fn every_case_gives_what_the_peer_wrote() {
+fn every_vector_gives_the_tags_of_metadata_action() {
     let vectors: Vec<Value> = VECTORS
         .lines()
         .map(|line| serde_json::from_str(line).unwrap())

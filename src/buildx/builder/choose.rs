@@ -8,11 +8,11 @@ use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::tls::Trust;
 
-/// What a request needs that not every builder can do.
+/// The features that a request needs and not every builder has.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Needs(Vec<Need>);
 
-/// One thing not every builder can do. What the engine's own builder answers to each is tried out in
+/// A feature that not every builder has. The answers of the engine's builder are tested in
 /// `tests/it/real/builders.rs`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Need {
@@ -28,18 +28,18 @@ pub(crate) enum Need {
     RewrittenTimestamps,
     /// `allow: security.insecure`
     InsecureEntitlement,
-    /// `ca-cert`: an engine reads the authorities it trusts from the disk of its own machine
+    /// `ca-cert`: an engine reads the CA certificates it trusts from the disk of its own machine
     /// (<https://docs.docker.com/engine/security/certificates/>).
-    PrivateAuthority,
+    PrivateCa,
 }
 
-/// Who builds.
+/// The builder that is used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum BuilderChoice {
-    /// Whatever buildx takes when nothing is said: the engine's own, or the one the person chose.
+    /// The default of buildx: the engine's builder, or the one that the user selected.
     Current,
     Named(String),
-    /// One that is made, because the inputs say so or for the reason given.
+    /// One that is created, because the inputs say so or for the reason given.
     Made {
         recipe: Recipe,
         reason: Option<String>,
@@ -71,7 +71,7 @@ impl Needs {
                 request.sandbox.allow.iter().any(is_insecure),
                 Need::InsecureEntitlement,
             ),
-            (trust.pem().is_some(), Need::PrivateAuthority),
+            (trust.pem().is_some(), Need::PrivateCa),
         ];
         let needs = needs.into_iter().filter(|(needed, _)| *needed);
         Self(needs.map(|(_, need)| need).collect())
@@ -90,18 +90,18 @@ impl Needs {
 }
 
 impl Need {
-    /// Whether the engine's own builder cannot do it.
+    /// Whether the engine's builder cannot do it.
     fn is_beyond(self, store: Store) -> bool {
         match self {
             Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
                 store != Store::Containerd
             }
-            Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateAuthority => true,
+            Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateCa => true,
         }
     }
 }
 
-/// Chooses. `chosen` tells that the person has selected a builder for buildx, which is then used.
+/// Chooses the builder; one that the user selected for buildx (`chosen`) is used.
 pub(crate) fn choose(
     inputs: &BuilderInputs,
     chosen: Chosen,
@@ -131,13 +131,13 @@ pub(crate) fn choose(
 fn reason(store: Store, need: Need) -> String {
     match store {
         _ if need.is_beyond(Store::Containerd) => {
-            format!("the engine's own builder cannot {need}")
+            format!("the engine's builder cannot {need}")
         }
         Store::Graph => {
             format!("the engine keeps its images in a graph driver, which cannot {need}")
         }
         Store::Containerd | Store::Unknown => {
-            format!("whether the engine can {need} is not known")
+            format!("it is unknown whether the engine can {need}")
         }
     }
 }
@@ -158,7 +158,7 @@ impl fmt::Display for Need {
             Self::ImageFile => "write an image to a file",
             Self::RewrittenTimestamps => "rewrite timestamps",
             Self::InsecureEntitlement => "grant `security.insecure`",
-            Self::PrivateAuthority => "be told of a private authority",
+            Self::PrivateCa => "trust a private CA",
         })
     }
 }
@@ -202,12 +202,12 @@ mod tests {
             &automatic,
             Store::Unknown,
             &several(),
-            "docker-container: whether the engine can build for several platforms is not known",
+            "docker-container: it is unknown whether the engine can build for several platforms",
         );
     }
 
     #[test]
-    fn each_need_is_met_where_it_can_be() {
+    fn builder_is_created_only_for_unsupported_requirements() {
         let automatic = BuilderInputs::Automatic;
         for need in [Need::Attestations, Need::CacheExport, Need::ImageFile] {
             let needs = Needs(vec![need]);
@@ -221,11 +221,11 @@ mod tests {
         for need in [
             Need::RewrittenTimestamps,
             Need::InsecureEntitlement,
-            Need::PrivateAuthority,
+            Need::PrivateCa,
         ] {
             let needs = Needs(vec![need]);
             assert!(!needs.depend_on_store());
-            let reason = format!("docker-container: the engine's own builder cannot {need}");
+            let reason = format!("docker-container: the engine's builder cannot {need}");
             for store in [Store::Containerd, Store::Graph, Store::Unknown] {
                 check(&automatic, store, &needs, &reason);
             }
@@ -233,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_to_be_granted_is_allowed_when_the_builder_is_made() {
+    fn created_builder_allows_the_requested_entitlement() {
         let needs = Needs(vec![Need::InsecureEntitlement]);
         let mut own = Recipe::container();
         own.nodes[0].buildkitd_flags = Some("--debug".to_owned());
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_somebody_chose_is_used() {
+    fn selected_builder_is_used() {
         for store in [Store::Containerd, Store::Graph] {
             let named = BuilderInputs::Named("mine".to_owned());
             check(&named, store, &several(), "named mine");
@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn the_store_is_what_the_engine_says() {
+    fn image_store_is_read_from_the_engine() {
         let status = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
         let containerd = status("driver-type", "io.containerd.snapshotter.v1");
         assert_eq!(Store::of(&containerd), Store::Containerd);

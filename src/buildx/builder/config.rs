@@ -40,14 +40,14 @@ fn daemon_config(path: &str, workspace: &Path) -> Result<String, Problem> {
     let bytes = Workspace(workspace).read("buildkitd-config", path, MAX_CONFIG_KIB)?;
     String::from_utf8(bytes).map_err(|error| {
         Problem::new(
-            format!("the input `buildkitd-config` is `{path}`, which is no text"),
-            "name a TOML file, or write its text in `buildkitd-config-inline`",
+            format!("the input `buildkitd-config` is `{path}`, which is not UTF-8 text"),
+            "set it to a TOML file, or set the text in `buildkitd-config-inline`",
         )
         .because(error.to_string())
     })
 }
 
-/// Lets the BuildKit of `recipe` trust the private authorities when it speaks to `registries`; buildx carries
+/// Lets the BuildKit of `recipe` trust the private CA certificates when it connects to `registries`; buildx carries
 /// the file to wherever BuildKit runs. One that runs already is not told anything.
 pub(super) fn trusting(
     recipe: Recipe,
@@ -56,11 +56,11 @@ pub(super) fn trusting(
     config: &PrivateConfig,
     workspace: &Path,
 ) -> anyhow::Result<Recipe> {
-    let folder = config.authorities(trust)?;
-    let Some(folder) = folder.filter(|_| recipe.driver != Driver::Remote) else {
+    let directory = config.ca_directory(trust)?;
+    let Some(directory) = directory.filter(|_| recipe.driver != Driver::Remote) else {
         return Ok(recipe);
     };
-    let file = folder.join("ca.pem");
+    let file = directory.join("ca.pem");
     let given = recipe.daemon_config.as_ref();
     let given = given.map(|config| daemon_text(config, workspace));
     let text = extended(given.transpose()?.unwrap_or_default(), registries, &file);
@@ -97,27 +97,30 @@ mod tests {
 
     #[test]
     fn a_configuration_outside_of_the_workspace_is_not_read() {
-        let folder = tempfile::tempdir().unwrap();
-        let workspace = folder.path().join("workspace");
+        let directory = tempfile::tempdir().unwrap();
+        let workspace = directory.path().join("workspace");
         fs::create_dir(&workspace).unwrap();
-        fs::write(folder.path().join("secret"), "x").unwrap();
+        fs::write(directory.path().join("secret"), "x").unwrap();
         std::os::unix::fs::symlink("../secret", workspace.join("link")).unwrap();
         fs::write(workspace.join("buildkitd.toml"), "debug = true").unwrap();
         let read = |path| daemon_config(path, &workspace);
         assert_eq!(read("buildkitd.toml").unwrap(), "debug = true");
         for path in ["../secret", "link", "/etc/hostname"] {
             let problem = read(path).unwrap_err().to_string();
-            assert!(problem.ends_with("which leaves the workspace"), "{problem}");
+            assert!(
+                problem.ends_with("which is outside the workspace"),
+                "{problem}"
+            );
         }
         expect![[r#"
-            the input `buildkitd-config` is `nope.toml`
+            invalid value `nope.toml` for the input `buildkitd-config`
               because: it cannot be read: No such file or directory (os error 2)
-              fix: paths start at the root of the checkout"#]]
+              fix: check the path; paths start at the root of the checkout"#]]
         .assert_eq(&Explanation::of(&read("nope.toml").unwrap_err().into()).to_string());
     }
 
     #[test]
-    fn each_registry_is_told_of_once() {
+    fn ca_certificate_is_added_once_per_registry() {
         let given = "debug = true\n\n[registry.'quay.io']\n  http = true\n".to_owned();
         let registries = [
             "docker.git.example.com",

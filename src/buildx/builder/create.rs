@@ -11,11 +11,11 @@ use crate::inputs::builder::node::Node;
 use crate::inputs::builder::{Driver, Recipe};
 use crate::vars::Vars;
 
-/// A builder that is ours to make and to remove.
+/// A builder that this run creates and removes.
 #[derive(Debug)]
 pub(crate) struct Creation {
     pub(crate) recipe: Recipe,
-    /// Why one is made although nobody asked for it.
+    /// Why one is created although no input asks for it.
     pub(crate) reason: Option<String>,
     /// How far it got.
     pub(crate) state: CreationState,
@@ -25,11 +25,11 @@ pub(crate) struct Creation {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CreationState {
-    /// Nothing is there yet.
+    /// Nothing was created yet.
     NotCreated,
-    /// Its record is in our folder, and there may be more.
+    /// Its record is in our directory; its container may exist.
     Recorded,
-    /// There may be something, but its record is not in our folder.
+    /// Left by a stopped run: its container may exist, its record does not.
     LeftBehind,
 }
 
@@ -112,7 +112,7 @@ pub(crate) fn step_prefix(vars: &Vars) -> Option<String> {
 }
 
 /// `buildx create`, once a node: the first makes the builder `name`, the others join it. `files` is the
-/// folder with what [`files`] listed.
+/// directory with what [`files`] listed.
 pub(crate) fn create(recipe: &Recipe, name: &str, files: &Path) -> Vec<Vec<String>> {
     let nodes = recipe.nodes.iter().enumerate();
     nodes
@@ -238,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn a_container_takes_every_input() {
+    fn container_driver_accepts_every_input() {
         check(
             &[
                 ("driver", "docker-container"),
@@ -291,7 +291,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_takes_its_namespace_and_nodes() {
+    fn kubernetes_driver_accepts_namespace_and_nodes() {
         check(
             &[
                 ("driver", "kubernetes"),
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn builders_of_one_job_are_told_from_those_of_another() {
+    fn builders_of_two_jobs_have_different_prefixes() {
         let job = |runner| Vars::of(&[("GITHUB_RUN_ID", "42"), ("RUNNER_NAME", runner)]);
         let (one, other) = (job("a"), job("b"));
         let prefix = step_prefix(&one).unwrap();
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn builders_of_two_steps_of_one_job_are_told_apart() {
+    fn builders_of_two_steps_have_different_prefixes() {
         let step = |id| Vars::of(&[("GITHUB_RUN_ID", "42"), ("GITHUB_ACTION", id)]);
         let prefix = step_prefix(&step("__acme_publish")).unwrap();
         assert!(new_name(&step("__acme_publish")).starts_with(&prefix));

@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_emulator_installs_nothing() {
+    fn platform_without_an_emulator_installs_nothing() {
         check("windows/amd64", "linux/amd64", &["windows/amd64"], None);
         check("linux/sparc64", "linux/amd64", &["linux/sparc64"], None);
     }

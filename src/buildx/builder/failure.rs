@@ -1,4 +1,4 @@
-//! What goes wrong with a builder: which failures of a build are its own, and the problems that name it.
+//! Failures of the builder: how they are recognized and reported.
 
 use std::fs;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::vars::Vars;
 /// How many builders are read for their names.
 const MAX_BUILDERS: usize = 1000;
 
-/// `cause` is what buildx said. The builder is gone when the connection to it is, or its container.
+/// Whether a build failed because the builder was lost: its connection or its container. `cause` is the message of buildx.
 pub(crate) fn is_of_builder(cause: &str) -> bool {
     let gone = [
         "rpc error: code = Unavailable",
@@ -33,24 +33,24 @@ impl Builder {
     pub(super) fn not_created(&self, is_log_shown: bool) -> Problem {
         let name = self.name().unwrap_or_default();
         let log = if is_log_shown {
-            "; the builder's log above says more"
+            "; see the builder's log above"
         } else {
             ""
         };
         Problem::new(
-            format!("cannot make the builder `{name}`"),
+            format!("cannot create the builder `{name}`"),
             format!(
                 "check the inputs `driver`, `driver-opts`, `endpoint`, `append` and `buildkitd-config`{log}"
             ),
         )
     }
 
-    /// The names of the builders that buildx keeps, and the engine's own.
+    /// The names of the builders that buildx knows, and `default`.
     fn known(&self) -> Vec<String> {
         let mut environment = self.environment.iter();
-        let folder = environment.find(|(name, _)| name == "BUILDX_CONFIG");
-        let folder = folder.map(|(_, folder)| Path::new(folder).join("instances"));
-        let entries = folder.and_then(|folder| fs::read_dir(folder).ok());
+        let directory = environment.find(|(name, _)| name == "BUILDX_CONFIG");
+        let directory = directory.map(|(_, directory)| Path::new(directory).join("instances"));
+        let entries = directory.and_then(|directory| fs::read_dir(directory).ok());
         let entries = entries.into_iter().flatten().take(MAX_BUILDERS);
         let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
         let mut names: Vec<String> = names.chain(["default".to_owned()]).collect();
@@ -63,17 +63,17 @@ impl Builder {
         Problem::new(
             format!("cannot use the builder `{name}`"),
             format!(
-                "describe a builder of an earlier step, which is not visible here, with `driver` and `endpoint`, or name one that exists: {}",
+                "a builder of an earlier step is not visible here: describe it with `driver` and `endpoint`, or set `builder` to one that exists: {}",
                 offer(name, &self.known())
             ),
         )
     }
 
-    /// The builder died; `cause` is what buildx noticed of it.
+    /// The builder was lost; `cause` is the message of buildx.
     pub(crate) fn lost(&self, cause: &str, is_log_shown: bool) -> Problem {
         let what = match &self.name {
-            Some(name) => format!("the builder `{name}` went away during the build"),
-            None => "the engine went away during the build".to_owned(),
+            Some(name) => format!("the builder `{name}` was lost during the build"),
+            None => "the engine was lost during the build".to_owned(),
         };
         let log = if is_log_shown {
             ", and read the builder's log above"
@@ -86,7 +86,7 @@ impl Builder {
         Problem::new(what, fix).because(cause)
     }
 
-    /// What to say when there is no time to remove it.
+    /// The warning when there is no time to remove it.
     pub(crate) fn if_left(&self, vars: &Vars) -> String {
         let name = self.name().unwrap_or("default");
         let creation = self.creation.as_ref();
@@ -98,7 +98,7 @@ impl Builder {
                 "remove it with `docker rm --force --volumes {node}` and `docker volume rm {node}_state`"
             )
         } else {
-            "remove what is left of it where it ran".to_owned()
+            "remove it where it runs".to_owned()
         };
         format!("the builder `{name}` is not removed yet: {fix}")
     }
@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_lost_connection_is_of_builder_fault() {
+    fn lost_connection_is_a_failure_of_the_builder() {
         for cause in [
             "failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF",
             "Unavailable: error reading from server: EOF",
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_failing_instruction_or_registry_is_not() {
+    fn failing_instruction_or_registry_is_not_a_failure_of_the_builder() {
         for cause in [
             "process \"/bin/sh -c make\" did not complete successfully: exit code: 2",
             "failed to push ghcr.io/a/b:1: unexpected status from PUT request: 503 Service Unavailable",

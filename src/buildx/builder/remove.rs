@@ -29,13 +29,13 @@ pub(crate) async fn remove_leftover(vars: &Vars, console: Console) {
         None => {}
     }
     // A run that was killed may not have handed its state over, and act hands none to containers. When the
-    // engine does not answer, there is nothing to say: nobody knows of anything left.
+    // engine does not answer, nothing is reported: no leftover is known.
     if let (Some(api), Some(step)) = (EngineApi::find(vars), create::step_prefix(vars)) {
         drop(api.remove(&format!("{CONTAINER_PREFIX}{step}")).await);
     }
 }
 
-/// The builder as its record was: that one disappeared with the container of the run.
+/// The builder, recreated from the inputs: its record was lost with the container of the run.
 fn builder(name: &str, vars: &Vars) -> anyhow::Result<Builder> {
     let inputs = Inputs::from_vars(vars, &[])?;
     let recipe = match &inputs.builder {

@@ -53,7 +53,7 @@ impl Arguments {
         self.flag("call", &format!("{}{format}", call.as_str()));
     }
 
-    /// What is made, what is recorded of it, and where it goes.
+    /// The metadata, labels, attestations and cache of the result.
     pub(super) fn result(&mut self, request: &BuildRequest, metadata: &Path) {
         self.flag("metadata-file", &metadata.display().to_string());
         self.pairs("label", &request.labels);
@@ -62,7 +62,7 @@ impl Arguments {
         self.specs("cache-to", &request.cache_to);
     }
 
-    /// What is made under which name: a tag for each name, or the names in the image's output
+    /// The names of the image: a tag for each name, or the names in the image's output
     /// (<https://github.com/moby/buildkit/blob/v0.25.0/README.md#imageregistry>).
     pub(super) fn image(&mut self, request: &BuildRequest, naming: Naming) {
         if naming == Naming::Tag {
@@ -96,7 +96,7 @@ impl Arguments {
     pub(super) fn sources(&mut self, request: &BuildRequest) {
         // In a context that the engine fetches, it looks for the Dockerfile itself.
         match (&request.context, &request.file) {
-            (ContextSource::Folder(_), _) => self.flag("file", &request.dockerfile()),
+            (ContextSource::Directory(_), _) => self.flag("file", &request.dockerfile()),
             (_, Some(file)) => self.flag("file", file),
             (_, None) => {}
         }
@@ -128,7 +128,7 @@ impl Arguments {
         } = sandbox;
         self.each("network", network);
         for host in add_hosts {
-            // The one flag whose value buildx takes for a list.
+            // The only flag whose value buildx splits into a list.
             self.flag("add-host", &csv::line(std::slice::from_ref(host)));
         }
         self.each("allow", allow);
@@ -146,16 +146,16 @@ impl Arguments {
     }
 }
 
-/// A folder stays one, even when its name reads like an address.
+/// Marks a directory whose name looks like a URL with `./`.
 pub(super) fn context(place: &ContextSource) -> String {
     match place {
-        ContextSource::Folder(folder)
-            if folder.contains([':', '@']) && !folder.starts_with('/') =>
+        ContextSource::Directory(directory)
+            if directory.contains([':', '@']) && !directory.starts_with('/') =>
         {
-            format!("./{folder}")
+            format!("./{directory}")
         }
-        ContextSource::Folder(_) | ContextSource::Repository { .. } | ContextSource::Address(_) => {
-            place.to_string()
-        }
+        ContextSource::Directory(_)
+        | ContextSource::Repository { .. }
+        | ContextSource::Address(_) => place.to_string(),
     }
 }

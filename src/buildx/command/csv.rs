@@ -1,8 +1,8 @@
-//! One line of CSV, as buildx reads the values of `--output`, `--secret`, `--cache-from` and their kin.
+//! One line of CSV, as buildx reads the values of `--output`, `--secret`, `--cache-from` and similar flags.
 
 use crate::inputs::spec::Spec;
 
-/// `fields` in one line, none of which can end early or bring forth another.
+/// `fields` in one line, quoted so that no field can end early or add another.
 pub(crate) fn line(fields: &[String]) -> String {
     fields
         .iter()
@@ -43,7 +43,7 @@ mod tests {
     use testkit::corpus;
     use testkit::{proof, proof::Proof};
 
-    /// What buildx makes of a line; more than one record where it would stop reading.
+    /// The fields that buildx reads from a line; more than one record where it would stop reading.
     fn decoded(line: &str) -> Vec<Vec<String>> {
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)

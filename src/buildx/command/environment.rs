@@ -1,4 +1,4 @@
-//! The child's whole environment, made from an allow-list.
+//! The environment of the child, from an allow-list.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use crate::plan::build::BuildRequest;
 use crate::proxy;
 use crate::vars::Vars;
 
-/// Variables of ours that the engine may see; everything else, tokens above all, stays here.
+/// Variables that are passed to buildx; all others, tokens in particular, are not.
 const ALLOWED: &[&str] = &[
     "ALL_PROXY",
     "BUILDKIT_HOST",
@@ -36,17 +36,17 @@ const ALLOWED: &[&str] = &[
     "no_proxy",
 ];
 
-/// Where the cache of GitHub Actions is, and what opens it: for a build that uses that cache.
+/// URL and token of the cache of GitHub Actions, for a build that uses it.
 const GITHUB_CACHE: &[&str] = &[
     "ACTIONS_CACHE_URL",
     "ACTIONS_RESULTS_URL",
     "ACTIONS_RUNTIME_TOKEN",
 ];
 
-/// Says that the cache speaks the second protocol.
+/// Selects version 2 of the cache protocol.
 const SECOND_PROTOCOL: &str = "ACTIONS_CACHE_SERVICE_V2";
 
-/// What opens a bucket, for a build that keeps its cache in one.
+/// Credentials of a bucket, for a build whose cache is in one.
 const S3_CACHE: &[&str] = &[
     "AWS_ACCESS_KEY_ID",
     "AWS_DEFAULT_REGION",
@@ -55,7 +55,7 @@ const S3_CACHE: &[&str] = &[
     "AWS_SESSION_TOKEN",
 ];
 
-/// Settings of buildx that hold whatever the person's environment says: no build arguments or event
+/// Settings of buildx that override the environment of the user: no build arguments or event
 /// payload in the metadata file, no attestations unless asked for, no call of `git`.
 const FIXED: &[(&str, &str)] = &[
     ("BUILDX_METADATA_PROVENANCE", "disabled"),
@@ -63,7 +63,7 @@ const FIXED: &[(&str, &str)] = &[
     ("BUILDX_GIT_INFO", "false"),
 ];
 
-/// What every child gets, whatever it is asked to do.
+/// The environment of every child.
 pub(crate) fn common_environment(
     vars: &Vars,
     docker_config: &Path,
@@ -75,22 +75,22 @@ pub(crate) fn common_environment(
         .filter(|(name, _)| ALLOWED.contains(name))
         .map(own);
     let fixed = FIXED.iter().copied().map(own);
-    let folders = [
+    let directories = [
         ("DOCKER_CONFIG", docker_config),
         ("BUILDX_CONFIG", buildx_config),
     ];
-    let folders = folders.map(|(name, path)| (name.to_owned(), path.display().to_string()));
+    let directories = directories.map(|(name, path)| (name.to_owned(), path.display().to_string()));
     let exceptions = proxy::exceptions(vars);
     let is_other = |(name, _): &(String, String)| exceptions.iter().all(|(own, _)| own != name);
     let others: Vec<_> = allowed.filter(is_other).chain(fixed).collect();
     others
         .into_iter()
-        .chain(folders)
+        .chain(directories)
         .chain(exceptions)
         .collect()
 }
 
-/// What the child that builds gets besides: what opens its caches, and its clock.
+/// The additional environment of a build: the credentials of its caches, and its clock.
 pub(crate) fn build_environment(request: &BuildRequest, vars: &Vars) -> Vec<(String, String)> {
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
     let keys = request.cache_keys.iter();
@@ -114,21 +114,21 @@ pub(crate) fn build_environment(request: &BuildRequest, vars: &Vars) -> Vec<(Str
     caches.into_iter().chain(protocol).chain(clock).collect()
 }
 
-/// Whether a variable is part of who we are for AWS.
+/// Whether a variable is part of an AWS identity.
 fn is_identity(name: &str) -> bool {
     S3_CACHE.contains(&name) && !name.ends_with("REGION")
 }
 
 /// buildx itself asks for the bearers that BuildKit shows. `SSL_CERT_DIR` adds to the system's bundle, where
 /// `SSL_CERT_FILE` would replace it (<https://pkg.go.dev/crypto/x509#SystemCertPool>).
-pub(crate) fn trusting(vars: &Vars, authorities: &Path) -> (String, String) {
+pub(crate) fn trusting(vars: &Vars, ca_directory: &Path) -> (String, String) {
     let system = vars.get("SSL_CERT_DIR");
     let system = system.unwrap_or("/etc/ssl/certs:/etc/pki/tls/certs");
-    let folders = format!("{system}:{}", authorities.display());
-    ("SSL_CERT_DIR".to_owned(), folders)
+    let directories = format!("{system}:{}", ca_directory.display());
+    ("SSL_CERT_DIR".to_owned(), directories)
 }
 
-/// The commit's time for a reproducible build, else what the person's environment says.
+/// The commit's time for a reproducible build, else the value of the environment.
 fn clock(request: &BuildRequest, vars: &Vars) -> Option<String> {
     let commit = request.timestamp.map(|time| time.timestamp().to_string());
     commit.or_else(|| vars.get("SOURCE_DATE_EPOCH").map(str::to_owned))
@@ -203,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn the_child_sees_nothing_but_the_list() {
+    fn child_environment_is_the_allow_list() {
         check(
             &bare_request(),
             expect![[r#"
@@ -218,7 +218,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cache_opens_the_list_for_what_it_needs() {
+    fn cache_adds_its_variables_to_the_allow_list() {
         check(
             &cached_by("gha"),
             expect![[r#"

@@ -1,4 +1,4 @@
-//! The arguments that reach the child: exactly the request, whatever stands in the inputs.
+//! The arguments that reach the child: exactly the request, for any text in the inputs.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -21,7 +21,7 @@ use testkit::{corpus, proof, proof::Proof};
 
 const TOKEN: &str = "ghs_canary.of-the-child";
 
-/// Inputs whose text goes to the engine, with what stands before the hostile part.
+/// Inputs whose text goes to the engine, with the text before the hostile part.
 const INPUTS: &[(&str, &str)] = &[
     ("add-hosts", "a:"),
     ("allow", ""),
@@ -167,7 +167,7 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
         }
     };
     let file = match (&request.context, &request.file) {
-        (ContextSource::Folder(_), _) => Some(request.dockerfile()),
+        (ContextSource::Directory(_), _) => Some(request.dockerfile()),
         (_, file) => file.clone(),
     };
     let contexts = request.contexts.iter();

@@ -1,11 +1,11 @@
-//! The plain text after the last message: where the Dockerfile is wrong, and the error.
+//! The plain text after the last message: the excerpt of the Dockerfile and the error.
 
 use crate::buildx::progress::lines::clipped;
 
 /// What buildx prints when a build has failed: an excerpt of the source between dashes, then `ERROR: ..`.
 #[derive(Debug, Default)]
 pub(crate) struct Ending {
-    /// `Dockerfile:3`, the dashes, and what stands between.
+    /// `Dockerfile:3`, the dashes, and the lines between them.
     excerpt: Vec<String>,
     error: Vec<String>,
 }

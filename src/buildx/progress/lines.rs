@@ -1,8 +1,8 @@
-//! Pieces of a step's log -> its lines, as they end up on a screen.
+//! Splits the log of a step into lines, as a terminal shows them.
 
 use std::borrow::Cow;
 
-/// Longer lines are cut here: no one reads on, and memory is not theirs to take.
+/// Longer lines are cut, so that memory stays bounded.
 const MAX_LINE: usize = 16 * 1024;
 
 /// The line that has not ended yet.

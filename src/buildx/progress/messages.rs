@@ -1,4 +1,4 @@
-//! The engine's output -> its messages, in bounded memory.
+//! Decodes the output of buildx into messages, in bounded memory.
 //!
 //! `buildx --progress=rawjson` writes JSON objects: each on a line of its own, or indented over many lines
 //! before buildx 0.14. Plain text stands between them and after them.
@@ -8,7 +8,7 @@ pub(crate) mod status;
 use crate::buildx::progress::messages::status::Status;
 use memchr::{memchr, memchr2};
 
-/// One thing that the engine says.
+/// A message of buildx.
 pub(crate) enum Message<'a> {
     Status(&'a Status<'a>),
     /// A line without its end.
@@ -31,7 +31,7 @@ pub(crate) struct Decoder {
 }
 
 const USUAL: usize = 64 * 1024;
-/// What is longer is cut. BuildKit sends logs in pieces of some kilobytes, a few in one message.
+/// In bytes; longer messages are cut. BuildKit sends logs in pieces of some kilobytes, a few in one message.
 const MAX_MESSAGE: usize = 6 * 1024 * 1024;
 
 impl Decoder {
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn what_begins_as_an_object_and_is_none_is_text() {
+    fn invalid_object_is_text() {
         check("{ echo a; }\nb", &["{ echo a; }", "b"]);
         check("{ echo {\n{}\n", &["{ echo {", "status "]);
         check("{\"vertexes\": [\n{}\n", &["{\"vertexes\": [", "status "]);

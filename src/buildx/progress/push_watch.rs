@@ -10,10 +10,10 @@ use crate::buildx::progress::messages::status::Vertex;
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
 
-/// How long a push or an export of the cache may say nothing.
+/// How long a push or a cache export may report no progress.
 pub(crate) const SILENCE: Duration = Duration::from_secs(5 * 60);
 
-/// Reads along.
+/// Follows the messages of a build and knows what is being sent.
 #[derive(Debug, Default)]
 pub(crate) struct PushWatch {
     /// The steps in which something is pushed, and that have not ended.
@@ -54,7 +54,7 @@ impl PushWatch {
         }
     }
 
-    /// What is sent at the moment, for which silence means that a connection hangs.
+    /// The transfer in progress; silence during it means a hanging connection.
     pub(crate) fn sends(&self) -> Option<&'static str> {
         if !self.pushing.is_empty() {
             Some("the push")
@@ -77,15 +77,15 @@ pub(crate) fn is_export_of_cache(name: &str) -> bool {
     name.starts_with("exporting cache to ") || name == "exporting to GitHub Actions Cache"
 }
 
-/// The image was built, and a registry did not take it.
+/// The image was built, but a registry refused it.
 #[derive(Debug)]
 pub(crate) struct PushFailed {
-    /// In the engine's words.
+    /// The message of buildx.
     pub(crate) cause: String,
 }
 
 impl PushFailed {
-    /// The name that was not taken: the engine pushes one after the other and says which one failed.
+    /// The name that was refused: the engine pushes one after the other and says which one failed.
     pub(crate) fn name(&self, request: &BuildRequest) -> ImageName {
         let names = || request.names.iter().map(|tagged| &tagged.name);
         let said = names().find(|name| {
@@ -98,7 +98,7 @@ impl PushFailed {
 }
 
 impl PushFailed {
-    /// The end of what the engine said, such as `503 Service Unavailable`.
+    /// The end of the message, such as `503 Service Unavailable`.
     pub(crate) fn reason(&self) -> &str {
         self.cause.rsplit(": ").next().unwrap_or(&self.cause)
     }

@@ -1,4 +1,4 @@
-//! Who speaks when: one step at a time has an open group, the others wait a little.
+//! Renders the build progress: the log group of one step is open at a time, the others wait for a short time.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -10,18 +10,18 @@ use crate::buildx::timeline::{End, Timeline};
 use crate::console::units::spoken;
 use crate::console::{Console, Tone};
 
-/// The steps, and the one that is shown.
+/// The steps of the build, and the one whose log is shown.
 pub(crate) struct LogRenderer {
     console: Console,
     pub(crate) steps: HashMap<String, Step>,
     /// The step whose group is open.
     open: Option<String>,
-    /// Steps that have something to tell, in the order in which they had.
+    /// Steps with lines to print, oldest first.
     queue: VecDeque<String>,
     waiting_since: Option<DateTime<Utc>>,
     waiting_bytes: usize,
-    /// Steps whose end was told, oldest first.
-    told: VecDeque<String>,
+    /// Steps whose end was printed, oldest first.
+    printed: VecDeque<String>,
     /// Seconds in which nothing was printed.
     silence: i32,
     /// Whether the last line of the terminal shows what runs now, and since when.
@@ -32,16 +32,16 @@ pub(crate) struct LogRenderer {
     pub(crate) timeline: Timeline,
 }
 
-/// Others may speak after this time, even if the step on stage has not ended.
+/// How long the log of other steps waits for the open step to end.
 const MAX_HOLD: TimeDelta = TimeDelta::seconds(5);
-/// Or when they have this much to say.
+/// How many bytes of log may wait.
 const MAX_WAITING: usize = 256 * 1024;
-/// BuildKit can begin a step again after its end; of the last ones that is remembered.
+/// How many ended steps are remembered: BuildKit can start a step again after its end.
 const MAX_REMEMBERED: usize = 1000;
 const SHORT_TITLE: usize = 48;
 /// Between two drawings of the last line of a terminal.
 const REFRESH: TimeDelta = TimeDelta::milliseconds(100);
-/// The first sign of life after so many seconds of silence, the next after twice as many.
+/// Seconds of silence before the first line `still running`; doubled for each next one.
 const FIRST_SIGN: i32 = 15;
 
 impl LogRenderer {
@@ -53,7 +53,7 @@ impl LogRenderer {
             queue: VecDeque::new(),
             waiting_since: None,
             waiting_bytes: 0,
-            told: VecDeque::new(),
+            printed: VecDeque::new(),
             silence: 0,
             is_live: false,
             drawn: None,
@@ -62,13 +62,13 @@ impl LogRenderer {
         }
     }
 
-    /// The console, for a line that belongs to no step.
-    pub(crate) fn aside(&mut self) -> Console {
+    /// The console outside every group, for a line that belongs to no step.
+    pub(crate) fn outside_groups(&mut self) -> Console {
         self.close();
-        self.speaking()
+        self.line_console()
     }
 
-    /// Lines of a step, told at once when it is on stage or nobody is.
+    /// Lines of a step, printed at once when its group is open or no group is.
     pub(crate) fn log(
         &mut self,
         digest: &str,
@@ -78,7 +78,7 @@ impl LogRenderer {
         let is_on = self.open.as_deref().is_none_or(|open| open == digest);
         if is_on && !lines.is_empty() {
             self.enter(digest);
-            return self.speaking().say_below(lines.into_iter());
+            return self.line_console().say_below(lines.into_iter());
         }
         let Some(step) = self.steps.get_mut(digest) else {
             return;
@@ -95,19 +95,19 @@ impl LogRenderer {
         }
     }
 
-    /// The end of a step, told when the one on stage has ended as well.
+    /// The end of a step, printed once the open step has ended as well.
     pub(crate) fn ended(&mut self, digest: &str, now: Option<DateTime<Utc>>) {
         match self.open.as_deref() {
             Some(open) if open != digest => self.wait(digest, now),
             Some(_) | None => {
-                self.tell(digest);
+                self.print_step(digest);
                 self.make_room();
             }
         }
     }
 
-    /// Lets those who have waited long enough speak.
-    pub(crate) fn turn(&mut self, now: Option<DateTime<Utc>>) {
+    /// Prints the steps that have waited long enough.
+    pub(crate) fn print_overdue(&mut self, now: Option<DateTime<Utc>>) {
         let waited = self.waiting_since.zip(now).map(|(since, now)| now - since);
         if waited.is_some_and(|waited| waited >= MAX_HOLD) {
             self.make_room();
@@ -115,7 +115,7 @@ impl LogRenderer {
         self.refresh(now, TimeDelta::zero());
     }
 
-    /// A second in which the engine said nothing: everything that waits is told.
+    /// A second without a message of the engine: prints everything that waits.
     pub(crate) fn idle(&mut self, now: Option<DateTime<Utc>>, quiet: TimeDelta) {
         while !self.queue.is_empty() {
             self.make_room();
@@ -126,7 +126,7 @@ impl LogRenderer {
         if is_due && !self.console.is_live() {
             let silence = self.silence;
             if let Some(running) = self.running(now, quiet) {
-                self.speaking()
+                self.line_console()
                     .say_as(Tone::Aside, &format!("still running: {running}"));
             }
             self.silence = silence;
@@ -134,7 +134,7 @@ impl LogRenderer {
         self.refresh(now, quiet);
     }
 
-    /// Tells what is left; the steps that the engine left unfinished end here.
+    /// Prints what is left; steps that the engine did not finish end here.
     pub(crate) fn finish(&mut self, now: Option<DateTime<Utc>>) {
         let running = self.steps.iter().filter(|(_, step)| step.is_running());
         let mut running: Vec<String> = running.map(|(digest, _)| digest.clone()).collect();
@@ -159,7 +159,7 @@ impl LogRenderer {
         }
     }
 
-    /// Tells of those who wait, first those that have ended; the first that runs stays on stage.
+    /// Prints the waiting steps, ended ones first; the group of the first running one stays open.
     fn make_room(&mut self) {
         let ended = |renderer: &Self, digest: &String| {
             renderer
@@ -170,9 +170,9 @@ impl LogRenderer {
         let queue = std::mem::take(&mut self.queue);
         let (over, mut running): (VecDeque<_>, VecDeque<_>) =
             queue.into_iter().partition(|digest| ended(self, digest));
-        over.iter().for_each(|digest| self.tell(digest));
+        over.iter().for_each(|digest| self.print_step(digest));
         if let Some(next) = running.pop_front() {
-            self.tell(&next);
+            self.print_step(&next);
         }
         let waiting = running.iter().filter_map(|digest| self.steps.get(digest));
         let bytes = waiting.flat_map(|step| &step.waiting).map(String::len);
@@ -183,9 +183,9 @@ impl LogRenderer {
         self.queue = running;
     }
 
-    /// Tells all there is about a step: what waits, and its end if it has ended.
-    fn tell(&mut self, digest: &str) {
-        let Some(step) = self.steps.get_mut(digest).filter(|step| !step.is_told) else {
+    /// Prints everything about a step: its waiting lines, and its end if it has ended.
+    fn print_step(&mut self, digest: &str) {
+        let Some(step) = self.steps.get_mut(digest).filter(|step| !step.is_printed) else {
             return;
         };
         if step.end.is_some() {
@@ -197,23 +197,24 @@ impl LogRenderer {
         let lines = std::mem::take(&mut step.waiting);
         if !lines.is_empty() {
             self.enter(digest);
-            self.speaking().say_below(lines.into_iter().map(Cow::Owned));
+            self.line_console()
+                .say_below(lines.into_iter().map(Cow::Owned));
         }
         if self
             .steps
             .get(digest)
             .is_some_and(|step| step.end.is_some())
         {
-            self.tell_end(digest);
+            self.print_end(digest);
         }
     }
 
-    fn tell_end(&mut self, digest: &str) {
+    fn print_end(&mut self, digest: &str) {
         let was_open = self.open.as_deref() == Some(digest);
         let Some(step) = self.steps.get_mut(digest) else {
             return;
         };
-        step.is_told = true;
+        step.is_printed = true;
         let (is_worth_a_line, result) = (step.is_worth_a_line(), step.result());
         let line = match (was_open, step.has_group) {
             (true, _) if result.contains("after") => format!("  {result}"),
@@ -231,15 +232,15 @@ impl LogRenderer {
             }
         }
         step.forget();
-        self.told.push_back(digest.to_owned());
-        if self.told.len() > MAX_REMEMBERED {
-            let oldest = self.told.pop_front();
+        self.printed.push_back(digest.to_owned());
+        if self.printed.len() > MAX_REMEMBERED {
+            let oldest = self.printed.pop_front();
             oldest.and_then(|oldest| self.steps.remove(&oldest));
         }
         if is_worth_a_line {
             self.close();
             let tone = if was_open { Tone::Aside } else { Tone::Title };
-            self.speaking().say_as(tone, &line);
+            self.line_console().say_as(tone, &line);
         }
     }
 
@@ -254,18 +255,18 @@ impl LogRenderer {
         let more = if step.has_group { " (continued)" } else { "" };
         let title = format!("{}{more}", step.title);
         step.has_group = true;
-        self.speaking().open_group(&title);
+        self.line_console().open_group(&title);
         self.open = Some(digest.to_owned());
     }
 
     fn close(&mut self) {
         if self.open.take().is_some() {
-            self.speaking().close_group();
+            self.line_console().close_group();
         }
     }
 
-    /// The console, about to be written to.
-    fn speaking(&mut self) -> Console {
+    /// The console, ready for a line of log.
+    fn line_console(&mut self) -> Console {
         self.wipe();
         self.silence = 0;
         self.console
@@ -319,7 +320,7 @@ impl LogRenderer {
     }
 }
 
-/// A build that is stopped leaves neither an open group nor half a line.
+/// A stopped build leaves neither an open group nor an unfinished line.
 impl Drop for LogRenderer {
     fn drop(&mut self) {
         self.close();

@@ -1,4 +1,4 @@
-//! A step of the build, as far as it got.
+//! `Step`: the state of one build step.
 
 use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
@@ -24,11 +24,11 @@ pub(crate) struct Step {
     pub(crate) lines: Lines,
     /// The last lines of its log.
     pub(crate) tail: VecDeque<String>,
-    /// What a person could not be told yet.
+    /// Lines that are not printed yet.
     pub(crate) waiting: Vec<String>,
     pub(crate) has_group: bool,
-    /// Whether its end was told.
-    pub(crate) is_told: bool,
+    /// Whether its end was printed.
+    pub(crate) is_printed: bool,
     /// What it does now.
     pub(crate) activity: String,
     moved: HashMap<String, u64>,
@@ -40,7 +40,7 @@ const MAX_NAME: usize = 4 * MAX_TITLE;
 const MAX_ACTIVITY: usize = 160;
 const TAIL_LINES: usize = 20;
 const MAX_TAIL_LINE: usize = 500;
-/// A step moves a few dozen things; whoever moves thousands is counted as far as that.
+/// Transfers of a step that are counted; a usual step has a few dozen.
 const MAX_TRANSFERS: usize = 1000;
 
 impl Step {
@@ -86,7 +86,7 @@ impl Step {
         };
     }
 
-    /// Keeps the last of its lines, should it fail.
+    /// Keeps the last lines, for the case that it fails.
     pub(crate) fn remember(&mut self, lines: &[Cow<'_, str>]) {
         for line in &lines[lines.len().saturating_sub(TAIL_LINES)..] {
             if self.tail.len() == TAIL_LINES {
@@ -113,7 +113,7 @@ impl Step {
         }
     }
 
-    /// Steps of the Dockerfile begin with their place in it; `[internal]` ones are the engine's own.
+    /// Steps of the Dockerfile begin with their place in it; `[internal]` ones belong to BuildKit.
     pub(crate) fn is_of_the_dockerfile(&self) -> bool {
         self.title.starts_with('[') && !self.is_internal()
     }
@@ -124,7 +124,7 @@ impl Step {
             .any(|own| self.title.starts_with(own))
     }
 
-    /// The engine's own steps earn a line only when they take time or carry a load.
+    /// Internal steps get a line only when they take time or transfer data.
     pub(crate) fn is_worth_a_line(&self) -> bool {
         !self.is_internal()
             || self.has_group
@@ -200,7 +200,7 @@ impl Step {
         std::iter::once(own).chain(pushing).collect()
     }
 
-    /// Lets go of what is not needed once the end was told.
+    /// Frees what is not needed after the end was printed.
     pub(crate) fn forget(&mut self) {
         (self.lines, self.waiting) = (Lines::default(), Vec::new());
         (self.moved, self.activity) = (HashMap::new(), String::new());

@@ -1,4 +1,4 @@
-//! What BuildKit's checks find in the Dockerfile.
+//! The warnings of BuildKit's checks of the Dockerfile.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,7 +10,7 @@ use crate::buildx::progress::messages::status;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Warnings {
     list: Vec<Warning>,
-    /// Those that were too many to be kept.
+    /// The number of warnings that were not kept.
     beyond: usize,
 }
 
@@ -67,19 +67,19 @@ impl Warnings {
         }
     }
 
-    /// Those worth an annotation.
+    /// The warnings that get an annotation.
     pub(crate) fn shown(&self) -> &[Warning] {
         &self.list[..self.list.len().min(MAX_SHOWN)]
     }
 
-    /// How many more there are.
+    /// The number of other warnings.
     pub(crate) fn more(&self) -> usize {
         self.list.len() - self.shown().len() + self.beyond
     }
 }
 
 impl Warning {
-    /// What it says, why, and where to read more.
+    /// The text, the detail and the URL, one per line.
     pub(crate) fn lines(&self) -> String {
         let parts = [&self.text, &self.detail, &self.url];
         let parts = parts.into_iter().filter(|part| !part.is_empty());

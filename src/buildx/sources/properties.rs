@@ -1,4 +1,4 @@
-//! No path leads out of the workspace, and none is waited for.
+//! No path leaves the workspace, and no read blocks.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -20,21 +20,21 @@ use testkit::{corpus, proof, proof::Proof};
 const INSIDE: &[u8] = b"of the workspace";
 const OUTSIDE: &[u8] = b"hunter2";
 
-/// A workspace with every kind of link, and beside it what is none of its business.
+/// A workspace with every kind of link, and files outside it.
 struct Fixture {
-    folder: TempDir,
+    directory: TempDir,
     root: PathBuf,
     _socket: UnixListener,
 }
 
 impl Fixture {
     fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name);
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name);
         let root = at("workspace");
         for name in [
             "workspace/app",
-            "workspace/folder",
+            "workspace/directory",
             "workspace-of-another",
             "outside",
         ] {
@@ -46,7 +46,7 @@ impl Fixture {
         }
         let links = [
             ("link-to-file", at("secret")),
-            ("link-to-folder", at("outside")),
+            ("link-to-directory", at("outside")),
             ("link-to-sibling", at("workspace-of-another")),
             ("link-up", PathBuf::from("..")),
             ("link-twice", PathBuf::from("link-to-file")),
@@ -64,7 +64,7 @@ impl Fixture {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, mode, 0).unwrap();
         let socket = UnixListener::bind(root.join("socket")).unwrap();
         Self {
-            folder,
+            directory,
             root,
             _socket: socket,
         }
@@ -72,10 +72,10 @@ impl Fixture {
 
     /// Everything outside the workspace.
     fn outside(&self) -> Vec<PathBuf> {
-        let folders = ["", "outside", "workspace-of-another"];
-        let entries = folders
+        let directories = ["", "outside", "workspace-of-another"];
+        let entries = directories
             .iter()
-            .flat_map(|name| fs::read_dir(self.folder.path().join(name)).unwrap());
+            .flat_map(|name| fs::read_dir(self.directory.path().join(name)).unwrap());
         let mut paths: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
         paths.sort();
         paths
@@ -91,7 +91,7 @@ impl Fixture {
         let (root, owned) = (self.root.clone(), path.to_owned());
         thread::spawn(move || {
             let read = read_secret("x", &owned, &root);
-            let context = Workspace(&root).folder("context", &owned).is_ok();
+            let context = Workspace(&root).directory("context", &owned).is_ok();
             let place = Workspace(&root).place("outputs", &owned, None).is_ok();
             sender.send((read, context, place))
         });
@@ -121,7 +121,7 @@ impl Fixture {
 }
 
 #[test]
-fn no_path_leads_out() {
+fn no_path_leaves_the_workspace() {
     let fixture = Fixture::new();
     let mut proof = Proof::of("paths: no way out of the workspace, and none that waits");
     let parts = vec![
@@ -131,9 +131,9 @@ fn no_path_leads_out() {
         "",
         "app",
         "file",
-        "folder",
+        "directory",
         "link-up",
-        "link-to-folder",
+        "link-to-directory",
         "link-inside",
         "link-back",
         "link-dangling",
@@ -164,7 +164,7 @@ fn a_file_that_is_swapped_for_a_link_is_not_read() {
         fixture.root.join("spare"),
     );
     fs::write(&file, INSIDE).unwrap();
-    symlink(fixture.folder.path().join("secret"), &link).unwrap();
+    symlink(fixture.directory.path().join("secret"), &link).unwrap();
     let stop = std::sync::atomic::AtomicBool::new(false);
     let mut proof = Proof::of("paths: a file swapped for a link between check and read");
     thread::scope(|scope| {

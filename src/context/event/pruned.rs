@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-/// GitHub has no name, ref or description that is longer; what is counts as unknown.
+/// GitHub has no longer name, ref or description; a longer text counts as unknown.
 const MAX_TEXT: usize = 4096;
 const MAX_DEPTH: usize = 128;
 
@@ -23,7 +23,7 @@ pub(super) fn read(reader: impl Read, pointers: &[&str]) -> serde_json::Result<V
     Ok(value)
 }
 
-/// What is left of each path below the present place.
+/// The rest of each path below the current position.
 struct Fields<'p>(Vec<Vec<&'p str>>);
 
 impl<'p> Fields<'p> {
@@ -104,7 +104,7 @@ impl<'de> Visitor<'de> for Fields<'_> {
     }
 }
 
-/// A reader that stops at brackets in brackets in brackets: whoever skips them remembers each.
+/// A reader that limits the nesting: a parser that skips nested brackets remembers each.
 struct Shallow<R> {
     reader: R,
     depth: usize,
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_json_or_too_deep_is_refused() {
+    fn invalid_or_too_deep_json_is_refused() {
         let deep = format!("{{\"x\":{}{}}}", "[".repeat(1000), "]".repeat(1000));
         for text in ["", "{", "{}{}", "{\"x\":[}", deep.as_str()] {
             assert!(read(text.as_bytes(), POINTERS).is_err(), "{text}");

@@ -10,13 +10,13 @@ use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use crate::docker::api::EXPORT_SILENCE;
-use crate::private_directory::PrivateFolder;
+use crate::private_directory::PrivateDirectory;
 
 /// Unpacks the body into `folder`, which comes back when everything is there.
 pub(crate) async fn unpack(
     mut body: Response,
-    folder: PrivateFolder,
-) -> anyhow::Result<PrivateFolder> {
+    folder: PrivateDirectory,
+) -> anyhow::Result<PrivateDirectory> {
     let (feed, pieces) = mpsc::channel(4);
     // The folder goes with whoever writes into it, also when nobody waits any more.
     let unpacked = tokio::task::spawn_blocking(move || {
@@ -43,7 +43,7 @@ pub(crate) async fn unpack(
     folder
 }
 
-fn write_all(pipe: impl Read, folder: PrivateFolder) -> anyhow::Result<PrivateFolder> {
+fn write_all(pipe: impl Read, folder: PrivateDirectory) -> anyhow::Result<PrivateDirectory> {
     let mut archive = Archive::new(pipe);
     archive.set_preserve_mtime(false);
     for entry in archive.entries()? {
@@ -117,7 +117,7 @@ mod tests {
         let unpacked = |entries: &[(&str, EntryType, &str)]| {
             let outer = tempfile::tempdir().unwrap();
             let vars = Vars::of(&[("TMPDIR", outer.path().to_str().unwrap())]);
-            let folder = PrivateFolder::for_images(&vars).unwrap();
+            let folder = PrivateDirectory::for_images(&vars).unwrap();
             (write_all(archive(entries).as_slice(), folder), outer)
         };
         let good = [

@@ -33,12 +33,12 @@ impl Node {
         }
         if self.endpoint.is_none() {
             let whose = match number {
-                0 => "the input `driver` is `remote` and no endpoint is given".to_owned(),
+                0 => "the input `driver` is `remote`, but `endpoint` is not set".to_owned(),
                 number => format!("node {number} of the input `append` has no endpoint"),
             };
             return Err(Problem::new(
                 whose,
-                "name where that BuildKit listens, for example `tcp://buildkit.example:1234`",
+                "set it to the address of that BuildKit, for example `tcp://buildkit.example:1234`",
             ));
         }
         if self.buildkitd_flags.is_some() {
@@ -62,9 +62,7 @@ impl Tls {
 pub(super) fn runs_already(input: &str) -> Problem {
     Problem::new(
         format!("the input `{input}` has no effect on `driver: remote`"),
-        format!(
-            "leave `{input}` out: that BuildKit runs already, with the settings it was started with"
-        ),
+        format!("remove `{input}`: that BuildKit already runs with its own settings"),
     )
 }
 

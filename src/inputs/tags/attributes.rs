@@ -1,4 +1,4 @@
-//! `Attributes`: the `key=value` fields of a rule; what nobody asks for is a mistake.
+//! `Attributes`: the `key=value` fields of a rule; an unknown one is an error.
 
 use std::collections::BTreeMap;
 
@@ -15,7 +15,7 @@ pub(crate) struct Attributes {
 }
 
 impl Attributes {
-    /// A field without `=` is the `value`; of two fields with one key the later wins. A bare value that loses is
+    /// A field without `=` is the `value`; of two fields with one key the later wins. A bare value that is replaced is
     /// most likely meant as a rule of its own.
     pub(crate) fn new(fields: Vec<String>) -> Self {
         let mut given = BTreeMap::new();
@@ -68,7 +68,7 @@ impl Attributes {
         let needs = format!("a rule of the type `{kind}` needs the attribute `{name}`");
         Err(match self.given.keys().find(near) {
             Some(given) => InputError::new(
-                format!("{needs}, and has `{given}`"),
+                format!("{needs}, but has `{given}`"),
                 format!("write `{name}` instead of `{given}`"),
             ),
             None => InputError::new(
@@ -117,7 +117,7 @@ impl Attributes {
         };
         self.asked.sort_unstable();
         let because = match name.as_str() {
-            "value" => format!("a rule of the type `{kind}` has no value, and `{value}` is one"),
+            "value" => format!("a rule of the type `{kind}` takes no value, but has `{value}`"),
             _ => format!("a rule of the type `{kind}` has no attribute `{name}`"),
         };
         Err(InputError::not_one_of(because, &name, &self.asked))

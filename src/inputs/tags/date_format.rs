@@ -8,7 +8,7 @@ use chrono::{DateTime, Utc};
 use crate::inputs::tags::date_format::token::Token;
 use crate::inputs::tags::date_format::zone::{Local, Zone};
 
-/// A parsed date format. Every text is one: what is no token stands for itself.
+/// A parsed date format. Every text is valid: text without a meaning is kept.
 #[derive(Clone, Debug)]
 pub(crate) struct DateFormat(Vec<Piece>);
 
@@ -85,7 +85,7 @@ fn with_long_formats(format: &str) -> String {
     expanded
 }
 
-/// `[text]` and `\token` stand for themselves, the longest token wins, and line ends vanish.
+/// `[text]` and `\token` are kept as text, the longest token wins, and line ends are removed.
 fn next_piece(rest: &str) -> (Piece, &str) {
     if let Some((text, after)) = bracketed(rest) {
         return (Piece::Text(text.to_owned()), after);
@@ -105,7 +105,7 @@ fn next_piece(rest: &str) -> (Piece, &str) {
     }
 }
 
-/// A character that is no token: itself, unless it ends a line or is the escape.
+/// A character that is not a token: itself, unless it ends a line or is the escape.
 fn kept(character: &str) -> String {
     character.replace(['\n', '\r', '\u{2028}', '\u{2029}', '\\'], "")
 }
@@ -162,7 +162,7 @@ mod tests {
     }
 
     #[test]
-    fn zones_shift_the_clock_and_name_themselves() {
+    fn time_zones_change_the_time_and_are_named() {
         let show = |zone, format| shown_in(&Zone::named(zone).unwrap(), format);
         assert_eq!(
             show("Asia/Tokyo", "YYYYMMDD-HHmm z Z"),

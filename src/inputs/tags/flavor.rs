@@ -12,14 +12,14 @@ pub(crate) struct Flavor {
     pub(crate) latest: Latest,
     pub(crate) prefix: Affix,
     pub(crate) suffix: Affix,
-    /// What a person should hear although it stops nothing.
+    /// Warnings that stop nothing.
     pub(crate) warnings: Vec<String>,
 }
 
-/// Whether there is a tag `latest`.
+/// When the tag `latest` is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Latest {
-    /// When the first tag comes from a git tag and is no pre-release.
+    /// When the first tag comes from a git tag and is not a pre-release.
     Auto,
     Always,
     Never,
@@ -76,7 +76,7 @@ impl Flavor {
                 }
                 "onlatest" => self.on_latest(side, boolean(value)?, entry.line()),
                 other => {
-                    let because = format!("a flavor has no key `{other}`");
+                    let because = format!("unknown flavor key `{other}`");
                     return Err(InputError::not_one_of(because, other, KEYS));
                 }
             }
@@ -131,7 +131,7 @@ fn latest(value: &str) -> Result<Latest, InputError> {
 
 /// `true` or `false`, spelled like this.
 pub(crate) fn boolean(value: &str) -> Result<bool, InputError> {
-    let because = format!("`{value}` is no boolean");
+    let because = format!("`{value}` is not a boolean");
     let parsed = value.parse().ok();
     parsed.ok_or_else(|| InputError::not_one_of(because, value, &["true", "false"]))
 }
@@ -157,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn onlatest_is_about_what_stands_before_it() {
+    fn onlatest_applies_to_the_affix_before_it() {
         check("", Latest::Auto, ("", false), ("", false));
         check("Latest = true", Latest::Always, ("", false), ("", false));
         check(
@@ -175,11 +175,11 @@ mod tests {
     }
 
     #[test]
-    fn what_a_flavor_does_not_have_is_refused() {
+    fn unknown_flavor_key_is_refused() {
         refused("latest=yes", "`latest` is `yes`");
-        refused("prefx=a", "a flavor has no key `prefx`");
+        refused("prefx=a", "unknown flavor key `prefx`");
         refused("alpine", "`alpine` has no `=`");
-        refused("prefix=a,onlatest=1", "`1` is no boolean");
+        refused("prefix=a,onlatest=1", "`1` is not a boolean");
     }
 
     #[test]

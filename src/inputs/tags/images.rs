@@ -63,7 +63,7 @@ impl ImageEntry {
                 "name" => name = Some(value.to_owned()),
                 "enable" => enabled = boolean(value)?,
                 other => {
-                    let because = format!("an image has no attribute `{other}`");
+                    let because = format!("unknown image attribute `{other}`");
                     return Err(InputError::not_one_of(because, other, &["name", "enable"]));
                 }
             }
@@ -120,7 +120,7 @@ fn no_name() -> InputError {
 fn second_name(name: &str) -> InputError {
     InputError::new(
         format!("`{name}` is a second name on the line"),
-        "write one image a line",
+        "write one image per line",
     )
 }
 
@@ -178,37 +178,37 @@ mod tests {
         refused(
             "acme/a\nacme/b:1.0",
             expect![[r#"
-            line 2 of the input `images` is not understood: `acme/b:1.0`
-              because: `acme/b:1.0` is not an image name a registry takes: it carries the tag `1.0`; the name is `ghcr.io/acme/b`, and tags go to the input `tags`
+            invalid entry in the input `images`, line 2: `acme/b:1.0`
+              because: `acme/b:1.0` is not a valid image name: it contains the tag `1.0`; the name is `ghcr.io/acme/b`, and tags go to the input `tags`
               fix: write `images: <registry>/<owner>/<name>` with letters, digits and single `.`, `_` or `-` between them, for example `ghcr.io/acme/widget`"#]],
         );
         refused(
             "name=acme/a,enabled=true",
             expect![[r#"
-            line 1 of the input `images` is not understood: `name=acme/a,enabled=true`
-              because: an image has no attribute `enabled`
+            invalid entry in the input `images`, line 1: `name=acme/a,enabled=true`
+              because: unknown image attribute `enabled`
               fix: write `name` or `enable`; did you mean `enable`?"#]],
         );
         refused(
             "acme/a,enable=no",
             expect![[r#"
-            line 1 of the input `images` is not understood: `acme/a,enable=no`
-              because: `no` is no boolean
+            invalid entry in the input `images`, line 1: `acme/a,enable=no`
+              because: `no` is not a boolean
               fix: write `true` or `false`"#]],
         );
         refused(
             "enable=true",
             expect![[r#"
-            line 1 of the input `images` is not understood: `enable=true`
+            invalid entry in the input `images`, line 1: `enable=true`
               because: the image has no name
               fix: write `name=ghcr.io/acme/widget`, or the bare name"#]],
         );
         refused(
             "acme/a,acme/b\nacme/c",
             expect![[r#"
-            line 1 of the input `images` is not understood: `acme/a,acme/b`
+            invalid entry in the input `images`, line 1: `acme/a,acme/b`
               because: `acme/b` is a second name on the line
-              fix: write one image a line"#]],
+              fix: write one image per line"#]],
         );
     }
 }

@@ -146,7 +146,7 @@ fn ref_event(attributes: &mut Attributes) -> Result<RefEvent, InputError> {
         "tag" => Ok(RefEvent::Tag),
         "pr" => Ok(RefEvent::PullRequest),
         other => {
-            let because = format!("there is no event `{other}` for the type `ref`");
+            let because = format!("unknown event `{other}` for the type `ref`");
             Err(InputError::not_one_of(
                 because,
                 other,
@@ -161,14 +161,14 @@ fn sha_format(attributes: &mut Attributes) -> Result<ShaFormat, InputError> {
         None | Some("short") => Ok(ShaFormat::Short),
         Some("long") => Ok(ShaFormat::Long),
         Some(other) => {
-            let because = format!("there is no format `{other}` for the type `sha`");
+            let because = format!("unknown format `{other}` for the type `sha`");
             Err(InputError::not_one_of(because, other, &["short", "long"]))
         }
     }
 }
 
 fn unknown_type(name: &str) -> InputError {
-    InputError::not_one_of(format!("there is no tag type `{name}`"), name, TYPES)
+    InputError::not_one_of(format!("unknown tag type `{name}`"), name, TYPES)
 }
 
 #[cfg(test)]
@@ -214,127 +214,127 @@ mod tests {
         refused(
             "type=sha\n\ntype=rev,event=tag",
             expect![[r#"
-            line 3 of the input `tags` is not understood: `type=rev,event=tag`
-              because: there is no tag type `rev`
+            invalid entry in the input `tags`, line 3: `type=rev,event=tag`
+              because: unknown tag type `rev`
               fix: write `schedule`, `semver`, `pep440`, `match`, `edge`, `ref`, `raw` or `sha`; did you mean `ref`?"#]],
         );
         refused(
             "type=ref",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=ref`
+            invalid entry in the input `tags`, line 1: `type=ref`
               because: a rule of the type `ref` needs the attribute `event`
               fix: add it, for example `type=ref,event=branch`"#]],
         );
         refused(
             "type=semver,patern={{version}}",
             expect![[r#"
-                line 1 of the input `tags` is not understood: `type=semver,patern={{version}}`
-                  because: a rule of the type `semver` needs the attribute `pattern`, and has `patern`
+                invalid entry in the input `tags`, line 1: `type=semver,patern={{version}}`
+                  because: a rule of the type `semver` needs the attribute `pattern`, but has `patern`
                   fix: write `pattern` instead of `patern`"#]],
         );
         refused(
             "type=ref,event=brnach",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=ref,event=brnach`
-              because: there is no event `brnach` for the type `ref`
+            invalid entry in the input `tags`, line 1: `type=ref,event=brnach`
+              because: unknown event `brnach` for the type `ref`
               fix: write `branch`, `tag` or `pr`; did you mean `branch`?"#]],
         );
         refused(
             "type=sha,format=medium",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=sha,format=medium`
-              because: there is no format `medium` for the type `sha`
+            invalid entry in the input `tags`, line 1: `type=sha,format=medium`
+              because: unknown format `medium` for the type `sha`
               fix: write `short` or `long`"#]],
         );
         refused(
             "type=semver,pattern={{version}},patern=x",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=semver,pattern={{version}},patern=x`
+            invalid entry in the input `tags`, line 1: `type=semver,pattern={{version}},patern=x`
               because: a rule of the type `semver` has no attribute `patern`
               fix: write `enable`, `match`, `pattern`, `prefix`, `priority`, `suffix`, `type` or `value`; did you mean `pattern`?"#]],
         );
         refused(
             "type=sha,stable",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=sha,stable`
-              because: a rule of the type `sha` has no value, and `stable` is one
+            invalid entry in the input `tags`, line 1: `type=sha,stable`
+              because: a rule of the type `sha` takes no value, but has `stable`
               fix: write `enable`, `format`, `prefix`, `priority`, `suffix` or `type`"#]],
         );
         refused(
             "type=semver",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=semver`
+            invalid entry in the input `tags`, line 1: `type=semver`
               because: a rule of the type `semver` needs the attribute `pattern`
               fix: add it, for example `type=semver,pattern={{version}}`"#]],
         );
         refused(
             "type=semver,pattern={{versoin}}",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=semver,pattern={{versoin}}`
-              because: `{{versoin}}` is not known here
+            invalid entry in the input `tags`, line 1: `type=semver,pattern={{versoin}}`
+              because: unknown expression `{{versoin}}`
               fix: write `raw`, `version`, `major`, `minor`, `patch`, `prerelease` or `build`; did you mean `version`?"#]],
         );
         refused(
             "type=semver,pattern={{version}},match=v.*",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=semver,pattern={{version}},match=v.*`
+            invalid entry in the input `tags`, line 1: `type=semver,pattern={{version}},match=v.*`
               because: the expression `v.*` has no group
               fix: put the part that is the version in parentheses"#]],
         );
         refused(
             "type=match,pattern=a,group=x",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=match,pattern=a,group=x`
+            invalid entry in the input `tags`, line 1: `type=match,pattern=a,group=x`
               because: `group` is `x`
               fix: write the number of a group of the pattern, `0` for the whole match"#]],
         );
         refused(
             "type=match,pattern=a(",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=match,pattern=a(`
+            invalid entry in the input `tags`, line 1: `type=match,pattern=a(`
               because: invalid regular expression `a(`: a `(` is not closed
               fix: write it as in JavaScript; a special character needs a `\` before it"#]],
         );
         refused(
             "type=match,pattern=/a/q",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=match,pattern=/a/q`
-              because: the expression `/a/q` has no flag `q` to take
+            invalid entry in the input `tags`, line 1: `type=match,pattern=/a/q`
+              because: unknown flag `q` in the expression `/a/q`
               fix: write each of the flags `g`, `i`, `m`, `s`, `u` at most once"#]],
         );
         refused(
             "type=raw",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=raw`
+            invalid entry in the input `tags`, line 1: `type=raw`
               because: a rule of the type `raw` needs the attribute `value`
               fix: add it, for example `type=raw,value=stable`"#]],
         );
         refused(
             "type=raw,value=x,priority=high",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=raw,value=x,priority=high`
+            invalid entry in the input `tags`, line 1: `type=raw,value=x,priority=high`
               because: `priority` is `high`
               fix: write a number, for example `900`"#]],
         );
         refused(
             "type=raw,value=x,enable=yes",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=raw,value=x,enable=yes`
+            invalid entry in the input `tags`, line 1: `type=raw,value=x,enable=yes`
               because: `enable` is `yes`
               fix: write `true` or `false`"#]],
         );
         refused(
             "type=raw,value={{date 'YYYY' tz='Europe/Berlim'}}",
             expect![[r#"
-                line 1 of the input `tags` is not understood: `type=raw,value={{date 'YYYY' tz='Europe/Berlim'}}`
+                invalid entry in the input `tags`, line 1: `type=raw,value={{date 'YYYY' tz='Europe/Berlim'}}`
                   because: `Europe/Berlim` is not a time zone
                   fix: write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `Europe/Berlin`?"#]],
         );
         refused(
             "type=raw,value=\"x",
             expect![[r#"
-            line 1 of the input `tags` is not understood: `type=raw,value="x`
-              because: a quote stands in the middle of a field
+            invalid entry in the input `tags`, line 1: `type=raw,value="x`
+              because: a quote is in the middle of a field
               fix: quote the whole field, from comma to comma, and write `""` for a quote in it"#]],
         );
     }

@@ -22,7 +22,7 @@ pub(crate) struct Pattern {
     reach: Reach,
 }
 
-/// What is numbered by `group`.
+/// The groups that `group` numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reach {
     GroupsOfFirst,
@@ -32,8 +32,7 @@ enum Reach {
 
 /// In characters.
 const MAX_LENGTH: usize = 1000;
-/// How often the engine may go back to try another way: a hundred times what an expression takes that
-/// anybody means to write.
+/// How often the engine may backtrack: a hundred times what a sensible expression needs.
 const MAX_BACKTRACKS: usize = 20_000;
 /// Bytes of a text on which the engine may go back: each step back can read all of it.
 const MAX_TEXT: usize = 2000;
@@ -83,7 +82,7 @@ impl Pattern {
             .char_indices()
             .find(|(at, flag)| !"dgimsuv".contains(*flag) || flags[..*at].contains(*flag));
         if let Some((_, flag)) = unknown {
-            let because = format!("the expression `{text}` has no flag `{flag}` to take");
+            let because = format!("unknown flag `{flag}` in the expression `{text}`");
             return Err(InputError::new(
                 because,
                 "write each of the flags `g`, `i`, `m`, `s`, `u` at most once",
@@ -113,7 +112,7 @@ impl Pattern {
             .build();
         let regex = regex.map_err(|error| {
             let because = format!("the regular expression `{text}` cannot be used: {error}");
-            InputError::new(because, "make it shorter, or repeat less in it")
+            InputError::new(because, "make it shorter or use fewer repetitions")
         })?;
         let reach = if has('g') {
             Reach::EveryMatch
@@ -133,7 +132,7 @@ impl Pattern {
         &self.text
     }
 
-    /// What the groups caught, the whole match first; nothing when there is no match.
+    /// The text of each group, the whole match first; none without a match.
     pub(crate) fn captures<'v>(&self, value: &'v str) -> Result<Option<Groups<'v>>, InputError> {
         if self.goes_back && value.len() > MAX_TEXT {
             let because = format!(
@@ -183,13 +182,13 @@ impl Pattern {
     fn stopped(&self, value: &str, error: &Error) -> InputError {
         let why = match error {
             Error::RuntimeError(RuntimeError::BacktrackLimitExceeded) => {
-                format!("it takes more than {MAX_BACKTRACKS} steps back")
+                format!("it takes more than {MAX_BACKTRACKS} backtracking steps")
             }
             other => other.to_string(),
         };
         InputError::new(
             format!("`{}` cannot be matched against `{value}`: {why}", self.text),
-            "let no repeated part hold another that can match the same text: `a+` instead of `(a+)+`",
+            "avoid nested repetitions that match the same text: `a+` instead of `(a+)+`",
         )
     }
 }
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_another_dialect_is_taken() {
+    fn syntax_of_other_dialects_is_refused() {
         check("\\d+|\\w+", "٣é", None);
         check("\\s", "\u{feff}", Some(&[Some("\u{feff}")]));
         check("[^]", "\n", Some(&[Some("\n")]));
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn groups_and_rounds_are_those_of_javascript() {
+    fn groups_and_repetitions_follow_javascript() {
         check("(a*)?", "b", Some(&[Some(""), None]));
         check("(?:a*|b)*", "ab", Some(&[Some("ab")]));
         check("(?:|a)+c", "ac", Some(&[Some("ac")]));
@@ -268,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_translated_is_refused_and_said() {
+    fn unsupported_expressions_are_refused_with_the_reason() {
         refused(
             "(?:(a)|b)*",
             "invalid regular expression `(?:(a)|b)*`: a group in an alternative, an optional part or a look-ahead that is repeated, as in `(?:(a)|b)*`, is not supported",
@@ -297,10 +296,7 @@ mod tests {
             "^*",
             "invalid regular expression `^*`: `*` has nothing to repeat",
         );
-        refused(
-            "a)",
-            "invalid regular expression `a)`: a `)` closes no group",
-        );
+        refused("a)", "invalid regular expression `a)`: unmatched `)`");
         refused(
             "[b-a]",
             "invalid regular expression `[b-a]`: the range `b-a` is in the wrong order",
@@ -309,7 +305,7 @@ mod tests {
 
     /// Each takes another engine longer than anybody waits; a time that a test could state says less.
     #[test]
-    fn an_expression_with_too_many_ways_ends() {
+    fn excessive_backtracking_is_stopped() {
         let ends = |pattern: &str, text: &str| {
             Pattern::parse(pattern)
                 .unwrap()
@@ -323,28 +319,28 @@ mod tests {
         for pattern in ["^(a|aa)+\\1$", "^(?:a|aa)+(?<!b)$", "^(?:a|a)+(?!a)\\b$"] {
             let stopped = ends(pattern, &text).map_err(|error| error.because);
             let expected = format!(
-                "`{pattern}` cannot be matched against `{text}`: it takes more than {MAX_BACKTRACKS} steps back"
+                "`{pattern}` cannot be matched against `{text}`: it takes more than {MAX_BACKTRACKS} backtracking steps"
             );
             assert_eq!(stopped, Err(expected));
         }
     }
 
     #[test]
-    fn a_text_that_each_step_back_may_read_is_short() {
+    fn long_text_is_refused_for_backtracking_expressions() {
         let long = "a".repeat(MAX_TEXT + 1);
         assert!(Pattern::parse("a(?=b)").unwrap().captures(&long).is_err());
         assert_eq!(Pattern::parse("ab").unwrap().captures(&long), Ok(None));
     }
 
     #[test]
-    fn an_expression_that_would_not_fit_is_refused() {
+    fn too_large_expression_is_refused() {
         let nested = format!("{}a*{}", "(?:".repeat(100), ")+".repeat(100));
         assert!(Pattern::parse(&nested).is_err());
         assert!(Pattern::parse("(?:(?:a{1000}){1000}){1000}").is_err());
     }
 
     #[test]
-    fn an_expression_that_would_exhaust_the_stack_is_refused() {
+    fn deeply_nested_expression_is_refused() {
         assert!(Pattern::parse(&"a|".repeat(500)).is_ok());
         assert!(Pattern::parse(&"a|".repeat(20_000)).is_err());
     }

@@ -14,7 +14,7 @@ use crate::inputs::tags::template::call::Call;
 #[derive(Clone, Debug)]
 pub(crate) struct Template<E> {
     pieces: Vec<Piece<E>>,
-    /// What has no effect in it, for the author of the text.
+    /// Warnings about options without effect.
     warnings: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ enum Piece<E> {
     Expression(E),
 }
 
-/// What may stand between the braces at some place.
+/// The expressions that a template may use.
 pub(crate) trait Expression: Sized {
     /// The names, for the reader of an error.
     const NAMES: &'static [&'static str];
@@ -69,7 +69,7 @@ impl<E: Expression> Template<E> {
 fn resolve<E: Expression>(call: &Call) -> Result<E, InputError> {
     E::from_call(call).unwrap_or_else(|| {
         let name = call.name();
-        let because = format!("`{{{{{name}}}}}` is not known here");
+        let because = format!("unknown expression `{{{{{name}}}}}`");
         Err(InputError::not_one_of(because, name, E::NAMES))
     })
 }
@@ -94,7 +94,7 @@ impl<E> Template<E> {
         pieces.collect()
     }
 
-    /// The text when there is no expression in it.
+    /// The text, if it has no expression.
     pub(crate) fn literal(&self) -> Option<&str> {
         match self.pieces.as_slice() {
             [] => Some(""),
@@ -110,7 +110,7 @@ impl<E> Template<E> {
         })
     }
 
-    /// The expression when it is all there is.
+    /// The expression, if the template is nothing else.
     pub(crate) fn single(&self) -> Option<&E> {
         match self.pieces.as_slice() {
             [Piece::Expression(expression)] => Some(expression),
@@ -167,10 +167,10 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_names_the_nearest() {
+    fn unknown_expression_names_the_nearest() {
         refused(
             "{{brunch}}",
-            "`{{brunch}}` is not known here",
+            "unknown expression `{{brunch}}`",
             "write `branch` or `date`; did you mean `branch`?",
         );
     }

@@ -179,7 +179,7 @@ impl Version {
                 version.to_string()
             }
             Parsed::Pep440(version) => {
-                // The peer joins the local segments by commas, which become `-` in a tag.
+                // docker/metadata-action joins the local segments by commas, which become `-` in a tag.
                 let local: Vec<String> = version.local().iter().map(ToString::to_string).collect();
                 let public = version.clone().without_local().to_string();
                 if local.is_empty() {
@@ -192,7 +192,7 @@ impl Version {
     }
 }
 
-/// node-semver takes a leading `v` and white space around.
+/// node-semver accepts a leading `v` and surrounding white space.
 fn semver(text: &str) -> Option<semver::Version> {
     if text.encode_utf16().count() > MAX_LENGTH {
         return None;
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_final_is_shown_whole() {
+    fn prerelease_is_shown_in_full() {
         check(
             Scheme::Semver,
             "v2.0.0-rc.1",

@@ -1,4 +1,4 @@
-//! `ContextSource`: a build context, resolved to what the engine is told.
+//! `ContextSource`: a build context, resolved to the value that buildx receives.
 
 use std::fmt;
 
@@ -8,11 +8,11 @@ use crate::inputs::source::Source;
 /// Where the engine finds the files of a context.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum ContextSource {
-    /// A folder, relative to the workspace or absolute; the engine module sees to it that it stays inside.
-    Folder(String),
-    /// This repository at this commit, fetched by the engine; the folder in it, empty for the root.
-    Repository { address: String, folder: String },
-    /// An address the author wrote.
+    /// A directory, relative to the workspace or absolute; `buildx` checks that it stays inside.
+    Directory(String),
+    /// This repository at this commit, fetched by the engine; the directory in it, empty for the root.
+    Repository { address: String, directory: String },
+    /// A URL from the input.
     Address(String),
 }
 
@@ -23,19 +23,19 @@ impl ContextSource {
         match source {
             Some(source) => Self::of(source, context),
             None if context.workspace_is_empty => Self::repository("", context),
-            None => Self::Folder(".".to_owned()),
+            None => Self::Directory(".".to_owned()),
         }
     }
 
     pub(super) fn of(source: &Source, context: &Context) -> Self {
         match source {
-            Source::Folder(folder) => Self::Folder(folder.clone()),
-            Source::Repository(folder) => Self::repository(folder, context),
+            Source::Directory(directory) => Self::Directory(directory.clone()),
+            Source::Repository(directory) => Self::repository(directory, context),
             Source::Address(address) => Self::Address(address.clone()),
         }
     }
 
-    fn repository(folder: &str, context: &Context) -> Self {
+    fn repository(directory: &str, context: &Context) -> Self {
         let Context {
             server_url,
             repository,
@@ -44,14 +44,14 @@ impl ContextSource {
         } = context;
         Self::Repository {
             address: format!("{server_url}/{repository}.git#{commit}"),
-            folder: folder.to_owned(),
+            directory: directory.to_owned(),
         }
     }
 
-    /// The folder of this machine that is read, if one is.
-    pub(crate) fn local_folder(&self) -> Option<&str> {
+    /// The directory of this machine that is read, if one is.
+    pub(crate) fn local_directory(&self) -> Option<&str> {
         match self {
-            Self::Folder(folder) => Some(folder),
+            Self::Directory(directory) => Some(directory),
             Self::Repository { .. } => None,
             // `oci-layout://path[:tag][@digest]`
             Self::Address(address) => {
@@ -66,13 +66,13 @@ impl ContextSource {
     }
 }
 
-/// As the engine is told it.
+/// As buildx receives it.
 impl fmt::Display for ContextSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Folder(text) | Self::Address(text) => f.write_str(text),
-            Self::Repository { address, folder } if folder.is_empty() => f.write_str(address),
-            Self::Repository { address, folder } => write!(f, "{address}:{folder}"),
+            Self::Directory(text) | Self::Address(text) => f.write_str(text),
+            Self::Repository { address, directory } if directory.is_empty() => f.write_str(address),
+            Self::Repository { address, directory } => write!(f, "{address}:{directory}"),
         }
     }
 }
@@ -107,27 +107,27 @@ mod tests {
         };
         check(None, &filled, ".");
         check(None, &empty, repository);
-        check(Some(&Source::Folder("app".to_owned())), &empty, "app");
+        check(Some(&Source::Directory("app".to_owned())), &empty, "app");
         check(
             Some(&Source::Repository(String::new())),
             &filled,
             repository,
         );
-        let folder = Source::Repository("app".to_owned());
-        check(Some(&folder), &filled, &format!("{repository}:app"));
+        let directory = Source::Repository("app".to_owned());
+        check(Some(&directory), &filled, &format!("{repository}:app"));
     }
 
     #[test]
-    fn a_layout_is_a_folder_too() {
-        let folder = |address: &str| {
+    fn a_layout_is_a_directory_too() {
+        let directory = |address: &str| {
             let place = ContextSource::Address(address.to_owned());
-            place.local_folder().map(str::to_owned)
+            place.local_directory().map(str::to_owned)
         };
         assert_eq!(
-            folder("oci-layout://../x:1@sha256:ab").as_deref(),
+            directory("oci-layout://../x:1@sha256:ab").as_deref(),
             Some("../x")
         );
-        assert_eq!(folder("oci-layout://x").as_deref(), Some("x"));
-        assert_eq!(folder("docker-image://alpine"), None);
+        assert_eq!(directory("oci-layout://x").as_deref(), Some("x"));
+        assert_eq!(directory("docker-image://alpine"), None);
     }
 }

@@ -8,7 +8,7 @@ use crate::inputs::spec::Spec;
 use crate::plan::build::{Image, Pusher};
 
 /// The image, unless only other things are asked for and nothing is pushed; then what else is asked for.
-/// What the engine of this machine keeps is no output: see [`super::BuildRequest::handed_over`].
+/// An image that is loaded into the engine is not an output: see [`super::BuildRequest::handed_over`].
 pub(super) fn all(build: &BuildInputs, image: &Image) -> Vec<Spec> {
     let others = || {
         build
@@ -73,7 +73,7 @@ fn image_output(asked: &[&Spec], image: &Image) -> Spec {
 }
 
 /// Without it only the records have the time of the request, and each file the time of its checkout.
-/// Folders take it on their own.
+/// Directories take it on their own.
 pub(super) fn with_timestamp(output: Spec, timestamp: Option<DateTime<Utc>>) -> Spec {
     match (timestamp, output.kind()) {
         (Some(_), "image" | "oci" | "docker") => output.or_with("rewrite-timestamp", "true"),
@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_the_result_unless_something_else_is() {
+    fn image_is_the_default_output() {
         check(
             &[],
             Pusher::Engine,
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_of_an_image_are_added_to_ours() {
+    fn image_attributes_are_added_to_the_defaults() {
         check(
             &[(
                 "INPUT_OUTPUTS",
@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_engine_keeps_is_the_image_too() {
+    fn loaded_image_is_the_pushed_image() {
         let load = ("INPUT_LOAD", "true");
         let image = "image oci-mediatypes=true push=false";
         check(&[load], Pusher::Nobody, &[image]);
@@ -173,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn what_we_push_ourselves_is_written_as_a_layout() {
+    fn image_that_we_push_is_written_as_an_oci_layout() {
         let shown = |variables: &[(&str, &str)]| {
             let inputs = Inputs::from_vars(&Vars::of(variables), &[]).unwrap();
             let image = Image {

@@ -26,11 +26,11 @@ pub(crate) fn secret(inputs: &Inputs, context: &Context) -> Option<BuildSecret> 
     Some(BuildSecret::value(&id, token.clone()))
 }
 
-/// What the reader should know when there is such a secret.
+/// The notice about such a secret.
 pub(crate) fn notice(secret: &BuildSecret, context: &Context) -> String {
     format!(
         "the engine fetches `{}`, which is not known to be public, with the token of this run: every instruction of the build can read it, \
-         as the secret `{}`. To keep it out of the build, check the repository out with actions/checkout before this step",
+         as the secret `{}`. To keep it out of the build, check out the repository with actions/checkout before this step",
         context.repository, secret.id
     )
 }

@@ -118,75 +118,75 @@ fn table(variables: &[(&str, &str)]) -> String {
 const TOKEN: (&str, &str) = ("INPUT_GITHUB-TOKEN", "t");
 
 #[test]
-fn with_a_token_everything_trusted_is_pushed() {
+fn trusted_events_push_with_a_token() {
     expect![[r#"
-        push                    push, forward: there is a token, and the event is trusted
-        schedule                push, forward: there is a token, and the event is trusted
-        release                 push, forward: there is a token, and the event is trusted
-        merge_group             push, forward: there is a token, and the event is trusted
-        pull request, own       push, forward: there is a token, and the event is trusted
-        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
-        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        target, own             push, forward: there is a token, and the event is trusted
-        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
-        workflow_run, own       push, forward: there is a token, and the event is trusted
-        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
-        comment, issue          push, forward: there is a token, and the event is trusted
-        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
-        Dependabot, push        ask, forward: there is a token, which for Dependabot may be read-only
-        Dependabot, pull        ask, forward: there is a token, which for Dependabot may be read-only
+        push                    push, forward: a token is available, and the event is trusted
+        schedule                push, forward: a token is available, and the event is trusted
+        release                 push, forward: a token is available, and the event is trusted
+        merge_group             push, forward: a token is available, and the event is trusted
+        pull request, own       push, forward: a token is available, and the event is trusted
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        pull request, fork gone build: the pull request comes from a deleted repository, so the token of the run cannot write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        target, own             push, forward: a token is available, and the event is trusted
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the permissions of this repository
+        workflow_run, own       push, forward: a token is available, and the event is trusted
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the permissions of this repository
+        comment, issue          push, forward: a token is available, and the event is trusted
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the permissions of this repository
+        Dependabot, push        ask, forward: a token is available, but for Dependabot it may be read-only
+        Dependabot, pull        ask, forward: a token is available, but for Dependabot it may be read-only
     "#]].assert_eq(&table(&[TOKEN]));
 }
 
 #[test]
-fn without_a_token_everything_is_only_built() {
+fn without_a_token_the_image_is_only_built() {
     expect![[r#"
-        push                    build: there is no login for ghcr.io
-        schedule                build: there is no login for ghcr.io
-        release                 build: there is no login for ghcr.io
-        merge_group             build: there is no login for ghcr.io
-        pull request, own       build: there is no login for ghcr.io
-        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
-        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        target, own             build: there is no login for ghcr.io
-        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
-        workflow_run, own       build: there is no login for ghcr.io
-        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
-        comment, issue          build: there is no login for ghcr.io
-        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
-        Dependabot, push        build: there is no login for ghcr.io
-        Dependabot, pull        build: there is no login for ghcr.io
+        push                    build: no credentials for ghcr.io
+        schedule                build: no credentials for ghcr.io
+        release                 build: no credentials for ghcr.io
+        merge_group             build: no credentials for ghcr.io
+        pull request, own       build: no credentials for ghcr.io
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        pull request, fork gone build: the pull request comes from a deleted repository, so the token of the run cannot write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        target, own             build: no credentials for ghcr.io
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the permissions of this repository
+        workflow_run, own       build: no credentials for ghcr.io
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the permissions of this repository
+        comment, issue          build: no credentials for ghcr.io
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the permissions of this repository
+        Dependabot, push        build: no credentials for ghcr.io
+        Dependabot, pull        build: no credentials for ghcr.io
     "#]].assert_eq(&table(&[]));
 }
 
 #[test]
-fn untrusted_code_may_be_pushed_on_request_but_takes_no_floating_tag() {
+fn untrusted_code_is_pushed_on_request_without_floating_tags() {
     let allowed = ("INPUT_ALLOW-UNTRUSTED-PULL-REQUEST", "true");
     let always = ("INPUT_FLOATING-TAGS", "always");
     expect![[r#"
-        push                    push, always: there is a token, and the event is trusted
-        schedule                push, always: there is a token, and the event is trusted
-        release                 push, always: there is a token, and the event is trusted
-        merge_group             push, always: there is a token, and the event is trusted
-        pull request, own       push, always: there is a token, and the event is trusted
-        pull request, fork      build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        pull request, fork gone build: the pull request comes from a repository that is gone, and the token of such a run may not write packages
-        review, fork            build: the pull request comes from the fork `joe/widget`, and the token of such a run may not write packages
-        target, own             push, always: there is a token, and the event is trusted
-        target, fork            push, never: there is a token, and `allow-untrusted-pull-request` is `true`
-        workflow_run, own       push, always: there is a token, and the event is trusted
-        workflow_run, fork      push, never: there is a token, and `allow-untrusted-pull-request` is `true`
-        comment, issue          push, always: there is a token, and the event is trusted
-        comment, pull           push, never: there is a token, and `allow-untrusted-pull-request` is `true`
-        Dependabot, push        ask, always: there is a token, which for Dependabot may be read-only
-        Dependabot, pull        ask, always: there is a token, which for Dependabot may be read-only
+        push                    push, always: a token is available, and the event is trusted
+        schedule                push, always: a token is available, and the event is trusted
+        release                 push, always: a token is available, and the event is trusted
+        merge_group             push, always: a token is available, and the event is trusted
+        pull request, own       push, always: a token is available, and the event is trusted
+        pull request, fork      build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        pull request, fork gone build: the pull request comes from a deleted repository, so the token of the run cannot write packages
+        review, fork            build: the pull request comes from the fork `joe/widget`, so the token of the run cannot write packages
+        target, own             push, always: a token is available, and the event is trusted
+        target, fork            push, never: a token is available, and `allow-untrusted-pull-request` is `true`
+        workflow_run, own       push, always: a token is available, and the event is trusted
+        workflow_run, fork      push, never: a token is available, and `allow-untrusted-pull-request` is `true`
+        comment, issue          push, always: a token is available, and the event is trusted
+        comment, pull           push, never: a token is available, and `allow-untrusted-pull-request` is `true`
+        Dependabot, push        ask, always: a token is available, but for Dependabot it may be read-only
+        Dependabot, pull        ask, always: a token is available, but for Dependabot it may be read-only
     "#]].assert_eq(&table(&[TOKEN, allowed, always]));
 }
 
 #[test]
-fn whoever_says_push_is_believed() {
+fn explicit_push_is_obeyed() {
     expect![[r#"
         push                    push, forward: the input `push` is `true`
         schedule                push, forward: the input `push` is `true`
@@ -197,11 +197,11 @@ fn whoever_says_push_is_believed() {
         pull request, fork gone push, never: the input `push` is `true`
         review, fork            push, never: the input `push` is `true`
         target, own             push, forward: the input `push` is `true`
-        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the rights of this repository
+        target, fork            refuse: the event `pull_request_target` would build code of the fork `joe/widget` with the permissions of this repository
         workflow_run, own       push, forward: the input `push` is `true`
-        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the rights of this repository
+        workflow_run, fork      refuse: the event `workflow_run` would build code of the fork `joe/widget` with the permissions of this repository
         comment, issue          push, forward: the input `push` is `true`
-        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the rights of this repository
+        comment, pull           refuse: the event `issue_comment` would build code of pull request 2 with the permissions of this repository
         Dependabot, push        push, forward: the input `push` is `true`
         Dependabot, pull        push, forward: the input `push` is `true`
     "#]].assert_eq(&table(&[TOKEN, ("INPUT_PUSH", "true")]));

@@ -46,7 +46,7 @@ impl Emitted {
 pub(super) enum Silent {
     /// On this event it has none to give; in words.
     Nothing(String),
-    /// Its author has to mend it.
+    /// The author of the workflow has to fix it.
     Invalid(InputError),
 }
 
@@ -105,12 +105,12 @@ fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, Silent> 
     let value = value_or_tag(rule.value.as_ref(), facts)?;
     let text = match &rule.within {
         None => value.as_str(),
-        // The peer goes on with the whole text when the expression finds nothing.
+        // docker/metadata-action uses the whole text when the expression finds nothing.
         Some(pattern) => match pattern.captures(&value).map_err(Silent::Invalid)? {
             None => value.as_str(),
             Some(groups) => groups.get(1).copied().flatten().ok_or_else(|| {
                 format!(
-                    "the group of `{}` takes no part in `{value}`",
+                    "the group of `{}` does not match in `{value}`",
                     pattern.text()
                 )
             })?,
@@ -139,7 +139,7 @@ fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, Sil
     let groups = pattern
         .captures(value)
         .map_err(Silent::Invalid)?
-        .ok_or_else(|| format!("`{expression}` finds nothing in `{value}`"))?;
+        .ok_or_else(|| format!("`{expression}` does not match `{value}`"))?;
     let text = groups
         .get(group)
         .copied()

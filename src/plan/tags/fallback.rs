@@ -27,7 +27,7 @@ impl PlannedTag {
     }
 }
 
-/// A tag that no other run has: that of the commit with so many `digits`. Code whose commit may not be
+/// A tag that no other run writes: that of the commit with `digits` digits. Code whose commit may not be
 /// named has its pull request, else the run.
 pub(crate) fn own_tag(context: &Context, digits: usize) -> Tag {
     if let Ok(commit) = context.named_commit() {

@@ -52,7 +52,7 @@ fn push_of_branch(name: &str) -> Context {
 use Motion::{Fixed, Floating};
 
 #[test]
-fn default_rules_give_what_users_know() {
+fn default_rules_match_metadata_action() {
     let pull_request = context("pull_request", GitRef::PullRequest(2));
     check(&pull_request, "", "", &[("pr-2", Fixed)]);
     check(
@@ -141,7 +141,7 @@ fn the_flavor_surrounds_every_tag_that_does_not_say_otherwise() {
 }
 
 #[test]
-fn latest_is_pushed_once_and_listed_as_often_as_the_peer_lists_it() {
+fn latest_is_pushed_once_and_listed_as_metadata_action_does() {
     let tags = decided(&push_of_branch("main"), "latest\nlatest", "latest=true").unwrap();
     assert_eq!(tags.tags.len(), 1);
     assert_eq!(tags.names.len(), 2);
@@ -194,9 +194,9 @@ fn a_rule_that_gives_nothing_says_why() {
         (5, "the branch is `main`, not `dev`"),
         (6, "the ref is the branch `main`, not a pull request"),
         (7, "`enable` is `false`"),
-        (8, "it gives an empty text"),
-        (9, "nothing a tag may begin with is left of `日本`"),
-        (1, "an earlier rule gives `sha-0123456` already"),
+        (8, "it gives an empty value"),
+        (9, "`日本` contains no character that a tag can start with"),
+        (1, "an earlier rule already gives `sha-0123456`"),
         (11, "`1.2` is not a semantic version (https://semver.org)"),
         (12, "`(x)|y` has no group 1 in `y`"),
     ];
@@ -205,7 +205,7 @@ fn a_rule_that_gives_nothing_says_why() {
     reasons(
         &push_of_branch("main"),
         rules,
-        "the first tag is no release",
+        "the first tag is not a release version",
         &expected,
     );
 }
@@ -213,6 +213,6 @@ fn a_rule_that_gives_nothing_says_why() {
 #[test]
 fn enable_must_give_a_boolean() {
     let problem = decided(&push_of_branch("main"), "\nx,enable={{branch}}", "").unwrap_err();
-    let expected = "line 2 of the input `tags` cannot be decided: `x,enable={{branch}}`";
+    let expected = "cannot evaluate line 2 of the input `tags`: `x,enable={{branch}}`";
     assert_eq!(problem.to_string(), expected);
 }

@@ -107,7 +107,7 @@ fn chart(timeline: &Timeline) -> String {
     text + "```\n\n"
 }
 
-/// What the chart's grammar takes for text: a number goes before it, so no line begins with a keyword.
+/// Text that the grammar of the chart accepts: a number goes before it, so no line begins with a keyword.
 fn chart_text(title: &str) -> String {
     let shown = |c: char| match c {
         _ if c.is_alphanumeric() || " .,/_-=+@()[]$&|*".contains(c) => c,
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_build_tells_where_its_time_went() {
+    fn summary_shows_where_the_build_time_went() {
         let timeline_of = Timeline {
             spans: vec![
                 span("[1/3] FROM docker.io/library/debian:13", 0, 40, End::Cached),
@@ -219,7 +219,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_build_there_is_nothing_to_tell() {
+    fn summary_without_a_build_has_no_timeline() {
         let record = Record::default();
         assert_eq!(
             (timeline(&record), warnings(&record)),

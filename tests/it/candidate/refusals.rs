@@ -30,8 +30,8 @@ fn what_names_no_image_is_refused_before_anything_is_asked() {
         action(&double, "ghcr.io/acme/app:a b"),
         &double,
         expect![[r#"
-        the input `candidate` is `ghcr.io/acme/app:a b`
-          because: `a b` is no tag
+        invalid value `ghcr.io/acme/app:a b` for the input `candidate`
+          because: `a b` is not a valid tag
           fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)
     "#]],
     );
@@ -39,7 +39,7 @@ fn what_names_no_image_is_refused_before_anything_is_asked() {
         action(&double, "sha256:0123"),
         &double,
         expect![[r#"
-        the input `candidate` is `sha256:0123`
+        invalid value `sha256:0123` for the input `candidate`
           because: `sha256:0123` is not a sha256 digest
           fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)
     "#]],
@@ -55,7 +55,7 @@ fn a_mistyped_host_is_refused_here_too() {
         &double,
         expect![[r#"
         `ghrc.io` is not a registry of GitHub; did you mean `ghcr.io`?
-          because: a token that is sent to a mistyped host is given away
+          because: a token sent to a mistyped host is leaked
           fix: write `ghcr.io/acme/app`
     "#]],
     );

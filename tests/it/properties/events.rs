@@ -28,7 +28,9 @@ fn outcome(event: &Value) -> Result<(), String> {
     let run = action.run();
     let plan: Value = serde_json::from_str(&run.stdout).unwrap_or_default();
     let decision = plan["push"]["decision"].as_str().unwrap_or("refused");
-    let is_refusal = run.stderr.contains("with the rights of this repository");
+    let is_refusal = run
+        .stderr
+        .contains("with the permissions of this repository");
     if decision != text("expect") || (decision == "refused") != is_refusal {
         return Err(format!("{}: {decision} {}", text("because"), run.stderr));
     }

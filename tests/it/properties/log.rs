@@ -72,7 +72,7 @@ fn is_tame(lines: &[Vec<u8>]) -> Result<(), TestCaseError> {
 }
 
 #[test]
-fn whatever_the_engine_says_gives_no_command() {
+fn no_engine_output_becomes_a_command() {
     let mut proof = Proof::of("log: whole builds of hostile lines, 64 at a time");
     let lines = vec(line(), LINES as usize);
     proof.property(proof::cases().div_ceil(LINES), &lines, |lines| {

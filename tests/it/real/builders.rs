@@ -77,7 +77,11 @@ fn the_containerd_store_builds_several_platforms_itself() {
         .input("registry", double.host())
         .run();
     matches_crane(&run, &double, &["linux/amd64", "linux/386"]);
-    assert!(!run.stdout.contains("making the builder"), "{}", run.stdout);
+    assert!(
+        !run.stdout.contains("creating the builder"),
+        "{}",
+        run.stdout
+    );
 }
 
 /// The facts the choice of a builder rests on.
@@ -168,7 +172,7 @@ fn a_container_builder_is_made_used_and_removed() {
         .input("buildkitd-config-inline", "debug = true")
         .run();
     matches_crane(&run, &double, &["linux/amd64", "linux/386"]);
-    assert!(run.stdout.contains("making the builder ghcr-publish-"));
+    assert!(run.stdout.contains("creating the builder ghcr-publish-"));
     assert_eq!(left_by(&number, None), [""; 0]);
     assert_eq!(run.noted("state").lines().last(), Some("builder="));
 }
@@ -313,11 +317,11 @@ fn a_builder_that_dies_is_named_and_its_log_shown() {
     let run = started.end();
     assert!(!run.succeeded);
     assert!(
-        run.stderr.contains("went away during the build"),
+        run.stderr.contains("was lost during the build"),
         "{}",
         run.stderr
     );
-    let group = format!("::group::the log of {name}, its last 50 lines\n");
+    let group = format!("::group::the last 50 log lines of {name}\n");
     let log = run.stdout.split_once(&group).unwrap().1;
     assert!(log.contains("running server on"), "{log}");
     assert_eq!(left_by(&number, None), [""; 0]);

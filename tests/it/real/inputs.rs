@@ -390,7 +390,7 @@ fn the_engine_checks_a_dockerfile() {
     assert!(
         clean
             .stdout
-            .contains("the check of Dockerfile found nothing"),
+            .contains("the check of Dockerfile found no problems"),
         "{}",
         clean.stdout
     );

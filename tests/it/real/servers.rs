@@ -180,7 +180,7 @@ fn without_its_authority_a_private_certificate_is_named_as_the_cause() {
           because: `containers.flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
           `docker.flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
           `flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
-          fix: name it in the input `registry`, for example `registry: containers.flat.test`; if its certificate is from a private authority, give that in `ca-cert`
+          fix: set the input `registry`, for example `registry: containers.flat.test`; if its certificate is from a private authority, give that in `ca-cert`
     "#]].assert_eq(&shown.replace(&format!(":{port}"), ":PORT"));
 }
 

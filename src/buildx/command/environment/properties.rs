@@ -113,7 +113,7 @@ fn variable_name() -> impl Strategy<Value = String> {
 }
 
 #[test]
-fn the_child_sees_the_allow_list_and_nothing_of_an_unfit_kind() {
+fn child_environment_is_the_allow_list_for_any_input() {
     let mut proof = Proof::of("child: its environment is exactly the allow-list");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()

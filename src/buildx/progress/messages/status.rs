@@ -1,4 +1,4 @@
-//! What an object of `--progress=rawjson` says: BuildKit's `SolveStatus`
+//! The objects of `--progress=rawjson`: BuildKit's `SolveStatus`
 //! (<https://github.com/moby/buildkit/blob/v0.25.0/client/graph.go>), the fields that are shown.
 
 use std::borrow::Cow;

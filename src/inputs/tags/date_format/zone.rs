@@ -32,7 +32,7 @@ impl Zone {
         let moment = Timestamp::from_second(time.timestamp()).unwrap_or(Timestamp::MAX);
         let shown = self.0.to_offset_info(moment);
         let offset = FixedOffset::east_opt(shown.offset().seconds());
-        let offset = offset.expect("no zone is a day away from UTC");
+        let offset = offset.expect("no time zone is a day away from UTC");
         Local {
             clock: time.with_timezone(&offset),
             zone: shown.abbreviation().to_owned(),

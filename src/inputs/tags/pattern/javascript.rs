@@ -9,7 +9,7 @@ mod syntax;
 
 use crate::inputs::tags::pattern::set::Set;
 
-/// What is wrong with an expression: the end of a sentence that begins with it.
+/// Why an expression is invalid, as the end of a sentence.
 pub(crate) type Wrong = String;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,7 +49,7 @@ pub(crate) fn translate(expression: &str, flags: Flags) -> Result<Translated, Wr
     };
     let piece = translator.alternatives()?;
     if translator.at < translator.text.len() {
-        return Err("a `)` closes no group".to_owned());
+        return Err("unmatched `)`".to_owned());
     }
     Ok(Translated {
         text: piece.text,
@@ -80,7 +80,7 @@ struct Piece {
     /// Whether it can match nothing else.
     is_assertion: bool,
     has_groups: bool,
-    /// Whether it can match while one of its groups takes no part. The engine does not catch a group of a
+    /// Whether it can match although one of its groups does not. The engine does not catch a group of a
     /// look-ahead anew, so that one counts too.
     can_skip_a_group: bool,
 }
@@ -93,7 +93,7 @@ impl Piece {
         }
     }
 
-    /// A condition on a place, which takes up no text.
+    /// An assertion, which consumes no text.
     fn assertion(text: String) -> Self {
         Self {
             can_be_empty: true,
@@ -121,7 +121,7 @@ impl Times {
 
 impl Translator {
     /// ECMAScript ends a repetition at a round that matches nothing, and forgets at each round what the
-    /// groups in it matched; the engine does neither by itself. `before` groups opened before the piece.
+    /// groups in it matched; the engine does neither. `before` groups opened before the piece.
     fn repeat(&mut self, piece: Piece, times: Times, before: usize) -> Result<Piece, Wrong> {
         let Times { min, max, .. } = times;
         if piece.is_assertion {

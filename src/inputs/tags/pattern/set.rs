@@ -121,7 +121,7 @@ impl Set {
             .any(|(first, last)| (*first..=*last).contains(&code))
     }
 
-    /// As the engine takes it.
+    /// In the syntax of the regex engine.
     pub(crate) fn show(&self) -> String {
         if let [(first, last)] = self.0[..]
             && first == last

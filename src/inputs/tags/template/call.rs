@@ -1,4 +1,4 @@
-//! `Call`: what stands between `{{` and `}}`, read but not yet understood.
+//! `Call`: the parsed text between `{{` and `}}`, before its name is resolved.
 
 use std::fmt;
 
@@ -123,7 +123,7 @@ impl Call {
 
 fn no_name() -> InputError {
     InputError::new(
-        "`{{` begins an expression, and no name follows",
+        "`{{` starts an expression, but no name follows",
         "write a name between the braces, for example `{{branch}}`, or `\\{{` for plain braces",
     )
 }
@@ -201,9 +201,9 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_parse_says_why() {
-        refused("", "`{{` begins an expression, and no name follows");
-        refused("}}", "`{{` begins an expression, and no name follows");
+    fn invalid_call_gives_the_reason() {
+        refused("", "`{{` starts an expression, but no name follows");
+        refused("}}", "`{{` starts an expression, but no name follows");
         refused("sha", "`{{sha` is never closed");
         refused("sha}", "`}` has no meaning after `{{sha`");
         refused("{sha}}", "`}` has no meaning after `{{sha`");

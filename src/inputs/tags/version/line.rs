@@ -18,7 +18,7 @@ pub(crate) enum Level {
     Any,
 }
 
-/// A version, how much of it the tag shows, and what stands around it (`-alpine`).
+/// A version, how many of its parts the tag shows, and the text around it (`-alpine`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VersionLine {
     version: Version,
@@ -78,7 +78,7 @@ impl VersionLine {
         let bare = shown.strip_prefix(&self.prefix).unwrap_or(shown);
         let bare = bare.strip_suffix(&self.suffix).unwrap_or(bare);
         match Version::parse(bare, self.version.scheme()) {
-            // What is not final gives way to a release.
+            // A pre-release is lower than its release.
             Some(shown) if !shown.is_final() && self.version.is_final() => Some(Ordering::Less),
             Some(shown) if shown.is_full() => shown.compare(&self.version),
             _ => self.compare_beginning(bare),

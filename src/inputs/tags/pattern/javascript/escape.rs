@@ -102,7 +102,7 @@ impl Translator {
                 of_code(u32::from(next) % 32)
             }
             _ if unicode => lenient('c', true),
-            // The `\` stands for itself, and the `c` is still to come.
+            // The `\` is a plain character, and the `c` follows.
             _ => {
                 self.at -= 1;
                 Ok('\\')
@@ -158,7 +158,7 @@ impl Translator {
     }
 }
 
-/// Without the flag `u`, a letter that means nothing after a `\` stands for itself.
+/// Without the flag `u`, a letter without a meaning after a `\` is a plain character.
 fn lenient(letter: char, unicode: bool) -> Result<char, Wrong> {
     if unicode {
         return Err(format!(
@@ -173,5 +173,5 @@ fn of_code(code: u32) -> Result<char, Wrong> {
 }
 
 fn half_a_character() -> Wrong {
-    "a `\\u` is half of a character, which no text can hold".to_owned()
+    "a `\\u` is half of a character, which is not valid text".to_owned()
 }

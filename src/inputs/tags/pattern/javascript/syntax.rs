@@ -3,7 +3,7 @@
 use crate::inputs::tags::pattern::javascript::{Piece, Times, Translator, Wrong, unsupported};
 use crate::inputs::tags::pattern::set::Set;
 
-/// What one item of a class stands for.
+/// One item of a class.
 pub(crate) enum Item {
     Character(char),
     Set(Set),
@@ -197,7 +197,7 @@ impl Translator {
         Err("the name of a group ends with `>`".to_owned())
     }
 
-    /// What is inside a group, with its end.
+    /// The content of a group, and its end.
     fn closed(&mut self) -> Result<Piece, Wrong> {
         let inner = self.alternatives()?;
         if self.eat(")") {
@@ -284,7 +284,7 @@ impl Translator {
         ))
     }
 
-    /// From `first` to what comes next; a `-` beside a set such as `\d` stands for itself.
+    /// From `first` to what comes next; a `-` next to a set such as `\d` is a plain character.
     fn range(&mut self, first: Item) -> Result<Set, Wrong> {
         match (first, self.item()?) {
             (Item::Character(first), Item::Character(last)) if first <= last => {
