@@ -1,4 +1,4 @@
-//! Which login goes to which registry: the logins of the inputs, else the person's own docker login.
+//! The credentials for each registry: from the inputs, else from the docker configuration.
 
 mod helper;
 pub(crate) mod owner;
@@ -198,7 +198,7 @@ impl DockerConfig {
         let json = serde_json::from_str(&text).with_context(|| {
             Problem::new(
                 format!("the docker configuration `{}` is not JSON", path.display()),
-                "repair it, or let `DOCKER_CONFIG` name another folder",
+                "fix the file, or set `DOCKER_CONFIG` to another directory",
             )
         })?;
         Ok(Some(Self { folder, json }))
@@ -250,7 +250,7 @@ impl DockerConfig {
 fn no_login(registry: &str) -> Problem {
     Problem::new(
         format!("cannot read the docker login for `{registry}`"),
-        format!("run `docker login {registry}` again, or give a token in `GITHUB_TOKEN`"),
+        format!("run `docker login {registry}` again, or set `GITHUB_TOKEN`"),
     )
 }
 
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_goes_to_its_registry_only() {
+    fn token_is_sent_only_to_its_registry() {
         let credentials = credentials(&[("GITHUB_TOKEN", "t"), ("GITHUB_ACTOR", "octocat")], None);
         assert_eq!(login(&credentials, "ghcr.io").unwrap().username, "octocat");
         assert_eq!(login(&credentials, "quay.io"), None);
@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_of_the_environment_is_for_github_or_for_the_server_that_is_named() {
+    fn environment_token_is_for_github_or_configured_server() {
         let check = |variables: &[(&str, &str)], url: &str, is_kept: bool| {
             let vars = Vars::of(variables);
             let mut inputs = Inputs::from_vars(&vars, &[]).unwrap();
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn a_password_goes_where_the_inputs_say_and_the_token_to_its_server() {
+    fn password_and_token_have_separate_registries() {
         let shown = |inputs: &[(&str, &str)], registry| {
             let login = login(&credentials(inputs, None), registry);
             login.map(|login| format!("{}:{}", login.username, login.password.expose()))
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn a_loopback_registry_gets_a_token_that_is_an_input_and_none_of_the_environment() {
+    fn loopback_registry_gets_input_token_only() {
         let check = |inputs: &[(&str, &str)], expected: Option<&str>| {
             for registry in ["127.0.0.1:5000", "localhost", "[::1]:5000"] {
                 let inputs = [inputs, &[("INPUT_REGISTRY", registry)]].concat();
@@ -369,14 +369,14 @@ mod tests {
     }
 
     #[test]
-    fn a_password_without_a_registry_is_for_a_loopback_registry_too() {
+    fn password_without_registry_includes_loopback() {
         let inputs = [("GITHUB_TOKEN", "t"), ("INPUT_PASSWORD", "p")];
         let login = login(&credentials(&inputs, None), "127.0.0.1:5000").unwrap();
         assert_eq!(login.password.expose(), "p");
     }
 
     #[test]
-    fn a_listed_login_wins_for_its_host() {
+    fn registry_auth_wins_for_its_host() {
         let list = "- {registry: quay.io, username: joe, password: q}\n- {registry: ghcr.io, username: ann, password: g}";
         let credentials = credentials(
             &[("GITHUB_TOKEN", "t"), ("INPUT_REGISTRY-AUTH", list)],
@@ -388,7 +388,7 @@ mod tests {
     }
 
     #[test]
-    fn a_docker_login_serves_where_there_is_no_token() {
+    fn docker_login_is_used_without_token() {
         let credentials = credentials(
             &[],
             Some(json!({"auths": {"quay.io": {"auth": "am9lOnNlY3JldA=="}}})),
@@ -402,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn a_helper_is_asked_where_docker_asks_it() {
+    fn credential_helpers_are_used_as_docker_does() {
         let docker = |json| DockerConfig {
             folder: PathBuf::new(),
             json,

@@ -1,4 +1,4 @@
-//! How long and how often a call is tried again: until a deadline, not a count.
+//! Deadlines and retry delays: requests are retried until a deadline, not a number of times.
 
 use std::fmt;
 use std::future::Future;
@@ -63,17 +63,17 @@ impl Pace {
 /// Waits between tries: 1 s, doubled each time up to 30 s, each shortened at random by up to the whole
 /// (full jitter), so that many publishers do not come back at once.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Patience {
+pub(crate) struct Deadline {
     start: Instant,
     time: Duration,
     pace: Pace,
 }
 
-const FIRST: Duration = Duration::from_secs(1);
-const LONGEST: Duration = Duration::from_secs(30);
+const FIRST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 
-impl Patience {
-    pub(crate) fn lasting(time: Duration, pace: Pace) -> Self {
+impl Deadline {
+    pub(crate) fn after(time: Duration, pace: Pace) -> Self {
         Self {
             start: Instant::now(),
             time,
@@ -83,7 +83,7 @@ impl Patience {
 
     /// The same, but for at most `time` from now.
     pub(crate) fn at_most(&self, time: Duration) -> Self {
-        Self::lasting(self.left().min(time), self.pace)
+        Self::after(self.left().min(time), self.pace)
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -103,7 +103,7 @@ impl Patience {
     /// the server asked for more time, or the deadline has passed.
     pub(crate) fn retry(&self, tries: u32, asked: Option<Duration>) -> Option<Retry> {
         let left = self.left();
-        let delay = jittered(longest_wait(tries)).min(left);
+        let delay = jittered(max_wait(tries)).min(left);
         let delay = delay.max(asked.unwrap_or_default());
         (delay <= left && !left.is_zero()).then_some(Retry {
             number: tries,
@@ -158,10 +158,10 @@ fn rounded(time: Duration) -> String {
     }
 }
 
-fn longest_wait(tries: u32) -> Duration {
-    FIRST
+fn max_wait(tries: u32) -> Duration {
+    FIRST_WAIT
         .saturating_mul(2_u32.saturating_pow(tries.saturating_sub(1)))
-        .min(LONGEST)
+        .min(MAX_WAIT)
 }
 
 fn jittered(wait: Duration) -> Duration {
@@ -178,9 +178,9 @@ pub(crate) fn retry_after(value: &str, server_date: Option<&str>) -> Option<Dura
     (parse(value)? - parse(server_date?)?).to_std().ok()
 }
 
-/// The hint in a message such as `retry-after: 1.16676ms, allowed: 44000/minute`, which GHCR gives
+/// The retry_after_in_message in a message such as `retry-after: 1.16676ms, allowed: 44000/minute`, which GHCR gives
 /// instead of the header.
-pub(crate) fn hint(said: &str) -> Option<Duration> {
+pub(crate) fn retry_after_in_message(said: &str) -> Option<Duration> {
     let said = said.to_lowercase();
     let (_, rest) = said.split_once("retry-after:")?;
     let rest = rest.trim_start();
@@ -208,7 +208,7 @@ mod tests {
     #[test]
     fn waits_double_up_to_half_a_minute() {
         let seconds: Vec<u64> = [1, 2, 3, 6, 40]
-            .map(|tries| longest_wait(tries).as_secs())
+            .map(|tries| max_wait(tries).as_secs())
             .into();
         assert_eq!(seconds, [1, 2, 4, 30, 30]);
     }
@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn the_hint_in_a_message_is_read() {
-        let check = |said, expected| assert_eq!(hint(said), expected);
+        let check = |said, expected| assert_eq!(retry_after_in_message(said), expected);
         let ghcr = "toomanyrequests: retry-after: 1.16676ms, allowed: 44000/minute";
         check(ghcr, Some(Duration::from_nanos(1_166_760)));
         check("Retry-After: 2s", Some(Duration::from_secs(2)));
@@ -253,19 +253,19 @@ mod tests {
     }
 
     #[test]
-    fn the_last_try_comes_at_the_deadline() {
-        let patience = Patience::lasting(Duration::from_secs(5), Pace::REAL);
+    fn last_retry_is_at_the_deadline() {
+        let deadline = Deadline::after(Duration::from_secs(5), Pace::REAL);
         for _random in 0..20 {
-            let retry = patience.retry(40, None).unwrap();
+            let retry = deadline.retry(40, None).unwrap();
             assert!(retry.delay <= Duration::from_secs(5), "{retry}");
         }
-        let over = patience.at_most(Duration::ZERO);
+        let over = deadline.at_most(Duration::ZERO);
         assert!(over.retry(1, None).is_none());
     }
 
     #[tokio::test]
-    async fn nothing_is_awaited_past_the_deadline() {
-        let patience = Patience::lasting(Duration::from_secs(5), Pace::REAL);
-        assert!(!patience.wait(1, Some(Duration::from_secs(6))).await);
+    async fn no_retry_waits_past_the_deadline() {
+        let deadline = Deadline::after(Duration::from_secs(5), Pace::REAL);
+        assert!(!deadline.wait(1, Some(Duration::from_secs(6))).await);
     }
 }

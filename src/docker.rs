@@ -3,4 +3,3 @@
 pub(crate) mod api;
 pub(crate) mod images;
 pub(crate) mod reach;
-pub(crate) mod store;

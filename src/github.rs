@@ -13,7 +13,7 @@ use crate::context::event::OwnerKind;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::deadline::{Patience, retry_after};
+use crate::deadline::{Deadline, retry_after};
 use crate::plan::tag_order::Unanswered;
 use crate::secret::Secret;
 use crate::tls::Trust;
@@ -69,7 +69,7 @@ impl GitHub {
         repository: &RepositoryName,
         ours: &str,
         shown: &str,
-        patience: Patience,
+        patience: Deadline,
         console: Console,
     ) -> Result<Relation, Unanswered> {
         if shown == ours {
@@ -164,7 +164,7 @@ impl GitHub {
     async fn ask(
         &self,
         path: &str,
-        patience: Patience,
+        patience: Deadline,
         console: Console,
     ) -> Result<Value, ApiError> {
         let mut tries = 0;

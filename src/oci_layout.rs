@@ -1,8 +1,8 @@
-//! `Layout`: an image in a folder, as the specification lays it out
+//! An image in a directory, in the OCI image layout
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>).
 
-pub(crate) mod part;
-pub(crate) mod saved;
+pub(crate) mod docker_archive;
+pub(crate) mod partial;
 
 use std::fmt;
 use std::fs::{self, File};
@@ -16,7 +16,7 @@ use crate::image::manifest::{Content, Descriptor, Manifest};
 
 /// A folder with `index.json` and `blobs/sha256/…`.
 #[derive(Debug)]
-pub(crate) struct Layout {
+pub(crate) struct OciLayout {
     folder: PathBuf,
     /// What messages call it, for example "the engine's image `widget:1`".
     title: String,
@@ -46,7 +46,7 @@ impl fmt::Display for LayoutError {
 
 impl std::error::Error for LayoutError {}
 
-impl Layout {
+impl OciLayout {
     pub(crate) fn new(folder: PathBuf, title: String) -> Self {
         Self { folder, title }
     }
@@ -85,13 +85,13 @@ impl Layout {
         let mut roots = self.roots()?.into_iter();
         let root = roots.find(|root| root.digest == digest.as_str());
         root.map(|root| root.media_type)
-            .ok_or_else(|| self.broken(format!("does not say of what kind {digest} is")))
+            .ok_or_else(|| self.broken(format!("has no media type for {digest}")))
     }
 
     pub(crate) fn small_blob(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
         let bytes = self.read(&self.path(digest))?;
         if Digest::of(&bytes) != *digest {
-            return Err(self.broken(format!("has other bytes for {digest}")));
+            return Err(self.broken(format!("has content that does not match {digest}")));
         }
         Ok(bytes)
     }
@@ -162,15 +162,15 @@ pub(crate) mod tests {
     pub(crate) const LAYERS: usize = 1;
 
     /// A layout to be filled.
-    pub(crate) struct World {
-        pub(crate) layout: Layout,
+    pub(crate) struct Fixture {
+        pub(crate) layout: OciLayout,
         _folder: TempDir,
     }
 
-    impl World {
+    impl Fixture {
         pub(crate) fn new() -> Self {
             let folder = tempfile::tempdir().unwrap();
-            let layout = Layout::new(folder.path().to_owned(), "the image".to_owned());
+            let layout = OciLayout::new(folder.path().to_owned(), "the image".to_owned());
             Self {
                 layout,
                 _folder: folder,
@@ -214,19 +214,22 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_manifest_without_a_media_type_is_what_the_index_says() {
-        let world = World::new();
-        let index = world.index(&json!({ "manifests": [] }));
-        let read = world.layout.manifest(&index.digest).unwrap();
+    fn media_type_falls_back_to_index() {
+        let fixture = Fixture::new();
+        let index = fixture.index(&json!({ "manifests": [] }));
+        let read = fixture.layout.manifest(&index.digest).unwrap();
         assert_eq!(read.media_type, "application/vnd.oci.image.index.v1+json");
     }
 
     #[test]
-    fn other_bytes_than_the_digest_says_are_refused() {
-        let world = World::new();
-        let digest = world.blob(b"one");
-        fs::write(world.layout.path(&digest), "two").unwrap();
-        let error = world.layout.small_blob(&digest).unwrap_err().to_string();
-        assert_eq!(error, format!("the image has other bytes for {digest}"));
+    fn content_that_does_not_match_digest_is_rejected() {
+        let fixture = Fixture::new();
+        let digest = fixture.blob(b"one");
+        fs::write(fixture.layout.path(&digest), "two").unwrap();
+        let error = fixture.layout.small_blob(&digest).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("the image has content that does not match {digest}")
+        );
     }
 }

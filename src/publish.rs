@@ -1,16 +1,16 @@
-//! The story of a publication: ask, build and push, prove, tag, read back.
+//! Publishes an image: checks access, builds and pushes, verifies, moves tags, reads them back.
 
+pub(crate) mod after_cancel;
 mod candidate;
 mod commit_tags;
 mod floating;
+mod freshness;
+mod move_tags;
 pub(crate) mod preflight;
 mod promote;
 mod push;
-mod second_look;
-mod settle;
-mod standing;
+mod recheck;
 mod tag_update;
-pub(crate) mod truth;
 mod visibility;
 
 #[cfg(test)]
@@ -32,7 +32,7 @@ use crate::buildx::progress::Record;
 use crate::buildx::version;
 use crate::buildx::{BuildOptions, Built, Engine};
 use crate::context::event::OwnerKind;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::docker::images;
 use crate::docker::images::LocalImage;
 use crate::error::Problem;
@@ -42,14 +42,14 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::candidate::Candidate;
 use crate::plan::build::BuildRequest;
-use crate::publish::candidate::{Found, Home};
-use crate::publish::commit_tags::Claim;
-use crate::publish::settle::settle;
-use crate::publish::tag_update::Settling;
+use crate::publish::candidate::{ExistingImage, ImageSource};
+use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::move_tags::move_tags;
+use crate::publish::tag_update::TagUpdate;
 use crate::registry::Registry;
-use crate::registry::catalogue::Subject;
-use crate::registry::proof::Proof;
+use crate::registry::diagnosis::Subject;
 use crate::registry::provider::Provider;
+use crate::registry::verify::Verified;
 use crate::session::Session;
 
 /// What was achieved, kept although a later part may fail.
@@ -65,14 +65,14 @@ pub(crate) struct Done {
     /// The image that is published in place of a build.
     pub(crate) published_from: Option<String>,
     /// What each registry holds, read back from it.
-    pub(crate) held: Vec<Held>,
+    pub(crate) published: Vec<Published>,
 }
 
 /// What a registry holds of the image.
 #[derive(Debug)]
-pub(crate) struct Held {
+pub(crate) struct Published {
     pub(crate) name: ImageName,
-    pub(crate) proof: Option<Proof>,
+    pub(crate) verified: Option<Verified>,
     /// The tags that point to the image.
     pub(crate) tags: Vec<Tag>,
     /// The floating tags that were left where they were.
@@ -116,16 +116,16 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         Registries::new()
     };
     let may_build = !plan.is_promotion();
-    let (outlook, recent) = tokio::join!(
-        preflight::before_the_build(session, &registries),
+    let (preflight, recent) = tokio::join!(
+        preflight::before_build(session, &registries),
         version::require_recent(&session.vars, may_build.then_some(&plan.build))
     );
-    let preflight::Outlook { not_pushed, down } = outlook?;
+    let preflight::Preflight { not_pushed, down } = preflight?;
     recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
     let outcome = publish_to(&registries, session, done).await;
-    if done.held.is_empty() {
+    if done.published.is_empty() {
         return outcome;
     }
     let down = down.into_values().map(anyhow::Error::from);
@@ -153,64 +153,70 @@ async fn publish_to(
         buildx::require_sources(&session.vars, &plan.build)?;
     }
     if pushes {
-        let claim = Claim {
+        let check = CommitTagCheck {
             session,
             commit: &session.context.base_commit(),
             digest: None,
         };
-        let patience = Patience::lasting(session.inputs.push_timeout, Pace::REAL);
-        claim.require_all(registries, patience).await?;
+        let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
+        check.require_all(registries, deadline).await?;
     }
     let engine = Engine::find(&session.vars, plan).await?;
     let builder = engine
         .builder(plan, &session.vars, credentials, &session.trust)
         .await?;
     if session.trust.pem().is_some() && !builder.can_trust_ca_cert() {
-        session.console.notice("the builder was there before this run and cannot be told of `ca-cert`: it has to know the authority itself");
+        session.console.notice("the builder existed before this run and cannot be given `ca-cert`: configure the CA in the builder itself");
     }
     // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
     builder.boot(&plan.build.platforms, session.console).await?;
-    let workshop = Workshop {
+    let build_context = BuildContext {
         engine: &engine,
         builder,
         session,
     };
     if !pushes {
         let request = plan.build_only();
-        done.built = workshop.build(&request, &mut done.record).await?;
+        done.built = build_context.build(&request, &mut done.record).await?;
         return Ok(());
     }
     if plan.build.layout.is_some() {
-        let (built, found) = workshop.build_to_push(&mut done.record).await?;
+        let (built, found) = build_context.build_to_push(&mut done.record).await?;
         done.built = Some(built);
         return promote::promote(session, registries, &found, done).await;
     }
-    let pushed = push::build_and_push(&workshop, registries, &mut done.record).await?;
-    let image = Pushed {
+    let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
+    let image = PushedImage {
         digest: pushed.built.digest.clone(),
         tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
         commit: session.context.base_commit(),
     };
     done.built = Some(pushed.built);
     let carrier = image.tag.and(plan.carrier());
-    let held = pushed.names.into_iter().map(|name| Held {
+    let published = pushed.names.into_iter().map(|name| Published {
         others: carrier.cloned().into_iter().collect(),
-        ..Held::nothing_yet(name)
+        ..Published::new(name)
     });
-    done.held = held.collect();
-    let settled = settle_all(session, registries, &image, pushed.patience, &mut done.held);
-    combine(settled.await.chain(pushed.failures).collect())
+    done.published = published.collect();
+    let moved = move_all_tags(
+        session,
+        registries,
+        &image,
+        pushed.deadline,
+        &mut done.published,
+    );
+    combine(moved.await.chain(pushed.failures).collect())
 }
 
 /// Where the image is built, and with what.
-struct Workshop<'a> {
+struct BuildContext<'a> {
     engine: &'a Engine,
     builder: &'a Builder,
     session: &'a Session,
 }
 
-impl Workshop<'_> {
+impl BuildContext<'_> {
     /// See [`Engine::build`].
     async fn build(
         &self,
@@ -221,19 +227,19 @@ impl Workshop<'_> {
     }
 
     /// Builds the image into a folder, for us to push.
-    async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, Found)> {
+    async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, ExistingImage)> {
         let folder = images::folder_for_build(&self.session.vars)?;
         let request = &self.session.plan.build;
         let built = self
             .build_into(Some(folder.path()), request, record)
             .await?;
         let (image, root) = LocalImage::built(folder)?;
-        let found = Found {
-            home: Home::Workshop(image),
+        let found = ExistingImage {
+            source: ImageSource::Build(image),
             root,
             commit: self.session.context.base_commit(),
         };
-        Ok((built.context("buildx made no image to push")?, found))
+        Ok((built.context("buildx built no image to push")?, found))
     }
 
     async fn build_into(
@@ -256,11 +262,11 @@ impl Workshop<'_> {
     }
 }
 
-impl Held {
-    fn nothing_yet(name: ImageName) -> Self {
+impl Published {
+    fn new(name: ImageName) -> Self {
         Self {
             name,
-            proof: None,
+            verified: None,
             tags: Vec::new(),
             skipped: Vec::new(),
             others: Vec::new(),
@@ -269,7 +275,7 @@ impl Held {
 }
 
 /// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
-struct Pushed<'a> {
+struct PushedImage<'a> {
     digest: Digest,
     tag: Option<&'a Tag>,
     /// The commit the image is of; else why that is not known.
@@ -277,26 +283,23 @@ struct Pushed<'a> {
 }
 
 /// Settles every image at once; one that fails does not keep the others from their tags.
-async fn settle_all<'a>(
+async fn move_all_tags<'a>(
     session: &'a Session,
     registries: &'a Registries,
-    image: &'a Pushed<'a>,
-    patience: Patience,
-    held: &'a mut [Held],
+    image: &'a PushedImage<'a>,
+    deadline: Deadline,
+    published: &'a mut [Published],
 ) -> impl Iterator<Item = anyhow::Error> + use<'a> {
-    let settlings = held.iter_mut().map(|held| async move {
-        let name = held.name.clone();
+    let updates = published.iter_mut().map(|published| async move {
+        let name = published.name.clone();
         let registry = &registries[name.registry()];
-        let repository = registry.repository(name.repository(), patience);
-        let settling = Settling::new(session, &name, image, repository);
-        settle(&settling, &image.digest, held).await?;
-        visibility::remark(session, registry, held).await;
+        let repository = registry.repository(name.repository(), deadline);
+        let update = TagUpdate::new(session, &name, image, repository);
+        move_tags(&update, &image.digest, published).await?;
+        visibility::remark(session, registry, published).await;
         anyhow::Ok(())
     });
-    join_all(settlings)
-        .await
-        .into_iter()
-        .filter_map(Result::err)
+    join_all(updates).await.into_iter().filter_map(Result::err)
 }
 
 /// The only failure as it is, or all of them as one.
@@ -309,8 +312,8 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
         .map(|error| crate::error::Explanation::of(error).to_string())
         .collect();
     Err(Problem::new(
-        format!("{} images are not published as they should be", texts.len()),
-        "follow the fix of each, then run the job again: the build is cached",
+        format!("{} images failed to publish", texts.len()),
+        "apply each fix, then run the job again: the build is cached",
     )
     .because(texts.join("\n  "))
     .into())

@@ -1,28 +1,28 @@
-//! `Registry`: asks whether a push is allowed, proves what is there, tags it, reads the tags back.
+//! A client for container registries: push access, verification, tags, copies.
 //!
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
-mod access;
-pub(crate) mod answer;
-pub(crate) mod as_docker;
-mod blob;
-mod call;
-pub(crate) mod catalogue;
+mod auth;
+mod blobs;
+mod client;
+pub(crate) mod convert;
 pub(crate) mod copy;
-pub(crate) mod find;
+pub(crate) mod copy_source;
+pub(crate) mod diagnosis;
+pub(crate) mod discover;
+pub(crate) mod error;
+pub(crate) mod explain;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
+mod http;
 pub(crate) mod identity;
-pub(crate) mod origin;
-pub(crate) mod proof;
+mod manifests;
 pub(crate) mod provider;
 pub(crate) mod referrers;
-pub(crate) mod refusal;
-pub(crate) mod reply;
 mod stream;
 pub(crate) mod tags;
-mod token;
 pub(crate) mod upload;
+pub(crate) mod verify;
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -34,15 +34,13 @@ use reqwest::{Method, Url};
 use crate::console::Console;
 use crate::context::server::{RegistryKind, is_loopback};
 use crate::credentials::Login;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::image::digest::Digest;
-use crate::image::manifest;
-use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
-use crate::registry::access::{Access, Scope};
-use crate::registry::answer::Trouble;
-use crate::registry::call::{Call, Missing};
-use crate::registry::reply::Answer;
+use crate::registry::auth::{Access, Scope};
+use crate::registry::error::RegistryError;
+use crate::registry::http::Request;
+use crate::registry::http::Response;
 use crate::tls::Trust;
 
 /// A connection to one registry with one login.
@@ -67,7 +65,7 @@ pub(crate) const PERMANENT_AFTER: u32 = 3;
 /// How many calls are under way at once.
 pub(crate) const PARALLEL: usize = 8;
 /// How long a registry may go on answering what a tag pointed to before: a minute, counted from its
-/// first stale answer, which may come long after the first question when other things are slow too.
+/// first stale response, which may come long after the first question when other things are slow too.
 pub(crate) const STALE_READS: Duration = Duration::from_secs(90);
 
 impl Registry {
@@ -111,32 +109,32 @@ impl Registry {
         self.login.is_some()
     }
 
-    /// One repository of this registry, asked with `patience`.
-    pub(crate) fn repository<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
+    /// One repository of this registry, asked with `deadline`.
+    pub(crate) fn repository<'a>(&'a self, path: &'a str, deadline: Deadline) -> Repository<'a> {
         Repository {
             registry: self,
             path,
             rights: Rights::PullAndPush,
-            patience,
+            deadline,
         }
     }
 
-    /// A repository that is only read: a login that may not push there will do, and often none.
-    pub(crate) fn read_only<'a>(&'a self, path: &'a str, patience: Patience) -> Repository<'a> {
+    /// A repository that is only read: credentials without push access suffice, and often none are needed.
+    pub(crate) fn read_only<'a>(&'a self, path: &'a str, deadline: Deadline) -> Repository<'a> {
         Repository {
             rights: Rights::Pull,
-            ..self.repository(path, patience)
+            ..self.repository(path, deadline)
         }
     }
 }
 
-/// A repository in a registry, and how long to go on when an answer is a passing failure.
+/// A repository in a registry, and the deadline for its requests.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Repository<'a> {
     registry: &'a Registry,
     path: &'a str,
     rights: Rights,
-    patience: Patience,
+    deadline: Deadline,
 }
 
 /// What is asked for of a repository.
@@ -150,22 +148,22 @@ impl Repository<'_> {
     /// The same repository, asked for at most `time` from now.
     pub(crate) fn at_most(self, time: Duration) -> Self {
         Self {
-            patience: self.patience.at_most(time),
+            deadline: self.deadline.at_most(time),
             ..self
         }
     }
 
-    /// The same repository with a new patience, whatever is left of the old one.
-    pub(crate) fn afresh(self, time: Duration) -> Self {
+    /// The same repository with a new deadline, whatever is left of the old one.
+    pub(crate) fn with_new_deadline(self, time: Duration) -> Self {
         Self {
-            patience: Patience::lasting(time, self.registry.pace),
+            deadline: Deadline::after(time, self.registry.pace),
             ..self
         }
     }
 
     /// A tag that was written and still shows something else.
-    pub(crate) fn still_elsewhere(self, tag: &Tag) -> Trouble {
-        self.broken(format!(
+    pub(crate) fn still_elsewhere(self, tag: &Tag) -> RegistryError {
+        self.invalid(format!(
             "still shows another image under `{tag}` after 90 seconds"
         ))
     }
@@ -175,8 +173,8 @@ impl Repository<'_> {
         self.registry.kind
     }
 
-    pub(crate) fn patience(&self) -> Patience {
-        self.patience
+    pub(crate) fn deadline(&self) -> Deadline {
+        self.deadline
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -185,49 +183,18 @@ impl Repository<'_> {
 
     /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and answers 202
     /// only to those who may push.
-    pub(crate) async fn may_push(self) -> Result<(), Trouble> {
-        self.call(Call::new(Method::POST, "blobs/uploads/"))
+    pub(crate) async fn may_push(self) -> Result<(), RegistryError> {
+        self.send(Request::new(Method::POST, "blobs/uploads/"))
             .await
             .map(drop)
     }
 
-    /// The manifest under a digest that was just pushed: it must be there, and be these bytes.
-    async fn manifest(self, digest: &Digest) -> Result<Manifest, Trouble> {
-        self.manifest_with(&digest.to_string(), digest).await
+    async fn send(self, request: Request<'_>) -> Result<Response, RegistryError> {
+        self.send_as(&self.scope(), request).await
     }
 
-    /// The manifest that was just pushed, under any reference that leads to it.
-    async fn manifest_with(self, reference: &str, digest: &Digest) -> Result<Manifest, Trouble> {
-        let path = format!("manifests/{reference}");
-        let call = Call::new(Method::GET, path).accept(manifest::ACCEPTED);
-        let manifest = self
-            .call(call.missing(Missing::MayTurnUp))
-            .await
-            .map(Manifest::from)?;
-        self.check_digest(digest, &manifest.bytes)?;
-        Ok(manifest)
-    }
-
-    /// A small blob that was just pushed, for example an image config.
-    async fn blob(self, digest: &Digest) -> Result<Vec<u8>, Trouble> {
-        let call = Call::new(Method::GET, format!("blobs/{digest}")).missing(Missing::MayTurnUp);
-        let answer = self.call(call).await?;
-        self.check_digest(digest, &answer.body)?;
-        Ok(answer.body)
-    }
-
-    /// Whether a blob that was just pushed is there.
-    async fn require_blob(self, digest: &Digest) -> Result<(), Trouble> {
-        let call = Call::new(Method::HEAD, format!("blobs/{digest}")).missing(Missing::MayTurnUp);
-        self.call(call).await.map(drop)
-    }
-
-    async fn call(self, call: Call<'_>) -> Result<Answer, Trouble> {
-        self.call_as(&self.scope(), call).await
-    }
-
-    async fn call_as(self, scope: &Scope, call: Call<'_>) -> Result<Answer, Trouble> {
-        self.registry.call(scope, &call, self.patience).await
+    async fn send_as(self, scope: &Scope, request: Request<'_>) -> Result<Response, RegistryError> {
+        self.registry.request(scope, &request, self.deadline).await
     }
 
     fn scope(self) -> Scope {
@@ -238,17 +205,17 @@ impl Repository<'_> {
         }
     }
 
-    fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), Trouble> {
+    fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
         match Digest::of(bytes) {
             actual if actual == *digest => Ok(()),
             actual => Err(self
                 .registry
-                .broken(format!("sent bytes of the digest {actual} for {digest}"))),
+                .invalid(format!("sent content with digest {actual} for {digest}"))),
         }
     }
 
-    fn broken(self, what: String) -> Trouble {
-        self.registry.broken(what)
+    fn invalid(self, what: String) -> RegistryError {
+        self.registry.invalid(what)
     }
 }
 
@@ -269,7 +236,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_loopback_is_spoken_to_without_tls() {
+    fn only_loopback_uses_plain_http() {
         let check = |host: &str| base_url(host).unwrap().to_string();
         assert_eq!(check("ghcr.io"), "https://ghcr.io/v2/");
         assert_eq!(check("docker.io"), "https://registry-1.docker.io/v2/");

@@ -19,7 +19,7 @@ use crate::inputs::Mode;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::publish::Done;
-use crate::registry::proof::Proof;
+use crate::registry::verify::Verified;
 use crate::session::Session;
 use crate::vars::Vars;
 
@@ -94,18 +94,22 @@ impl Report {
 
     /// Whether a registry is known to hold the image.
     fn is_pushed(&self) -> bool {
-        self.proof().is_some()
+        self.verified().is_some()
     }
 
     /// The images that are verified in their registries.
     fn published(&self) -> impl Iterator<Item = &ImageName> {
-        let held = self.done.held.iter().filter(|held| held.proof.is_some());
+        let held = self
+            .done
+            .published
+            .iter()
+            .filter(|held| held.verified.is_some());
         held.map(|held| &held.name)
     }
 
     /// The images that are not in their registries, when others are.
     fn missing(&self) -> Vec<&ImageName> {
-        let is_held = |name: &ImageName| self.done.held.iter().any(|held| held.name == *name);
+        let is_held = |name: &ImageName| self.done.published.iter().any(|held| held.name == *name);
         let images = self.plan().map(|plan| plan.images.iter());
         let images = images.filter(|_| self.is_pushed()).into_iter().flatten();
         images.filter(|name| !is_held(name)).collect()
@@ -125,7 +129,7 @@ impl Report {
         if !self.is_publication() {
             return plan.other_references();
         }
-        let held = self.done.held.iter();
+        let held = self.done.published.iter();
         let tags = held.flat_map(|held| {
             let tags = held.others.iter();
             tags.map(|tag| format!("{}:{tag}", held.name))
@@ -137,8 +141,11 @@ impl Report {
         tags.chain(caches.map(str::to_owned)).collect()
     }
 
-    fn proof(&self) -> Option<&Proof> {
-        self.done.held.iter().find_map(|held| held.proof.as_ref())
+    fn verified(&self) -> Option<&Verified> {
+        self.done
+            .published
+            .iter()
+            .find_map(|held| held.verified.as_ref())
     }
 
     /// Whether the run was meant to build something.

@@ -12,7 +12,7 @@ use crate::github::GitHub;
 use crate::inputs::{GitContext, Inputs, Mode};
 use crate::plan::{Plan, names};
 use crate::proxy;
-use crate::registry::find;
+use crate::registry::discover;
 use crate::tls::Trust;
 use crate::vars::Vars;
 
@@ -122,7 +122,7 @@ async fn find_registry(
     trust: &Trust,
     console: Console,
 ) -> anyhow::Result<()> {
-    let found = find::first_of(&context.server.possible_registries(), trust, console).await?;
+    let found = discover::first_of(&context.server.possible_registries(), trust, console).await?;
     let server = &context.server_url;
     console.say(&format!("the registry of {server} is {found}"));
     context.registry = Some(found);

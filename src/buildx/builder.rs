@@ -24,7 +24,7 @@ use crate::child;
 use crate::console::Console;
 use crate::credentials::Credentials;
 use crate::docker::api::EngineApi;
-use crate::docker::store::Store;
+use crate::docker::api::ImageStore;
 use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::builder::{Driver, Recipe};
@@ -70,7 +70,7 @@ impl Builder {
         let matters = needs.depend_on_store() && chosen == Chosen::ByNobody;
         let store = match &api {
             Some(api) if matters => store(api).await,
-            _ => Store::Unknown,
+            _ => ImageStore::Unknown,
         };
         let (name, creation) = match choose::choose(&plan.builder, chosen, store, &needs) {
             BuilderChoice::Current => (None, None),
@@ -313,9 +313,9 @@ fn chosen(vars: &Vars, buildx_directory: &Path) -> Chosen {
     }
 }
 
-async fn store(api: &EngineApi) -> Store {
+async fn store(api: &EngineApi) -> ImageStore {
     match api.info().await {
-        Ok(info) => Store::of(&info.driver_status),
-        Err(_no_answer) => Store::Unknown,
+        Ok(info) => ImageStore::of(&info.driver_status),
+        Err(_no_answer) => ImageStore::Unknown,
     }
 }

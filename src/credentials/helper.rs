@@ -18,14 +18,14 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 
 /// For all helpers of a run together.
-const PATIENCE: Duration = Duration::from_secs(10);
+const MAX_TIME: Duration = Duration::from_secs(10);
 
 /// How helpers are run.
 #[derive(Debug)]
 pub(super) struct Helpers {
     environment: Vec<(String, String)>,
     dir: PathBuf,
-    patience: Duration,
+    limit: Duration,
     /// Set when the first one is asked.
     deadline: OnceLock<Instant>,
 }
@@ -44,7 +44,7 @@ impl Helpers {
         Self {
             environment: others.map(own).collect(),
             dir: vars.workspace().to_owned(),
-            patience: PATIENCE,
+            limit: MAX_TIME,
             deadline: OnceLock::new(),
         }
     }
@@ -52,15 +52,15 @@ impl Helpers {
     /// The login that the helper `name` keeps for `address`; none when it says that it has none.
     pub(super) async fn ask(&self, name: &str, address: &str) -> anyhow::Result<Option<Login>> {
         let program = format!("docker-credential-{name}");
-        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.patience);
+        let deadline = *self.deadline.get_or_init(|| Instant::now() + self.limit);
         let output = timeout_at(deadline, self.run(&program, address)).await;
-        let output = output.map_err(|_elapsed| silent(&program, address, self.patience))?;
+        let output = output.map_err(|_elapsed| silent(&program, address, self.limit))?;
         let output = output.with_context(|| no_login(address))?;
         if !output.status.success() {
             return Ok(None);
         }
         let answer: Answer = serde_json::from_slice(&output.stdout)
-            .with_context(|| format!("`{program}` answers something else than a login"))
+            .with_context(|| format!("`{program}` did not return credentials"))
             .with_context(|| no_login(address))?;
         let login = |password| Login {
             username: answer.username,
@@ -96,15 +96,15 @@ fn is_ours(name: &str) -> bool {
     name.starts_with("INPUT_") || name.starts_with("ACTIONS_") || TOKENS.contains(&name)
 }
 
-fn silent(program: &str, address: &str, patience: Duration) -> Problem {
-    let seconds = patience.as_secs();
+fn silent(program: &str, address: &str, limit: Duration) -> Problem {
+    let seconds = limit.as_secs();
     Problem::new(
-        format!("the credential helper `{program}` does not answer"),
+        format!("the credential helper `{program}` did not respond"),
         format!(
             "run `echo {address} | {program} get` to see what it waits for, or give the login in the input `password` or `registry-auth`"
         ),
     )
-    .because(format!("all helpers of a run have {seconds} seconds together"))
+    .because(format!("all credential helpers of a run share {seconds} seconds"))
 }
 
 #[cfg(test)]
@@ -119,7 +119,7 @@ mod tests {
     async fn asked(
         script: &str,
         variables: &[(&str, &str)],
-        patience: Duration,
+        limit: Duration,
     ) -> (anyhow::Result<Option<Login>>, tempfile::TempDir) {
         let folder = tempfile::tempdir().unwrap();
         let program = folder.path().join("docker-credential-test");
@@ -131,7 +131,7 @@ mod tests {
         let own = [("PATH", path.as_str()), ("GITHUB_WORKSPACE", &workspace)];
         let vars = Vars::of(&[&own, variables].concat());
         let helpers = Helpers {
-            patience,
+            limit,
             ..Helpers::new(&vars)
         };
         (helpers.ask("test", "quay.io").await, folder)
@@ -140,7 +140,7 @@ mod tests {
     const ANSWER: &str = r#"cat >asked; env >environment; echo '{"ServerURL":"quay.io","Username":"joe","Secret":"hunter2"}'"#;
 
     #[tokio::test]
-    async fn a_helper_sees_the_environment_without_inputs_and_tokens() {
+    async fn helper_environment_has_no_inputs_or_tokens() {
         let variables = [
             ("INPUT_PASSWORD", "canary"),
             ("GITHUB_TOKEN", "canary"),
@@ -149,7 +149,7 @@ mod tests {
             ("ACTIONS_ID_TOKEN_REQUEST_TOKEN", "canary"),
             ("AWS_SECRET_ACCESS_KEY", "cloud"),
         ];
-        let (login, folder) = asked(ANSWER, &variables, PATIENCE).await;
+        let (login, folder) = asked(ANSWER, &variables, MAX_TIME).await;
         let login = login.unwrap().unwrap();
         assert_eq!(
             (login.username.as_str(), login.password.expose()),
@@ -166,22 +166,22 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_helper_that_hangs_is_ended_and_named() {
+    async fn hanging_helper_is_killed_and_reported() {
         let hangs = "exec sleep 5";
         let (answer, _folder) = asked(hangs, &[], Duration::from_millis(200)).await;
         let said = Explanation::of(&answer.unwrap_err()).to_string();
         assert!(
-            said.starts_with("the credential helper `docker-credential-test` does not answer"),
+            said.starts_with("the credential helper `docker-credential-test` did not respond"),
             "{said}"
         );
     }
 
     #[tokio::test]
-    async fn a_helper_without_a_login_is_no_failure_and_one_without_sense_is() {
-        let (none, _folder) = asked("echo 'credentials not found'; exit 1", &[], PATIENCE).await;
+    async fn missing_credentials_are_fine_and_invalid_output_fails() {
+        let (none, _folder) = asked("echo 'credentials not found'; exit 1", &[], MAX_TIME).await;
         assert_eq!(none.unwrap(), None);
         for script in ["echo x", "echo '{}'", ""] {
-            let (answer, _folder) = asked(script, &[], PATIENCE).await;
+            let (answer, _folder) = asked(script, &[], MAX_TIME).await;
             let said = Explanation::of(&answer.unwrap_err()).to_string();
             assert!(said.contains("`quay.io`"), "{said}");
         }

@@ -1,4 +1,4 @@
-//! Whether one owner answers for two hosts.
+//! Whether two hosts belong to the same owner.
 
 use public_suffix::{DEFAULT_PROVIDER, EffectiveTLDProvider as _};
 
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_owner_has_the_hosts_of_a_registered_domain() {
+    fn hosts_of_a_registered_domain_share_an_owner() {
         for (one, other) in [
             ("ghcr.io", "ghcr.io"),
             ("registry-1.docker.io", "auth.docker.io"),
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_below_a_public_suffix_belongs_to_others() {
+    fn hosts_below_a_public_suffix_have_different_owners() {
         for (one, other) in [
             ("a.co.uk", "b.co.uk"),
             ("acme.ghe.com", "evil.ghe.com"),

@@ -38,21 +38,21 @@ pub(crate) struct Task {
 }
 
 /// Everything but pulling an image is a matter of moments.
-const PATIENCE: Duration = Duration::from_secs(10);
-const PULL: Duration = Duration::from_secs(120);
-/// As long as a job of GitHub may last; what counts is [`EXPORT_SILENCE`].
-const EXPORT: Duration = Duration::from_secs(6 * 60 * 60);
+const TIMEOUT: Duration = Duration::from_secs(10);
+const PULL_TIMEOUT: Duration = Duration::from_secs(120);
+/// As long as a job of GitHub may last; what counts is [`EXPORT_IDLE_TIMEOUT`].
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(6 * 60 * 60);
 /// How long an export may make no progress: a graph driver packs every layer before it sends the first byte.
-pub(crate) const EXPORT_SILENCE: Duration = Duration::from_secs(10 * 60);
-const SILENT: &str = "the engine does not answer";
+pub(crate) const EXPORT_IDLE_TIMEOUT: Duration = Duration::from_secs(10 * 60);
+const NO_RESPONSE: &str = "the engine does not respond";
 
 impl EngineApi {
     /// The engine of this environment; nothing when it is behind ssh, TLS or a docker context, where only
     /// buildx reaches it.
     pub(crate) fn find(vars: &Vars) -> Option<Self> {
         let builder = Client::builder()
-            .connect_timeout(PATIENCE)
-            .timeout(PATIENCE)
+            .connect_timeout(TIMEOUT)
+            .timeout(TIMEOUT)
             .no_proxy();
         let (builder, base) = match reach::address(vars)? {
             reach::Address::Socket(path) => (builder.unix_socket(path), "http://engine".to_owned()),
@@ -70,7 +70,7 @@ impl EngineApi {
     /// Whether the engine has an image of this name or id.
     pub(crate) async fn has_image(&self, name: &str) -> anyhow::Result<bool> {
         let question = self.get(&format!("/images/{name}/json"), &[]);
-        let response = question.send().await.context(SILENT)?;
+        let response = question.send().await.context(NO_RESPONSE)?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
             _ => answered(response).await.map(|_| true),
@@ -80,7 +80,7 @@ impl EngineApi {
     /// The image as a tar stream; the engine may think for long before it begins.
     pub(crate) async fn image(&self, name: &str) -> anyhow::Result<Response> {
         let question = self.get(&format!("/images/{name}/get"), &[]);
-        self.send(question.timeout(EXPORT)).await
+        self.send(question.timeout(EXPORT_TIMEOUT)).await
     }
 
     /// The names of the containers that begin with `prefix`.
@@ -145,7 +145,7 @@ impl EngineApi {
             .await?;
         let wait = self
             .post(&format!("/containers/{id}/wait"), &[])
-            .timeout(PULL);
+            .timeout(PULL_TIMEOUT);
         let ended: Value = self.send(wait).await?.json().await?;
         if ended["StatusCode"] == 0 {
             return Ok(());
@@ -162,7 +162,7 @@ impl EngineApi {
         }
         let (name, digest) = image.split_once('@').context("an image with a digest")?;
         let query = [("fromImage", name), ("tag", digest)];
-        let pull = self.post("/images/create", &query).timeout(PULL);
+        let pull = self.post("/images/create", &query).timeout(PULL_TIMEOUT);
         let progress = self.send(pull).await?.text().await?;
         // The status was sent before the engine knew how it would end.
         let error = progress
@@ -199,7 +199,7 @@ impl EngineApi {
 
     /// Sends, and takes what is no success for an error in the engine's words.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        answered(request.send().await.context(SILENT)?).await
+        answered(request.send().await.context(NO_RESPONSE)?).await
     }
 }
 
@@ -231,6 +231,31 @@ fn without_frames(mut log: &[u8]) -> Vec<u8> {
     // A container with a terminal has no frames.
     text.extend_from_slice(log);
     text
+}
+
+/// Where the engine keeps its images, which decides what its own builder can do
+/// (<https://docs.docker.com/build/builders/drivers/docker/>).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ImageStore {
+    Containerd,
+    /// One of the older storage drivers.
+    Graph,
+    /// The engine was not asked, or cannot be.
+    Unknown,
+}
+
+impl ImageStore {
+    /// `driver_status` as the engine's `/info` has it.
+    pub(crate) fn of(driver_status: &[(String, String)]) -> Self {
+        let containerd = ("driver-type", "io.containerd.snapshotter.v1");
+        let is_containerd =
+            |(key, value): &(String, String)| (key.as_str(), value.as_str()) == containerd;
+        if driver_status.iter().any(is_containerd) {
+            Self::Containerd
+        } else {
+            Self::Graph
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,14 +1,14 @@
-//! Images the local engine has: exported into a folder of ours, to be published as they are.
+//! Exports images of the local engine into a private directory.
 
 mod unpack;
 
 use crate::console::Console;
 use crate::docker::api::EngineApi;
-use crate::docker::store::Store;
+use crate::docker::api::ImageStore;
 use crate::error::Problem;
 use crate::image::manifest::Manifest;
-use crate::oci_layout::Layout;
-use crate::oci_layout::part::Present;
+use crate::oci_layout::OciLayout;
+use crate::oci_layout::partial::Present;
 use crate::private_directory::PrivateDirectory;
 use crate::vars::Vars;
 use anyhow::Context as _;
@@ -17,7 +17,7 @@ use anyhow::Context as _;
 #[derive(Debug)]
 pub(crate) struct LocalImage {
     pub(crate) name: String,
-    pub(crate) layout: Layout,
+    pub(crate) layout: OciLayout,
     _folder: PrivateDirectory,
 }
 
@@ -25,7 +25,7 @@ impl LocalImage {
     /// The image that a build has written into `folder`.
     pub(crate) fn built(folder: PrivateDirectory) -> anyhow::Result<(Self, Manifest)> {
         let name = "the image that was built".to_owned();
-        let layout = Layout::new(folder.path().to_owned(), name.clone());
+        let layout = OciLayout::new(folder.path().to_owned(), name.clone());
         let root = layout.present()?.root;
         let image = Self {
             name,
@@ -40,8 +40,8 @@ impl LocalImage {
 pub(crate) fn folder_for_build(vars: &Vars) -> anyhow::Result<PrivateDirectory> {
     PrivateDirectory::for_images(vars).with_context(|| {
         Problem::new(
-            "there is no folder to build the image into",
-            "let `/var/tmp` or `TMPDIR` be writable, outside of the workspace",
+            "no directory to build the image into",
+            "make `/var/tmp` or `TMPDIR` writable, outside of the workspace",
         )
     })
 }
@@ -71,7 +71,7 @@ pub(crate) async fn export(name: &str, vars: &Vars, console: Console) -> anyhow:
         .with_context(|| {
             Problem::new(
                 format!("cannot get the image `{name}` from the engine"),
-                "see whether `docker save` can export it, and whether `/var/tmp` or `TMPDIR` has room for it",
+                "check that `docker save` can export it and that `/var/tmp` or `TMPDIR` has enough space",
             )
         })?;
     Ok(Export::Image(image, root))
@@ -83,23 +83,23 @@ async fn exported(
     vars: &Vars,
     console: Console,
 ) -> anyhow::Result<(LocalImage, Manifest)> {
-    let folder = PrivateDirectory::for_images(vars).context("there is no folder to put it into")?;
-    let store = Store::of(&api.info().await?.driver_status);
+    let folder = PrivateDirectory::for_images(vars).context("no directory to export it to")?;
+    let store = ImageStore::of(&api.info().await?.driver_status);
     let folder = unpack::unpack(api.image(name).await?, folder).await?;
     let title = format!("the engine's image `{name}`");
-    let layout = Layout::new(folder.path().to_owned(), title);
-    let (layout, root) = if store == Store::Containerd {
+    let layout = OciLayout::new(folder.path().to_owned(), title);
+    let (layout, root) = if store == ImageStore::Containerd {
         let Present { root, left_out } = layout.present()?;
         if left_out > 0 {
             console.say(&format!(
-                "the engine has a part of `{name}` only: {left_out} of the images its index names are left out"
+                "the engine has only a part of `{name}`: {left_out} images of its index are left out"
             ));
         }
         (layout, root)
     } else {
         // Compressing takes its time, and nobody else should wait for it.
         let compressed = tokio::task::spawn_blocking(move || {
-            let root = layout.pack_saved()?;
+            let root = layout.compress_docker_archive()?;
             anyhow::Ok((layout, root))
         });
         compressed.await??

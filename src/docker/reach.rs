@@ -1,4 +1,4 @@
-//! Where the engine is, and whether it can be reached, before anything is started.
+//! Finds buildx and the engine's socket, and checks that the engine accepts connections.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::error::Problem;
 use crate::vars::Vars;
 
 const DEFAULT_SOCKET: &str = "/var/run/docker.sock";
-const PATIENCE: Duration = Duration::from_secs(10);
+const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// `buildx` or `docker-buildx` on `PATH`, else where the docker CLI keeps its plugins
 /// (<https://github.com/docker/cli/blob/v28.5.2/cli-plugins/manager/manager_unix.go>).
@@ -36,7 +36,7 @@ pub(crate) fn buildx(vars: &Vars) -> Result<PathBuf, Problem> {
         .chain(shared.map(|folder| Path::new(folder).join("cli-plugins")));
     let plugins = folders.map(|folder| folder.join("docker-buildx"));
     on_path.chain(plugins).find(|path| path.is_file()).ok_or_else(|| {
-        Problem::new("there is no `buildx` on this machine", "install it (package `docker-buildx-plugin` or `docker-buildx`), or run the action from its own image, which brings it")
+        Problem::new("`buildx` is not installed", "install it (package `docker-buildx-plugin` or `docker-buildx`), or run the action's own image, which includes it")
     })
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn engine(vars: &Vars) -> Result<(), Problem> {
         return Ok(());
     };
     let socket = socket.as_path();
-    match timeout(PATIENCE, UnixStream::connect(socket)).await {
+    match timeout(TIMEOUT, UnixStream::connect(socket)).await {
         Ok(Ok(_stream)) => Ok(()),
         Ok(Err(error)) => Err(unreachable(socket, &error, vars)),
         Err(_elapsed) => Err(unreachable(socket, &io::ErrorKind::TimedOut.into(), vars)),
@@ -81,9 +81,9 @@ pub(crate) async fn engine(vars: &Vars) -> Result<(), Problem> {
 
 fn unreachable(socket: &Path, error: &io::Error, vars: &Vars) -> Problem {
     let fix = if vars.in_actions() {
-        "run the job on a runner with Docker, for example `runs-on: ubuntu-latest`; on your own runner start the engine and let this socket reach it"
+        "run the job on a runner with Docker, for example `runs-on: ubuntu-latest`; on a self-hosted runner, start the engine and make this socket available"
     } else {
-        "start the engine (`sudo systemctl start docker`, or Docker Desktop), or let `DOCKER_HOST` name the one to use"
+        "start the engine (`sudo systemctl start docker`, or Docker Desktop), or set `DOCKER_HOST` to the engine to use"
     };
     Problem::new(
         format!("cannot reach the Docker engine at `{}`", socket.display()),
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn an_engine_is_asked_where_it_can_be() {
+    fn engine_address_is_read_from_environment() {
         let socket = |path: &str| Address::Socket(PathBuf::from(path));
         let tcp = ("DOCKER_HOST", "tcp://10.0.0.7:2375/");
         check(&[], Some(&socket(DEFAULT_SOCKET)));

@@ -1,4 +1,4 @@
-//! May this floating tag move? Pure: versions and ancestry in, the standing of ours out.
+//! Decides from versions and commit history whether a floating tag may move. Pure.
 //!
 //! Not every registry knows conditional writes, so the question is asked twice: before a tag moves, and
 //! again a little after. Only what is known to be newer is put back, so that publishers who race end with
@@ -12,7 +12,7 @@ use crate::inputs::tags::version::line::VersionLine;
 
 /// What is published, compared to what a tag shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Freshness {
     Newer,
     Same,
     /// The reason completes the sentence "it stays, since ...".
@@ -43,13 +43,13 @@ impl Unanswered {
 
 /// What to do with a tag that was moved and meanwhile shows something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    PutBack,
+pub(crate) enum RaceOutcome {
+    Restore,
     /// Somebody else's stays; the text says whose.
-    Overtaken(String),
+    Keep(String),
 }
 
-impl Standing {
+impl Freshness {
     /// By the versions that are there, within the tag's own line.
     pub(crate) fn by_version(line: &VersionLine, present: &[String]) -> Self {
         match line.newest(present) {
@@ -88,20 +88,20 @@ impl Standing {
     }
 
     /// Whether somebody who put theirs over ours makes way.
-    pub(crate) fn after_a_race(self) -> Answer {
+    pub(crate) fn after_a_race(self) -> RaceOutcome {
         match self {
-            Self::Newer => Answer::PutBack,
-            Self::Same => Answer::Overtaken("another run published the same commit".to_owned()),
-            Self::Older(reason) => Answer::Overtaken(reason),
+            Self::Newer => RaceOutcome::Restore,
+            Self::Same => RaceOutcome::Keep("another run published the same commit".to_owned()),
+            Self::Older(reason) => RaceOutcome::Keep(reason),
             // Two who both believe to be right would go on for ever.
-            Self::Incomparable(_) => Answer::Overtaken("another run moved it meanwhile".to_owned()),
+            Self::Incomparable(_) => RaceOutcome::Keep("another run moved it meanwhile".to_owned()),
         }
     }
 }
 
 /// How long to wait before a moved tag is looked at again. Another publisher may have asked before we
 /// wrote and may write after us; `gap` is how long that took us, and theirs is of the same order.
-pub(crate) fn second_look(gap: Duration) -> Duration {
+pub(crate) fn recheck_delay(gap: Duration) -> Duration {
     (gap * 4).clamp(Duration::from_millis(250), Duration::from_secs(5))
 }
 
@@ -121,17 +121,17 @@ mod tests {
     #[track_caller]
     fn check(version: &str, level: Level, present: &[&str], newer: Option<&str>) {
         let present: Vec<String> = present.iter().map(|tag| (*tag).to_owned()).collect();
-        let expected = newer.map_or(Standing::Newer, |tag| {
-            Standing::Older(format!("`{tag}` is newer than `{version}`"))
+        let expected = newer.map_or(Freshness::Newer, |tag| {
+            Freshness::Older(format!("`{tag}` is newer than `{version}`"))
         });
         assert_eq!(
-            Standing::by_version(&line(version, level), &present),
+            Freshness::by_version(&line(version, level), &present),
             expected
         );
     }
 
     #[test]
-    fn a_backport_leaves_latest_and_moves_its_own_line() {
+    fn backport_keeps_latest_and_moves_its_minor_tag() {
         let present = ["v2.0.0", "v1.2.8", "v1.2.9", "1.2", "latest", "sha-0123456"];
         check("v1.2.9", Level::Any, &present, Some("v2.0.0"));
         check("v1.2.9", Level::Minor, &present, None);
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_prerelease_gives_way_to_newer_ones_of_its_kind() {
+    fn newer_prerelease_keeps_tag() {
         check(
             "v2.0.0-rc.1",
             Level::Any,
@@ -154,14 +154,14 @@ mod tests {
     }
 
     #[test]
-    fn the_version_an_image_says_it_has_decides_where_it_can() {
+    fn version_label_decides_where_possible() {
         let minor = line("1.2.3", Level::Minor);
         let check =
-            |shown, expected| assert_eq!(Standing::by_shown_version(&minor, shown), expected);
+            |shown, expected| assert_eq!(Freshness::by_shown_version(&minor, shown), expected);
         let newer = "it shows the version `1.2.4`, which is newer than `1.2.3`".to_owned();
-        check("1.2.4", Some(Standing::Older(newer)));
-        check("1.2.2", Some(Standing::Newer));
-        check("1.2.3", Some(Standing::Newer));
+        check("1.2.4", Some(Freshness::Older(newer)));
+        check("1.2.2", Some(Freshness::Newer));
+        check("1.2.3", Some(Freshness::Newer));
         check("1.2", None);
         check("main", None);
     }
@@ -169,17 +169,17 @@ mod tests {
     #[test]
     fn ancestry_decides_for_branches() {
         let check = |relation, expected| {
-            assert_eq!(Standing::by_ancestry(relation, "0123456789"), expected)
+            assert_eq!(Freshness::by_ancestry(relation, "0123456789"), expected)
         };
-        check(Relation::Ahead, Standing::Newer);
-        check(Relation::Same, Standing::Same);
+        check(Relation::Ahead, Freshness::Newer);
+        check(Relation::Same, Freshness::Same);
         check(
             Relation::Behind,
-            Standing::Older("it shows the commit `0123456`, which is newer".to_owned()),
+            Freshness::Older("it shows the commit `0123456`, which is newer".to_owned()),
         );
         check(
             Relation::Diverged,
-            Standing::Incomparable(
+            Freshness::Incomparable(
                 "it shows the commit `0123456` of another line of history".to_owned(),
             ),
         );

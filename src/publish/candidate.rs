@@ -1,8 +1,8 @@
-//! The image that exists: found, read, and known to be what was asked for.
+//! Finds the existing image to publish, and checks that it is the requested one.
 
 use anyhow::Context as _;
 
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::docker::images;
 use crate::docker::images::{Export, LocalImage};
 use crate::error::Problem;
@@ -14,25 +14,25 @@ use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
 use crate::plan::tags::fallback::commit_tag;
 use crate::publish::{Registries, names_in, subject};
 use crate::registry::Repository;
-use crate::registry::answer::Trouble;
-use crate::registry::origin::Origin;
-use crate::registry::refusal::read_refusal;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::explain::explain_read;
 use crate::session::Session;
 
 /// An image that is about to be published.
-pub(super) struct Found {
-    pub(super) home: Home,
+pub(super) struct ExistingImage {
+    pub(super) source: ImageSource,
     pub(super) root: Manifest,
     /// The commit it is of; else why that is not known.
     pub(super) commit: Result<String, String>,
 }
 
 /// Where an image was found.
-pub(super) enum Home {
+pub(super) enum ImageSource {
     Registry(ImageName),
     Engine(LocalImage),
     /// It was built a moment ago, for us to push.
-    Workshop(LocalImage),
+    Build(LocalImage),
 }
 
 /// Looks for an image; what it needs to know.
@@ -42,13 +42,13 @@ struct Search<'a> {
 }
 
 /// How long the registry is asked for the image of this commit: there is another way.
-const QUESTION: std::time::Duration = std::time::Duration::from_secs(30);
+const MAX_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The image to publish; nothing when there is no candidate, or none of this commit yet.
 pub(super) async fn find(
     session: &Session,
     registries: &Registries,
-) -> anyhow::Result<Option<Found>> {
+) -> anyhow::Result<Option<ExistingImage>> {
     let search = Search {
         session,
         registries,
@@ -67,75 +67,79 @@ pub(super) async fn find(
     Ok(Some(found))
 }
 
-impl Found {
+impl ExistingImage {
     /// Where its parts are read.
-    pub(super) fn origin<'a>(
+    pub(super) fn source<'a>(
         &'a self,
         registries: &'a Registries,
-        patience: Patience,
-    ) -> Origin<'a> {
-        match &self.home {
-            Home::Registry(name) => {
+        deadline: Deadline,
+    ) -> CopySource<'a> {
+        match &self.source {
+            ImageSource::Registry(name) => {
                 let registry = &registries[name.registry()];
-                Origin::Repository(registry.read_only(name.repository(), patience))
+                CopySource::Repository(registry.read_only(name.repository(), deadline))
             }
-            Home::Engine(image) | Home::Workshop(image) => Origin::Layout(&image.layout),
+            ImageSource::Engine(image) | ImageSource::Build(image) => {
+                CopySource::Layout(&image.layout)
+            }
         }
     }
 
     /// The name it has in its registry, if it is in one.
     pub(super) fn name(&self) -> Option<&ImageName> {
-        match &self.home {
-            Home::Registry(name) => Some(name),
-            Home::Engine(_) | Home::Workshop(_) => None,
+        match &self.source {
+            ImageSource::Registry(name) => Some(name),
+            ImageSource::Engine(_) | ImageSource::Build(_) => None,
         }
     }
 }
 
-impl std::fmt::Display for Found {
+impl std::fmt::Display for ExistingImage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let digest = &self.root.digest;
-        match &self.home {
-            Home::Registry(name) => write!(f, "{name}@{digest}"),
-            Home::Engine(image) => write!(f, "{digest}, the engine's image {}", image.name),
-            Home::Workshop(image) => f.write_str(&image.name),
+        match &self.source {
+            ImageSource::Registry(name) => write!(f, "{name}@{digest}"),
+            ImageSource::Engine(image) => write!(f, "{digest}, the engine's image {}", image.name),
+            ImageSource::Build(image) => f.write_str(&image.name),
         }
     }
 }
 
 impl Search<'_> {
     fn repository<'a>(&'a self, name: &'a ImageName) -> Repository<'a> {
-        let patience = Patience::lasting(self.session.inputs.push_timeout, Pace::REAL);
-        self.registries[name.registry()].read_only(name.repository(), patience)
+        let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
+        self.registries[name.registry()].read_only(name.repository(), deadline)
     }
 
-    async fn in_registry(&self, reference: &Reference) -> anyhow::Result<Found> {
+    async fn in_registry(&self, reference: &Reference) -> anyhow::Result<ExistingImage> {
         let name = &reference.name;
         let repository = self.repository(name);
         let read = match &reference.version {
             TagOrDigest::Tag(tag) => repository.manifest_at(tag).await,
-            TagOrDigest::Digest(digest) => Origin::Repository(repository).manifest(digest).await,
+            TagOrDigest::Digest(digest) => {
+                CopySource::Repository(repository).manifest(digest).await
+            }
         };
         match read {
             Ok(root) => {
-                let commit = self.commit_of(Origin::Repository(repository), &root).await;
-                let home = Home::Registry(name.clone());
-                Ok(Found { home, root, commit })
+                let commit = self.commit_of(CopySource::Repository(repository), &root).await;
+                let source = ImageSource::Registry(name.clone());
+                Ok(ExistingImage { source, root, commit })
             }
-            Err(trouble @ Trouble::NotFound { .. }) => Err(Problem::new(
-                format!("there is no image `{reference}`"),
-                "check the name and the tag, or write `docker-daemon:` before it for an image that only the local engine has",
+            Err(error @ RegistryError::NotFound { .. }) => Err(Problem::new(
+                format!("image `{reference}` not found"),
+                "check the name and the tag; for an image of the local engine, use the prefix `docker-daemon:`",
             )
-            .because(trouble.to_string())
+            .because(error.to_string())
             .into()),
-            Err(trouble) => {
+            Err(error) => {
                 let what = format!("cannot read `{reference}`");
-                Err(read_refusal(&what, &subject(self.session, name), &trouble).into())
+                Err(explain_read(&what, &subject(self.session, name), &error).into())
             }
         }
     }
 
-    async fn in_engine(&self, name: &str) -> anyhow::Result<Found> {
+    async fn in_engine(&self, name: &str) -> anyhow::Result<ExistingImage> {
         let unread = format!("cannot get the image `{name}` from the engine");
         let problem = match images::export(name, &self.session.vars, self.session.console).await? {
             Export::Image(image, root) => {
@@ -144,16 +148,16 @@ impl Search<'_> {
             }
             Export::Missing => Problem::new(
                 format!("the engine has no image `{name}`"),
-                "let an earlier step of the same job make it (`docker build --tag`, or `load: true`), or name a registry: `candidate: ghcr.io/acme/app:1.2.3`",
+                "build it in an earlier step of the same job (`docker build --tag`, or `load: true`), or name an image in a registry: `candidate: ghcr.io/acme/app:1.2.3`",
             ),
             Export::OutOfReach => Problem::new(
                 unread,
-                "let `DOCKER_HOST` name a socket or a `tcp://` address without TLS, or push the image to a registry and name it there",
+                "set `DOCKER_HOST` to a socket or a `tcp://` address without TLS, or push the image to a registry and name that image",
             )
-            .because("the engine is behind ssh, TLS or a docker context, where only buildx reaches it"),
+            .because("the engine uses ssh, TLS or a docker context, which only buildx supports"),
             Export::NoEngine(error) => Problem::new(
                 unread,
-                "run the job on a runner with Docker, and let its socket reach this step",
+                "run the job on a runner with Docker whose socket is available to this step",
             )
             .because(format!("{error:#}")),
         };
@@ -161,94 +165,100 @@ impl Search<'_> {
     }
 
     /// What does not say otherwise was made by a step of this run.
-    async fn local(&self, image: LocalImage, root: Manifest) -> Found {
+    async fn local(&self, image: LocalImage, root: Manifest) -> ExistingImage {
         let run = self.session.context.named_commit();
-        let commit = self.commit_of(Origin::Layout(&image.layout), &root).await;
+        let commit = self
+            .commit_of(CopySource::Layout(&image.layout), &root)
+            .await;
         let commit = commit.or_else(|_unknown| run.map(str::to_owned));
-        let home = Home::Engine(image);
-        Found { home, root, commit }
+        let source = ImageSource::Engine(image);
+        ExistingImage {
+            source,
+            root,
+            commit,
+        }
     }
 
     /// The image of this commit, in the first of the names that has it.
-    async fn of_commit(&self) -> Option<Found> {
+    async fn of_commit(&self) -> Option<ExistingImage> {
         let plan = &self.session.plan;
         let commit = match self.session.context.named_commit() {
             Ok(commit) => commit,
             Err(reason) => {
                 self.session.console.say(&format!(
-                    "no image is looked for, since {reason}: it is built"
+                    "building the image instead of looking for one: {reason}"
                 ));
                 return None;
             }
         };
         for name in names_in(self.registries, self.session) {
             for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
-                let repository = self.repository(name).at_most(QUESTION);
+                let repository = self.repository(name).at_most(MAX_TIME);
                 let root = match repository.manifest_of(&tag).await {
                     Ok(Some(root)) => root,
-                    Ok(None) | Err(Trouble::Denied { .. }) => continue,
-                    Err(trouble) => {
-                        self.session.console.say(&format!(
-                            "whether `{name}:{tag}` exists is not known: {trouble}"
-                        ));
+                    Ok(None) | Err(RegistryError::Denied { .. }) => continue,
+                    Err(error) => {
+                        self.session
+                            .console
+                            .say(&format!("could not check `{name}:{tag}`: {error}"));
                         continue;
                     }
                 };
                 // A tag is a claim: only the image itself says of which commit it is.
                 let own = self.session.context.repository_facts().html_url;
-                let identity = Origin::Repository(repository).identity(&root, &own);
+                let identity = CopySource::Repository(repository).identity(&root, &own);
                 if !identity.await.is_ok_and(|identity| identity.is_of(commit)) {
                     self.session.console.say(&format!(
-                        "`{name}:{tag}` is not said to be of this commit, and left alone"
+                        "`{name}:{tag}` does not name this commit as its source; ignored"
                     ));
                     continue;
                 }
-                let found = Found {
-                    home: Home::Registry(name.clone()),
+                let found = ExistingImage {
+                    source: ImageSource::Registry(name.clone()),
                     root,
                     commit: Ok(commit.to_owned()),
                 };
                 match self.missing_platforms(&found).await {
                     Ok(None) => return Some(found),
                     Ok(Some((missing, _))) => self.session.console.say(&format!(
-                        "`{name}:{tag}` is not for {}, and left alone",
+                        "`{name}:{tag}` is not for {}; ignored",
                         missing.join(", ")
                     )),
                     Err(error) => self
                         .session
                         .console
-                        .say(&format!("`{name}:{tag}` is left alone: {error:#}")),
+                        .say(&format!("`{name}:{tag}` is ignored: {error:#}")),
                 }
             }
         }
         self.session
             .console
-            .say("the registry has no image of this commit, so it is built");
+            .say("no image of this commit found; building it");
         None
     }
 
     /// The commit a manifest says it is of, when that is one of this repository.
-    async fn commit_of(&self, origin: Origin<'_>, root: &Manifest) -> Result<String, String> {
+    async fn commit_of(&self, source: CopySource<'_>, root: &Manifest) -> Result<String, String> {
         let own = self.session.context.repository_facts().html_url;
         let unknown =
             |why| format!("it is not known which commit of this repository is published: {why}");
-        let identity = origin.identity(root, &own).await;
-        let identity = identity.map_err(|trouble| unknown(trouble.to_string()))?;
+        let identity = source.identity(root, &own).await;
+        let identity = identity.map_err(|error| unknown(error.to_string()))?;
         identity.commit().map_err(unknown)
     }
 
     /// The platforms that are asked for and not there, and those that are; nothing when all are.
     async fn missing_platforms(
         &self,
-        found: &Found,
+        found: &ExistingImage,
     ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
         let asked = &self.session.inputs.build.platforms;
         if asked.is_empty() {
             return Ok(None);
         }
-        let patience = Patience::lasting(self.session.inputs.push_timeout, Pace::REAL);
-        let origin = found.origin(self.registries, patience);
-        let there = origin.platforms(&found.root).await;
+        let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
+        let source = found.source(self.registries, deadline);
+        let there = source.platforms(&found.root).await;
         let there = there.with_context(|| format!("cannot read `{found}`"))?;
         let is_there = |asked: &String| there.iter().any(|there| is_same(there, asked));
         let missing = asked.iter().filter(|asked| !is_there(asked));
@@ -295,13 +305,13 @@ fn require_digest(name: &str, root: &Manifest) -> Result<(), Problem> {
 fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Problem {
     let listed = |platforms: &[String]| platforms.join(", ");
     let has = if there.is_empty() {
-        "it does not say for which platforms it is".to_owned()
+        "the image names no platform".to_owned()
     } else {
         format!("it is for {}", listed(there))
     };
     Problem::new(
         format!("`{candidate}` is not for {}", listed(missing)),
-        "take that out of the input `platforms`, or publish an image that was built for it",
+        "remove it from the input `platforms`, or publish an image built for it",
     )
     .because(has)
 }
@@ -314,7 +324,7 @@ mod tests {
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
     #[test]
-    fn an_image_named_by_digest_is_that_digest() {
+    fn engine_image_must_match_its_digest() {
         let config = format!("sha256:{}", "c".repeat(64));
         let bytes = format!(r#"{{"config":{{"digest":"{config}"}}}}"#).into_bytes();
         let root = Manifest {
@@ -334,7 +344,7 @@ mod tests {
     }
 
     #[test]
-    fn the_surest_tag_is_asked_for_first_and_none_twice() {
+    fn full_commit_tag_is_tried_first_without_duplicates() {
         let check = |planned: &[&str], expected: &[&str]| {
             let planned: Vec<Tag> = planned
                 .iter()

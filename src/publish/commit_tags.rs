@@ -1,8 +1,8 @@
-//! A tag that names a commit keeps showing it: no image of another commit takes it.
+//! Protects commit tags: a tag that names a commit never moves to an image of another commit.
 
 use std::time::Duration;
 
-use crate::deadline::Patience;
+use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
@@ -10,13 +10,13 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::{Registries, names_in, subject};
 use crate::registry::Repository;
-use crate::registry::answer::Trouble;
-use crate::registry::origin::Origin;
-use crate::registry::refusal::read_refusal;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::explain::explain_read;
 use crate::session::Session;
 
 /// The image that is about to be published.
-pub(super) struct Claim<'a> {
+pub(super) struct CommitTagCheck<'a> {
     pub(super) session: &'a Session,
     /// The commit it is of; else why that is not known.
     pub(super) commit: &'a Result<String, String>,
@@ -25,15 +25,15 @@ pub(super) struct Claim<'a> {
 }
 
 /// Who holds a tag.
-enum Holder {
+enum TagUse {
     /// Nobody, or an image of the same commit.
     Free,
     /// The text completes the sentence "it shows an image that ...".
-    Other(String),
+    OtherCommit(String),
 }
 
 /// From so many tags on, one list of all tags saves questions about single ones.
-const WORTH_A_LIST: usize = 3;
+const LIST_FROM: usize = 3;
 
 const SOURCE: &str = "org.opencontainers.image.source";
 const REVISION: &str = "org.opencontainers.image.revision";
@@ -45,7 +45,7 @@ async fn not_absent(
     mut tags: Vec<Tag>,
     first: Option<&Tag>,
 ) -> Vec<Tag> {
-    if tags.len() < WORTH_A_LIST {
+    if tags.len() < LIST_FROM {
         return tags;
     }
     if let Ok(list) = repository.at_most(Duration::ZERO).tags().await {
@@ -58,7 +58,7 @@ async fn not_absent(
     tags
 }
 
-impl Claim<'_> {
+impl CommitTagCheck<'_> {
     /// Refuses when a tag of the plan that names a commit shows another one, before anything is written.
     ///
     /// A repository that may not be read yet is asked again when the image is in it: before the first
@@ -66,15 +66,15 @@ impl Claim<'_> {
     pub(super) async fn require_all(
         &self,
         registries: &Registries,
-        patience: Patience,
+        deadline: Deadline,
     ) -> anyhow::Result<()> {
         let plan = &self.session.plan;
         for name in names_in(registries, self.session) {
             let registry = &registries[name.registry()];
-            let repository = registry.repository(name.repository(), patience);
+            let repository = registry.repository(name.repository(), deadline);
             for tag in not_absent(repository, plan.commit_tags(), Some(&plan.primary)).await {
                 match self.holder(repository, &tag).await {
-                    Err(Trouble::Denied { .. }) => {}
+                    Err(RegistryError::Denied { .. }) => {}
                     holder => self.judge(name, &tag, holder)?,
                 }
             }
@@ -101,56 +101,61 @@ impl Claim<'_> {
         &self,
         name: &ImageName,
         tag: &Tag,
-        holder: Result<Holder, Trouble>,
+        holder: Result<TagUse, RegistryError>,
     ) -> Result<(), Problem> {
         match holder {
-            Ok(Holder::Free) => Ok(()),
-            Ok(Holder::Other(shown)) => Err(self.refusal(name, tag, &shown)),
-            Err(trouble) => {
-                let what = format!("cannot read `{name}:{tag}`, which may show another commit");
-                Err(read_refusal(&what, &subject(self.session, name), &trouble))
+            Ok(TagUse::Free) => Ok(()),
+            Ok(TagUse::OtherCommit(shown)) => Err(self.refusal(name, tag, &shown)),
+            Err(error) => {
+                let what =
+                    format!("cannot read `{name}:{tag}`, which may belong to another commit");
+                Err(explain_read(&what, &subject(self.session, name), &error))
             }
         }
     }
 
-    async fn holder(&self, repository: Repository<'_>, tag: &Tag) -> Result<Holder, Trouble> {
-        let Some(held) = repository.manifest_of(tag).await? else {
-            return Ok(Holder::Free);
+    async fn holder(&self, repository: Repository<'_>, tag: &Tag) -> Result<TagUse, RegistryError> {
+        let Some(published) = repository.manifest_of(tag).await? else {
+            return Ok(TagUse::Free);
         };
-        if Some(&held.digest) == self.digest {
-            return Ok(Holder::Free);
+        if Some(&published.digest) == self.digest {
+            return Ok(TagUse::Free);
         }
         let own = self.session.context.repository_facts().html_url;
-        let origin = Origin::Repository(repository);
-        let said = origin.identity(&held, &own).await?.commit();
+        let source = CopySource::Repository(repository);
+        let said = source.identity(&published, &own).await?.commit();
         if said.is_ok() && said == *self.commit {
-            return Ok(Holder::Free);
+            return Ok(TagUse::Free);
         }
-        let digest = &held.digest;
+        let digest = &published.digest;
         match said {
-            _ if self.has_our_labels(origin, &held).await? => Ok(Holder::Free),
-            Ok(commit) => Ok(Holder::Other(format!(
+            _ if self.has_our_labels(source, &published).await? => Ok(TagUse::Free),
+            Ok(commit) => Ok(TagUse::OtherCommit(format!(
                 "is of the commit `{commit}`: {digest}"
             ))),
-            Err(_unknown) if self.is_whole(tag) => Ok(Holder::Free),
-            Err(_unknown) => Ok(Holder::Other(format!(
+            Err(_unknown) if self.is_whole(tag) => Ok(TagUse::Free),
+            Err(_unknown) => Ok(TagUse::OtherCommit(format!(
                 "names no commit of this repository: {digest}"
             ))),
         }
     }
 
-    /// Whether the image says of its origin what the author of the workflow lets ours say.
-    async fn has_our_labels(&self, origin: Origin<'_>, held: &Manifest) -> Result<bool, Trouble> {
+    /// Whether the image says of its source what the author of the workflow lets ours say.
+    async fn has_our_labels(
+        &self,
+        source: CopySource<'_>,
+        published: &Manifest,
+    ) -> Result<bool, RegistryError> {
         let labels = &self.session.plan.labels;
         let label = |key: &str| {
             let found = labels.iter().find(|(other, _)| other == key);
             found.map(|(_, value)| value.as_str()).unwrap_or_default()
         };
-        let (source, revision) = (label(SOURCE), label(REVISION));
-        if self.session.plan.is_promotion() || source.is_empty() || revision.is_empty() {
+        let (page, revision) = (label(SOURCE), label(REVISION));
+        if self.session.plan.is_promotion() || page.is_empty() || revision.is_empty() {
             return Ok(false);
         }
-        let said = origin.identity(held, source).await?.commit();
+        let said = source.identity(published, page).await?.commit();
         Ok(said.as_deref() == Ok(revision))
     }
 
@@ -162,18 +167,16 @@ impl Claim<'_> {
 
     fn refusal(&self, name: &ImageName, tag: &Tag, shown: &str) -> Problem {
         let fix = if self.is_whole(tag) {
-            "find out which run wrote it, and delete that version of the package if the tag is wrong"
+            "find the run that pushed it; if the tag is wrong, delete that version of the package"
         } else {
-            "tag with the whole commit (`type=sha,format=long`), or delete that version of the package if the tag is wrong"
+            "use the full commit (`type=sha,format=long`); if the tag is wrong, delete that version of the package"
         };
         let ours = match self.commit {
             Ok(commit) => format!("the image to publish is of `{commit}`"),
             Err(why) => why.clone(),
         };
         Problem::new(
-            format!(
-                "the tag `{name}:{tag}` is taken, and a tag of a commit never changes its commit"
-            ),
+            format!("the tag `{name}:{tag}` exists for another image, and commit tags never move"),
             fix,
         )
         .because(format!("it shows an image that {shown}; {ours}"))

@@ -3,7 +3,7 @@
 //!
 //! `make faults` prints the tables. Uploads are the engine's: the tests with the real engine spoil those.
 
-pub(crate) mod world;
+pub(crate) mod fixture;
 
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use futures_util::{StreamExt, stream};
 use ghcr_double::{Denial, Endpoint, Fault};
 
 use crate::error::Explanation;
-use crate::publish::faults::world::{Outcome, SPEED, World};
+use crate::publish::faults::fixture::{Fixture, Outcome, SPEED};
 
 /// A kind of fault, and what it does to a request.
 struct Kind {
@@ -183,9 +183,9 @@ async fn matrix(
         endpoints.iter().map(move |(_, endpoint)| async move {
             let mut cell = Vec::new();
             for spell in spells {
-                let world = World::new();
-                world.script(spell.limit((kind.spoil)(Fault::on(*endpoint))));
-                cell.push(judge(&world.publish().await));
+                let fixture = Fixture::new();
+                fixture.script(spell.limit((kind.spoil)(Fault::on(*endpoint))));
+                cell.push(judge(&fixture.publish().await));
             }
             cell.join(" ")
         })
@@ -222,7 +222,7 @@ fn survival(outcome: &Outcome) -> String {
 }
 
 #[tokio::test]
-async fn what_passes_is_survived() {
+async fn transient_faults_are_survived() {
     for (kinds, endpoints) in [(PASSING, ENDPOINTS), (API_PASSING, API)] {
         let rows = matrix(kinds, endpoints, &SPELLS, PARALLEL, survival).await;
         show("once, three times, for 60 s", endpoints, &rows);
@@ -239,7 +239,7 @@ fn explanation(outcome: &Outcome) -> String {
         None if outcome.is_complete() => "does not matter",
         Some(_) if outcome.only_unanswered_stay() => "tags stay",
         Some(_) => "explained",
-        None => "FAILED, incomplete",
+        None => "FAILED, unsettled",
     };
     if explained && outcome.report_is_true() && outcome.is_atomic() {
         verdict.to_owned()
@@ -249,7 +249,7 @@ fn explanation(outcome: &Outcome) -> String {
 }
 
 #[tokio::test]
-async fn what_lasts_is_explained_and_reported_as_it_is() {
+async fn permanent_faults_are_explained_and_reported() {
     const ALWAYS: [Spell; 1] = [Spell::Always];
     let rows = matrix(LASTING, ENDPOINTS, &ALWAYS, 1, explanation).await;
     show("for good", ENDPOINTS, &rows);
@@ -274,45 +274,45 @@ async fn what_lasts_is_explained_and_reported_as_it_is() {
 }
 
 #[tokio::test]
-async fn a_list_of_tags_that_is_never_read_leaves_the_versions_where_they_are() {
-    let world = World::new();
-    world.script(Fault::on(Endpoint::TagList).answer(503).always());
-    let outcome = world.publish().await;
+async fn unreadable_tag_list_keeps_version_tags() {
+    let fixture = Fixture::new();
+    fixture.script(Fault::on(Endpoint::TagList).answer(503).always());
+    let outcome = fixture.publish().await;
     assert!(outcome.only_unanswered_stay(), "{outcome:?}");
     let error = outcome.error.map(|error| error.to_string()).unwrap();
     let error = error
-        .replace(&world.host(), "<registry>")
+        .replace(&fixture.host(), "<registry>")
         .replace(&outcome.new, "<digest>");
     expect![[r#"
         cannot tell whether `1.2`, `1`, `latest` may move to `<registry>/acme/widget@<digest>`, which is pushed
-          because: the list of tags was not read: <registry> answered 503 Service Unavailable
-          fix: run the job again when the registry answers: the build is cached; to move tags without asking, set `floating-tags: always`"#]]
+          because: the list of tags could not be read: <registry> answered 503 Service Unavailable
+          fix: run the job again when the registry responds: the build is cached; to move tags without asking, set `floating-tags: always`"#]]
     .assert_eq(&error);
 }
 
 #[tokio::test]
-async fn wherever_it_breaks_each_floating_tag_shows_old_or_new() {
+async fn any_failure_leaves_each_floating_tag_old_or_new() {
     let all = {
-        let world = World::new();
-        let outcome = world.publish().await;
+        let fixture = Fixture::new();
+        let outcome = fixture.publish().await;
         assert!(outcome.is_complete(), "{outcome:?}");
-        u32::try_from(world.requests()).unwrap()
+        u32::try_from(fixture.requests()).unwrap()
     };
-    let (mut rolled_back, mut complete, mut held) = (0, 0, 0);
+    let (mut rolled_back, mut complete, mut published) = (0, 0, 0);
     for request in 0..all {
         for fault in [
             Fault::on(Endpoint::Any).times(1),
             Fault::on(Endpoint::Any).always(),
         ] {
-            let world = World::new();
-            world.script(fault.after(request).deny(&Denial::WritePackage));
-            let outcome = world.publish().await;
+            let fixture = Fixture::new();
+            fixture.script(fault.after(request).deny(&Denial::WritePackage));
+            let outcome = fixture.publish().await;
             assert!(outcome.is_atomic(), "request {request}: {outcome:?}");
             if outcome.is_complete() {
                 complete += 1;
             } else if outcome.only_unanswered_stay() {
                 assert!(outcome.error.is_some(), "request {request}: {outcome:?}");
-                held += 1;
+                published += 1;
             } else if outcome.is_rolled_back() {
                 rolled_back += 1;
             }
@@ -322,7 +322,7 @@ async fn wherever_it_breaks_each_floating_tag_shows_old_or_new() {
         &format!("a refusal at each of {all} requests, once and from there on"),
         ENDPOINTS,
         &format!(
-            "| all tags moved {complete}, all but those that nobody could judge {held}, all floating tags as before {rolled_back} | | | | | |\n"
+            "| all tags moved {complete}, all but those that nobody could judge {published}, all floating tags as before {rolled_back} | | | | | |\n"
         ),
     );
     assert!(rolled_back > all, "{rolled_back} of {all}");

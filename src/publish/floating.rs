@@ -1,4 +1,4 @@
-//! Floating tags: each moves only forward, and stays where it is when it is not known whether it may.
+//! Moves floating tags: only forward, and not at all when their order cannot be determined.
 
 use std::time::Duration;
 
@@ -8,29 +8,29 @@ use tokio::time::Instant;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
-use crate::plan::tag_order::{Standing, Unanswered};
+use crate::plan::tag_order::{Freshness, Unanswered};
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
-use crate::publish::standing::Listed;
-use crate::publish::tag_update::{Moved, Refused, Settling};
+use crate::publish::freshness::Listed;
+use crate::publish::tag_update::{MovedTag, RefusedWrites, TagUpdate};
 use crate::registry::PARALLEL;
-use crate::registry::answer::Trouble;
+use crate::registry::error::RegistryError;
 
 /// How long an answer is good enough to write by; after that the question is asked again.
-const FRESH: Duration = Duration::from_secs(5);
-impl Settling<'_> {
+const MAX_READ_AGE: Duration = Duration::from_secs(5);
+impl TagUpdate<'_> {
     /// Moves each of the tags unless it shows something newer.
     pub(super) async fn advance_all(
         &self,
         manifest: &Manifest,
         floating: &[&PlannedTag],
         list: &Listed,
-    ) -> Result<Vec<Skipped>, Trouble> {
+    ) -> Result<Vec<Skipped>, RegistryError> {
         let steps = floating
             .iter()
             .map(|planned| self.advance(manifest, planned, list));
         // All of them to their end: a write that is dropped half-way may still arrive.
-        let ended: Vec<Result<Option<Skipped>, Trouble>> =
+        let ended: Vec<Result<Option<Skipped>, RegistryError>> =
             stream::iter(steps).buffered(PARALLEL).collect().await;
         let skipped: Vec<Option<Skipped>> = ended.into_iter().collect::<Result<_, _>>()?;
         Ok(skipped.into_iter().flatten().collect())
@@ -42,11 +42,11 @@ impl Settling<'_> {
         manifest: &Manifest,
         planned: &PlannedTag,
         list: &Listed,
-    ) -> Result<Option<Skipped>, Trouble> {
+    ) -> Result<Option<Skipped>, RegistryError> {
         let tag = &planned.tag;
-        let patience = self.repository.patience();
+        let deadline = self.repository.deadline();
         let mut list = list.clone();
-        let mut refused = Refused::default();
+        let mut refused = RefusedWrites::default();
         let mut tries = 0;
         loop {
             let asked = Instant::now();
@@ -62,8 +62,8 @@ impl Settling<'_> {
             if let Some(skipped) = self.leaves(planned, shown, &list).await {
                 return Ok(Some(skipped));
             }
-            let took = patience.pace().since(asked);
-            if took > FRESH && !patience.is_over() {
+            let took = deadline.pace().since(asked);
+            if took > MAX_READ_AGE && !deadline.is_over() {
                 list = self.listed(&[planned]).await;
                 continue;
             }
@@ -76,16 +76,16 @@ impl Settling<'_> {
                     self.note_write(asked);
                     return Ok(None);
                 }
-                Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
+                Err(error) if error.is_precondition_failed() && condition.is_some() => {
                     self.forget_attempt(tag, noted);
                     refused.count(before.as_ref());
                 }
-                Err(trouble) => {
+                Err(error) => {
                     tries += 1;
-                    if !trouble.is_passing() || !patience.wait(tries, trouble.asked()).await {
-                        return Err(trouble);
+                    if !error.is_transient() || !deadline.wait(tries, error.retry_after()).await {
+                        return Err(error);
                     }
-                    let text = format!("{trouble}; asking again what `{tag}` shows");
+                    let text = format!("{error}; reading `{tag}` again");
                     self.session.console.say(&text);
                 }
             }
@@ -104,18 +104,16 @@ impl Settling<'_> {
             return None;
         }
         let tag = &planned.tag;
-        match self.standing(planned, shown, list).await {
-            Ok(Standing::Newer | Standing::Same) => None,
-            Ok(Standing::Incomparable(remark)) => {
+        match self.freshness(planned, shown, list).await {
+            Ok(Freshness::Newer | Freshness::Same) => None,
+            Ok(Freshness::Incomparable(remark)) => {
                 self.session
                     .console
                     .say(&format!("`{tag}` moves although {remark}"));
                 None
             }
-            Ok(Standing::Older(reason)) => {
-                self.session
-                    .console
-                    .say(&format!("`{tag}` stays where it is, since {reason}"));
+            Ok(Freshness::Older(reason)) => {
+                self.session.console.say(&format!("Kept `{tag}`: {reason}"));
                 Some(Skipped::since(tag, reason, shown))
             }
             Err(unanswered) => Some(self.stays(tag, shown, unanswered.or_always())),
@@ -130,9 +128,7 @@ impl Settling<'_> {
         unanswered: Unanswered,
     ) -> Skipped {
         let Unanswered { reason, fix } = unanswered;
-        self.session
-            .console
-            .say(&format!("`{tag}` stays where it is, since {reason}"));
+        self.session.console.say(&format!("Kept `{tag}`: {reason}"));
         Skipped {
             fix: Some(fix),
             ..Skipped::since(tag, reason, shown)
@@ -144,13 +140,12 @@ impl Settling<'_> {
         &self,
         floating: &[&PlannedTag],
         reason: &str,
-    ) -> Result<Vec<Skipped>, Trouble> {
+    ) -> Result<Vec<Skipped>, RegistryError> {
         let looks = floating.iter().map(|planned| async move {
             let shown = self.repository.manifest_of(&planned.tag).await?;
-            self.session.console.say(&format!(
-                "`{}` stays where it is, since {reason}",
-                planned.tag
-            ));
+            self.session
+                .console
+                .say(&format!("Kept `{}`: {reason}", planned.tag));
             Ok(Skipped::since(
                 &planned.tag,
                 reason.to_owned(),
@@ -163,21 +158,21 @@ impl Settling<'_> {
     /// Noted before the write, which may arrive although no answer comes back. What is put back later is
     /// what was there before the last write, since another run may have written between two of ours.
     ///
-    /// Returns what was noted until now, for [`Settling::forget_attempt`].
-    pub(super) fn note_attempt(&self, tag: &Tag, before: Option<Manifest>) -> Option<Moved> {
+    /// Returns what was noted until now, for [`TagUpdate::forget_attempt`].
+    pub(super) fn note_attempt(&self, tag: &Tag, before: Option<Manifest>) -> Option<MovedTag> {
         let mut moved = self.moved.borrow_mut();
         let tag = tag.clone();
         match moved.iter_mut().find(|known| known.tag == tag) {
-            Some(known) => Some(std::mem::replace(known, Moved { tag, before })),
+            Some(known) => Some(std::mem::replace(known, MovedTag { tag, before })),
             None => {
-                moved.push(Moved { tag, before });
+                moved.push(MovedTag { tag, before });
                 None
             }
         }
     }
 
     /// A conditional write that was refused has not moved the tag.
-    pub(super) fn forget_attempt(&self, tag: &Tag, noted: Option<Moved>) {
+    pub(super) fn forget_attempt(&self, tag: &Tag, noted: Option<MovedTag>) {
         let mut moved = self.moved.borrow_mut();
         match (moved.iter_mut().find(|known| known.tag == *tag), noted) {
             (Some(known), Some(noted)) => *known = noted,

@@ -2,11 +2,11 @@
 
 use ghcr_double::{Conditions, Denial, Endpoint, Fault, Seen};
 
-use crate::publish::faults::world::{Outcome, World};
+use crate::publish::faults::fixture::{Fixture, Outcome};
 
 /// The whole publication; `meanwhile` is called before each request passes.
-async fn publish(world: &World, mut meanwhile: impl FnMut(&Seen)) -> Outcome {
-    let gate = world.gate();
+async fn publish(fixture: &Fixture, mut meanwhile: impl FnMut(&Seen)) -> Outcome {
+    let gate = fixture.gate();
     let pass_all = async {
         loop {
             for seen in gate.waiting() {
@@ -17,7 +17,7 @@ async fn publish(world: &World, mut meanwhile: impl FnMut(&Seen)) -> Outcome {
         }
     };
     tokio::select! {
-        outcome = world.publish() => outcome,
+        outcome = fixture.publish() => outcome,
         () = pass_all => unreachable!("it never ends"),
     }
 }
@@ -27,44 +27,44 @@ fn is_put(seen: &Seen, tag: &str) -> bool {
 }
 
 /// A refusal of the last tag, so that all others are rolled back.
-fn refuse_latest(world: &World) {
+fn refuse_latest(fixture: &Fixture) {
     let refused = Fault::on(Endpoint::TagPut).path("/manifests/latest");
-    world.script(refused.always().deny(&Denial::WritePackage));
+    fixture.script(refused.always().deny(&Denial::WritePackage));
 }
 
 #[tokio::test]
 async fn roll_back_restores_what_another_run_wrote_between_two_tries() {
-    let world = World::new();
-    let other = world.other_old_image();
+    let fixture = Fixture::new();
+    let other = fixture.other_old_image();
     let failed_try = Fault::on(Endpoint::TagPut).path("/manifests/edge");
-    world.script(failed_try.times(1).answer(503));
-    refuse_latest(&world);
+    fixture.script(failed_try.times(1).answer(503));
+    refuse_latest(&fixture);
     let mut tries = 0;
-    let outcome = publish(&world, |seen| {
+    let outcome = publish(&fixture, |seen| {
         if is_put(seen, "edge") {
             tries += 1;
         } else if tries == 1 && seen.path.ends_with("/manifests/edge") {
             // The other run writes after our first try, before we ask again.
-            world.put("edge", &other);
+            fixture.put("edge", &other);
             tries += 1;
         }
     });
     let outcome = outcome.await;
     assert!(outcome.error.is_some());
-    assert_eq!(world.shown("edge"), other);
-    assert_eq!(world.shown("stable"), outcome.old);
+    assert_eq!(fixture.shown("edge"), other);
+    assert_eq!(fixture.shown("stable"), outcome.old);
 }
 
 #[tokio::test]
 async fn roll_back_notices_a_write_of_ours_that_arrives_late() {
-    let world = World::new();
-    refuse_latest(&world);
+    let fixture = Fixture::new();
+    refuse_latest(&fixture);
     let mut puts = 0;
     let mut restored = false;
-    let outcome = publish(&world, |seen| {
+    let outcome = publish(&fixture, |seen| {
         if restored {
             // The roll-back has been written; now an earlier write of ours arrives after all.
-            world.put("edge", &world.new_digest());
+            fixture.put("edge", &fixture.new_digest());
             restored = false;
         } else if is_put(seen, "edge") {
             puts += 1;
@@ -73,66 +73,66 @@ async fn roll_back_notices_a_write_of_ours_that_arrives_late() {
     });
     let outcome = outcome.await;
     assert!(outcome.error.is_some());
-    assert_eq!(world.shown("edge"), outcome.old);
+    assert_eq!(fixture.shown("edge"), outcome.old);
 }
 
 #[tokio::test]
 async fn roll_back_leaves_what_another_run_wrote() {
-    let world = World::new();
-    let other = world.other_old_image();
-    refuse_latest(&world);
-    let outcome = publish(&world, |seen| {
+    let fixture = Fixture::new();
+    let other = fixture.other_old_image();
+    refuse_latest(&fixture);
+    let outcome = publish(&fixture, |seen| {
         if is_put(seen, "latest") {
-            world.put("edge", &other);
+            fixture.put("edge", &other);
         }
     });
     let outcome = outcome.await;
     assert!(outcome.error.is_some());
-    assert_eq!(world.shown("edge"), other);
-    assert_eq!(world.shown("stable"), outcome.old);
+    assert_eq!(fixture.shown("edge"), other);
+    assert_eq!(fixture.shown("stable"), outcome.old);
 }
 
 #[tokio::test]
 async fn roll_back_works_where_entity_tags_are_weak() {
-    let world = World::with(Conditions::Weak);
-    refuse_latest(&world);
-    let outcome = world.publish().await;
+    let fixture = Fixture::with(Conditions::Weak);
+    refuse_latest(&fixture);
+    let outcome = fixture.publish().await;
     assert!(outcome.is_rolled_back(), "{outcome:?}");
 }
 
 /// The second look replaces an older image, too.
 #[tokio::test]
 async fn an_older_image_is_replaced_where_entity_tags_are_weak() {
-    let world = World::with(Conditions::Weak);
-    let other = world.other_old_image();
+    let fixture = Fixture::with(Conditions::Weak);
+    let other = fixture.other_old_image();
     let mut has_moved = false;
-    let outcome = publish(&world, |seen| {
+    let outcome = publish(&fixture, |seen| {
         if has_moved {
-            world.put("edge", &other);
+            fixture.put("edge", &other);
             has_moved = false;
         } else if is_put(seen, "latest") {
-            has_moved = world.shown("edge") == world.new_digest();
+            has_moved = fixture.shown("edge") == fixture.new_digest();
         }
     });
     let outcome = outcome.await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
-    assert_eq!(world.shown("edge"), outcome.new);
+    assert_eq!(fixture.shown("edge"), outcome.new);
 }
 
 /// The newer version is complete, its run over, when our write of `latest` arrives.
 #[tokio::test]
 async fn a_late_write_over_a_newer_version_is_put_right() {
-    let world = World::new();
+    let fixture = Fixture::new();
     let mut newer = None;
-    let outcome = publish(&world, |seen| {
+    let outcome = publish(&fixture, |seen| {
         if newer.is_none() && is_put(seen, "latest") {
-            let digest = world.newer_release("2.0.0");
-            world.put("latest", &digest);
+            let digest = fixture.newer_release("2.0.0");
+            fixture.put("latest", &digest);
             newer = Some(digest);
         }
     });
     let outcome = outcome.await;
     assert!(outcome.error.is_none(), "{:?}", outcome.error);
-    assert_eq!(Some(world.shown("latest")), newer);
+    assert_eq!(Some(fixture.shown("latest")), newer);
     assert!(outcome.report_is_true(), "{outcome:?}");
 }

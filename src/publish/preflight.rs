@@ -1,4 +1,4 @@
-//! Asks each registry whether it would take a push, before anything is built.
+//! Checks push access to each registry before the build.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -7,31 +7,31 @@ use futures_util::future::join_all;
 use tokio::time::error::Elapsed;
 
 use crate::console::Console;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::name::ImageName;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
 use crate::publish::{Registries, connect, subject};
-use crate::registry::answer::{Reach, Trouble};
-use crate::registry::{Registry, refusal};
+use crate::registry::error::{ConnectionFailure, RegistryError};
+use crate::registry::{Registry, explain};
 use crate::session::Session;
 
-/// For a hiccup: the build takes its time, and the push shows whether the registry is well again.
-const HICCUP: Duration = Duration::from_millis(1500);
+/// For a short outage: the build takes its time, and the push shows whether the registry is well again.
+const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
 /// For a registry that is known and down. Others fail at once: their names may be mistyped.
-const OUTAGE: Duration = Duration::from_secs(60);
+const LONG_OUTAGE: Duration = Duration::from_secs(60);
 /// A registry that takes longer is not asked further; the push will show.
-const LONGEST: Duration = Duration::from_secs(15);
+const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
 
 /// What a registry says to a push of a name.
-pub(super) enum Probe {
-    Accepted,
-    Refused(Problem),
+pub(super) enum PushAccess {
+    Allowed,
+    Denied(Problem),
     /// The registry refuses connections, or its host is not found.
     Down(Problem),
     /// The text says why it is not clear.
-    Unclear(String),
+    Unknown(String),
 }
 
 /// Tells for each name whether the registry would take it.
@@ -60,14 +60,14 @@ pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
         return Ok(());
     }
     let registries = connect(session, Pace::REAL).await?;
-    let Answers { refused, down } = ask(session, &registries).await;
+    let Refusals { denied, down } = ask(session, &registries).await;
     let down = down.into_iter().map(|(_, problem)| problem);
-    first(refused.into_iter().chain(down).collect(), session.console)
+    first(denied.into_iter().chain(down).collect(), session.console)
 }
 
 /// What is known before the build.
 #[derive(Default)]
-pub(super) struct Outlook {
+pub(super) struct Preflight {
     /// Why nothing is pushed after all, when that is not a failure.
     pub(super) not_pushed: Option<String>,
     /// The registries to go on without, each with the reason.
@@ -76,23 +76,23 @@ pub(super) struct Outlook {
 
 /// What the registries said, but for those that take a push.
 #[derive(Default)]
-struct Answers {
-    refused: Vec<Problem>,
+struct Refusals {
+    denied: Vec<Problem>,
     down: Vec<(ImageName, Problem)>,
 }
 
 /// Asks every registry. Some that are down do not keep the others from being published.
-pub(super) async fn before_the_build(
+pub(super) async fn before_build(
     session: &Session,
     registries: &Registries,
-) -> anyhow::Result<Outlook> {
-    let mut outlook = Outlook::default();
+) -> anyhow::Result<Preflight> {
+    let mut preflight = Preflight::default();
     if registries.is_empty() {
-        return Ok(outlook);
+        return Ok(preflight);
     }
-    let Answers { refused, down } = ask(session, registries).await;
+    let Refusals { denied, down } = ask(session, registries).await;
     let may_refuse = matches!(session.plan.push, PushDecision::PushIfAllowed { .. });
-    match refused.first() {
+    match denied.first() {
         Some(refusal) if may_refuse => {
             let reason = format!("Dependabot's token may not write packages: {refusal}");
             let fate = if session.plan.is_promotion() {
@@ -103,22 +103,22 @@ pub(super) async fn before_the_build(
             session
                 .console
                 .notice(&format!("the image {fate}, because {reason}"));
-            outlook.not_pushed = Some(reason);
+            preflight.not_pushed = Some(reason);
         }
         None if down.len() < session.plan.images.len() && !is_candidate_in(session, &down) => {
             for (name, problem) in down {
                 session
                     .console
-                    .say(&format!("{problem}; going on without `{name}`"));
-                outlook.down.insert(name.registry().to_owned(), problem);
+                    .say(&format!("{problem}; continuing without `{name}`"));
+                preflight.down.insert(name.registry().to_owned(), problem);
             }
         }
         _ => {
             let down = down.into_iter().map(|(_, problem)| problem);
-            first(refused.into_iter().chain(down).collect(), session.console)?;
+            first(denied.into_iter().chain(down).collect(), session.console)?;
         }
     }
-    Ok(outlook)
+    Ok(preflight)
 }
 
 /// Whether the image to publish is in a registry that is down.
@@ -138,94 +138,100 @@ fn first(problems: Vec<Problem>, console: Console) -> anyhow::Result<()> {
     first.map_or(Ok(()), Err)
 }
 
-/// Asks for every name at once, and says who takes a push.
-async fn ask(session: &Session, registries: &Registries) -> Answers {
+/// Asks for every name at once, and logs which registries allow the push.
+async fn ask(session: &Session, registries: &Registries) -> Refusals {
     let names = &session.plan.images;
-    let probes = names.iter().map(|name| async move {
+    let answers = names.iter().map(|name| async move {
         let registry = registries.get(name.registry())?;
-        Some((name, probe(session, registry, name).await))
+        Some((name, push_access(session, registry, name).await))
     });
-    let mut answers = Answers::default();
-    for (name, probe) in join_all(probes).await.into_iter().flatten() {
-        match probe {
-            Probe::Accepted => session.console.say(&format!(
-                "{} takes a push of {}",
+    let mut refusals = Refusals::default();
+    for (name, access) in join_all(answers).await.into_iter().flatten() {
+        match access {
+            PushAccess::Allowed => session.console.say(&format!(
+                "Push access to {}/{}: OK",
                 name.registry(),
                 name.repository()
             )),
-            Probe::Unclear(why) => session.console.say(&format!(
-                "whether {name} takes a push is not clear, so the run goes on: {why}"
+            PushAccess::Unknown(why) => session.console.say(&format!(
+                "could not check push access to {name}, continuing: {why}"
             )),
-            Probe::Refused(problem) => answers.refused.push(problem),
-            Probe::Down(problem) => answers.down.push((name.clone(), problem)),
+            PushAccess::Denied(problem) => refusals.denied.push(problem),
+            PushAccess::Down(problem) => refusals.down.push((name.clone(), problem)),
         }
     }
-    answers
+    refusals
 }
 
 /// Asks for one name, in at most three requests while the registry is well.
-pub(super) async fn probe(session: &Session, registry: &Registry, name: &ImageName) -> Probe {
-    let trouble = match asked_until_clear(session, registry, name).await {
-        Ok(Ok(())) => return Probe::Accepted,
-        Ok(Err(trouble)) => trouble,
-        Err(_elapsed) => return Probe::Unclear("it takes too long to answer".to_owned()),
-    };
-    let subject = subject(session, name);
-    let refused = |what: String| Probe::Refused(refusal::refusal(&what, &subject, &trouble));
-    match &trouble {
-        Trouble::Denied { .. } if !trouble.is_passing() && !registry.has_login() => {
-            let host = name.registry();
-            let what = format!("cannot push `{name}`: there is no login for {host}");
-            let fix = way_to_log_in(host, &session.context);
-            Probe::Refused(Problem::new(what, fix).because(trouble.to_string()))
-        }
-        Trouble::Unreachable {
-            reach: Reach::Nobody,
-            ..
-        } => {
-            let what = format!("cannot reach the registry `{}`", name.registry());
-            Probe::Down(refusal::refusal(&what, &subject, &trouble))
-        }
-        Trouble::Unreachable {
-            reach: Reach::WithoutTls | Reach::Untrusted,
-            ..
-        } => refused(format!("cannot push `{name}`")),
-        passing if passing.is_passing() => Probe::Unclear(trouble.to_string()),
-        Trouble::Denied { .. } | Trouble::Broken { .. } => refused(format!("cannot push `{name}`")),
-        Trouble::NotFound { said, .. } if said.contains("owner not found") => {
-            refused(format!("cannot push `{name}`"))
-        }
-        Trouble::NotFound { .. } | Trouble::Unexpected { .. } | Trouble::Unreachable { .. } => {
-            Probe::Unclear(trouble.to_string())
-        }
-    }
-}
-
-/// The answer to whether a push would be taken: asked again for a moment after a hiccup, and for a minute while a
-/// registry that is known is down.
-async fn asked_until_clear(
+pub(super) async fn push_access(
     session: &Session,
     registry: &Registry,
     name: &ImageName,
-) -> Result<Result<(), Trouble>, Elapsed> {
+) -> PushAccess {
+    let error = match ask_with_retries(session, registry, name).await {
+        Ok(Ok(())) => return PushAccess::Allowed,
+        Ok(Err(error)) => error,
+        Err(_elapsed) => return PushAccess::Unknown("no response within 15 seconds".to_owned()),
+    };
+    let subject = subject(session, name);
+    let denied = |what: String| PushAccess::Denied(explain::explain(&what, &subject, &error));
+    match &error {
+        RegistryError::Denied { .. } if !error.is_transient() && !registry.has_login() => {
+            let host = name.registry();
+            let what = format!("cannot push `{name}`: no credentials for {host}");
+            let fix = way_to_log_in(host, &session.context);
+            PushAccess::Denied(Problem::new(what, fix).because(error.to_string()))
+        }
+        RegistryError::Unreachable {
+            failure: ConnectionFailure::NoServer,
+            ..
+        } => {
+            let what = format!("cannot reach the registry `{}`", name.registry());
+            PushAccess::Down(explain::explain(&what, &subject, &error))
+        }
+        RegistryError::Unreachable {
+            failure: ConnectionFailure::PlainHttp | ConnectionFailure::UntrustedCertificate,
+            ..
+        } => denied(format!("cannot push `{name}`")),
+        passing if passing.is_transient() => PushAccess::Unknown(error.to_string()),
+        RegistryError::Denied { .. } | RegistryError::Invalid { .. } => {
+            denied(format!("cannot push `{name}`"))
+        }
+        RegistryError::NotFound { message, .. } if message.contains("owner not found") => {
+            denied(format!("cannot push `{name}`"))
+        }
+        RegistryError::NotFound { .. }
+        | RegistryError::Unexpected { .. }
+        | RegistryError::Unreachable { .. } => PushAccess::Unknown(error.to_string()),
+    }
+}
+
+/// The answer to whether a push would be taken: asked again for a moment after a short, and for a minute while a
+/// registry that is known is down.
+async fn ask_with_retries(
+    session: &Session,
+    registry: &Registry,
+    name: &ImageName,
+) -> Result<Result<(), RegistryError>, Elapsed> {
     let pace = registry.pace();
-    let [hiccup, outage] = [HICCUP, OUTAGE].map(|time| Patience::lasting(time, pace));
-    let once = registry.repository(name.repository(), hiccup.at_most(Duration::ZERO));
+    let [short, long] = [SHORT_OUTAGE, LONG_OUTAGE].map(|time| Deadline::after(time, pace));
+    let once = registry.repository(name.repository(), short.at_most(Duration::ZERO));
     let mut tries = 0;
     loop {
         tries += 1;
-        let Err(trouble) = pace.timeout(LONGEST, once.may_push()).await? else {
+        let Err(error) = pace.timeout(MAX_RESPONSE_TIME, once.may_push()).await? else {
             return Ok(Ok(()));
         };
-        let waits = trouble.is_absence() && session.credentials.know(name.registry());
-        let patience = if waits { outage } else { hiccup };
-        let retry = trouble
-            .deserves_retry(tries)
-            .then(|| patience.retry(tries, trouble.asked()));
+        let waits = error.is_down() && session.credentials.know(name.registry());
+        let deadline = if waits { long } else { short };
+        let retry = error
+            .may_succeed_later(tries)
+            .then(|| deadline.retry(tries, error.retry_after()));
         let Some(retry) = retry.flatten() else {
-            return Ok(Err(trouble));
+            return Ok(Err(error));
         };
-        registry.say(&format!("{trouble}; {retry}"));
+        registry.say(&format!("{error}; {retry}"));
         retry.wait().await;
     }
 }

@@ -1,61 +1,65 @@
-//! An image that exists goes to every name, and is settled there as one that was built.
+//! An image that exists goes to every name, and is moved there as one that was built.
 
 use futures_util::future::join_all;
 
 use crate::buildx::Built;
 use crate::context::server::RegistryKind;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::publish::candidate::{Found, Home};
-use crate::publish::commit_tags::Claim;
-use crate::publish::{Done, Held, Pushed, Registries, combine, names_in, settle_all, subject};
-use crate::registry::as_docker::Unfit;
+use crate::publish::candidate::{ExistingImage, ImageSource};
+use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::{
+    Done, Published, PushedImage, Registries, combine, move_all_tags, names_in, subject,
+};
+use crate::registry::convert::ConvertError;
 use crate::registry::copy::copy_under;
+use crate::registry::explain::explain_read;
 use crate::registry::referrers::copy;
-use crate::registry::refusal::read_refusal;
-use crate::registry::upload::Halted;
-use crate::registry::{as_docker, refusal};
+use crate::registry::upload::CopyError;
+use crate::registry::{convert, explain};
 use crate::session::Session;
 
 /// Copies the image to each name that is not its own, and lets the tags point to it.
 pub(super) async fn promote(
     session: &Session,
     registries: &Registries,
-    found: &Found,
+    image: &ExistingImage,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    if !matches!(found.home, Home::Workshop(_)) {
-        session.console.say(&format!("publishing {found} as it is"));
-        done.published_from = Some(found.to_string());
+    if !matches!(image.source, ImageSource::Build(_)) {
+        session
+            .console
+            .say(&format!("Promoting {image} (not rebuilt)"));
+        done.published_from = Some(image.to_string());
     }
     // One deadline for all that follows.
-    let patience = Patience::lasting(session.inputs.push_timeout, Pace::REAL);
-    let root = root_for(session, registries, found, patience).await?;
-    let claim = Claim {
+    let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
+    let root = root_for(session, registries, image, deadline).await?;
+    let check = CommitTagCheck {
         session,
-        commit: &found.commit,
+        commit: &image.commit,
         digest: Some(&root.digest),
     };
-    claim.require_all(registries, patience).await?;
+    check.require_all(registries, deadline).await?;
     let root = &root;
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names.iter().map(|&name| async move {
-        let copied = copy_to(session, name, registries, found, root, patience).await;
-        copied.map_err(|halted| explain(session, name, found, &halted))
+        let copied = copy_to(session, name, registries, image, root, deadline).await;
+        copied.map_err(|error| explain(session, name, image, &error))
     });
     let mut failures = Vec::new();
     for (&name, copied) in names.iter().zip(join_all(copies).await) {
         match copied {
-            Ok(others) => done.held.push(Held {
+            Ok(others) => done.published.push(Published {
                 others,
-                ..Held::nothing_yet(name.clone())
+                ..Published::new(name.clone())
             }),
             Err(error) => failures.push(error),
         }
     }
-    if done.held.is_empty() {
+    if done.published.is_empty() {
         return combine(failures);
     }
     let metadata = done.built.take().map(|built| built.metadata);
@@ -64,13 +68,13 @@ pub(super) async fn promote(
         config_digest: root.config_digest(),
         metadata: metadata.unwrap_or_default(),
     });
-    let image = Pushed {
+    let image = PushedImage {
         digest: root.digest.clone(),
         tag: None,
-        commit: found.commit.clone(),
+        commit: image.commit.clone(),
     };
-    let settled = settle_all(session, registries, &image, patience, &mut done.held);
-    combine(settled.await.chain(failures).collect())
+    let moved = move_all_tags(session, registries, &image, deadline, &mut done.published);
+    combine(moved.await.chain(failures).collect())
 }
 
 /// A run that may not push publishes nothing, and has nothing to build either.
@@ -91,8 +95,8 @@ pub(super) fn say_it_would_be(session: &Session) {
 async fn root_for(
     session: &Session,
     registries: &Registries,
-    found: &Found,
-    patience: Patience,
+    image: &ExistingImage,
+    deadline: Deadline,
 ) -> anyhow::Result<Manifest> {
     if session
         .plan
@@ -100,19 +104,19 @@ async fn root_for(
         .iter()
         .all(|name| !is_older(session, name))
     {
-        return Ok(found.root.clone());
+        return Ok(image.root.clone());
     }
-    let origin = found.origin(registries, patience);
+    let source = image.source(registries, deadline);
     let platform = session.inputs.build.platforms.first();
-    let converted = as_docker::as_docker(origin, &found.root, platform.map(String::as_str)).await;
+    let converted = convert::to_docker(source, &image.root, platform.map(String::as_str)).await;
     converted.map_err(|unfit| match unfit {
-        Unfit::Image(problem) => problem.into(),
-        Unfit::Unread(trouble) => match found.name() {
+        ConvertError::Image(problem) => problem.into(),
+        ConvertError::Unread(error) => match image.name() {
             Some(name) => {
-                let what = format!("cannot read `{found}`");
-                read_refusal(&what, &subject(session, name), &trouble).into()
+                let what = format!("cannot read `{image}`");
+                explain_read(&what, &subject(session, name), &error).into()
             }
-            None => trouble.into(),
+            None => error.into(),
         },
     })
 }
@@ -126,38 +130,43 @@ async fn copy_to(
     session: &Session,
     name: &ImageName,
     registries: &Registries,
-    found: &Found,
+    image: &ExistingImage,
     root: &Manifest,
-    patience: Patience,
-) -> Result<Vec<Tag>, Halted> {
-    let target = registries[name.registry()].repository(name.repository(), patience);
-    let origin = found.origin(registries, patience);
+    deadline: Deadline,
+) -> Result<Vec<Tag>, CopyError> {
+    let target = registries[name.registry()].repository(name.repository(), deadline);
+    let source = image.source(registries, deadline);
     let plan = &session.plan;
     let moved = if is_older(session, name) {
-        let mut moved = copy_under(origin, root, target, &plan.primary).await?;
+        let mut moved = copy_under(source, root, target, &plan.primary).await?;
         moved.tags.extend(plan.carrier().cloned());
         moved
     } else {
-        copy(origin, root, target).await?
+        copy(source, root, target).await?
     };
     if moved.bytes > 0 {
         let size = crate::console::units::size(moved.bytes);
-        session.console.say(&format!("{size} went to {name}"));
+        session.console.say(&format!("Copied {size} to {name}"));
     }
     Ok(moved.tags)
 }
 
-fn explain(session: &Session, name: &ImageName, found: &Found, halted: &Halted) -> anyhow::Error {
-    let problem = match halted {
-        Halted::Reading(trouble) => {
-            let source = found.name().unwrap_or(name);
-            let what = format!("cannot read `{found}`");
-            read_refusal(&what, &subject(session, source), trouble)
+fn explain(
+    session: &Session,
+    name: &ImageName,
+    image: &ExistingImage,
+    error: &CopyError,
+) -> anyhow::Error {
+    let problem = match error {
+        CopyError::Reading(error) => {
+            let source = image.name().unwrap_or(name);
+            let what = format!("cannot read `{image}`");
+            explain_read(&what, &subject(session, source), error)
         }
-        Halted::Writing(trouble) => refusal::refusal(
+        CopyError::Writing(error) => explain::explain(
             &format!("cannot push `{name}`"),
             &subject(session, name),
-            trouble,
+            error,
         ),
     };
     problem.into()

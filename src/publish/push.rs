@@ -6,67 +6,67 @@ use crate::buildx::Built;
 use crate::buildx::progress::Record;
 use crate::buildx::progress::push_watch::PushFailed;
 use crate::deadline;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
-use crate::publish::preflight::{Probe, probe};
-use crate::publish::{Registries, Workshop, subject};
-use crate::registry::catalogue::{Diagnosis, Prospect};
-use crate::registry::refusal::push_refusal;
-use crate::registry::{PERMANENT_AFTER, catalogue};
+use crate::publish::preflight::{PushAccess, push_access};
+use crate::publish::{BuildContext, Registries, subject};
+use crate::registry::diagnosis::{Diagnosis, Persistence};
+use crate::registry::explain::explain_push;
+use crate::registry::{PERMANENT_AFTER, diagnosis};
 use crate::session::Session;
 
 /// What the engine pushed, and what it could not.
-pub(super) struct Pushed {
+pub(super) struct PushResult {
     pub(super) built: Built,
     pub(super) names: Vec<ImageName>,
     pub(super) failures: Vec<anyhow::Error>,
     /// What is left of `push-timeout`: it began with the first push that failed, else with the end of the build.
-    pub(super) patience: Patience,
+    pub(super) deadline: Deadline,
 }
 
-/// Builds and pushes until the registries have it or patience ends. A name that is refused for good is
+/// Builds and pushes until the registries have it or the deadline passes. A name that is refused for good is
 /// left out, so that the others are published all the same.
 pub(super) async fn build_and_push(
-    workshop: &Workshop<'_>,
+    build_context: &BuildContext<'_>,
     registries: &Registries,
     record: &mut Record,
-) -> anyhow::Result<Pushed> {
-    let Workshop { session, .. } = *workshop;
+) -> anyhow::Result<PushResult> {
+    let BuildContext { session, .. } = *build_context;
     let mut request = session.plan.build.clone();
     let is_up = |name: &ImageName| registries.contains_key(name.registry());
     request.names.retain(|tagged| is_up(&tagged.name));
     let mut failures = Vec::new();
-    let mut patience: Option<Patience> = None;
+    let mut deadline: Option<Deadline> = None;
     let (mut tries, mut repeated) = (0, 0);
-    let begin = || Patience::lasting(session.inputs.push_timeout, Pace::REAL);
+    let begin = || Deadline::after(session.inputs.push_timeout, Pace::REAL);
     loop {
-        let failed: PushFailed = match workshop.build(&request, record).await {
+        let failed: PushFailed = match build_context.build(&request, record).await {
             Ok(built) => {
-                let built = built.context("buildx made no image to push")?;
-                return Ok(Pushed {
+                let built = built.context("buildx built no image to push")?;
+                return Ok(PushResult {
                     built,
                     names: names(&request),
                     failures,
-                    patience: patience.unwrap_or_else(begin),
+                    deadline: deadline.unwrap_or_else(begin),
                 });
             }
             Err(error) => error.downcast()?,
         };
         tries += 1;
-        let patience = patience.get_or_insert_with(begin);
+        let deadline = deadline.get_or_insert_with(begin);
         let name = failed.name(&request);
-        let asked = deadline::hint(&failed.cause);
+        let asked = deadline::retry_after_in_message(&failed.cause);
         let diagnosis = diagnose(session, registries, &name, &failed).await;
-        let prospect = diagnosis.as_ref().map(|known| known.prospect);
-        repeated = if is_mistake(prospect) {
+        let persistence = diagnosis.as_ref().map(|known| known.persistence);
+        repeated = if is_mistake(persistence) {
             repeated + 1
         } else {
             0
         };
-        let is_final =
-            repeated == PERMANENT_AFTER || is_refused(session, registries, &name, prospect).await;
-        let retry = (!is_final).then(|| patience.retry(tries, asked)).flatten();
+        let is_final = repeated == PERMANENT_AFTER
+            || is_refused(session, registries, &name, persistence).await;
+        let retry = (!is_final).then(|| deadline.retry(tries, asked)).flatten();
         if let Some(retry) = retry {
             let reason = failed.reason();
             session
@@ -75,7 +75,7 @@ pub(super) async fn build_and_push(
             retry.wait().await;
         } else {
             repeated = 0;
-            let problem = push_refusal(&subject(session, &name), &failed.cause, diagnosis);
+            let problem = explain_push(&subject(session, &name), &failed.cause, diagnosis);
             failures.push(problem.into());
             request.names.retain(|other| other.name != name);
             if request.names.is_empty() {
@@ -83,7 +83,7 @@ pub(super) async fn build_and_push(
             }
             session
                 .console
-                .say(&format!("{failed}; going on without `{name}`"));
+                .say(&format!("{failed}; continuing without `{name}`"));
         }
         // What was built is in the cache, and asking for it again would be a build from scratch.
         request.no_cache = false;
@@ -100,17 +100,17 @@ async fn diagnose(
     name: &ImageName,
     failed: &PushFailed,
 ) -> Option<Diagnosis> {
-    let diagnosis = catalogue::diagnose(&failed.cause, &subject(session, name))?;
-    let is_down = diagnosis.prospect == Prospect::FinalWhenReachable
-        && !registries[name.registry()].answers().await;
+    let diagnosis = diagnosis::diagnose(&failed.cause, &subject(session, name))?;
+    let is_down = diagnosis.persistence == Persistence::PermanentWhenReachable
+        && !registries[name.registry()].is_reachable().await;
     (!is_down).then_some(diagnosis)
 }
 
 /// Whether the failure is a mistake in the setup once it has happened several times in a row.
-fn is_mistake(prospect: Option<Prospect>) -> bool {
+fn is_mistake(persistence: Option<Persistence>) -> bool {
     matches!(
-        prospect,
-        Some(Prospect::FinalWhenRepeated | Prospect::FinalWhenReachable)
+        persistence,
+        Some(Persistence::PermanentWhenRepeated | Persistence::PermanentWhenReachable)
     )
 }
 
@@ -119,18 +119,20 @@ async fn is_refused(
     session: &Session,
     registries: &Registries,
     name: &ImageName,
-    prospect: Option<Prospect>,
+    persistence: Option<Persistence>,
 ) -> bool {
-    match prospect {
-        Some(Prospect::Final) => true,
-        Some(Prospect::Unclear) => {
-            let answer = probe(session, &registries[name.registry()], name).await;
-            matches!(answer, Probe::Refused(_))
+    match persistence {
+        Some(Persistence::Permanent) => true,
+        Some(Persistence::Unclear) => {
+            let answer = push_access(session, &registries[name.registry()], name).await;
+            matches!(answer, PushAccess::Denied(_))
         }
         None
-        | Some(Prospect::Passing | Prospect::FinalWhenRepeated | Prospect::FinalWhenReachable) => {
-            false
-        }
+        | Some(
+            Persistence::Transient
+            | Persistence::PermanentWhenRepeated
+            | Persistence::PermanentWhenReachable,
+        ) => false,
     }
 }
 

@@ -8,17 +8,17 @@ use std::collections::BTreeMap;
 use futures_util::future::join_all;
 use ghcr_double::{Account, Conditions, Double, Gate, Package, Repository, Seen};
 
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::error::Explanation;
-use crate::publish::faults::world;
-use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::publish::faults::fixture;
+use crate::publish::{Done, Published, PushedImage, combine, connect, move_all_tags, preflight};
 
 const NAME: &str = "acme/widget";
 const TOKEN: &str = "ghs_of-the-races";
 
 /// What the runs publish.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Truth {
+enum Ordering {
     /// Releases, compared by version.
     Versions,
     /// Pushes to one branch, compared by history.
@@ -41,7 +41,7 @@ struct Racer {
 struct Race {
     double: Double,
     gate: std::sync::Arc<Gate>,
-    truth: Truth,
+    ordering: Ordering,
     racers: Vec<Racer>,
 }
 
@@ -51,7 +51,7 @@ fn commit(number: usize) -> String {
     format!("{number}").repeat(40)
 }
 
-impl Truth {
+impl Ordering {
     fn git_ref(self, number: usize) -> String {
         match self {
             Self::Versions => format!("refs/tags/v{}", RELEASES[number]),
@@ -76,7 +76,7 @@ impl Truth {
 }
 
 impl Race {
-    fn new(truth: Truth, runs: usize, conditions: Conditions) -> Self {
+    fn new(ordering: Ordering, runs: usize, conditions: Conditions) -> Self {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let date = "2026-11-20T10:00:00Z";
         let mut repository = Repository::new("acme/Widget").commit(&commit(9), &[], date);
@@ -99,8 +99,8 @@ impl Race {
         let racers = (0..runs).map(|number| Racer {
             host: double.listen_again().unwrap(),
             commit: commit(number),
-            git_ref: truth.git_ref(number),
-            // Pushed by digest: under a tag that is gone, as far as the runs can see.
+            git_ref: ordering.git_ref(number),
+            // PushedImage by digest: under a tag that is gone, as far as the runs can see.
             digest: image(&double, &format!("pushed-{number}"), &commit(number)),
             asked: Cell::new(false),
             passed: Cell::new(0),
@@ -111,7 +111,7 @@ impl Race {
         Self {
             double,
             gate,
-            truth,
+            ordering,
             racers,
         }
     }
@@ -140,10 +140,14 @@ impl Race {
             .collect();
         let tags = self.double.tags(NAME);
         let runs = self.racers.len();
-        let wrong = self.truth.expected(runs).into_iter().filter(|(tag, run)| {
-            let shows = tags.get(*tag);
-            shows != Some(&self.racers[*run].digest)
-        });
+        let wrong = self
+            .ordering
+            .expected(runs)
+            .into_iter()
+            .filter(|(tag, run)| {
+                let shows = tags.get(*tag);
+                shows != Some(&self.racers[*run].digest)
+            });
         let wrong: Vec<&str> = wrong.map(|(tag, _)| tag).collect();
         if errors.is_empty() && wrong.is_empty() {
             return Ok(());
@@ -154,30 +158,30 @@ impl Race {
     /// All of a publication but the build.
     async fn publish(&self, racer: &Racer) -> anyhow::Result<()> {
         let api = format!("http://{}/api/v3", racer.host);
-        let session = world::session(&[
+        let session = fixture::session(&[
             ("GITHUB_API_URL", &api),
             ("GITHUB_REF", &racer.git_ref),
             ("GITHUB_SHA", &racer.commit),
             ("INPUT_GITHUB-TOKEN", TOKEN),
             ("INPUT_REGISTRY", &racer.host),
-            ("INPUT_TAGS", self.truth.rules()),
+            ("INPUT_TAGS", self.ordering.rules()),
         ]);
         let pace = Pace::waiting(200);
         let registries = connect(&session, pace).await?;
-        preflight::before_the_build(&session, &registries).await?;
+        preflight::before_build(&session, &registries).await?;
         let images = session.plan.images.iter().cloned();
         let mut done = Done {
-            held: images.map(Held::nothing_yet).collect(),
+            published: images.map(Published::new).collect(),
             ..Done::default()
         };
-        let image = Pushed {
+        let image = PushedImage {
             digest: racer.digest.parse()?,
             tag: None,
             commit: Ok(racer.commit.clone()),
         };
-        let patience = Patience::lasting(std::time::Duration::from_secs(36_000), pace);
-        let settled = settle_all(&session, &registries, &image, patience, &mut done.held);
-        let ended = combine(settled.await.collect());
+        let deadline = Deadline::after(std::time::Duration::from_secs(36_000), pace);
+        let moved = move_all_tags(&session, &registries, &image, deadline, &mut done.published);
+        let ended = combine(moved.await.collect());
         racer.asked.set(false);
         racer.has_ended.set(true);
         ended
@@ -242,7 +246,7 @@ impl Schedule<'_> {
     }
 
     fn floating_tag(&self, seen: &Seen) -> Option<&'static str> {
-        let tags = self.race.truth.expected(self.race.racers.len());
+        let tags = self.race.ordering.expected(self.race.racers.len());
         let tag = seen.path.rsplit_once("/manifests/")?.1;
         tags.into_keys().find(|known| *known == tag)
     }
@@ -300,16 +304,16 @@ fn image(double: &Double, tag: &str, commit: &str) -> String {
 }
 
 /// Every schedule of the seeds ends with the newest.
-async fn check(truth: Truth, conditions: Conditions, is_fair: bool) {
+async fn check(ordering: Ordering, conditions: Conditions, is_fair: bool) {
     const SEEDS: u64 = 52;
     for runs in [2, 3] {
         for seed in 0..SEEDS {
-            let race = Race::new(truth, runs, conditions);
+            let race = Race::new(ordering, runs, conditions);
             let ended = race.run(seed, is_fair).await;
             assert_eq!(
                 ended,
                 Ok(()),
-                "{truth:?} {conditions:?} {runs} runs, seed {seed}"
+                "{ordering:?} {conditions:?} {runs} runs, seed {seed}"
             );
         }
     }
@@ -317,27 +321,27 @@ async fn check(truth: Truth, conditions: Conditions, is_fair: bool) {
 
 #[tokio::test]
 async fn versions_end_with_the_newest_whatever_the_order() {
-    check(Truth::Versions, Conditions::Ignored, false).await;
+    check(Ordering::Versions, Conditions::Ignored, false).await;
 }
 
 #[tokio::test]
 async fn versions_end_with_the_newest_where_conditions_are_honoured() {
-    check(Truth::Versions, Conditions::Honoured, false).await;
+    check(Ordering::Versions, Conditions::Honoured, false).await;
 }
 
 #[tokio::test]
 async fn versions_end_with_the_newest_where_entity_tags_are_weak() {
-    check(Truth::Versions, Conditions::Weak, false).await;
+    check(Ordering::Versions, Conditions::Weak, false).await;
 }
 
 #[tokio::test]
 async fn branches_end_with_the_newest_where_conditions_are_honoured() {
-    check(Truth::Ancestry, Conditions::Honoured, false).await;
+    check(Ordering::Ancestry, Conditions::Honoured, false).await;
 }
 
 /// Where conditions are ignored, a write that arrives after the other run's second look goes unnoticed: the
 /// schedules are those of runs that are about as fast as each other.
 #[tokio::test]
 async fn branches_end_with_the_newest_where_conditions_are_ignored() {
-    check(Truth::Ancestry, Conditions::Ignored, true).await;
+    check(Ordering::Ancestry, Conditions::Ignored, true).await;
 }

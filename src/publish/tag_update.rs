@@ -1,4 +1,4 @@
-//! `Settling`: the update of the tags of one image in one registry, and what it has moved so far.
+//! `TagUpdate`: the update of the tags of one image in one registry, and what it has moved so far.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,20 +11,20 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::publish::{Pushed, subject};
+use crate::publish::{PushedImage, subject};
 use crate::registry::Repository;
-use crate::registry::catalogue::Subject;
+use crate::registry::diagnosis::Subject;
 use crate::registry::tags::Tagged;
 use crate::session::Session;
 
-/// What settling an image needs to know, and what it has moved so far.
-pub(super) struct Settling<'a> {
+/// What update an image needs to know, and what it has moved so far.
+pub(super) struct TagUpdate<'a> {
     pub(super) session: &'a Session,
     pub(super) subject: Subject,
-    pub(super) image: &'a Pushed<'a>,
+    pub(super) image: &'a PushedImage<'a>,
     pub(super) repository: Repository<'a>,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
-    pub(super) moved: RefCell<Vec<Moved>>,
+    pub(super) moved: RefCell<Vec<MovedTag>>,
     /// How our commit relates to others, as far as it was asked.
     pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
     /// The longest time between a question and the write it led to.
@@ -32,11 +32,11 @@ pub(super) struct Settling<'a> {
     pub(super) last_write: Cell<Instant>,
 }
 
-impl<'a> Settling<'a> {
+impl<'a> TagUpdate<'a> {
     pub(super) fn new(
         session: &'a Session,
         name: &ImageName,
-        image: &'a Pushed<'a>,
+        image: &'a PushedImage<'a>,
         repository: Repository<'a>,
     ) -> Self {
         Self {
@@ -53,7 +53,7 @@ impl<'a> Settling<'a> {
 }
 
 /// A floating tag that points to our image, or may, and what it pointed to before our last write.
-pub(super) struct Moved {
+pub(super) struct MovedTag {
     pub(super) tag: Tag,
     pub(super) before: Option<Manifest>,
 }
@@ -64,12 +64,12 @@ const MAX_UNCHANGED: u32 = 2;
 
 /// Conditional writes that were refused although the tag still shows the same image.
 #[derive(Default)]
-pub(super) struct Refused {
+pub(super) struct RefusedWrites {
     shown: Option<Digest>,
     times: u32,
 }
 
-impl Refused {
+impl RefusedWrites {
     pub(super) fn count(&mut self, shown: Option<&Tagged>) {
         let shown = shown.map(|shown| shown.manifest.digest.clone());
         self.times = if self.shown == shown { self.times } else { 0 } + 1;

@@ -1,38 +1,38 @@
-//! What people should hear after the first push: GitHub keeps a new package to itself, or shows it nowhere.
+//! Notices after the first push of a package: it is private, or not linked to its repository.
 
 use std::time::Duration;
 
 use crate::context::server::RegistryKind;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::image::tag::Tag;
-use crate::publish::{Held, subject};
+use crate::publish::{Published, subject};
 use crate::registry::{Registry, Repository};
 use crate::session::Session;
 
 /// A remark is not worth a longer wait.
-const PATIENCE: Duration = Duration::from_secs(5);
+const TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Says once, after the first push of a package, what keeps people from finding it.
-pub(super) async fn remark(session: &Session, registry: &Registry, held: &Held) {
+pub(super) async fn remark(session: &Session, registry: &Registry, published: &Published) {
     let context = &session.context;
     let server = &context.server;
-    let host = held.name.registry();
+    let host = published.name.registry();
     let shows_packages = server.has(host) && server.kind(host) == RegistryKind::Container;
     if !shows_packages || session.inputs.github_token.is_none() {
         return;
     }
-    let patience = Patience::lasting(PATIENCE, Pace::REAL);
-    let repository = registry.repository(held.name.repository(), patience);
+    let deadline = Deadline::after(TIMEOUT, Pace::REAL);
+    let repository = registry.repository(published.name.repository(), deadline);
     if !is_first(session, repository).await {
         return;
     }
-    let subject = subject(session, &held.name);
+    let subject = subject(session, &published.name);
     let (owner, name) = subject.owner_and_package();
     let Ok(package) = session.github.package(owner, subject.owner, name).await else {
         return;
     };
     let settings = subject.settings();
-    let name = &held.name;
+    let name = &published.name;
     let own = context.repository.to_string();
     let is_linked = package
         .repository

@@ -1,20 +1,18 @@
-//! An image from where it is into a repository: the same bytes, the same digest; children before their
-//! index, and no tag.
+//! Copies an image into a repository with the same digests; children before their index, without a
+//! tag.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use reqwest::Method;
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Manifest};
 use crate::image::tag::Tag;
-use crate::registry::answer::Trouble;
-use crate::registry::blob::Blob;
-use crate::registry::call::{Call, Missing};
-use crate::registry::origin::Origin;
-use crate::registry::upload::{Arrival, Halted};
+use crate::registry::blobs::Blob;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::upload::{Arrival, CopyError};
 use crate::registry::{PARALLEL, Repository};
 
 /// What a copy moved.
@@ -28,13 +26,13 @@ pub(crate) struct Moved {
 }
 
 /// How many blobs are under way at once.
-const BLOBS: usize = 4;
-/// An index of indexes of indexes is somebody's mistake.
-pub(super) const DEEPEST: usize = 4;
+const PARALLEL_BLOBS: usize = 4;
+/// More levels of nested indexes than any known image has.
+pub(super) const MAX_INDEX_DEPTH: usize = 4;
 /// Manifests of one image: platforms and attestations, many times over.
-pub(super) const MOST_MANIFESTS: usize = 1000;
+pub(super) const MAX_MANIFESTS: usize = 1000;
 /// Bytes of all manifests of one image, which are held until they are written.
-const MOST_BYTES: usize = 64 << 20;
+const MAX_MANIFEST_BYTES: usize = 64 << 20;
 
 /// Everything that has to be in a repository before a manifest may be, and the manifest.
 #[derive(Debug, Default)]
@@ -54,19 +52,19 @@ pub(super) struct Copied {
     pub(super) subject: Option<String>,
 }
 
-/// Copies an image without children, and lets `tag` show it: the older Docker registry takes no manifest
+/// Copies an image without children, and lets `tag` show it: the older Docker registry accepts no manifest
 /// under its digest.
 pub(crate) async fn copy_under(
-    origin: Origin<'_>,
+    source: CopySource<'_>,
     image: &Manifest,
     target: Repository<'_>,
     tag: &Tag,
-) -> Result<Moved, Halted> {
-    let parts = Parts::of(origin, image).await.map_err(Halted::Reading)?;
-    let bytes = if origin.is(target) {
+) -> Result<Moved, CopyError> {
+    let parts = Parts::of(source, image).await.map_err(CopyError::Reading)?;
+    let bytes = if source.is(target) {
         0
     } else {
-        parts.place(origin, target).await?
+        parts.place(source, target).await?
     };
     target.put(image, tag).await?;
     Ok(Moved {
@@ -77,12 +75,12 @@ pub(crate) async fn copy_under(
 
 /// Copies a manifest and all below it, and nothing that refers to it.
 pub(super) async fn copy_image(
-    origin: Origin<'_>,
+    source: CopySource<'_>,
     root: &Manifest,
     target: Repository<'_>,
-) -> Result<Copied, Halted> {
-    let parts = Parts::of(origin, root).await.map_err(Halted::Reading)?;
-    let bytes = parts.place(origin, target).await?;
+) -> Result<Copied, CopyError> {
+    let parts = Parts::of(source, root).await.map_err(CopyError::Reading)?;
+    let bytes = parts.place(source, target).await?;
     let puts = parts.images.iter().map(|image| target.put_by_digest(image));
     let puts = stream::iter(puts).buffer_unordered(PARALLEL);
     let mut subjects: Vec<Option<String>> = puts.try_collect().await?;
@@ -103,64 +101,81 @@ pub(super) async fn copy_image(
 
 impl Parts {
     /// Reads the image level by level, from the root down.
-    async fn of(origin: Origin<'_>, root: &Manifest) -> Result<Self, Trouble> {
+    async fn of(source: CopySource<'_>, root: &Manifest) -> Result<Self, RegistryError> {
         let mut parts = Self::default();
-        let mut level: BTreeSet<Digest> = parts.add(origin, root.clone())?.into_iter().collect();
-        for _depth in 0..=DEEPEST {
+        let mut level: BTreeSet<Digest> = parts.add(source, root.clone())?.into_iter().collect();
+        for _depth in 0..=MAX_INDEX_DEPTH {
             if level.is_empty() {
                 parts.indexes.reverse();
                 return Ok(parts);
             }
-            level = parts.read(origin, root, &level).await?;
+            level = parts.read(source, root, &level).await?;
         }
-        Err(origin.broken(format!("holds indexes too deep below {}", root.digest)))
+        Err(source.invalid(format!(
+            "has indexes nested too deeply below {}",
+            root.digest
+        )))
     }
 
     /// Reads the manifests of a `level`, and no further than an image may be large; gives the next level.
     async fn read(
         &mut self,
-        origin: Origin<'_>,
+        source: CopySource<'_>,
         root: &Manifest,
         level: &BTreeSet<Digest>,
-    ) -> Result<BTreeSet<Digest>, Trouble> {
-        self.check_size(origin, root, level.len())?;
-        let reads = level.iter().map(|child| origin.manifest(child));
+    ) -> Result<BTreeSet<Digest>, RegistryError> {
+        self.check_size(source, root, level.len())?;
+        let reads = level.iter().map(|child| source.manifest(child));
         let mut reads = stream::iter(reads).buffered(PARALLEL);
         let mut below = BTreeSet::new();
         while let Some(manifest) = reads.try_next().await? {
-            below.extend(self.add(origin, manifest)?);
-            self.check_size(origin, root, 0)?;
+            below.extend(self.add(source, manifest)?);
+            self.check_size(source, root, 0)?;
         }
         Ok(below)
     }
 
     /// Refuses an image that names more manifests, those of the `next` level among them, than fit in memory.
-    fn check_size(&self, origin: Origin<'_>, root: &Manifest, next: usize) -> Result<(), Trouble> {
+    fn check_size(
+        &self,
+        source: CopySource<'_>,
+        root: &Manifest,
+        next: usize,
+    ) -> Result<(), RegistryError> {
         let read = || self.images.iter().chain(&self.indexes);
         let bytes: usize = read().map(|manifest| manifest.bytes.len()).sum();
-        if read().count() + next <= MOST_MANIFESTS && bytes <= MOST_BYTES {
+        if read().count() + next <= MAX_MANIFESTS && bytes <= MAX_MANIFEST_BYTES {
             return Ok(());
         }
-        Err(origin.broken(format!(
-            "holds an image {} of more than {MOST_MANIFESTS} manifests or {} MiB of them, the most that is copied",
+        Err(source.invalid(format!(
+            "holds an image {} of more than {MAX_MANIFESTS} manifests or {} MiB of manifests, the maximum",
             root.digest,
-            MOST_BYTES >> 20
+            MAX_MANIFEST_BYTES >> 20
         )))
     }
 
     /// Sees to it that every blob is there; how many bytes that moved.
-    async fn place(&self, origin: Origin<'_>, target: Repository<'_>) -> Result<u64, Halted> {
-        let placed = self.blobs.values().map(|blob| target.place(blob, origin));
-        let placed = stream::iter(placed).buffer_unordered(BLOBS);
+    async fn place(
+        &self,
+        source: CopySource<'_>,
+        target: Repository<'_>,
+    ) -> Result<u64, CopyError> {
+        let placed = self.blobs.values().map(|blob| target.place(blob, source));
+        let placed = stream::iter(placed).buffer_unordered(PARALLEL_BLOBS);
         let arrivals: Vec<Arrival> = placed.try_collect().await?;
         Ok(arrivals.iter().map(|arrival| arrival.bytes()).sum())
     }
 
     /// Adds a manifest with its blobs; gives its children.
-    fn add(&mut self, origin: Origin<'_>, manifest: Manifest) -> Result<Vec<Digest>, Trouble> {
-        let unread = |why: String| origin.broken(format!("holds {}, {why}", manifest.digest));
+    fn add(
+        &mut self,
+        source: CopySource<'_>,
+        manifest: Manifest,
+    ) -> Result<Vec<Digest>, RegistryError> {
+        let unread = |why: String| source.invalid(format!("holds {}, {why}", manifest.digest));
         let content = manifest.content();
-        let content = content.map_err(|error| unread(format!("which is no manifest: {error}")))?;
+        let content =
+            content.map_err(|error| unread(format!("which is not a valid manifest: {error}")))?;
         let misnamed = |problem: Problem| unread(format!("in which {problem}"));
         for blob in content.blobs() {
             let blob = Blob::of(blob).map_err(misnamed)?;
@@ -174,16 +189,6 @@ impl Parts {
             self.images.push(manifest);
         }
         Ok(children)
-    }
-}
-
-impl Repository<'_> {
-    /// Puts a manifest under no name but its digest; gives the subject it was filed under, if it was.
-    async fn put_by_digest(self, manifest: &Manifest) -> Result<Option<String>, Trouble> {
-        let call = Call::new(Method::PUT, format!("manifests/{}", manifest.digest))
-            .body(&manifest.media_type, &manifest.bytes)
-            .missing(Missing::MayTurnUp);
-        Ok(self.call(call).await?.subject)
     }
 }
 

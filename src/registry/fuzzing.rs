@@ -1,12 +1,12 @@
-//! Doors for the fuzz targets: what a registry says.
+//! Entry points of the fuzz targets for registry responses.
 
 use reqwest::{StatusCode, Url};
 
-use crate::deadline::{hint, retry_after};
+use crate::deadline::{retry_after, retry_after_in_message};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Platform};
-use crate::registry::token::{Challenge, Granted, is_trusted};
-use crate::registry::{answer, catalogue};
+use crate::registry::auth::{Challenge, Granted, is_trusted};
+use crate::registry::{diagnosis, error};
 
 /// A manifest, an image config, the answer of a token endpoint.
 pub(crate) fn manifest(text: &str) {
@@ -44,7 +44,7 @@ pub(crate) fn challenge(text: &str) {
 pub(crate) fn retry(text: &str) {
     let (value, date) = text.split_once('\n').unwrap_or((text, text));
     let _asked = retry_after(value, Some(date));
-    let _hinted = hint(text);
+    let _hinted = retry_after_in_message(text);
 }
 
 /// The body of an error, of any status.
@@ -54,7 +54,7 @@ pub(crate) fn refused(text: &str) {
         StatusCode::FORBIDDEN,
         StatusCode::BAD_GATEWAY,
     ] {
-        let said = answer::said(status, text.as_bytes());
-        let _passes = answer::is_transient(status, &said) || catalogue::is_secondary_limit(&said);
+        let said = error::message(status, text.as_bytes());
+        let _passes = error::is_transient(status, &said) || diagnosis::is_secondary_limit(&said);
     }
 }

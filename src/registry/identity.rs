@@ -1,4 +1,4 @@
-//! What an image says of its origin: source repository, commit and version
+//! Reads the source repository, commit and version from an image's annotations or labels
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md>).
 
 use std::collections::BTreeMap;
@@ -7,15 +7,15 @@ use serde::Deserialize;
 
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Manifest};
-use crate::registry::answer::Trouble;
-use crate::registry::origin::Origin;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
 
 const SOURCE: &str = "org.opencontainers.image.source";
 const REVISION: &str = "org.opencontainers.image.revision";
 const VERSION: &str = "org.opencontainers.image.version";
-const NAMELESS: &str = "its image names no commit of this repository";
+const NO_COMMIT: &str = "its image names no commit of this repository";
 
-/// What an image says of its origin, as far as it is believed.
+/// What an image says of its source, as far as it is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Identity {
     /// The image is built from this repository.
@@ -68,7 +68,7 @@ impl Identity {
                 let commit = revision.strip_suffix("-dirty");
                 Ok(commit.unwrap_or(&revision).to_owned())
             }
-            Self::Own { revision: None, .. } => Err(NAMELESS.to_owned()),
+            Self::Own { revision: None, .. } => Err(NO_COMMIT.to_owned()),
             Self::Unknown(why) => Err(why),
         }
     }
@@ -97,17 +97,21 @@ impl Identity {
     }
 
     fn silent() -> Self {
-        Self::Unknown(NAMELESS.to_owned())
+        Self::Unknown(NO_COMMIT.to_owned())
     }
 }
 
-impl Origin<'_> {
-    /// What the image says of its origin: its annotations, else the labels of its config, since the
+impl CopySource<'_> {
+    /// What the image says of its source: its annotations, else the labels of its config, since the
     /// engine's graph drivers drop annotations.
     ///
     /// `own` is the page of this repository, for example `https://github.com/acme/app`. Asks for nothing
     /// when the annotations answer, else for one blob, and for one manifest of an index.
-    pub(crate) async fn identity(self, image: &Manifest, own: &str) -> Result<Identity, Trouble> {
+    pub(crate) async fn identity(
+        self,
+        image: &Manifest,
+        own: &str,
+    ) -> Result<Identity, RegistryError> {
         let content: Content = image.content().unwrap_or_default();
         if let Some(identity) = Identity::of_annotations(&content.annotations, own) {
             return Ok(identity);
@@ -116,10 +120,10 @@ impl Origin<'_> {
             Ok(Some(config)) => Ok(Identity::of_config(&config, own)),
             Ok(None) => Ok(Identity::silent()),
             // Nobody can pull an image that lacks its config, so nothing is lost when the tag moves.
-            Err(Trouble::NotFound { .. }) => Ok(Identity::Unknown(
+            Err(RegistryError::NotFound { .. }) => Ok(Identity::Unknown(
                 "its image is incomplete in the registry".to_owned(),
             )),
-            Err(trouble) => Err(trouble),
+            Err(error) => Err(error),
         }
     }
 
@@ -128,7 +132,7 @@ impl Origin<'_> {
         self,
         image: &Manifest,
         content: &Content,
-    ) -> Result<Option<Vec<u8>>, Trouble> {
+    ) -> Result<Option<Vec<u8>>, RegistryError> {
         let platforms = content.manifests.iter();
         let child = platforms
             .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
@@ -140,16 +144,18 @@ impl Origin<'_> {
         match (config, self) {
             (None, _) => Ok(None),
             (Some(config), Self::Repository(repository)) => {
-                repository.blob(&config).await.map(Some)
+                repository.pushed_blob(&config).await.map(Some)
             }
             (Some(config), Self::Layout(layout)) => Ok(layout.small_blob(&config).map(Some)?),
         }
     }
 
     /// A manifest of an index. Another run may have pushed it a moment ago, so a 404 may pass.
-    async fn part(self, digest: &Digest) -> Result<Manifest, Trouble> {
+    async fn part(self, digest: &Digest) -> Result<Manifest, RegistryError> {
         match self {
-            Self::Repository(repository) => repository.manifest(digest).await,
+            Self::Repository(repository) => {
+                repository.pushed_manifest(digest.as_str(), digest).await
+            }
             Self::Layout(layout) => Ok(layout.manifest(digest)?),
         }
     }
@@ -167,7 +173,7 @@ fn is_same_repository(source: &str, own: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci_layout::tests::World;
+    use crate::oci_layout::tests::Fixture;
     use serde_json::{Value, json};
 
     const OWN: &str = "https://github.com/acme/Widget";
@@ -186,23 +192,23 @@ mod tests {
 
     /// An image, or an index around it, with these annotations and labels.
     async fn identity(annotations: &Value, labels: &Value, is_index: bool) -> Identity {
-        let world = World::new();
+        let fixture = Fixture::new();
         let config = json!({ "os": "linux", "config": { "Labels": labels } }).to_string();
-        let config = world.blob(config.as_bytes());
+        let config = fixture.blob(config.as_bytes());
         let media_type = "application/vnd.oci.image.manifest.v1+json";
         let image = json!({ "mediaType": media_type, "config": { "digest": config.as_str() } });
         let mut annotated = image.clone();
         annotated["annotations"] = annotations.clone();
         let root = if is_index {
-            let child = world.layout.add_manifest(media_type, &image).unwrap();
+            let child = fixture.layout.add_manifest(media_type, &image).unwrap();
             let attestation = json!({ "digest": "sha256:0", "platform": { "os": "unknown", "architecture": "unknown" } });
             let child = json!({ "digest": child.digest.as_str(), "platform": { "os": "linux", "architecture": "amd64" } });
-            world.index(&json!({ "manifests": [attestation, child], "annotations": annotations }))
+            fixture.index(&json!({ "manifests": [attestation, child], "annotations": annotations }))
         } else {
-            world.layout.add_manifest(media_type, &annotated).unwrap()
+            fixture.layout.add_manifest(media_type, &annotated).unwrap()
         };
-        let origin = Origin::Layout(&world.layout);
-        origin.identity(&root, OWN).await.unwrap()
+        let source = CopySource::Layout(&fixture.layout);
+        source.identity(&root, OWN).await.unwrap()
     }
 
     #[track_caller]
@@ -231,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn labels_of_a_base_image_say_nothing() {
+    fn labels_of_base_image_are_ignored() {
         let silent = Identity::silent();
         check(&json!({}), &said(FOREIGN, "abc"), &silent);
         check(&json!({}), &json!({ REVISION: "abc" }), &silent);
@@ -239,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn a_changed_working_tree_is_compared_as_its_commit_and_is_not_its_image() {
+    fn dirty_revision_counts_as_its_commit_for_order_only() {
         for (revision, is_of) in [("abc", true), ("abc-dirty", false), ("abcd", false)] {
             let commit = own(revision).commit().unwrap();
             assert_eq!(commit == "abc", revision != "abcd");

@@ -1,4 +1,4 @@
-//! Who runs a registry, and what that means for its logins.
+//! The provider of a registry, and advice about its credentials.
 
 use crate::context::server::RegistryKind;
 
@@ -45,25 +45,25 @@ impl Provider {
     pub(super) const fn login(self) -> &'static str {
         match self {
             Self::GitHub => {
-                "use a valid token: the default `github-token` needs no input; a personal access token must be a classic one with `write:packages`, authorised for the single sign-on of {owner} if there is one"
+                "use a valid token: the default `github-token` needs no input; a personal access token must be a classic one with `write:packages`, authorized for SAML single sign-on if {owner} uses it"
             }
             Self::DockerHub => {
-                "check the login for {registry}: the user name is a Docker ID (or the name of the organisation, for its access tokens), the password an access token with the permission Read & Write"
+                "check the credentials for {registry}: the user name is a Docker ID (or the name of the organisation, for its access tokens), the password an access token with the permission Read & Write"
             }
             Self::Quay => {
-                "check the login for {registry}: a robot account (`namespace+name`) with its token, or a user with an encrypted password"
+                "check the credentials for {registry}: a robot account (`namespace+name`) with its token, or a user with an encrypted password"
             }
             Self::GitLab => {
-                "check the login for {registry}: a deploy token, or a user with an access token, which has the scopes `read_registry` and `write_registry`"
+                "check the credentials for {registry}: a deploy token, or a user with an access token, which has the scopes `read_registry` and `write_registry`"
             }
             Self::Ecr => {
-                "check the login for {registry}: the user name is `AWS`, the password what `aws ecr get-login-password` printed in the last 12 hours (`aws ecr-public …` for public.ecr.aws)"
+                "check the credentials for {registry}: the user name is `AWS`, the password what `aws ecr get-login-password` printed in the last 12 hours (`aws ecr-public …` for public.ecr.aws)"
             }
             Self::Google => {
-                "check the login for {registry}: `oauth2accesstoken` with an access token of the last hour, or `_json_key` with the key of a service account"
+                "check the credentials for {registry}: `oauth2accesstoken` with an access token of the last hour, or `_json_key` with the key of a service account"
             }
             Self::Azure => {
-                "check the login for {registry}: a service principal with its secret, a token of the registry with its password, or `00000000-0000-0000-0000-000000000000` with what `az acr login --expose-token` prints"
+                "check the credentials for {registry}: a service principal with its secret, a token of the registry with its password, or `00000000-0000-0000-0000-000000000000` with what `az acr login --expose-token` prints"
             }
             Self::Other => {
                 "check the user name and password for {registry}: `username` and `password`, or its entry in `registry-auth`"
@@ -78,7 +78,7 @@ impl Provider {
                 "open {settings} → Manage Actions access → add {repository} with role Write, and add `packages: write` to the job's `permissions:`"
             }
             Self::DockerHub => {
-                "use an access token with the permission Read & Write, of an account that may push to {path}"
+                "use an access token with the permission Read & Write, of an account that can push to {path}"
             }
             Self::Quay => {
                 "give the robot account or user the permission Write in the settings of {path}; to create a repository it needs the role Creator in a team"
@@ -87,13 +87,13 @@ impl Provider {
                 "use a token with the scope `write_registry`, of a user with at least the role Developer in the project that {path} begins with"
             }
             Self::Ecr => {
-                "allow the role `ecr:BatchCheckLayerAvailability`, `ecr:InitiateLayerUpload`, `ecr:UploadLayerPart`, `ecr:CompleteLayerUpload` and `ecr:PutImage` for the repository {path}, which has to exist"
+                "allow the role `ecr:BatchCheckLayerAvailability`, `ecr:InitiateLayerUpload`, `ecr:UploadLayerPart`, `ecr:CompleteLayerUpload` and `ecr:PutImage` for the repository {path}, which must exist"
             }
             Self::Google => {
-                "grant the account the role Artifact Registry Writer (`roles/artifactregistry.writer`) for the repository, which has to exist"
+                "grant the account the role Artifact Registry Writer (`roles/artifactregistry.writer`) for the repository, which must exist"
             }
             Self::Azure => "grant the account the role AcrPush for the registry",
-            Self::Other => "give the login for {registry} the right to push to {path}",
+            Self::Other => "use credentials for {registry} that allow pushing to {path}",
         }
     }
 }
@@ -115,7 +115,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_host_tells_who_runs_it() {
+    fn provider_is_recognized_by_host() {
         for (host, provider) in [
             ("docker.io", Provider::DockerHub),
             ("quay.io", Provider::Quay),
@@ -147,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn only_github_gets_the_advice_of_github() {
+    fn only_github_gets_github_advice() {
         for provider in ALL {
             let advice = format!("{} {}", provider.login(), provider.access());
             let is_githubs = ["packages", "github-token", "Actions"]

@@ -1,4 +1,4 @@
-//! What refers to an image (signatures, attestations, bills of materials), found and copied.
+//! Finds and copies the referrers of an image: signatures, attestations, SBOMs.
 //!
 //! Registries without the referrers API keep an index of them under the tag `sha256-<hex>`
 //! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#referrers-tag-schema>); cosign
@@ -14,19 +14,19 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::registry::Repository;
-use crate::registry::answer::Trouble;
-use crate::registry::call::Call;
 use crate::registry::copy::{Copied, Moved, copy_image};
-use crate::registry::origin::Origin;
-use crate::registry::upload::Halted;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::http::Request;
+use crate::registry::upload::CopyError;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
-const QUESTION: Duration = Duration::from_secs(5);
+const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the index of referrers is written before somebody else has it.
-const MOST_ROUNDS: usize = 5;
+const MAX_ROUNDS: usize = 5;
 /// How many referrers of one image are copied, those of referrers among them.
-const MOST_REFERRERS: usize = 1000;
+const MAX_REFERRERS: usize = 1000;
 /// What cosign puts at the end of its tags.
 const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 
@@ -35,19 +35,19 @@ type Found = BTreeMap<String, Value>;
 
 /// Copies the image `root` with everything that refers to it; nothing when it is there already.
 pub(crate) async fn copy(
-    origin: Origin<'_>,
+    source: CopySource<'_>,
     root: &Manifest,
     target: Repository<'_>,
-) -> Result<Moved, Halted> {
-    if origin.is(target) {
+) -> Result<Moved, CopyError> {
+    if source.is(target) {
         return Ok(Moved::default());
     }
     let Copied {
         manifests,
         mut moved,
         ..
-    } = copy_image(origin, root, target).await?;
-    if let Origin::Repository(source) = origin {
+    } = copy_image(source, root, target).await?;
+    if let CopySource::Repository(source) = source {
         moved += copy_all(source, manifests, target).await?;
     }
     Ok(moved)
@@ -58,7 +58,7 @@ pub(super) async fn copy_all(
     source: Repository<'_>,
     subjects: Vec<Digest>,
     target: Repository<'_>,
-) -> Result<Moved, Halted> {
+) -> Result<Moved, CopyError> {
     let mut copier = Copier {
         source,
         target,
@@ -98,19 +98,18 @@ enum Api {
 
 impl Copier<'_> {
     /// Copies what refers to `subject`, and files it where the target does not.
-    async fn copy_of(&mut self, subject: &Digest) -> Result<Vec<Digest>, Halted> {
-        let found = self.found(subject).await.map_err(Halted::Reading)?;
-        if self.moved.referrers + found.len() > MOST_REFERRERS {
-            let what = format!(
-                "lists more than {MOST_REFERRERS} referrers of the image, the most that are copied"
-            );
-            return Err(Halted::Reading(self.source.broken(what)));
+    async fn copy_of(&mut self, subject: &Digest) -> Result<Vec<Digest>, CopyError> {
+        let found = self.found(subject).await.map_err(CopyError::Reading)?;
+        if self.moved.referrers + found.len() > MAX_REFERRERS {
+            let what =
+                format!("lists more than {MAX_REFERRERS} referrers of the image, the maximum");
+            return Err(CopyError::Reading(self.source.invalid(what)));
         }
         let (mut copied, mut unfiled) = (Vec::new(), Found::new());
         for (text, descriptor) in found {
             let digest: Digest = text.parse()?;
-            let referrer = self.source.manifest_as_it_is(&digest).await;
-            let referrer = referrer.map_err(Halted::Reading)?;
+            let referrer = self.source.manifest(&digest).await;
+            let referrer = referrer.map_err(CopyError::Reading)?;
             if self.copy(&referrer).await?.is_none() {
                 unfiled.insert(text, descriptor);
             }
@@ -124,21 +123,21 @@ impl Copier<'_> {
     }
 
     /// Gives the subject under which the target filed it, if it did.
-    async fn copy(&mut self, referrer: &Manifest) -> Result<Option<String>, Halted> {
-        let origin = Origin::Repository(self.source);
-        let copied = copy_image(origin, referrer, self.target).await?;
+    async fn copy(&mut self, referrer: &Manifest) -> Result<Option<String>, CopyError> {
+        let source = CopySource::Repository(self.source);
+        let copied = copy_image(source, referrer, self.target).await?;
         self.moved += copied.moved;
         self.moved.referrers += 1;
         Ok(copied.subject)
     }
 
     /// By the API and by the fallback tag: registries have answered the one while clients wrote the other.
-    async fn found(&mut self, subject: &Digest) -> Result<Found, Trouble> {
+    async fn found(&mut self, subject: &Digest) -> Result<Found, RegistryError> {
         let mut found = self.source.filed(subject).await?;
         if self.api == Api::Absent {
             return Ok(found);
         }
-        match self.source.at_most(QUESTION).referrers(subject).await {
+        match self.source.at_most(API_TIMEOUT).referrers(subject).await {
             Some(listed) => {
                 self.api = Api::Answers;
                 found.extend(listed);
@@ -150,12 +149,12 @@ impl Copier<'_> {
     }
 
     /// Copies what a tag of the source shows, unless the target has something else there.
-    async fn copy_tag(&mut self, tag: &Tag) -> Result<(), Halted> {
+    async fn copy_tag(&mut self, tag: &Tag) -> Result<(), CopyError> {
         let shown = self
             .source
             .manifest_of(tag)
             .await
-            .map_err(Halted::Reading)?;
+            .map_err(CopyError::Reading)?;
         let Some(shown) = shown else { return Ok(()) };
         match self.target.manifest_of(tag).await? {
             Some(there) if there.digest == shown.digest => return Ok(()),
@@ -179,13 +178,13 @@ impl Copier<'_> {
 impl Repository<'_> {
     /// What the referrers API lists; nothing where there is none, whatever is said instead.
     async fn referrers(self, subject: &Digest) -> Option<Found> {
-        let call = Call::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
-        let answer = self.call(call).await.ok()?;
-        (answer.content_type == INDEX).then(|| descriptors(&answer.body))
+        let request = Request::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
+        let response = self.send(request).await.ok()?;
+        (response.content_type() == INDEX).then(|| descriptors(&response.body))
     }
 
     /// What the fallback tag lists.
-    async fn filed(self, subject: &Digest) -> Result<Found, Trouble> {
+    async fn filed(self, subject: &Digest) -> Result<Found, RegistryError> {
         let index = self.manifest_of(&named(subject, None)).await?;
         Ok(index
             .map(|index| descriptors(&index.bytes))
@@ -194,9 +193,9 @@ impl Repository<'_> {
 
     /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too. Gives the tag
     /// when it was written.
-    async fn file(self, subject: &Digest, found: &Found) -> Result<Option<Tag>, Trouble> {
+    async fn file(self, subject: &Digest, found: &Found) -> Result<Option<Tag>, RegistryError> {
         let tag = named(subject, None);
-        for round in 0..MOST_ROUNDS {
+        for round in 0..MAX_ROUNDS {
             let before = self.manifest_of(&tag).await?;
             let listed = before.as_ref().map(|index| descriptors(&index.bytes));
             let listed = listed.unwrap_or_default();
@@ -205,9 +204,7 @@ impl Repository<'_> {
             }
             self.put(&merged(before.as_ref(), found), &tag).await?;
         }
-        Err(self.broken(format!(
-            "does not keep what refers to the image under `{tag}`"
-        )))
+        Err(self.invalid(format!("does not keep the list of referrers under `{tag}`")))
     }
 }
 
@@ -258,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn an_index_keeps_what_others_put_there() {
+    fn referrers_index_keeps_existing_entries() {
         let ours = merged(None, &found(&["b"]));
         let both = merged(Some(&ours), &found(&["a", "b"]));
         let index: Value = serde_json::from_slice(&both.bytes).unwrap();

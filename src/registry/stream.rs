@@ -1,4 +1,4 @@
-//! A blob on its way from its origin into an upload: piece by piece, hashed as it passes, never held as a whole.
+//! Streams a blob from its source into an upload in chunks, and checks its digest on the way.
 
 use std::fs::File;
 use std::io::{self, Read as _};
@@ -13,29 +13,29 @@ use tokio::time::Instant;
 
 use crate::deadline::Pace;
 use crate::image::digest::Hasher;
-use crate::oci_layout::Layout;
+use crate::oci_layout::OciLayout;
 use crate::registry::Registry;
-use crate::registry::answer::{Reach, Trouble};
-use crate::registry::blob::Blob;
-use crate::registry::call::IDLE;
+use crate::registry::blobs::Blob;
+use crate::registry::client::IDLE_TIMEOUT;
+use crate::registry::error::RegistryError;
 
 /// Where the pieces of a blob come from.
 pub(super) enum Reader<'a> {
     Registry(&'a Registry, Response),
-    Layout(&'a Layout, File),
+    Layout(&'a OciLayout, File),
 }
 
 /// How much of a file is read at once.
-const PIECE: usize = 128 << 10;
+const CHUNK_BYTES: usize = 128 << 10;
 /// Bytes of a blob that come within a minute at least.
-const SLOWEST: u64 = 64 << 10;
+const MIN_BYTES_PER_MINUTE: u64 = 64 << 10;
 
 impl Reader<'_> {
-    async fn next(&mut self) -> Result<Option<Bytes>, Trouble> {
+    async fn next(&mut self) -> Result<Option<Bytes>, RegistryError> {
         match self {
             Self::Registry(registry, response) => registry.chunk(response).await,
             Self::Layout(layout, file) => {
-                let mut piece = vec![0; PIECE];
+                let mut piece = vec![0; CHUNK_BYTES];
                 let length = file.read(&mut piece);
                 let length = length.map_err(|error| layout.broken(format!("ends: {error}")))?;
                 piece.truncate(length);
@@ -44,26 +44,22 @@ impl Reader<'_> {
         }
     }
 
-    fn broken(&self, what: String) -> Trouble {
+    fn invalid(&self, what: String) -> RegistryError {
         match self {
-            Self::Registry(registry, _) => registry.broken(what),
+            Self::Registry(registry, _) => registry.invalid(what),
             Self::Layout(layout, _) => layout.broken(what).into(),
         }
     }
 
     /// Another try may be faster.
-    fn drips(&self, blob: &Blob) -> Trouble {
+    fn too_slow(&self, blob: &Blob) -> RegistryError {
         let what = format!(
             "sends less than {} KiB of {} in a minute",
-            SLOWEST >> 10,
+            MIN_BYTES_PER_MINUTE >> 10,
             blob.digest
         );
         match self {
-            Self::Registry(registry, _) => Trouble::Unreachable {
-                host: registry.host.clone(),
-                reach: Reach::Interrupted,
-                source: anyhow::anyhow!(what),
-            },
+            Self::Registry(registry, _) => registry.interrupted(anyhow::anyhow!(what)),
             Self::Layout(layout, _) => layout.broken(what).into(),
         }
     }
@@ -75,16 +71,16 @@ impl Reader<'_> {
         blob: &Blob,
         feed: mpsc::Sender<Bytes>,
         pace: Pace,
-    ) -> Result<(), Halt> {
+    ) -> Result<(), StreamError> {
         let (mut hasher, mut size) = (Hasher::default(), 0);
         let (mut minute, mut in_minute) = (Instant::now(), 0);
         let mut held: Option<Bytes> = None;
-        while let Some(piece) = self.next().await.map_err(Halt::Reading)? {
+        while let Some(piece) = self.next().await.map_err(StreamError::Reading)? {
             size += piece.len() as u64;
             in_minute += piece.len() as u64;
-            if pace.since(minute) >= IDLE {
-                if in_minute < SLOWEST {
-                    return Err(Halt::Reading(self.drips(blob)));
+            if pace.since(minute) >= IDLE_TIMEOUT {
+                if in_minute < MIN_BYTES_PER_MINUTE {
+                    return Err(StreamError::Reading(self.too_slow(blob)));
                 }
                 (minute, in_minute) = (Instant::now(), 0);
             }
@@ -99,8 +95,8 @@ impl Reader<'_> {
         let actual = hasher.digest();
         if size != blob.size || actual != blob.digest {
             let Blob { digest, size } = blob;
-            let what = format!("sent other bytes for {digest} of {size} bytes");
-            return Err(Halt::Reading(self.broken(what)));
+            let what = format!("sent content that does not match {digest} ({size} bytes)");
+            return Err(StreamError::Reading(self.invalid(what)));
         }
         match held {
             Some(last) => hand_over(&feed, last, pace).await,
@@ -110,19 +106,23 @@ impl Reader<'_> {
 }
 
 /// Why a blob did not get through.
-pub(super) enum Halt {
-    Reading(Trouble),
+pub(super) enum StreamError {
+    Reading(RegistryError),
     /// The upload takes no more: it was answered, or it failed.
     Unwanted,
     /// The upload takes nothing for a minute.
     Stalled,
 }
 
-async fn hand_over(feed: &mpsc::Sender<Bytes>, piece: Bytes, pace: Pace) -> Result<(), Halt> {
-    match pace.timeout(IDLE, feed.send(piece)).await {
+async fn hand_over(
+    feed: &mpsc::Sender<Bytes>,
+    piece: Bytes,
+    pace: Pace,
+) -> Result<(), StreamError> {
+    match pace.timeout(IDLE_TIMEOUT, feed.send(piece)).await {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(_closed)) => Err(Halt::Unwanted),
-        Err(_elapsed) => Err(Halt::Stalled),
+        Ok(Err(_closed)) => Err(StreamError::Unwanted),
+        Err(_elapsed) => Err(StreamError::Stalled),
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
 
     /// A byte each second, as time passes here: each comes in time, and all of them in a day.
     #[tokio::test]
-    async fn a_blob_that_drips_is_given_up() {
+    async fn slow_blob_fails() {
         let _installed = rustls::crypto::ring::default_provider().install_default();
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let host = listener.local_addr().unwrap().to_string();
@@ -224,12 +224,9 @@ mod tests {
         server.abort();
         drain.abort();
         let ended = ended.expect("it ends");
-        let Err(Halt::Reading(trouble)) = ended else {
+        let Err(StreamError::Reading(error)) = ended else {
             panic!("the blob is not given up");
         };
-        assert!(
-            trouble.to_string().contains("less than 64 KiB"),
-            "{trouble}"
-        );
+        assert!(error.to_string().contains("less than 64 KiB"), "{error}");
     }
 }

@@ -1,10 +1,11 @@
-//! Tags: listed, read, moved, read back.
+//! Lists, reads and writes tags.
 
 use std::fmt;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use reqwest::Method;
+use reqwest::header::{ETAG, LINK};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
@@ -14,8 +15,8 @@ use crate::image::digest::Digest;
 use crate::image::manifest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
-use crate::registry::answer::Trouble;
-use crate::registry::call::{Call, Missing};
+use crate::registry::error::RegistryError;
+use crate::registry::http::Request;
 use crate::registry::{PARALLEL, Repository};
 
 /// A page of `GET …/tags/list`.
@@ -25,13 +26,13 @@ struct Page {
     tags: Option<Names>,
 }
 
-/// The texts of a list that can be tags, up to [`MOST_TAGS`]: whoever sends more gets no memory for them.
+/// The texts of a list that can be tags, up to [`MAX_TAGS`]: whoever sends more gets no memory for them.
 #[derive(Default)]
 struct Names(Vec<String>);
 
 /// A registry that leads in circles comes to an end.
-const MOST_PAGES: usize = 100;
-const MOST_TAGS: usize = 100_000;
+const MAX_PAGES: usize = 100;
+const MAX_TAGS: usize = 100_000;
 
 impl Names {
     /// Lists are sorted, so the same tag again stands right behind.
@@ -54,7 +55,7 @@ impl<'de> Visitor<'de> for Names {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(mut self, mut list: A) -> Result<Self, A::Error> {
-        while self.0.len() < MOST_TAGS {
+        while self.0.len() < MAX_TAGS {
             match list.next_element::<String>()? {
                 Some(name) if self.is_new(&name) => self.0.push(name),
                 Some(_) => {}
@@ -93,27 +94,27 @@ pub(crate) struct Tagged {
 
 impl Repository<'_> {
     /// The tags of the repository.
-    pub(crate) async fn tags(self) -> Result<TagList, Trouble> {
+    pub(crate) async fn tags(self) -> Result<TagList, RegistryError> {
         let mut list = TagList::default();
         let mut query = "n=1000".to_owned();
-        for _page in 0..MOST_PAGES {
-            let call = Call::new(Method::GET, format!("tags/list?{query}"));
-            let answer = match self.call(call).await {
-                Ok(answer) => answer,
-                Err(Trouble::NotFound { .. }) => return Ok(list),
-                Err(trouble) => return Err(trouble),
+        for _page in 0..MAX_PAGES {
+            let request = Request::new(Method::GET, format!("tags/list?{query}"));
+            let response = match self.send(request).await {
+                Ok(response) => response,
+                Err(RegistryError::NotFound { .. }) => return Ok(list),
+                Err(error) => return Err(error),
             };
-            let page: Page = serde_json::from_slice(&answer.body).map_err(|error| {
-                self.broken(format!("sent a list of tags that cannot be read: {error}"))
+            let page: Page = serde_json::from_slice(&response.body).map_err(|error| {
+                self.invalid(format!("sent a list of tags that cannot be read: {error}"))
             })?;
-            let room = MOST_TAGS - list.names.len();
+            let room = MAX_TAGS - list.names.len();
             let mut names = page.tags.unwrap_or_default().0;
             names.truncate(room);
             list.names.append(&mut names);
-            if list.names.len() == MOST_TAGS {
+            if list.names.len() == MAX_TAGS {
                 return Ok(list);
             }
-            match answer.link.as_deref().and_then(next_page) {
+            match response.header(LINK).and_then(next_page) {
                 Some(next) => query = next.to_owned(),
                 None => {
                     list.is_complete = true;
@@ -125,57 +126,69 @@ impl Repository<'_> {
     }
 
     /// Whether the repository has a tag that is not among `ours`.
-    pub(crate) async fn has_tags_beside(self, ours: &[Tag]) -> Result<bool, Trouble> {
-        let call = Call::new(Method::GET, format!("tags/list?n={}", ours.len() + 1));
-        let page: Page = match self.call(call).await {
-            Ok(answer) => serde_json::from_slice(&answer.body).unwrap_or(Page { tags: None }),
-            Err(Trouble::NotFound { .. }) => return Ok(false),
-            Err(trouble) => return Err(trouble),
+    pub(crate) async fn has_tags_beside(self, ours: &[Tag]) -> Result<bool, RegistryError> {
+        let request = Request::new(Method::GET, format!("tags/list?n={}", ours.len() + 1));
+        let page: Page = match self.send(request).await {
+            Ok(response) => serde_json::from_slice(&response.body).unwrap_or(Page { tags: None }),
+            Err(RegistryError::NotFound { .. }) => return Ok(false),
+            Err(error) => return Err(error),
         };
         let mut tags = page.tags.into_iter().flat_map(|Names(names)| names);
         Ok(tags.any(|tag| ours.iter().all(|own| own.as_str() != tag)))
     }
 
-    /// The manifest a tag points to now, if there is such a tag.
-    pub(crate) async fn manifest_of(self, tag: &Tag) -> Result<Option<Manifest>, Trouble> {
+    /// The manifest a tag points to; an error when the tag does not exist.
+    pub(crate) async fn manifest_at(self, tag: &Tag) -> Result<Manifest, RegistryError> {
+        let request = Request::new(Method::GET, format!("manifests/{tag}"));
+        let response = self.send(request.accept(manifest::ACCEPTED)).await?;
+        Ok(Manifest::from(response))
+    }
+
+    /// The manifest a tag points to, if the tag exists.
+    pub(crate) async fn manifest_of(self, tag: &Tag) -> Result<Option<Manifest>, RegistryError> {
         Ok(self.tagged(tag).await?.map(|tagged| tagged.manifest))
     }
 
     /// The same with its entity tag, for a write that depends on it.
-    pub(crate) async fn tagged(self, tag: &Tag) -> Result<Option<Tagged>, Trouble> {
-        let call = Call::new(Method::GET, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
-        match self.call(call).await {
-            Ok(mut answer) => Ok(Some(Tagged {
-                etag: answer.etag.take(),
-                manifest: Manifest::from(answer),
+    pub(crate) async fn tagged(self, tag: &Tag) -> Result<Option<Tagged>, RegistryError> {
+        let request =
+            Request::new(Method::GET, format!("manifests/{tag}")).accept(manifest::ACCEPTED);
+        match self.send(request).await {
+            Ok(response) => Ok(Some(Tagged {
+                etag: response.header(ETAG).map(str::to_owned),
+                manifest: Manifest::from(response),
             })),
-            Err(Trouble::NotFound { .. }) => Ok(None),
-            Err(trouble) => Err(trouble),
+            Err(RegistryError::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
     /// Lets the tag point to a manifest whose parts are all there.
-    pub(crate) async fn put(self, manifest: &Manifest, tag: &Tag) -> Result<(), Trouble> {
+    pub(crate) async fn put(self, manifest: &Manifest, tag: &Tag) -> Result<(), RegistryError> {
         self.put_over(manifest, tag, None).await
     }
 
     /// The same, only while the tag still has the entity tag `etag`. Registries that do not know
-    /// conditional writes ignore the condition; others answer 412, see [`Trouble::is_overtaken`].
+    /// conditional writes ignore the condition; others response 412, see [`RegistryError::is_precondition_failed`].
     pub(crate) async fn put_over(
         self,
         manifest: &Manifest,
         tag: &Tag,
         etag: Option<&str>,
-    ) -> Result<(), Trouble> {
-        let call = Call::new(Method::PUT, format!("manifests/{tag}"))
+    ) -> Result<(), RegistryError> {
+        let request = Request::new(Method::PUT, format!("manifests/{tag}"))
             .body(&manifest.media_type, &manifest.bytes)
             .if_match(etag)
-            .missing(Missing::MayTurnUp);
-        self.call(call).await.map(drop)
+            .just_pushed();
+        self.send(request).await.map(drop)
     }
 
     /// Lets each tag point to the manifest, all at once.
-    pub(crate) async fn put_all(self, manifest: &Manifest, tags: &[Tag]) -> Result<(), Trouble> {
+    pub(crate) async fn put_all(
+        self,
+        manifest: &Manifest,
+        tags: &[Tag],
+    ) -> Result<(), RegistryError> {
         let puts = tags.iter().map(|tag| self.put(manifest, tag));
         stream::iter(puts)
             .buffer_unordered(PARALLEL)
@@ -190,16 +203,16 @@ impl Repository<'_> {
         digest: &Digest,
         tags: &[Tag],
         lag: Duration,
-    ) -> Result<Vec<Tag>, Trouble> {
+    ) -> Result<Vec<Tag>, RegistryError> {
         let reads = tags.iter().map(|tag| async move {
             let holds = self.holds(digest, tag, lag).await?;
-            Ok::<_, Trouble>(holds.then(|| tag.clone()))
+            Ok::<_, RegistryError>(holds.then(|| tag.clone()))
         });
         let held: Vec<Option<Tag>> = stream::iter(reads).buffered(PARALLEL).try_collect().await?;
         Ok(held.into_iter().flatten().collect())
     }
 
-    async fn holds(self, digest: &Digest, tag: &Tag, lag: Duration) -> Result<bool, Trouble> {
+    async fn holds(self, digest: &Digest, tag: &Tag, lag: Duration) -> Result<bool, RegistryError> {
         let start = Instant::now();
         let mut delay = Duration::from_millis(250);
         loop {
@@ -220,16 +233,17 @@ impl Repository<'_> {
         self,
         tag: &Tag,
         hoped: &Digest,
-    ) -> Result<Option<Digest>, Trouble> {
+    ) -> Result<Option<Digest>, RegistryError> {
         if self.kind() != RegistryKind::Docker {
             let path = format!("manifests/{tag}");
-            let call = Call::new(Method::HEAD, path).accept(manifest::ACCEPTED);
-            let answer = match self.call(call).await {
-                Ok(answer) => answer,
-                Err(Trouble::NotFound { .. }) => return Ok(None),
-                Err(trouble) => return Err(trouble),
+            let request = Request::new(Method::HEAD, path).accept(manifest::ACCEPTED);
+            let response = match self.send(request).await {
+                Ok(response) => response,
+                Err(RegistryError::NotFound { .. }) => return Ok(None),
+                Err(error) => return Err(error),
             };
-            let said = answer.content_digest.and_then(|text| text.parse().ok());
+            let header = response.header("docker-content-digest");
+            let said = header.and_then(|text| text.parse().ok());
             if said.as_ref() == Some(hoped) {
                 return Ok(said);
             }

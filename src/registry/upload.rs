@@ -1,46 +1,46 @@
-//! A blob into a repository: mounted where that is possible, else one streamed `PUT`, again while that helps
+//! Uploads a blob: mounted where possible, else one streamed `PUT`, with retries
 //! (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#post-then-put>).
 
 use std::pin::pin;
 use std::time::Duration;
 
-use reqwest::header::CONTENT_TYPE;
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, StatusCode, Url};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::registry::Repository;
-use crate::registry::answer::{Reach, Trouble};
-use crate::registry::blob::{Blob, Mounted};
-use crate::registry::call::{Call, IDLE};
-use crate::registry::origin::Origin;
-use crate::registry::reply::Reply;
-use crate::registry::stream::{Feed, Halt};
+use crate::registry::blobs::{Blob, Mounted};
+use crate::registry::client::IDLE_TIMEOUT;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::http::{Request, Response};
+use crate::registry::stream::{Feed, StreamError};
 
 /// Why an image was not copied.
 #[derive(Debug)]
-pub(crate) enum Halted {
-    Reading(Trouble),
-    Writing(Trouble),
+pub(crate) enum CopyError {
+    Reading(RegistryError),
+    Writing(RegistryError),
 }
 
-impl Halted {
-    pub(crate) fn trouble(&self) -> &Trouble {
+impl CopyError {
+    pub(crate) fn registry_error(&self) -> &RegistryError {
         match self {
-            Self::Reading(trouble) | Self::Writing(trouble) => trouble,
+            Self::Reading(error) | Self::Writing(error) => error,
         }
     }
 }
 
-/// Trouble with the target, unless something else is said.
-impl From<Trouble> for Halted {
-    fn from(trouble: Trouble) -> Self {
-        Self::Writing(trouble)
+/// A failed request concerns the target, unless the caller says otherwise.
+impl From<RegistryError> for CopyError {
+    fn from(error: RegistryError) -> Self {
+        Self::Writing(error)
     }
 }
 
-/// How long a registry may take to answer once it has all bytes: some hash and move them first.
-const FILED_WITHIN: Duration = Duration::from_secs(300);
+/// How long a registry may take to response once it has all bytes: some hash and move them first.
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How a blob came to be where it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,9 +62,13 @@ impl Arrival {
 
 impl Repository<'_> {
     /// Sees to it that the blob is there.
-    pub(super) async fn place(self, blob: &Blob, origin: Origin<'_>) -> Result<Arrival, Halted> {
+    pub(super) async fn place(
+        self,
+        blob: &Blob,
+        source: CopySource<'_>,
+    ) -> Result<Arrival, CopyError> {
         let mut session = None;
-        match origin.path_beside(self) {
+        match source.path_beside(self) {
             Some(from) => match self.mount(&blob.digest, from).await? {
                 Mounted::Done => return Ok(Arrival::WithoutBytes),
                 Mounted::Session(location) => session = Some(location),
@@ -75,19 +79,19 @@ impl Repository<'_> {
         }
         let mut tries = 0;
         loop {
-            let halted = match self.upload(blob, origin, session.take()).await {
+            let error = match self.upload(blob, source, session.take()).await {
                 Ok(()) => return Ok(Arrival::Sent(blob.size)),
-                Err(halted) => halted,
+                Err(error) => error,
             };
             tries += 1;
-            let trouble = halted.trouble();
-            if !trouble.is_passing() || !self.patience.wait(tries, trouble.asked()).await {
-                return Err(halted);
+            let cause = error.registry_error();
+            if !cause.is_transient() || !self.deadline.wait(tries, cause.retry_after()).await {
+                return Err(error);
             }
             self.registry
                 .console
-                .say(&format!("{trouble}; sending {} again", blob.digest));
-            // The bytes may have arrived although the answer did not.
+                .say(&format!("{cause}; sending {} again", blob.digest));
+            // The bytes may have arrived although the response did not.
             if self.has_blob(&blob.digest).await? {
                 return Ok(Arrival::Sent(blob.size));
             }
@@ -98,53 +102,59 @@ impl Repository<'_> {
     async fn upload(
         self,
         blob: &Blob,
-        origin: Origin<'_>,
+        source: CopySource<'_>,
         session: Option<String>,
-    ) -> Result<(), Halted> {
+    ) -> Result<(), CopyError> {
         let location = match session {
             Some(location) => Some(location),
             None => {
-                let call = Call::new(Method::POST, "blobs/uploads/");
-                self.call(call).await?.location
+                let request = Request::new(Method::POST, "blobs/uploads/");
+                let response = self.send(request).await?;
+                response.header(LOCATION).map(str::to_owned)
             }
         };
         let target = self.upload_address(location.as_deref(), &blob.digest)?;
-        let reply = self.stream(&target, blob, origin).await?;
-        if reply.status == StatusCode::UNAUTHORIZED
-            && let Some(challenge) = reply.challenge()
+        let response = self.stream(&target, blob, source).await?;
+        if response.status == StatusCode::UNAUTHORIZED
+            && let Some(challenge) = response.challenge()
         {
             // The bearer may have aged while others were sent; a body cannot be sent twice.
             let (scope, registry) = (self.scope(), self.registry);
             let used = registry.access(&scope).await?;
             let fresh = registry.renew(&scope, &challenge, used.as_ref()).await?;
             if matches!(fresh, Ok(Some(_))) {
-                let reply = self.stream(&target, blob, origin).await?;
-                return self.judged(&reply);
+                let response = self.stream(&target, blob, source).await?;
+                return self.judged(&response);
             }
         }
-        self.judged(&reply)
+        self.judged(&response)
     }
 
-    fn judged(self, reply: &Reply) -> Result<(), Halted> {
-        if reply.status.is_success() {
+    fn judged(self, response: &Response) -> Result<(), CopyError> {
+        if response.status.is_success() {
             return Ok(());
         }
-        Err(Halted::Writing(self.registry.trouble(reply)))
+        Err(CopyError::Writing(self.registry.error(response)))
     }
 
-    fn upload_address(self, location: Option<&str>, digest: &Digest) -> Result<Url, Trouble> {
+    fn upload_address(self, location: Option<&str>, digest: &Digest) -> Result<Url, RegistryError> {
         let location = location.ok_or_else(|| {
-            self.broken("opened an upload and did not say where it goes on".to_owned())
+            self.invalid("started an upload without a `Location` header".to_owned())
         })?;
         let opened = self.registry.url(self.path, "blobs/uploads/")?;
         let target = with_digest(&opened, location, digest);
-        target.ok_or_else(|| self.broken(format!("sends an upload to `{location}`")))
+        target.ok_or_else(|| self.invalid(format!("sent the invalid upload location `{location}`")))
     }
 
-    /// Streams the blob into an open upload, and waits for the answer.
-    async fn stream(self, target: &Url, blob: &Blob, origin: Origin<'_>) -> Result<Reply, Halted> {
+    /// Streams the blob into an open upload, and waits for the response.
+    async fn stream(
+        self,
+        target: &Url,
+        blob: &Blob,
+        source: CopySource<'_>,
+    ) -> Result<Response, CopyError> {
         let registry = self.registry;
-        let reader = origin.open(blob).await.map_err(Halted::Reading)?;
+        let reader = source.open(blob).await.map_err(CopyError::Reading)?;
         let (feed, body) = Feed::of(blob.size);
         let request = registry.http.put(target.clone());
         let request = request
@@ -159,26 +169,18 @@ impl Repository<'_> {
             response = &mut sending => response,
             pumped = reader.pump(blob, feed, registry.pace) => {
                 match pumped {
-                    Err(Halt::Reading(trouble)) => return Err(Halted::Reading(trouble)),
-                    Err(Halt::Stalled) => return Err(Halted::Writing(registry.stalled())),
-                    Ok(()) | Err(Halt::Unwanted) => {}
+                    Err(StreamError::Reading(error)) => return Err(CopyError::Reading(error)),
+                    Err(StreamError::Stalled) => return Err(CopyError::Writing(
+                        registry.interrupted(anyhow::anyhow!("it accepted no data for {} seconds", IDLE_TIMEOUT.as_secs())),
+                    )),
+                    Ok(()) | Err(StreamError::Unwanted) => {}
                 }
-                let answered = registry.pace.timeout(FILED_WITHIN, sending).await;
-                answered.map_err(|elapsed| registry.silent(elapsed))?
+                let answered = registry.pace.timeout(COMMIT_TIMEOUT, sending).await;
+                answered.map_err(|elapsed| registry.timed_out(elapsed))?
             }
         };
         let response = response.map_err(|error| registry.unreachable(error))?;
-        Ok(registry.reply(response).await?)
-    }
-}
-
-impl super::Registry {
-    fn stalled(&self) -> Trouble {
-        Trouble::Unreachable {
-            host: self.host.clone(),
-            reach: Reach::Interrupted,
-            source: anyhow::anyhow!("it takes no bytes for {} seconds", IDLE.as_secs()),
-        }
+        Ok(registry.read_response(response).await?)
     }
 }
 
@@ -197,9 +199,9 @@ fn with_digest(opened: &Url, location: &str, digest: &Digest) -> Option<Url> {
     Some(url)
 }
 
-impl From<Problem> for Halted {
+impl From<Problem> for CopyError {
     fn from(problem: Problem) -> Self {
-        Self::Reading(Trouble::Broken {
+        Self::Reading(RegistryError::Invalid {
             host: "the image".to_owned(),
             what: format!("holds a manifest in which {problem}"),
         })

@@ -84,7 +84,7 @@ pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
 fn held_tags(report: &Report) -> String {
     let references = report
         .done
-        .held
+        .published
         .iter()
         .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
     let separator = report.session.as_ref().map_or("\n", |session| {
@@ -94,7 +94,7 @@ fn held_tags(report: &Report) -> String {
 }
 
 fn skipped_tags(report: &Report) -> String {
-    let held = report.done.held.iter();
+    let held = report.done.published.iter();
     let skipped = held.flat_map(|held| held.skipped.iter().map(move |skipped| (held, skipped)));
     let entries: Vec<Value> = skipped
         .map(|(held, skipped)| {
@@ -112,17 +112,17 @@ fn skipped_tags(report: &Report) -> String {
 fn subjects(report: &Report) -> String {
     let proven = report
         .done
-        .held
+        .published
         .iter()
-        .filter_map(|held| Some((&held.name, held.proof.as_ref()?)));
-    let subjects: Vec<Value> = proven.map(|(name, proof)| json!({ "name": name.to_string(), "digest": proof.manifest.digest.as_str() })).collect();
+        .filter_map(|held| Some((&held.name, held.verified.as_ref()?)));
+    let subjects: Vec<Value> = proven.map(|(name, verified)| json!({ "name": name.to_string(), "digest": verified.manifest.digest.as_str() })).collect();
     Value::from(subjects).to_string()
 }
 
 fn platform_digests(report: &Report) -> String {
     let images = report
-        .proof()
-        .map(|proof| proof.platforms.as_slice())
+        .verified()
+        .map(|verified| verified.platforms.as_slice())
         .unwrap_or_default();
     let map: Map<String, Value> = images
         .iter()
@@ -135,9 +135,9 @@ fn platform_digests(report: &Report) -> String {
 fn digests(report: &Report) -> String {
     let verified = report
         .done
-        .held
+        .published
         .iter()
-        .filter_map(|held| held.proof.as_ref());
+        .filter_map(|held| held.verified.as_ref());
     let mut digests: Vec<&str> = Vec::new();
     for digest in verified.flat_map(|verified| &verified.digests) {
         if !digests.contains(&digest.as_str()) {
@@ -149,8 +149,8 @@ fn digests(report: &Report) -> String {
 
 fn image_id(report: &Report) -> String {
     let proven = report
-        .proof()
-        .and_then(|proof| proof.config_digest.as_ref());
+        .verified()
+        .and_then(|verified| verified.config_digest.as_ref());
     let said = report
         .done
         .built
@@ -191,11 +191,11 @@ pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
 /// (<https://github.com/actions/attest#github_artifacts>).
 pub(super) fn append_artifacts(path: &Path, done: &Done) -> anyhow::Result<()> {
     let proven = done
-        .held
+        .published
         .iter()
-        .filter_map(|held| Some((&held.name, held.proof.as_ref()?)));
+        .filter_map(|held| Some((&held.name, held.verified.as_ref()?)));
     let lines: String = proven
-        .map(|(name, proof)| format!("oci://{name}@{}\n", proof.manifest.digest))
+        .map(|(name, verified)| format!("oci://{name}@{}\n", verified.manifest.digest))
         .collect();
     if lines.is_empty() {
         return Ok(());

@@ -9,8 +9,8 @@ use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::plan::Plan;
-use crate::publish::Held;
-use crate::registry::proof::PlatformImage;
+use crate::publish::Published;
+use crate::registry::verify::PlatformImage;
 use crate::report::Report;
 use crate::report::markdown::{block, code, prose, without};
 
@@ -25,7 +25,7 @@ const CUT: &str = "*The rest is omitted: the summary is too long.*\n";
 /// the time go.
 pub(crate) fn markdown(report: &Report) -> String {
     let mut sections = vec![headline(report)];
-    let held = report.done.held.iter();
+    let held = report.done.published.iter();
     sections.extend(held.map(|held| held_image(held, report)));
     if let Some(digest) = report.digest() {
         sections.push(if report.is_pushed() {
@@ -109,14 +109,14 @@ fn list(images: &[&ImageName]) -> String {
     }
 }
 
-fn held_image(held: &Held, report: &Report) -> String {
-    let Some(proof) = &held.proof else {
+fn held_image(held: &Published, report: &Report) -> String {
+    let Some(verified) = &held.verified else {
         return String::new();
     };
     let mut text = format!(
         "| | |\n|---|---|\n| Image | {} |\n| Digest | {} |\n| Tags | {} |\n",
         code(&held.name.to_string()),
-        code(proof.manifest.digest.as_str()),
+        code(verified.manifest.digest.as_str()),
         tags(held.tags.iter())
     );
     let planned = report.plan().into_iter().flat_map(|plan| &plan.tags);
@@ -135,7 +135,7 @@ fn held_image(held: &Held, report: &Report) -> String {
         let reason = prose(&skipped.reason);
         let _infallible = writeln!(text, "{tag} was not moved: {reason}.\n");
     }
-    text + &platforms(&proof.platforms)
+    text + &platforms(&verified.platforms)
 }
 
 /// References that no rule gives; a reader finds them in the registry.
@@ -197,7 +197,12 @@ pub(crate) fn text(report: &Report) -> String {
     if let Some(source) = &report.done.published_from {
         row("from", source);
     }
-    for held in report.done.held.iter().filter(|held| held.proof.is_some()) {
+    for held in report
+        .done
+        .published
+        .iter()
+        .filter(|held| held.verified.is_some())
+    {
         row("image", &held.name.to_string());
         row("digest", digest.as_str());
         held.tags

@@ -73,7 +73,7 @@ fn moves(double: &Double, digest: &str) -> usize {
 }
 
 #[test]
-fn an_image_of_the_same_repository_gets_its_tags_and_nothing_else_happens() {
+fn promotion_in_same_repository_only_writes_tags() {
     let double = double();
     let digest = double.put_image("acme/widget", "tested", &[SOURCE]);
     let candidate = format!("{}/Acme/Widget:tested", double.host());
@@ -85,8 +85,8 @@ fn an_image_of_the_same_repository_gets_its_tags_and_nothing_else_happens() {
         .filter(|line| !line.contains("add-mask"))
         .collect();
     expect![[r#"
-        <registry> takes a push of acme/widget
-        publishing <registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd as it is
+        Push access to <registry>/acme/widget: OK
+        Promoting <registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd (not rebuilt)
     "#]]
     .assert_eq(&format!("{}\n", log[..2].join("\n")));
     let wrote = |endpoint| double.count(endpoint);
@@ -132,7 +132,7 @@ fn an_image_of_the_same_repository_gets_its_tags_and_nothing_else_happens() {
 }
 
 #[test]
-fn inside_one_registry_no_layer_moves() {
+fn promotion_in_same_registry_mounts_layers() {
     let double = double();
     let image = Image::small("amd64", "mounted").put(&double, "acme/tested");
     double.put_manifest(
@@ -152,7 +152,7 @@ fn inside_one_registry_no_layer_moves() {
 }
 
 #[test]
-fn a_registry_that_does_not_mount_gets_the_bytes() {
+fn layers_are_copied_when_registry_does_not_mount() {
     let double = double();
     let image = Image::small("amd64", "refused").put(&double, "acme/tested");
     let refuse = |status| {
@@ -168,7 +168,7 @@ fn a_registry_that_does_not_mount_gets_the_bytes() {
 }
 
 #[test]
-fn an_index_comes_to_another_registry_with_all_that_belongs_to_it() {
+fn index_is_copied_with_children_and_referrers() {
     let (source, target) = (double(), double());
     let index = attested_index(&source, "acme/tested", "good");
     let signature = referrer(&source, "acme/tested", &index.digest, "signature");
@@ -227,7 +227,7 @@ fn an_index_comes_to_another_registry_with_all_that_belongs_to_it() {
 }
 
 #[test]
-fn what_others_filed_stays_listed() {
+fn existing_referrers_stay_listed() {
     let (source, target) = (double(), double());
     let image = Image::small("amd64", "filed").put(&source, "acme/tested");
     let ours = referrer(&source, "acme/tested", &image.digest, "ours");
@@ -244,7 +244,7 @@ fn what_others_filed_stays_listed() {
 }
 
 #[test]
-fn a_public_image_needs_no_login() {
+fn public_image_needs_no_credentials() {
     let source = Double::builder()
         .package("acme/tested", Package::of("acme/Widget").public())
         .start()
@@ -259,7 +259,7 @@ fn a_public_image_needs_no_login() {
 }
 
 #[test]
-fn several_names_get_the_image_of_one_of_them() {
+fn several_names_get_the_same_image() {
     let (source, target) = (double(), double());
     let image = Image::small("amd64", "several").put(&source, "acme/widget");
     let candidate = format!("{}/acme/widget@{}", source.host(), image.digest);
@@ -279,7 +279,7 @@ fn several_names_get_the_image_of_one_of_them() {
 }
 
 #[test]
-fn a_branch_stays_with_the_newer_commit_although_this_run_is_newer_still() {
+fn older_candidate_keeps_branch_tag() {
     const OLDER: &str = "1111111111111111111111111111111111111111";
     const NEWER: &str = "2222222222222222222222222222222222222222";
     let repository = ghcr_double::Repository::new("acme/Widget")
@@ -311,7 +311,7 @@ fn a_branch_stays_with_the_newer_commit_although_this_run_is_newer_still() {
 }
 
 #[test]
-fn where_nothing_may_be_pushed_nothing_happens() {
+fn no_push_means_no_promotion() {
     let double = double();
     let run = action(&double, "quay.io/acme/app:1")
         .input("push", "false")
@@ -328,7 +328,7 @@ fn where_nothing_may_be_pushed_nothing_happens() {
 }
 
 #[test]
-fn a_plan_shows_the_image_in_place_of_the_build() {
+fn plan_shows_candidate_instead_of_build() {
     let double = double();
     let planned = |arguments: &[&str]| {
         let action = action(&double, "quay.io/Acme/App:1").input("build-args", "A=1");
@@ -351,7 +351,7 @@ fn a_plan_shows_the_image_in_place_of_the_build() {
 
 /// A limit the action promises: nothing of an image is held in memory.
 #[test]
-fn two_hundred_megabytes_pass_through_less_than_64() {
+fn copying_200_mb_needs_less_than_64_mb_of_memory() {
     let (source, target) = (double(), double());
     let image = Image::of_layers("amd64", 4, 50_000_000).put(&source, "acme/tested");
     let candidate = format!("{}/acme/tested@{}", source.host(), image.digest);

@@ -67,7 +67,7 @@ fn kept(run: &Run, double: &Double, tag: &str, digest: &str, said: &str) {
 }
 
 #[test]
-fn a_tag_of_another_commit_is_kept_and_nothing_is_built() {
+fn commit_tag_of_another_commit_fails_before_build() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OTHER));
     let run = push(&double, RULES).run();
@@ -77,7 +77,7 @@ fn a_tag_of_another_commit_is_kept_and_nothing_is_built() {
 
 /// From three on, one list says which of them the repository has.
 #[test]
-fn one_of_many_tags_that_shows_another_commit_is_kept() {
+fn one_commit_tag_of_many_for_another_commit_is_kept() {
     let many = format!("{RULES}\ntype=sha,prefix=a-\ntype=sha,prefix=b-");
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OTHER));
@@ -92,7 +92,7 @@ fn one_of_many_tags_that_shows_another_commit_is_kept() {
 }
 
 #[test]
-fn labels_say_the_commit_too() {
+fn commit_is_read_from_labels() {
     let double = double();
     let theirs = double.put_labelled_image(NAME, SHORT, &of(OTHER));
     let run = push(&double, RULES).run();
@@ -100,7 +100,7 @@ fn labels_say_the_commit_too() {
 }
 
 #[test]
-fn a_short_tag_whose_image_names_no_commit_is_kept() {
+fn short_tag_of_image_without_commit_is_kept() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &[]);
     let run = push(&double, RULES).run();
@@ -108,7 +108,7 @@ fn a_short_tag_whose_image_names_no_commit_is_kept() {
 }
 
 #[test]
-fn another_run_of_the_same_commit_takes_its_tag() {
+fn rerun_of_same_commit_moves_its_tag() {
     for is_labelled in [false, true] {
         let double = double();
         if is_labelled {
@@ -121,7 +121,7 @@ fn another_run_of_the_same_commit_takes_its_tag() {
 }
 
 #[test]
-fn an_image_with_origin_labels_of_its_author_takes_its_tag_again() {
+fn custom_source_labels_allow_rerun() {
     let labels = [(SOURCE, "https://example.com/upstream"), (REVISION, "r7")];
     let double = double();
     double.put_labelled_image(NAME, SHORT, &labels);
@@ -133,7 +133,7 @@ fn an_image_with_origin_labels_of_its_author_takes_its_tag_again() {
 }
 
 #[test]
-fn the_whole_commit_is_enough_unless_the_image_contradicts() {
+fn full_commit_tag_moves_unless_image_names_another_commit() {
     let rules = "type=raw,value=x-{{sha}}\ntype=sha,format=long";
     let full = format!("sha-{OURS}");
     let silent = double();
@@ -146,7 +146,7 @@ fn the_whole_commit_is_enough_unless_the_image_contradicts() {
 }
 
 #[test]
-fn the_tag_under_which_the_engine_pushes_is_looked_at_too() {
+fn tag_written_by_engine_is_checked() {
     let double = double();
     let full = format!("sha-{OURS}");
     let theirs = double.put_image(NAME, &full, &of(OTHER));
@@ -155,7 +155,7 @@ fn the_tag_under_which_the_engine_pushes_is_looked_at_too() {
 }
 
 #[test]
-fn a_tag_that_cannot_be_read_is_kept() {
+fn unreadable_commit_tag_is_kept() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OURS));
     let unwell = Fault::on(Endpoint::ManifestRead)
@@ -168,7 +168,7 @@ fn a_tag_that_cannot_be_read_is_kept() {
 }
 
 #[test]
-fn a_tag_that_appears_during_the_build_is_kept() {
+fn commit_tag_created_during_build_is_kept() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OTHER));
     let before = Fault::on(Endpoint::ManifestRead)
@@ -186,7 +186,7 @@ fn a_tag_that_appears_during_the_build_is_kept() {
 }
 
 #[test]
-fn a_candidate_of_another_commit_is_not_even_copied() {
+fn candidate_of_another_commit_is_not_copied() {
     let double = double();
     let theirs = double.put_image(NAME, SHORT, &of(OURS));
     double.put_image("acme/tested", "1", &of(OTHER));
@@ -199,7 +199,7 @@ fn a_candidate_of_another_commit_is_not_even_copied() {
 }
 
 #[test]
-fn a_candidate_of_the_same_commit_takes_the_tag() {
+fn candidate_of_same_commit_moves_tag() {
     let double = double();
     double.put_image(NAME, SHORT, &of(OURS));
     let [source, revision] = of(OURS);

@@ -215,7 +215,7 @@ fn a_token_of_the_environment_does_not_go_to_the_host_of_origin() {
     let told: Vec<&str> = told.collect();
     expect![[r#"
         notice: `GITHUB_TOKEN` is not sent to HOST, which only the remote `origin` names; if the token is for it, set `GITHUB_SERVER_URL` to `https://HOST`
-        error: cannot push `HOST/acme/widget/widget`: there is no login for HOST
+        error: cannot push `HOST/acme/widget/widget`: no credentials for HOST
           because: HOST answered 401 {}
           fix: run `docker login HOST`, or set `GITHUB_TOKEN` to a token with `write:packages`; `push=false` builds only"#]].assert_eq(&told.join("\n"));
     let (is_sent, log) = run(&[("GITHUB_SERVER_URL", "http://HOST")]);

@@ -27,7 +27,7 @@ fn tag_push() -> Action {
 }
 
 #[test]
-fn outside_a_checkout_the_repository_must_be_named() {
+fn repository_is_required_outside_a_checkout() {
     check(
         Action::new().arguments(&["publish"]).run(),
         expect![[r#"
@@ -54,7 +54,7 @@ fn a_payload_must_be_json() {
 }
 
 #[test]
-fn a_name_no_registry_takes_is_refused() {
+fn invalid_image_name_is_rejected() {
     check(
         tag_push().env("GITHUB_REPOSITORY", "acme/.github").run(),
         expect![[r#"
@@ -66,7 +66,7 @@ fn a_name_no_registry_takes_is_refused() {
 }
 
 #[test]
-fn a_context_without_a_dockerfile_is_named() {
+fn missing_dockerfile_is_reported() {
     check(
         tag_push().input("context", "examples/hello").run(),
         expect![[r#"
@@ -78,7 +78,7 @@ fn a_context_without_a_dockerfile_is_named() {
 }
 
 #[test]
-fn an_engine_that_does_not_answer_is_named() {
+fn unreachable_engine_is_reported() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .start()
@@ -92,13 +92,13 @@ fn an_engine_that_does_not_answer_is_named() {
         expect![[r#"
         ::error title=ghcr-publish::cannot reach the Docker engine at `/nowhere/docker.sock`
           because: No such file or directory (os error 2)
-          fix: run the job on a runner with Docker, for example `runs-on: ubuntu-latest`; on your own runner start the engine and let this socket reach it
+          fix: run the job on a runner with Docker, for example `runs-on: ubuntu-latest`; on a self-hosted runner, start the engine and make this socket available
     "#]],
     );
 }
 
 #[test]
-fn a_registry_that_does_not_answer_is_named() {
+fn unreachable_registry_is_reported() {
     // Port 9 is the discard service's; nothing listens there.
     let run = tag_push()
         .buildx("exit 1")
@@ -109,14 +109,14 @@ fn a_registry_that_does_not_answer_is_named() {
         run,
         expect![[r#"
             ::error title=ghcr-publish::cannot reach the registry `127.0.0.1:9`
-              because: nobody answers at `127.0.0.1:9`: 127.0.0.1:9 does not answer: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
-              fix: see whether the host in `registry` or `images` is right and the registry is up
+              because: cannot connect to `127.0.0.1:9`: 127.0.0.1:9 did not respond: error sending request: client error (Connect): tcp connect error: Connection refused (os error 111)
+              fix: check the host in `registry` or `images`, and that the registry is running
         "#]],
     );
 }
 
 #[test]
-fn a_denied_push_is_known_before_the_build() {
+fn denied_push_fails_before_build() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::unlinked())
@@ -137,14 +137,14 @@ fn a_denied_push_is_known_before_the_build() {
         .replace("%0A", "\n");
     expect![[r#"
         ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: <registry> answered 403 DENIED: permission_denied: write_package
-          because: the package exists and does not give this repository write access
+          because: the package exists, and this repository has no write access to it
           fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
     "#]].assert_eq(&text);
     assert!(!run.succeeded);
 }
 
 #[test]
-fn a_failing_instruction_is_shown_where_it_stands() {
+fn failing_instruction_is_shown_with_its_line() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .start()
@@ -208,7 +208,7 @@ fn double() -> Double {
 }
 
 #[test]
-fn a_mistyped_target_names_the_stages_that_exist() {
+fn mistyped_target_lists_stages() {
     let double = double();
     let failed = r#"echo 'ERROR: failed to build: failed to solve: target stage "buld" could not be found' >&2; exit 1"#;
     let action = tag_push().buildx(failed).input("registry", double.host());
@@ -225,7 +225,7 @@ fn a_mistyped_target_names_the_stages_that_exist() {
 }
 
 #[test]
-fn a_login_that_a_registry_of_somebody_else_rejects_gets_no_advice_of_github() {
+fn rejected_credentials_of_other_registry_get_no_github_advice() {
     let said = r#"echo 'ERROR: failed to push quay.io/acme/widget:v1.2.3: unauthorized: authentication required' >&2; exit 1"#;
     let progress = r#"echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z"}]}' >&2; echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"unauthorized: authentication required"}]}' >&2"#;
     let double = double();
@@ -240,7 +240,7 @@ fn a_login_that_a_registry_of_somebody_else_rejects_gets_no_advice_of_github() {
 }
 
 #[test]
-fn what_a_registry_holds_is_reported_although_a_tag_was_refused() {
+fn pushed_image_is_reported_although_a_tag_was_denied() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::of("acme/Widget"))
@@ -271,14 +271,14 @@ fn what_a_registry_holds_is_reported_although_a_tag_was_refused() {
         .replace(&digest, "<digest>")
         .replace("%0A", "\n");
     expect![[r#"
-        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but its tags are not all in place
-          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists and does not give this repository write access
-          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again: the build is cached, and the tags move once the registry is well
+        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but not all of its tags were moved
+          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists, and this repository has no write access to it
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the build is cached, and the tags are moved then
     "#]].assert_eq(&text);
 }
 
 #[test]
-fn bytes_that_are_not_the_digest_are_no_proof() {
+fn wrong_content_fails_verification() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::of("acme/Widget"))
@@ -301,7 +301,7 @@ fn bytes_that_are_not_the_digest_are_no_proof() {
     assert!(!run.succeeded);
     assert!(
         run.stderr
-            .contains(&format!("sent bytes of the digest {other} for {digest}")),
+            .contains(&format!("sent content with digest {other} for {digest}")),
         "{}",
         run.stderr
     );
@@ -309,7 +309,7 @@ fn bytes_that_are_not_the_digest_are_no_proof() {
 }
 
 #[test]
-fn a_stopped_run_leaves_no_login_behind() {
+fn cancelled_run_leaves_no_credentials_behind() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .start()
@@ -414,7 +414,7 @@ fn with_all_places_but(variable: &str) -> (Run, [bool; 4]) {
 }
 
 #[test]
-fn one_place_that_cannot_be_written_loses_no_other() {
+fn one_unwritable_output_does_not_block_others() {
     let places = [
         "GITHUB_OUTPUT",
         "GITHUB_ENV",

@@ -50,7 +50,7 @@ fn stable(run: &Run, double: &Double, text: &str) -> String {
 }
 
 #[test]
-fn a_push_that_fails_is_tried_again_from_the_cache() {
+fn failed_push_is_retried_from_cache() {
     let (double, digest) = double();
     let name = format!("{}/acme/widget", double.host());
     let causes = [
@@ -86,7 +86,7 @@ fn a_push_that_fails_is_tried_again_from_the_cache() {
 }
 
 #[test]
-fn a_refused_push_is_not_tried_again_and_says_what_to_do() {
+fn denied_push_is_not_retried_and_has_a_fix() {
     let (double, digest) = double();
     let cause = format!(
         "failed to push {}/acme/widget:v1.2.3: denied: permission_denied: write_package",
@@ -99,13 +99,13 @@ fn a_refused_push_is_not_tried_again_and_says_what_to_do() {
     assert_eq!(run.noted("home/tries"), "1\n");
     expect![[r#"
         ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: failed to push <registry>/acme/widget:v1.2.3: denied: permission_denied: write_package
-          because: the package exists and does not give this repository write access
+          because: the package exists, and this repository has no write access to it
           fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
     "#]].assert_eq(&stable(&run, &double, &run.stderr));
 }
 
 #[test]
-fn a_refusal_without_a_reason_is_put_to_the_registry_once_more() {
+fn denial_without_reason_is_checked_against_registry() {
     let (double, digest) = double();
     let name = format!("{}/acme/widget", double.host());
     let cause = format!(
@@ -128,7 +128,7 @@ fn a_refusal_without_a_reason_is_put_to_the_registry_once_more() {
 }
 
 #[test]
-fn a_push_that_never_works_ends_with_the_timeout() {
+fn failing_push_ends_at_push_timeout() {
     let (double, digest) = double();
     let cause = format!(
         "failed to push {}/acme/widget:v1.2.3: 503 Service Unavailable",
@@ -161,7 +161,7 @@ fn always_failing(double: &Double, digest: &str, cause: &str) -> (String, String
 }
 
 #[test]
-fn what_the_builder_cannot_reach_is_tried_three_times() {
+fn registry_unreachable_from_builder_is_tried_three_times() {
     let (double, digest) = double();
     let head = |host: &str| format!("failed to do request: Head \"https://{host}/v2/\"");
     let (refused, unknown, plain) = (
@@ -171,7 +171,7 @@ fn what_the_builder_cannot_reach_is_tried_three_times() {
     );
     for (cause, fix) in [
         (refused, "fix: set `driver-opts: network=host`"),
-        (unknown, "give the builder a DNS server that knows the name"),
+        (unknown, "configure a DNS server for the builder"),
         (plain, "fix: set up TLS for the registry"),
     ] {
         let (tries, error) = always_failing(&double, &digest, &cause);
@@ -181,7 +181,7 @@ fn what_the_builder_cannot_reach_is_tried_three_times() {
 }
 
 #[test]
-fn a_refused_connection_is_an_outage_while_the_registry_is_down() {
+fn refused_connection_is_outage_while_registry_is_down() {
     let (double, digest) = double();
     let cause = format!(
         "failed to push {}/acme/widget:v1.2.3: dial tcp 127.0.0.1:5000: connect: connection refused",
@@ -212,7 +212,7 @@ fn two_registries(first: &Double, second: &Double) -> Action {
 }
 
 #[test]
-fn each_registry_gets_its_own_login_and_is_reported() {
+fn each_registry_gets_its_own_credentials_and_is_reported() {
     let (first, digest) = double();
     let (second, _) = double();
     let artifacts = tempfile::NamedTempFile::new().unwrap();
@@ -239,7 +239,7 @@ fn each_registry_gets_its_own_login_and_is_reported() {
 }
 
 #[test]
-fn one_registry_that_fails_does_not_keep_the_other_from_its_tags() {
+fn failure_of_one_registry_does_not_block_tags_in_another() {
     let (first, digest) = double();
     let (second, _) = double();
     first.script(
@@ -268,7 +268,7 @@ fn closed_port() -> SocketAddr {
 }
 
 #[test]
-fn a_known_registry_that_is_down_before_the_build_is_waited_for() {
+fn known_registry_that_is_down_is_retried_before_build() {
     let address = closed_port();
     let started = Action::new()
         .event("push_tag")
@@ -293,7 +293,7 @@ fn a_known_registry_that_is_down_before_the_build_is_waited_for() {
 }
 
 #[test]
-fn a_registry_that_is_down_does_not_keep_the_other_from_its_image() {
+fn registry_that_is_down_does_not_block_push_to_another() {
     let (first, digest) = double();
     let down = closed_port();
     let images = format!("{down}/acme/widget\n{}/acme/widget", first.host());
@@ -319,7 +319,7 @@ fn a_registry_that_is_down_does_not_keep_the_other_from_its_image() {
 }
 
 #[test]
-fn a_name_that_is_refused_by_the_engine_is_left_out() {
+fn name_denied_during_push_is_skipped() {
     let (first, digest) = double();
     let (second, _) = double();
     let cause = format!(
@@ -344,7 +344,7 @@ fn a_name_that_is_refused_by_the_engine_is_left_out() {
 }
 
 #[test]
-fn dependabots_token_builds_only_when_it_may_not_write() {
+fn read_only_dependabot_token_builds_without_push() {
     let double = Double::builder()
         .token(
             TOKEN,
@@ -371,7 +371,7 @@ fn dependabots_token_builds_only_when_it_may_not_write() {
 }
 
 #[test]
-fn check_says_it_for_every_name() {
+fn check_reports_every_name() {
     let (double, _) = double();
     let names = format!(
         "{0}/acme/widget\n{0}/acme/new\n{0}/joe/other",
@@ -384,7 +384,7 @@ fn check_says_it_for_every_name() {
     assert!(!run.succeeded);
     for name in ["acme/widget", "acme/new"] {
         assert!(
-            run.stdout.contains(&format!("takes a push of {name}\n")),
+            run.stdout.contains(&format!("/{name}: OK\n")),
             "{}",
             run.stdout
         );
@@ -392,13 +392,13 @@ fn check_says_it_for_every_name() {
     expect![[r#"
         ::error title=ghcr-publish::cannot push `<registry>/joe/other`: <registry> answered 404 DENIED: not_found: owner not found
           because: there is no user or organisation `joe`
-          fix: correct the owner in `images`; after a rename the old name is gone
+          fix: correct the owner in `images`; a renamed owner has only its new name
     "#]].assert_eq(&stable(&run, &double, &run.stderr));
     assert!(double.requests().len() <= 9, "{:?}", double.requests());
 }
 
 #[test]
-fn the_settings_of_a_users_package_are_the_users() {
+fn settings_url_of_a_user_package() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::unlinked())
@@ -414,7 +414,7 @@ fn the_settings_of_a_users_package_are_the_users() {
 }
 
 #[test]
-fn a_preflight_that_cannot_tell_does_not_stop_the_build() {
+fn inconclusive_preflight_does_not_stop_build() {
     let (double, digest) = double();
     double.script(
         Fault::on(Endpoint::BlobPost)
@@ -424,14 +424,14 @@ fn a_preflight_that_cannot_tell_does_not_stop_the_build() {
     let run = publication(&double).buildx_pushes(&digest).run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert!(
-        run.stdout.contains("is not clear, so the run goes on"),
+        run.stdout.contains("could not check push access to "),
         "{}",
         run.stdout
     );
 }
 
 #[test]
-fn a_bearer_is_renewed_when_it_ages() {
+fn bearer_token_is_renewed_before_it_expires() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::of("acme/Widget"))
@@ -448,7 +448,7 @@ fn a_bearer_is_renewed_when_it_ages() {
 
 /// The push waits two of three seconds, so a tag that asks for two more comes too late.
 #[test]
-fn the_push_and_the_tags_share_one_deadline() {
+fn push_and_tags_share_one_deadline() {
     let (double, digest) = double();
     let cause = format!(
         "failed to push {}/acme/widget:v1.2.3: toomanyrequests: retry-after: 2s, allowed: 1/minute",

@@ -40,7 +40,7 @@ fn planned(action: Action, expected: Expect) {
 }
 
 #[test]
-fn an_older_registry_is_for_three_parts_and_one_manifest() {
+fn older_docker_registry_needs_three_path_parts_and_one_manifest() {
     refused(
         enterprise().input("images", "acme/app"),
         expect![[r#"
@@ -110,7 +110,7 @@ fn an_older_registry_is_for_three_parts_and_one_manifest() {
 }
 
 #[test]
-fn a_bare_name_is_one_of_the_repositorys_images() {
+fn bare_name_is_image_of_repository() {
     planned(
         enterprise()
             .input("images", "web\nAPI")
@@ -166,7 +166,7 @@ fn a_bare_name_is_one_of_the_repositorys_images() {
 }
 
 #[test]
-fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
+fn plan_cannot_know_registry_of_enterprise_server() {
     refused(
         enterprise().without("INPUT_REGISTRY").arguments(&["plan"]),
         expect![[r#"
@@ -178,7 +178,7 @@ fn which_registry_an_enterprise_server_has_a_plan_cannot_know() {
 }
 
 #[test]
-fn without_a_push_no_registry_of_an_enterprise_server_is_asked() {
+fn build_without_push_sends_no_request_to_enterprise_server() {
     let double = Double::builder()
         .server(Server::ghes_flat())
         .start()
@@ -197,7 +197,7 @@ fn without_a_push_no_registry_of_an_enterprise_server_is_asked() {
 }
 
 #[test]
-fn without_a_push_a_plan_knows_a_name_on_an_enterprise_server() {
+fn plan_without_push_has_name_on_enterprise_server() {
     let run = enterprise()
         .without("INPUT_REGISTRY")
         .input("push", "false")
@@ -212,7 +212,7 @@ fn without_a_push_a_plan_knows_a_name_on_an_enterprise_server() {
 }
 
 #[test]
-fn a_server_that_is_down_is_waited_for() {
+fn server_that_is_down_is_retried() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     drop(listener);
@@ -222,7 +222,7 @@ fn a_server_that_is_down_is_waited_for() {
         .input("github-token", TOKEN)
         .arguments(&["check"])
         .start()
-        .says("the GitHub server does not answer; retry 1 in ");
+        .says("the GitHub server did not respond; retry 1 in ");
     let double = Double::builder()
         .address(address)
         .server(Server::ghes_flat())
@@ -241,7 +241,7 @@ fn a_server_that_is_down_is_waited_for() {
 }
 
 #[test]
-fn a_cache_in_the_registry_needs_one_without_a_push_too() {
+fn registry_cache_needs_registry_even_without_push() {
     for cache in ["registry", "inline"] {
         let run = enterprise()
             .without("INPUT_REGISTRY")
@@ -255,7 +255,7 @@ fn a_cache_in_the_registry_needs_one_without_a_push_too() {
 }
 
 #[test]
-fn a_file_that_is_no_certificate_is_no_authority() {
+fn ca_cert_must_be_a_certificate() {
     let action = enterprise().input("ca-cert", "Dockerfile");
     refused(
         action,
@@ -268,7 +268,7 @@ fn a_file_that_is_no_certificate_is_no_authority() {
 }
 
 #[test]
-fn the_tag_an_older_registry_is_pushed_under_is_named() {
+fn tag_pushed_to_older_docker_registry_is_logged() {
     let double = Double::builder()
         .server(Server::ghes_flat())
         .token(TOKEN, Account::workflow("acme/Widget"))
@@ -292,7 +292,7 @@ fn the_tag_an_older_registry_is_pushed_under_is_named() {
 }
 
 #[test]
-fn an_older_registry_promotes_without_moving_a_layer_and_is_pulled_by_tag() {
+fn older_docker_registry_promotes_without_copying_layers() {
     let double = Double::builder()
         .server(Server::ghes_flat())
         .token(TOKEN, Account::workflow("acme/Widget"))

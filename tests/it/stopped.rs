@@ -148,7 +148,7 @@ fn requests() -> u32 {
 }
 
 #[test]
-fn a_run_that_waits_for_an_answer_ends_in_time() {
+fn cancel_ends_pending_request() {
     let moments: Vec<u32> = (0..requests()).collect();
     assert!(moments.len() >= 12, "{}", moments.len());
     for few in moments.chunks(4) {
@@ -171,7 +171,7 @@ fn a_run_that_waits_for_an_answer_ends_in_time() {
 }
 
 #[test]
-fn a_run_that_waits_for_a_program_ends_in_time() {
+fn cancel_ends_child_process() {
     let builds = format!("build) {HANGS};;");
     let pushes = format!(
         "build) echo '{{\"statuses\":[{{\"id\":\"pushing layers\",\"vertex\":\"d\"}}]}}' >&2; {HANGS};;"
@@ -196,7 +196,7 @@ fn removal_hangs() -> String {
 }
 
 #[test]
-fn a_run_that_removes_its_builder_ends_in_time() {
+fn cancel_ends_builder_removal() {
     for signal in SIGNALS {
         let fixture = Fixture::new(&removal_hangs());
         let hangs = fixture.action.path("hangs");
@@ -212,7 +212,7 @@ fn a_run_that_removes_its_builder_ends_in_time() {
 }
 
 #[test]
-fn a_stopped_run_whose_builder_is_not_removed_ends_in_time() {
+fn cancelled_run_with_stuck_builder_removal_ends() {
     for signal in SIGNALS {
         let special = format!("build) {HANGS};;\n{}", removal_hangs());
         let fixture = Fixture::new(&special);
@@ -243,7 +243,7 @@ fn is_left_to_the_post_step(run: &Run) {
 }
 
 #[test]
-fn a_person_ends_a_removal_that_hangs_with_a_second_signal() {
+fn second_signal_ends_stuck_builder_removal() {
     let special = format!("build) {HANGS};;\nrm) touch ../removes; exec sleep 60;;");
     let Fixture {
         double: _alive,
@@ -263,7 +263,7 @@ fn a_person_ends_a_removal_that_hangs_with_a_second_signal() {
 }
 
 #[test]
-fn a_post_step_ends_in_time() {
+fn post_step_ends_in_time() {
     for signal in SIGNALS {
         let Fixture {
             double: _alive,
@@ -289,7 +289,7 @@ fn closed_port() -> String {
 }
 
 #[test]
-fn a_run_that_waits_for_another_try_ends_in_time() {
+fn cancel_ends_retry_delay() {
     for signal in SIGNALS {
         let Fixture {
             double: _alive,
@@ -311,7 +311,7 @@ fn a_run_that_waits_for_another_try_ends_in_time() {
             .without("INPUT_REGISTRY");
         let down = down
             .start()
-            .says("the GitHub server does not answer; retry 1 in ");
+            .says("the GitHub server did not respond; retry 1 in ");
         is_stopped("a server that is down is waited for", signal, down);
 
         let status = r#"{"statuses":[{"id":"pushing layers","vertex":"d"}]}"#;
@@ -341,7 +341,7 @@ fn asks_a_silent_engine(action: Action, number: usize) -> (Started, Vec<UnixStre
 }
 
 #[test]
-fn a_run_that_waits_for_the_engine_ends_in_time() {
+fn cancel_ends_engine_wait() {
     for signal in SIGNALS {
         let Fixture {
             double: _alive,
@@ -375,7 +375,7 @@ fn copying(fixture: Fixture, source: &Double) -> Fixture {
 }
 
 #[test]
-fn a_run_that_copies_an_image_ends_in_time() {
+fn cancel_ends_image_copy() {
     let hangs = |on| Fault::on(on).always().hang(Duration::from_secs(60));
     for signal in SIGNALS {
         let Fixture { double: source, .. } = Fixture::new("");

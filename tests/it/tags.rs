@@ -82,7 +82,7 @@ fn skipped(run: &Run) -> Value {
 }
 
 #[test]
-fn a_branch_follows_its_own_commits_forward() {
+fn branch_moves_forward_with_its_commits() {
     let double = double();
     image(&double, "main", PAST);
     let run = push_to_main(&double, &[]);
@@ -91,7 +91,7 @@ fn a_branch_follows_its_own_commits_forward() {
 }
 
 #[test]
-fn a_run_of_an_old_commit_moves_nothing_and_says_so() {
+fn old_commit_keeps_tags_and_logs_why() {
     let double = double();
     let newer = image(&double, "main", FUTURE);
     let run = push_to_main(&double, &[]);
@@ -122,7 +122,7 @@ fn a_commit_is_read_from_labels_where_annotations_are_missing() {
 }
 
 #[test]
-fn what_is_not_known_does_not_hold_a_branch_back() {
+fn image_of_unknown_commit_does_not_block_branch() {
     let check = |prepare: fn(&Double), remark: &str| {
         let double = double();
         prepare(&double);
@@ -160,7 +160,7 @@ fn what_is_not_known_does_not_hold_a_branch_back() {
 }
 
 #[test]
-fn whoever_wants_a_tag_to_go_back_or_to_stay_says_so() {
+fn floating_tags_input_allows_moving_back_or_keeping() {
     let double = double();
     let newer = image(&double, "main", FUTURE);
     let run = push_to_main(&double, &[("floating-tags", "always")]);
@@ -185,7 +185,7 @@ fn push_of_version(double: &Double) -> Run {
 }
 
 #[test]
-fn a_backport_leaves_latest_and_moves_its_own_line() {
+fn backport_keeps_latest_and_moves_its_minor_tag() {
     let double = double();
     let newer = image(&double, "v2.0.0", FUTURE);
     image(&double, "latest", FUTURE);
@@ -202,7 +202,7 @@ fn a_backport_leaves_latest_and_moves_its_own_line() {
 }
 
 #[test]
-fn versions_are_found_on_every_page_of_the_list() {
+fn versions_on_every_page_of_the_list_count() {
     let double = double();
     let old = image(&double, "a0", PAST);
     let (media_type, bytes) = double.manifest(NAME, &old).unwrap();
@@ -222,7 +222,7 @@ fn versions_are_found_on_every_page_of_the_list() {
 }
 
 #[test]
-fn somebody_elses_older_image_is_replaced_and_a_newer_one_stays() {
+fn concurrent_older_image_is_replaced_and_newer_one_kept() {
     // The double moves the tag itself, between our write and our second look.
     let race = |commit: &'static str| {
         let double = double();
@@ -262,7 +262,7 @@ fn somebody_elses_older_image_is_replaced_and_a_newer_one_stays() {
 }
 
 #[test]
-fn a_failure_half_way_puts_the_moved_tags_back() {
+fn failure_rolls_back_moved_tags() {
     let double = double();
     let old = image(&double, "1.2", PAST);
     for tag in ["1", "latest"] {
@@ -281,9 +281,9 @@ fn a_failure_half_way_puts_the_moved_tags_back() {
         format!("{}/{NAME}:v1.2.3", double.host())
     );
     expect![[r#"
-        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but its tags are not all in place
-          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists and does not give this repository write access
-          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again: the build is cached, and the tags move once the registry is well
+        ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but not all of its tags were moved
+          because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists, and this repository has no write access to it
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the build is cached, and the tags are moved then
     "#]].assert_eq(
         &run.stable(&run.stderr, double.host())
             .replace(&ours, "<digest>")
@@ -311,7 +311,7 @@ fn assert_atomic(double: &Double, old: &str, ours: &str, when: &str) {
 }
 
 #[test]
-fn a_run_that_is_killed_leaves_each_tag_old_or_new() {
+fn killed_run_leaves_each_tag_old_or_new() {
     let rules = format!("{VERSIONS}\nstable\nedge");
     let mut killed = 0;
     for request in 0.. {
@@ -344,7 +344,7 @@ fn a_run_that_is_killed_leaves_each_tag_old_or_new() {
 }
 
 #[test]
-fn a_run_that_is_stopped_moves_no_further_tag_and_reports_what_is_there() {
+fn cancelled_run_moves_no_more_tags_and_reports_state() {
     let double = double();
     let old = image(&double, "latest", PAST);
     let ours = image(&double, "v1.2.3", OURS);

@@ -1,6 +1,6 @@
 //! Which builder serves a request: a function of the inputs, the engine, and what the request needs.
 
-use crate::docker::store::Store;
+use crate::docker::api::ImageStore;
 use std::fmt;
 
 use crate::inputs::builder::{BuilderInputs, Recipe};
@@ -79,22 +79,23 @@ impl Needs {
 
     /// Whether it depends on the engine's store who can build this.
     pub(crate) fn depend_on_store(&self) -> bool {
-        let decides =
-            |need: &Need| need.is_beyond(Store::Graph) != need.is_beyond(Store::Containerd);
+        let decides = |need: &Need| {
+            need.is_beyond(ImageStore::Graph) != need.is_beyond(ImageStore::Containerd)
+        };
         self.0.iter().any(decides)
     }
 
-    fn first_beyond(&self, store: Store) -> Option<Need> {
+    fn first_beyond(&self, store: ImageStore) -> Option<Need> {
         self.0.iter().copied().find(|need| need.is_beyond(store))
     }
 }
 
 impl Need {
     /// Whether the engine's builder cannot do it.
-    fn is_beyond(self, store: Store) -> bool {
+    fn is_beyond(self, store: ImageStore) -> bool {
         match self {
             Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
-                store != Store::Containerd
+                store != ImageStore::Containerd
             }
             Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateCa => true,
         }
@@ -105,7 +106,7 @@ impl Need {
 pub(crate) fn choose(
     inputs: &BuilderInputs,
     chosen: Chosen,
-    store: Store,
+    store: ImageStore,
     needs: &Needs,
 ) -> BuilderChoice {
     let insecure = needs.0.contains(&Need::InsecureEntitlement);
@@ -128,15 +129,15 @@ pub(crate) fn choose(
     }
 }
 
-fn reason(store: Store, need: Need) -> String {
+fn reason(store: ImageStore, need: Need) -> String {
     match store {
-        _ if need.is_beyond(Store::Containerd) => {
+        _ if need.is_beyond(ImageStore::Containerd) => {
             format!("the engine's builder cannot {need}")
         }
-        Store::Graph => {
+        ImageStore::Graph => {
             format!("the engine keeps its images in a graph driver, which cannot {need}")
         }
-        Store::Containerd | Store::Unknown => {
+        ImageStore::Containerd | ImageStore::Unknown => {
             format!("it is unknown whether the engine can {need}")
         }
     }
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[track_caller]
-    fn check(inputs: &BuilderInputs, store: Store, needs: &Needs, expected: &str) {
+    fn check(inputs: &BuilderInputs, store: ImageStore, needs: &Needs, expected: &str) {
         let choice = choose(inputs, Chosen::ByNobody, store, needs);
         let shown = match choice {
             BuilderChoice::Current => "current".to_owned(),
@@ -188,19 +189,23 @@ mod tests {
     #[test]
     fn the_engine_builds_when_it_can() {
         let automatic = BuilderInputs::Automatic;
-        for store in [Store::Containerd, Store::Graph, Store::Unknown] {
+        for store in [
+            ImageStore::Containerd,
+            ImageStore::Graph,
+            ImageStore::Unknown,
+        ] {
             check(&automatic, store, &Needs::default(), "current");
         }
-        check(&automatic, Store::Containerd, &several(), "current");
+        check(&automatic, ImageStore::Containerd, &several(), "current");
         check(
             &automatic,
-            Store::Graph,
+            ImageStore::Graph,
             &several(),
             "docker-container: the engine keeps its images in a graph driver, which cannot build for several platforms",
         );
         check(
             &automatic,
-            Store::Unknown,
+            ImageStore::Unknown,
             &several(),
             "docker-container: it is unknown whether the engine can build for several platforms",
         );
@@ -212,11 +217,11 @@ mod tests {
         for need in [Need::Attestations, Need::CacheExport, Need::ImageFile] {
             let needs = Needs(vec![need]);
             assert!(needs.depend_on_store());
-            check(&automatic, Store::Containerd, &needs, "current");
+            check(&automatic, ImageStore::Containerd, &needs, "current");
             let reason = format!(
                 "docker-container: the engine keeps its images in a graph driver, which cannot {need}"
             );
-            check(&automatic, Store::Graph, &needs, &reason);
+            check(&automatic, ImageStore::Graph, &needs, &reason);
         }
         for need in [
             Need::RewrittenTimestamps,
@@ -226,7 +231,11 @@ mod tests {
             let needs = Needs(vec![need]);
             assert!(!needs.depend_on_store());
             let reason = format!("docker-container: the engine's builder cannot {need}");
-            for store in [Store::Containerd, Store::Graph, Store::Unknown] {
+            for store in [
+                ImageStore::Containerd,
+                ImageStore::Graph,
+                ImageStore::Unknown,
+            ] {
                 check(&automatic, store, &needs, &reason);
             }
         }
@@ -245,7 +254,7 @@ mod tests {
             (own, "--debug"),
         ] {
             let inputs = BuilderInputs::Made(recipe);
-            match choose(&inputs, Chosen::ByNobody, Store::Unknown, &needs) {
+            match choose(&inputs, Chosen::ByNobody, ImageStore::Unknown, &needs) {
                 BuilderChoice::Made { recipe, .. } => {
                     assert_eq!(recipe.nodes[0].buildkitd_flags.as_deref(), Some(expected));
                 }
@@ -256,7 +265,7 @@ mod tests {
 
     #[test]
     fn selected_builder_is_used() {
-        for store in [Store::Containerd, Store::Graph] {
+        for store in [ImageStore::Containerd, ImageStore::Graph] {
             let named = BuilderInputs::Named("mine".to_owned());
             check(&named, store, &several(), "named mine");
             let made = BuilderInputs::Made(Recipe::container());
@@ -265,7 +274,7 @@ mod tests {
         let choice = choose(
             &BuilderInputs::Automatic,
             Chosen::ByPerson,
-            Store::Graph,
+            ImageStore::Graph,
             &several(),
         );
         assert_eq!(choice, BuilderChoice::Current);
@@ -275,11 +284,11 @@ mod tests {
     fn image_store_is_read_from_the_engine() {
         let status = |key: &str, value: &str| vec![(key.to_owned(), value.to_owned())];
         let containerd = status("driver-type", "io.containerd.snapshotter.v1");
-        assert_eq!(Store::of(&containerd), Store::Containerd);
+        assert_eq!(ImageStore::of(&containerd), ImageStore::Containerd);
         assert_eq!(
-            Store::of(&status("Backing Filesystem", "extfs")),
-            Store::Graph
+            ImageStore::of(&status("Backing Filesystem", "extfs")),
+            ImageStore::Graph
         );
-        assert_eq!(Store::of(&[]), Store::Graph);
+        assert_eq!(ImageStore::of(&[]), ImageStore::Graph);
     }
 }

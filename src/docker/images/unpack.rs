@@ -1,4 +1,4 @@
-//! A tar stream into a folder: what it names stays inside.
+//! Unpacks a tar stream into a directory, and nothing outside of it.
 
 use std::io::{self, Read};
 
@@ -9,7 +9,7 @@ use tar::{Archive, EntryType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use crate::docker::api::EXPORT_SILENCE;
+use crate::docker::api::EXPORT_IDLE_TIMEOUT;
 use crate::private_directory::PrivateDirectory;
 
 /// Unpacks the body into `folder`, which comes back when everything is there.
@@ -28,8 +28,8 @@ pub(crate) async fn unpack(
     });
     let fed = async {
         loop {
-            let piece = timeout(EXPORT_SILENCE, body.chunk()).await;
-            let piece = piece.context("the engine says nothing any more")??;
+            let piece = timeout(EXPORT_IDLE_TIMEOUT, body.chunk()).await;
+            let piece = piece.context("the engine stopped responding")??;
             let Some(piece) = piece else { return Ok(()) };
             if feed.send(piece).await.is_err() {
                 return Ok(()); // The other end says why.
@@ -47,7 +47,7 @@ fn write_all(pipe: impl Read, folder: PrivateDirectory) -> anyhow::Result<Privat
     let mut archive = Archive::new(pipe);
     archive.set_preserve_mtime(false);
     for entry in archive.entries()? {
-        let mut entry = entry.context("the engine's export breaks off")?;
+        let mut entry = entry.context("the engine's export is incomplete")?;
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Directory | EntryType::Symlink | EntryType::Link => {}
             _ => continue,
@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn files_and_links_arrive_and_nothing_leaves_the_folder() {
+    fn unpacking_stays_inside_the_directory() {
         let unpacked = |entries: &[(&str, EntryType, &str)]| {
             let outer = tempfile::tempdir().unwrap();
             let vars = Vars::of(&[("TMPDIR", outer.path().to_str().unwrap())]);

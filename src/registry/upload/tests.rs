@@ -6,8 +6,8 @@ use std::thread::{sleep, spawn};
 
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::context::server::RegistryKind;
-use crate::deadline::{Pace, Patience};
-use crate::oci_layout::Layout;
+use crate::deadline::{Deadline, Pace};
+use crate::oci_layout::OciLayout;
 use crate::registry::Registry;
 use crate::registry::upload::*;
 use crate::tls::Trust;
@@ -84,13 +84,13 @@ fn serve(stream: TcpStream, appetite: Appetite) -> Option<()> {
     }
 }
 
-/// Uploads a large blob to such a registry, with patience for one try.
-async fn upload(appetite: Appetite) -> Result<Arrival, Halted> {
+/// Uploads a large blob to such a registry, with deadline for one try.
+async fn upload(appetite: Appetite) -> Result<Arrival, CopyError> {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let folder = tempfile::tempdir().unwrap();
     let bytes = vec![7; SIZE];
     let digest = Digest::of(&bytes);
-    let layout = Layout::new(folder.path().to_owned(), "the image".to_owned());
+    let layout = OciLayout::new(folder.path().to_owned(), "the image".to_owned());
     let path = layout.path(&digest);
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
@@ -104,25 +104,25 @@ async fn upload(appetite: Appetite) -> Result<Arrival, Halted> {
         CONSOLE,
     );
     let registry = registry.unwrap();
-    let repository = registry.repository("acme/widget", Patience::lasting(Duration::ZERO, pace));
+    let repository = registry.repository("acme/widget", Deadline::after(Duration::ZERO, pace));
     let size = SIZE as u64;
     let blob = Blob { digest, size };
-    repository.place(&blob, Origin::Layout(&layout)).await
+    repository.place(&blob, CopySource::Layout(&layout)).await
 }
 
 #[tokio::test]
-async fn an_upload_may_take_longer_than_any_answer() {
+async fn upload_may_outlast_response_timeout() {
     let arrival = upload(Appetite::Slow).await.unwrap();
     assert_eq!(arrival, Arrival::Sent(SIZE as u64));
 }
 
 #[tokio::test]
-async fn an_upload_that_makes_no_progress_fails_as_something_that_passes() {
-    let halted = upload(Appetite::None).await.unwrap_err();
-    assert!(halted.trouble().is_passing());
-    let text = halted.trouble().to_string();
+async fn stalled_upload_fails_as_transient() {
+    let error = upload(Appetite::None).await.unwrap_err();
+    assert!(error.registry_error().is_transient());
+    let text = error.registry_error().to_string();
     assert!(
-        text.ends_with("does not answer: it takes no bytes for 60 seconds"),
+        text.ends_with("did not respond: it accepted no data for 60 seconds"),
         "{text}"
     );
 }
@@ -137,7 +137,7 @@ fn check(location: &str, expected: Option<&str>) {
 }
 
 #[test]
-fn the_digest_is_added_to_wherever_an_upload_goes_on() {
+fn digest_is_added_to_upload_location() {
     let here = "https://ghcr.io/v2/acme/widget/blobs/";
     check(
         "/v2/acme/widget/blobs/upload/1",

@@ -15,7 +15,7 @@ fn index_of(entries: &[Value]) -> String {
 }
 
 #[test]
-fn an_index_below_an_index_is_proven_to_its_last_blob() {
+fn nested_index_is_verified_to_its_last_blob() {
     let double = double();
     let config = double.put_blob("acme/widget", "{}");
     let missing = format!("sha256:{}", "0".repeat(64));
@@ -41,7 +41,7 @@ fn an_index_below_an_index_is_proven_to_its_last_blob() {
 }
 
 #[test]
-fn an_index_of_too_many_children_is_not_read_further() {
+fn index_with_too_many_children_is_rejected() {
     let (source, target) = (double(), double());
     let children: Vec<Value> = (0..1001)
         .map(|number| entry(MANIFEST, &format!("sha256:{number:064}")))
@@ -61,7 +61,7 @@ fn an_index_of_too_many_children_is_not_read_further() {
 }
 
 #[test]
-fn an_index_of_too_many_bytes_is_not_read_further() {
+fn index_with_too_many_manifest_bytes_is_rejected() {
     let (source, target) = (double(), double());
     let filler = "a".repeat(4_000_000);
     let children: Vec<Value> = (0..40)
@@ -75,13 +75,16 @@ fn an_index_of_too_many_bytes_is_not_read_further() {
     let candidate = format!("{}/acme/tested:large", source.host());
     let run = action_between(&source, &target, &candidate).run();
     let log = run.stdout + &run.stderr;
-    assert!(!run.succeeded && log.contains("or 64 MiB of them"), "{log}");
+    assert!(
+        !run.succeeded && log.contains("or 64 MiB of manifests"),
+        "{log}"
+    );
     let reads = source.count(Endpoint::ManifestRead);
     assert!(reads < 30, "{reads} manifests were read");
 }
 
 #[test]
-fn an_image_of_too_many_referrers_is_not_read_further() {
+fn image_with_too_many_referrers_is_rejected() {
     let (source, target) = (double(), double());
     let image = Image::small("amd64", "tested").put(&source, "acme/tested");
     source.put_manifest("acme/tested", "tested", MANIFEST, image.manifest);

@@ -27,7 +27,7 @@ fn survives(said: &str, spoil: impl Fn(&Double, &Double, &Put)) -> Double {
 }
 
 #[test]
-fn an_upload_that_is_refused_for_now_is_sent_again() {
+fn transient_upload_error_is_retried() {
     let target = survives("answered 503", |_, target, _| {
         target.script(Fault::on(Endpoint::BlobPut).answer(503));
     });
@@ -35,7 +35,7 @@ fn an_upload_that_is_refused_for_now_is_sent_again() {
 }
 
 #[test]
-fn an_upload_the_registry_forgot_is_opened_again() {
+fn expired_upload_session_is_reopened() {
     survives("BLOB_UPLOAD_UNKNOWN", |_, target, _| {
         let fault = Fault::on(Endpoint::BlobPut);
         target.script(fault.error(
@@ -47,27 +47,27 @@ fn an_upload_the_registry_forgot_is_opened_again() {
 }
 
 #[test]
-fn an_upload_that_breaks_off_is_sent_again() {
-    survives("does not answer", |_, target, _| {
+fn interrupted_upload_is_retried() {
+    survives("did not respond", |_, target, _| {
         target.script(Fault::on(Endpoint::BlobPut).cut_upload(1000));
     });
 }
 
 #[test]
-fn bytes_that_arrived_without_an_answer_are_not_sent_again() {
-    let target = survives("does not answer", |_, target, _| {
+fn uploaded_blob_without_response_is_not_resent() {
+    let target = survives("did not respond", |_, target, _| {
         target.script(Fault::on(Endpoint::BlobPut).reset_after_serving());
     });
     assert_eq!(target.count(Endpoint::BlobPut), 2);
 }
 
 #[test]
-fn a_read_that_breaks_off_is_begun_again() {
-    survives("does not answer", |source, _, image| {
+fn interrupted_download_is_retried() {
+    survives("did not respond", |source, _, image| {
         let path = format!("/storage/{}", image.layers[0]);
         source.script(Fault::on(Endpoint::Any).path(&path).cut_answer());
     });
-    survives("does not answer", |source, _, _| {
+    survives("did not respond", |source, _, _| {
         source.script(Fault::on(Endpoint::BlobGet).reset());
     });
 }
@@ -83,8 +83,9 @@ fn bytes_of_another_digest_are_never_published() {
     assert!(!run.succeeded, "{}", run.stdout);
     let layer = &image.layers[0];
     assert!(
-        run.stderr
-            .contains(&format!("sent other bytes for {layer} of 300000 bytes")),
+        run.stderr.contains(&format!(
+            "sent content that does not match {layer} (300000 bytes)"
+        )),
         "{}",
         run.stderr
     );
@@ -95,7 +96,7 @@ fn bytes_of_another_digest_are_never_published() {
 
 /// The upload waits two of three seconds, so a tag that asks for two more comes too late.
 #[test]
-fn the_copy_and_the_tags_share_one_deadline() {
+fn copy_and_tags_share_one_deadline() {
     let (source, target) = (double(), double());
     let image = Image::of_layers("amd64", 1, 1000).put(&source, "acme/tested");
     let busy = |endpoint| Fault::on(endpoint).answer(503).header("Retry-After", "2");

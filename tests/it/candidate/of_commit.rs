@@ -23,7 +23,7 @@ fn is_built(run: &Run, said: &str) {
 }
 
 #[test]
-fn the_image_of_the_commit_is_published_and_not_built() {
+fn existing_image_of_commit_is_not_rebuilt() {
     let double = double();
     let digest = double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
     published(&run(&double), &double, &digest);
@@ -31,46 +31,35 @@ fn the_image_of_the_commit_is_published_and_not_built() {
 }
 
 #[test]
-fn a_cache_that_a_build_would_have_written_is_not_named() {
-    let double = double();
-    double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
-    let run = action(&double, "sha")
-        .input("cache-to", "type=registry,ref=quay.io/acme/cache:x")
-        .run();
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert_eq!(run.output("other-references"), "");
-}
-
-#[test]
-fn a_short_tag_counts_when_the_image_says_the_commit() {
+fn short_tag_is_used_when_image_names_commit() {
     let double = double();
     let digest = double.put_image("acme/widget", "sha-0123456", &of(COMMIT));
     published(&run(&double), &double, &digest);
 }
 
 #[test]
-fn labels_say_the_commit_where_an_engine_drops_annotations() {
+fn commit_is_read_from_labels_without_annotations() {
     let double = double();
     let digest = double.put_labelled_image("acme/widget", "sha-0123456", &of(COMMIT));
     published(&run(&double), &double, &digest);
 }
 
 #[test]
-fn a_short_tag_of_another_commit_is_left_alone() {
+fn short_tag_of_another_commit_is_ignored() {
     let double = double();
     double.put_image("acme/widget", "sha-0123456", &of(OTHER));
-    is_built(&run(&double), "is not said to be of this commit");
+    is_built(&run(&double), "does not name this commit");
 }
 
 #[test]
-fn a_tag_with_the_whole_commit_needs_an_image_that_says_it() {
+fn full_commit_tag_needs_image_that_names_commit() {
     let double = double();
     double.put_image("acme/widget", &format!("sha-{COMMIT}"), &[]);
-    is_built(&run(&double), "is not said to be of this commit");
+    is_built(&run(&double), "does not name this commit");
 }
 
 #[test]
-fn an_image_of_another_repository_is_left_alone() {
+fn image_of_another_repository_is_ignored() {
     let double = double();
     let foreign = (
         "org.opencontainers.image.source",
@@ -78,28 +67,28 @@ fn an_image_of_another_repository_is_left_alone() {
     );
     let annotations = [foreign, ("org.opencontainers.image.revision", COMMIT)];
     double.put_image("acme/widget", &format!("sha-{COMMIT}"), &annotations);
-    is_built(&run(&double), "is not said to be of this commit");
+    is_built(&run(&double), "does not name this commit");
 }
 
 #[test]
-fn a_tag_that_the_image_contradicts_is_left_alone() {
+fn tag_contradicted_by_image_is_ignored() {
     let double = double();
     double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(OTHER));
-    is_built(&run(&double), "is not said to be of this commit");
+    is_built(&run(&double), "does not name this commit");
 }
 
 #[test]
-fn without_an_image_of_the_commit_there_is_a_build() {
-    let said = "the registry has no image of this commit, so it is built";
+fn missing_image_of_commit_is_built() {
+    let said = "no image of this commit found; building it";
     is_built(&run(&double()), said);
 }
 
 #[test]
-fn an_image_without_the_platform_is_left_alone() {
+fn image_without_platform_is_ignored() {
     let double = double();
     double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(COMMIT));
     let run = action(&double, "sha")
         .input("platforms", "linux/arm64")
         .run();
-    is_built(&run, "is not for linux/arm64, and left alone");
+    is_built(&run, "is not for linux/arm64; ignored");
 }

@@ -24,7 +24,7 @@ fn refused(action: Action, double: &Double, expected: Expect) {
 }
 
 #[test]
-fn what_names_no_image_is_refused_before_anything_is_asked() {
+fn invalid_candidate_is_rejected_before_any_request() {
     let double = double();
     refused(
         action(&double, "ghcr.io/acme/app:a b"),
@@ -48,7 +48,7 @@ fn what_names_no_image_is_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn a_mistyped_host_is_refused_here_too() {
+fn mistyped_host_in_candidate_is_rejected() {
     let double = double();
     refused(
         action(&double, "ghrc.io/acme/app"),
@@ -63,7 +63,7 @@ fn a_mistyped_host_is_refused_here_too() {
 
 /// A tag may move between two looks; a digest names the image for good.
 #[test]
-fn a_candidate_named_by_digest_is_that_digest_or_an_error() {
+fn candidate_digest_must_match() {
     let double = double();
     let named = Image::small("amd64", "named").put(&double, "acme/tested");
     let other = Image::small("amd64", "other").put(&double, "acme/tested");
@@ -86,7 +86,7 @@ fn a_candidate_named_by_digest_is_that_digest_or_an_error() {
         .input("push-timeout", "1s")
         .run();
     let said = format!(
-        "sent bytes of the digest {} for {}",
+        "sent content with digest {} for {}",
         other.digest, named.digest
     );
     assert!(
@@ -131,7 +131,7 @@ fn exported() -> (String, String) {
 }
 
 #[test]
-fn an_image_of_the_engine_named_by_digest_is_that_digest_or_an_error() {
+fn engine_image_digest_must_match() {
     let (archive, digest) = exported();
     let answers: Answers = Box::leak(Box::new([
         CONTAINERD,
@@ -157,16 +157,16 @@ fn an_image_of_the_engine_named_by_digest_is_that_digest_or_an_error() {
 }
 
 #[test]
-fn an_image_that_is_nowhere_is_said_to_be_in_neither_place() {
+fn missing_candidate_is_reported_for_registry_and_engine() {
     let double = double();
     let candidate = format!("{}/acme/tested:gone", double.host());
     refused(
         action(&double, &candidate),
         &double,
         expect![[r#"
-        there is no image `<registry>/acme/tested:gone`
+        image `<registry>/acme/tested:gone` not found
           because: <registry> answered 404 MANIFEST_UNKNOWN: manifest unknown
-          fix: check the name and the tag, or write `docker-daemon:` before it for an image that only the local engine has
+          fix: check the name and the tag; for an image of the local engine, use the prefix `docker-daemon:`
     "#]],
     );
     refused(
@@ -174,13 +174,13 @@ fn an_image_that_is_nowhere_is_said_to_be_in_neither_place() {
         &double,
         expect![[r#"
         the engine has no image `widget:test`
-          fix: let an earlier step of the same job make it (`docker build --tag`, or `load: true`), or name a registry: `candidate: ghcr.io/acme/app:1.2.3`
+          fix: build it in an earlier step of the same job (`docker build --tag`, or `load: true`), or name an image in a registry: `candidate: ghcr.io/acme/app:1.2.3`
     "#]],
     );
 }
 
 #[test]
-fn an_engine_out_of_reach_is_said_to_be() {
+fn unreachable_engine_of_candidate_is_reported() {
     let double = double();
     let action = action(&double, "widget:test").env("DOCKER_HOST", "ssh://me@far");
     refused(
@@ -188,14 +188,14 @@ fn an_engine_out_of_reach_is_said_to_be() {
         &double,
         expect![[r#"
         cannot get the image `widget:test` from the engine
-          because: the engine is behind ssh, TLS or a docker context, where only buildx reaches it
-          fix: let `DOCKER_HOST` name a socket or a `tcp://` address without TLS, or push the image to a registry and name it there
+          because: the engine uses ssh, TLS or a docker context, which only buildx supports
+          fix: set `DOCKER_HOST` to a socket or a `tcp://` address without TLS, or push the image to a registry and name that image
     "#]],
     );
 }
 
 #[test]
-fn a_platform_the_image_lacks_is_named_with_those_it_has() {
+fn missing_platform_is_reported_with_available_ones() {
     let double = double();
     let image = Image::small("amd64", "one").put(&double, "acme/tested");
     let candidate = format!("{}/acme/tested@{}", double.host(), image.digest);
@@ -206,13 +206,13 @@ fn a_platform_the_image_lacks_is_named_with_those_it_has() {
         expect![[r#"
         `<registry>/acme/tested@sha256:e077af3c12f60b0084de1bf1e18cf29a7b7c9dd72cc0656f21f52240d533eb7d` is not for linux/arm64
           because: it is for linux/amd64
-          fix: take that out of the input `platforms`, or publish an image that was built for it
+          fix: remove it from the input `platforms`, or publish an image built for it
     "#]],
     );
 }
 
 #[test]
-fn a_source_that_may_not_be_read_says_who_can_change_that() {
+fn unreadable_candidate_names_required_permission() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/Widget"))
         .package("acme/widget", Package::of("acme/Widget"))
@@ -227,14 +227,14 @@ fn a_source_that_may_not_be_read_says_who_can_change_that() {
         expect![[r#"
             cannot read `<registry>/acme/hidden:good`
               because: <registry> answered 403 DENIED: installation not allowed to Read organization package
-              fix: give a login for `<registry>` that may read it, for example in `registry-auth`
+              fix: give credentials for `<registry>` that allow reading it, for example in `registry-auth`
         "#]],
     );
 }
 
 /// Another registry that is up does not help: the image is not there.
 #[test]
-fn a_candidate_in_a_registry_that_is_down_is_an_error() {
+fn candidate_in_registry_that_is_down_fails() {
     let double = double();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let down = listener.local_addr().unwrap();
@@ -246,6 +246,6 @@ fn a_candidate_in_a_registry_that_is_down_is_an_error() {
     assert_eq!(run.status, Some(1), "{}{}", run.stdout, run.stderr);
     let error = format!("cannot reach the registry `{down}`");
     assert!(run.stderr.contains(&error), "{}", run.stderr);
-    assert!(!run.stdout.contains("going on without"), "{}", run.stdout);
+    assert!(!run.stdout.contains("continuing without"), "{}", run.stdout);
     assert!(double.tags("acme/widget").is_empty());
 }

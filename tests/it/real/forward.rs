@@ -79,7 +79,7 @@ const BACKPORT: Case = Case {
     tag: "latest",
     question: Endpoint::TagList,
     reason: "`v2.0.0` is newer than `v1.2.9`",
-    fix: "run the job again when the registry answers",
+    fix: "run the job again when the registry responds",
 };
 
 /// The newer one is published; then the older one: with answers, with answers after a minute, without any.

@@ -176,11 +176,11 @@ fn without_its_authority_a_private_certificate_is_named_as_the_cause() {
     let shown = run.stderr.replace("%0A", "\n").replace(&double.at(""), "");
     let port = double.address().port().to_string();
     expect![[r#"
-        ::error title=ghcr-publish::no container registry is found at this GitHub server
+        ::error title=ghcr-publish::no container registry found for this GitHub server
           because: `containers.flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
           `docker.flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
           `flat.test`: error sending request: client error (Connect): invalid peer certificate: UnknownIssuer
-          fix: set the input `registry`, for example `registry: containers.flat.test`; if its certificate is from a private authority, give that in `ca-cert`
+          fix: set the input `registry`, for example `registry: containers.flat.test`; if its certificate is from a private CA, also set `ca-cert`
     "#]].assert_eq(&shown.replace(&format!(":{port}"), ":PORT"));
 }
 

@@ -27,7 +27,7 @@ fn stays_for_want_of_an_answer(shown: &str, fault: Fault, expected: &Expect) {
 }
 
 #[test]
-fn a_branch_stays_when_github_does_not_say_which_commit_is_newer() {
+fn branch_is_kept_when_compare_api_fails() {
     let refused = |status: u16, message: &str| {
         let body = json!({ "message": message }).to_string();
         let fault = Fault::on(Endpoint::Api).always().answer(status);
@@ -66,7 +66,7 @@ fn a_branch_stays_when_github_does_not_say_which_commit_is_newer() {
 }
 
 #[test]
-fn a_branch_stays_when_its_image_is_not_read() {
+fn branch_is_kept_when_its_image_is_unreadable() {
     let fault = || Fault::on(Endpoint::ManifestRead).path("/manifests/main");
     let outage = fault().always().answer(503);
     stays_for_want_of_an_answer(
@@ -74,8 +74,8 @@ fn a_branch_stays_when_its_image_is_not_read() {
         outage,
         &expect![[r#"
             ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-              because: its image was not read: <registry> answered 503 Service Unavailable
-              fix: run the job again when the registry answers: the build is cached
+              because: its image could not be read: <registry> answered 503 Service Unavailable
+              fix: run the job again when the registry responds: the build is cached
         "#]],
     );
     let denied = fault().always().deny(&Denial::WritePackage);
@@ -84,7 +84,7 @@ fn a_branch_stays_when_its_image_is_not_read() {
         denied,
         &expect![[r#"
             ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
-              because: its image was not read: <registry> answered 403 DENIED: permission_denied: write_package
+              because: its image could not be read: <registry> answered 403 DENIED: permission_denied: write_package
               fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
         "#]],
     );
@@ -127,7 +127,7 @@ fn reasons(run: &Run) -> Vec<String> {
 }
 
 #[test]
-fn a_list_that_is_cut_is_not_taken_for_the_whole() {
+fn truncated_tag_list_is_not_complete() {
     let double = double();
     endless_list(&double);
     let newer = version(&double, "latest", FUTURE, "v2.0.0");
@@ -143,7 +143,7 @@ fn a_list_that_is_cut_is_not_taken_for_the_whole() {
 }
 
 #[test]
-fn a_list_that_is_cut_leaves_an_image_without_a_version() {
+fn truncated_tag_list_keeps_tag_of_unversioned_image() {
     let double = double();
     endless_list(&double);
     let before = double.put_image(NAME, "latest", &[]);
@@ -160,7 +160,7 @@ fn a_list_that_is_cut_leaves_an_image_without_a_version() {
 }
 
 #[test]
-fn a_registry_that_lists_nothing_is_asked_for_the_tag_itself() {
+fn tag_is_read_directly_when_list_is_empty() {
     let double = double();
     let unknown = Fault::on(Endpoint::TagList).always();
     double.script(unknown.error(404, "NAME_UNKNOWN", "repository name not known"));
@@ -175,7 +175,7 @@ fn a_registry_that_lists_nothing_is_asked_for_the_tag_itself() {
 }
 
 #[test]
-fn without_full_versions_the_tag_itself_says_which_version_it_shows() {
+fn version_label_decides_without_full_version_tags() {
     let check = |commit: &str, shown: &str, expected: Option<&str>| {
         let double = double();
         version(&double, "1.2", commit, shown);

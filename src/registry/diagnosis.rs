@@ -1,4 +1,4 @@
-//! What registries and engines say when something fails -> what it means and what to do about it.
+//! Maps error messages of registries and engines to their cause and fix.
 //!
 //! The texts were collected from public reports; [`entries`] holds them as data.
 
@@ -6,33 +6,35 @@ pub(crate) mod entries;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod texts;
 
 use crate::context::event::OwnerKind;
 use crate::image::name::ImageName;
-use crate::registry::catalogue::entries::{ENTRIES, Entry};
+use crate::registry::diagnosis::entries::{ENTRIES, Entry};
 use crate::registry::provider::Provider;
 
 /// What a known text means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
-    pub(crate) prospect: Prospect,
+    pub(crate) persistence: Persistence,
     pub(crate) because: String,
     pub(crate) fix: String,
 }
 
 /// Whether the same request may succeed later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Prospect {
-    /// It passes by itself.
-    Passing,
-    /// Somebody has to change something.
-    Final,
-    /// The text does not tell; asking the registry does.
+pub(crate) enum Persistence {
+    /// Transient: retried automatically.
+    Transient,
+    /// A retry does not help.
+    Permanent,
+    /// The message is ambiguous; a request to the registry decides.
     Unclear,
     /// A mistake in the setup when it happens several times in a row.
-    FinalWhenRepeated,
+    PermanentWhenRepeated,
     /// The same, while this process reaches the registry; else the registry is down.
-    FinalWhenReachable,
+    PermanentWhenReachable,
 }
 
 /// The package a failure is about, and the repository that wants to publish it.
@@ -51,15 +53,15 @@ pub(crate) struct Subject {
 pub(crate) fn diagnose(said: &str, subject: &Subject) -> Option<Diagnosis> {
     let entry = find(said)?;
     Some(Diagnosis {
-        prospect: entry.prospect,
+        persistence: entry.persistence,
         because: subject.fill(entry.because),
         fix: subject.fill(entry.fix),
     })
 }
 
 /// Whether what was said passes by itself although it may look like a denial.
-pub(super) fn is_passing(said: &str) -> bool {
-    find(said).is_some_and(|entry| entry.prospect == Prospect::Passing)
+pub(super) fn is_transient(said: &str) -> bool {
+    find(said).is_some_and(|entry| entry.persistence == Persistence::Transient)
 }
 
 /// GitHub's secondary limit lasts for minutes and names no time.

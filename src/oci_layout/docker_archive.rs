@@ -1,4 +1,4 @@
-//! What an engine with a graph driver exports: `manifest.json` beside layers that are not compressed
+//! Converts the export of an engine with a graph driver: `manifest.json` and uncompressed layers
 //! (<https://github.com/moby/docker-image-spec/blob/v1.3.1/spec.md#combined-image-json--filesystem-changeset-format>).
 
 use std::fs::File;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use crate::image::digest::{Digest, Hasher};
 use crate::image::manifest::Manifest;
-use crate::oci_layout::Layout;
+use crate::oci_layout::OciLayout;
 
 pub(crate) const MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
 pub(crate) const CONFIG: &str = "application/vnd.docker.container.image.v1+json";
@@ -29,10 +29,10 @@ struct Entry {
 /// Where a gzip stream says what it is.
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 
-impl Layout {
+impl OciLayout {
     /// Compresses the layers and writes the manifest an engine would push. The same layers give the same
     /// bytes: no time, one level.
-    pub(crate) fn pack_saved(&self) -> anyhow::Result<Manifest> {
+    pub(crate) fn compress_docker_archive(&self) -> anyhow::Result<Manifest> {
         let text = std::fs::read(self.folder.join("manifest.json"))
             .context("the engine exported no `manifest.json`")?;
         let entries: Vec<Entry> = serde_json::from_slice(&text)
@@ -139,15 +139,15 @@ impl<W: Write> Write for Counted<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci_layout::tests::World;
+    use crate::oci_layout::tests::Fixture;
     use flate2::read::GzDecoder;
     use std::fs;
     use std::os::unix::fs::symlink;
 
     /// The form engines wrote before version 25, the second layer a link to the first.
-    fn saved() -> World {
-        let world = World::new();
-        let at = |path: &str| world.layout.folder.join(path);
+    fn saved() -> Fixture {
+        let fixture = Fixture::new();
+        let at = |path: &str| fixture.layout.folder.join(path);
         for layer in ["one", "two"] {
             fs::create_dir(at(layer)).unwrap();
         }
@@ -157,18 +157,21 @@ mod tests {
         let entry =
             json!([{ "Config": "config.json", "Layers": ["one/layer.tar", "two/layer.tar"] }]);
         fs::write(at("manifest.json"), entry.to_string()).unwrap();
-        world
+        fixture
     }
 
     #[test]
     fn layers_are_compressed_and_the_same_each_time() {
-        let (world, other) = (saved(), saved());
-        let manifest = world.layout.pack_saved().unwrap();
-        assert_eq!(manifest.digest, other.layout.pack_saved().unwrap().digest);
+        let (fixture, other) = (saved(), saved());
+        let manifest = fixture.layout.compress_docker_archive().unwrap();
+        assert_eq!(
+            manifest.digest,
+            other.layout.compress_docker_archive().unwrap().digest
+        );
         let content = manifest.content().unwrap();
         assert_eq!(content.layers.len(), 2);
         let layer = &content.layers[0];
-        let blob = world.layout.path(&layer.digest.parse().unwrap());
+        let blob = fixture.layout.path(&layer.digest.parse().unwrap());
         assert_eq!(fs::metadata(&blob).unwrap().len(), layer.size);
         let mut plain = Vec::new();
         GzDecoder::new(File::open(blob).unwrap())
@@ -179,12 +182,16 @@ mod tests {
     }
 
     #[test]
-    fn a_link_out_of_the_export_is_not_followed() {
-        let world = saved();
-        let link = world.layout.folder.join("two/layer.tar");
+    fn symlink_out_of_export_is_not_followed() {
+        let fixture = saved();
+        let link = fixture.layout.folder.join("two/layer.tar");
         fs::remove_file(&link).unwrap();
         symlink("/etc/passwd", &link).unwrap();
-        let error = world.layout.pack_saved().unwrap_err().to_string();
+        let error = fixture
+            .layout
+            .compress_docker_archive()
+            .unwrap_err()
+            .to_string();
         assert_eq!(
             error,
             "the engine exported `two/layer.tar`, which leads elsewhere"

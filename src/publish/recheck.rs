@@ -1,4 +1,4 @@
-//! The second look: does each moved tag still show what it should, after everybody who raced has written?
+//! Reads moved tags again after a delay, and corrects those that a concurrent run has moved back.
 
 use std::time::Duration;
 
@@ -8,18 +8,18 @@ use tokio::time::Instant;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
-use crate::plan::tag_order::{Answer, MAX_ROUNDS, Standing, Unanswered, second_look};
+use crate::plan::tag_order::{Freshness, MAX_ROUNDS, RaceOutcome, Unanswered, recheck_delay};
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
-use crate::publish::standing::Listed;
-use crate::publish::tag_update::Refused;
-use crate::publish::tag_update::Settling;
-use crate::registry::answer::Trouble;
+use crate::publish::freshness::Listed;
+use crate::publish::tag_update::RefusedWrites;
+use crate::publish::tag_update::TagUpdate;
+use crate::registry::error::RegistryError;
 use crate::registry::tags::{TagList, Tagged};
 use crate::registry::{PARALLEL, STALE_READS};
 
 /// What a tag we moved shows.
-enum Sight {
+enum TagState {
     /// What we wrote last.
     Ours,
     Others(Tagged),
@@ -27,10 +27,10 @@ enum Sight {
     Before(Option<Tagged>),
 }
 
-impl Settling<'_> {
+impl TagUpdate<'_> {
     /// Looks at each moved tag until it shows ours, or somebody else's that is not older. The tags are listed
     /// again: a newer version may have been published while our write was under way.
-    pub(super) async fn look_again(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
+    pub(super) async fn recheck(&self, manifest: &Manifest) -> Result<Vec<Skipped>, RegistryError> {
         let planned = self.session.plan.tags.iter();
         let moved: Vec<&PlannedTag> = planned
             .filter(|planned| self.has_moved(&planned.tag))
@@ -41,7 +41,7 @@ impl Settling<'_> {
         let pace = self.repository.pace();
         if self.session.plan.floating == Floating::Forward {
             let passed = pace.since(self.last_write.get());
-            pace.sleep(second_look(self.gap.get()).saturating_sub(passed))
+            pace.sleep(recheck_delay(self.gap.get()).saturating_sub(passed))
                 .await;
         }
         let list = self.list_for(&moved).await?;
@@ -59,36 +59,36 @@ impl Settling<'_> {
         ours: &Manifest,
         planned: &PlannedTag,
         mut list: Option<TagList>,
-    ) -> Result<Option<Skipped>, Trouble> {
+    ) -> Result<Option<Skipped>, RegistryError> {
         let tag = &planned.tag;
         let mut written = ours.clone();
         let mut overtaken = None;
         let mut lost = false;
-        let mut refused = Refused::default();
+        let mut refused = RefusedWrites::default();
         for round in 1..=MAX_ROUNDS {
             let asked = Instant::now();
-            let over = match self.sight(&written, tag).await? {
-                Sight::Ours => {
+            let over = match self.tag_state(&written, tag).await? {
+                TagState::Ours => {
                     let newer = self.newer_release(planned, list.as_ref(), &written).await?;
                     let Some((newer, reason)) = newer else {
                         return Ok(overtaken);
                     };
                     self.session
                         .console
-                        .say(&format!("`{tag}` moves on, since {reason}"));
+                        .say(&format!("Moving `{tag}` again: {reason}"));
                     overtaken = Some(Skipped::since(tag, reason, Some(&newer)));
                     written = newer;
                     self.repository.tagged(tag).await?
                 }
-                Sight::Others(other) => {
+                TagState::Others(other) => {
                     let listed = list.map(Ok);
                     if let Some(skipped) = self.gives_way(planned, &other.manifest, &listed).await {
                         return Ok(Some(skipped));
                     }
                     Some(other)
                 }
-                Sight::Before(_) if lost => return Err(self.repository.still_elsewhere(tag)),
-                Sight::Before(before) => {
+                TagState::Before(_) if lost => return Err(self.repository.still_elsewhere(tag)),
+                TagState::Before(before) => {
                     lost = true;
                     before
                 }
@@ -96,7 +96,7 @@ impl Settling<'_> {
             self.write_again(&written, tag, over.as_ref(), &mut refused, round)
                 .await?;
             let pace = self.repository.pace();
-            pace.sleep(second_look(pace.since(asked))).await;
+            pace.sleep(recheck_delay(pace.since(asked))).await;
             list = self.list_for(&[planned]).await?;
         }
         Err(self.repository.still_elsewhere(tag))
@@ -107,14 +107,14 @@ impl Settling<'_> {
         written: &Manifest,
         tag: &Tag,
         over: Option<&Tagged>,
-        refused: &mut Refused,
+        refused: &mut RefusedWrites,
         round: u32,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), RegistryError> {
         let before = over.map(|over| &over.manifest);
         let is_ours = before.is_some_and(|before| before.digest == self.image.digest);
         if !is_ours {
             self.session.console.say(&format!(
-                "`{tag}` shows an older image again, and is put forward"
+                "`{tag}` shows an older image again; moving it forward"
             ));
         }
         let noted = (!is_ours).then(|| self.note_attempt(tag, before.cloned()));
@@ -122,18 +122,18 @@ impl Settling<'_> {
         let condition = refused.condition(over);
         match repository.put_over(written, tag, condition).await {
             // Somebody wrote in between: the next round looks at it.
-            Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
+            Err(error) if error.is_precondition_failed() && condition.is_some() => {
                 noted
                     .into_iter()
                     .for_each(|noted| self.forget_attempt(tag, noted));
                 refused.count(over);
                 Ok(())
             }
-            Err(trouble) if trouble.is_passing() => {
-                let patience = self.repository.patience();
-                match patience.wait(round, trouble.asked()).await {
+            Err(error) if error.is_transient() => {
+                let deadline = self.repository.deadline();
+                match deadline.wait(round, error.retry_after()).await {
                     true => Ok(()),
-                    false => Err(trouble),
+                    false => Err(error),
                 }
             }
             written => written,
@@ -147,11 +147,11 @@ impl Settling<'_> {
         planned: &PlannedTag,
         list: Option<&TagList>,
         written: &Manifest,
-    ) -> Result<Option<(Manifest, String)>, Trouble> {
+    ) -> Result<Option<(Manifest, String)>, RegistryError> {
         let (Some(line), Some(list)) = (&planned.line, list) else {
             return Ok(None);
         };
-        let Standing::Older(reason) = Standing::by_version(line, &list.names) else {
+        let Freshness::Older(reason) = Freshness::by_version(line, &list.names) else {
             return Ok(None);
         };
         let newest = line.newest(&list.names);
@@ -165,20 +165,22 @@ impl Settling<'_> {
     }
 
     /// What the tag shows. What it showed before may be a stale answer, and is waited for to pass.
-    async fn sight(&self, written: &Manifest, tag: &Tag) -> Result<Sight, Trouble> {
+    async fn tag_state(&self, written: &Manifest, tag: &Tag) -> Result<TagState, RegistryError> {
         let pace = self.repository.pace();
         let start = Instant::now();
         let mut delay = Duration::from_millis(250);
         loop {
             let digest = &written.digest;
             if self.repository.digest_of(tag, digest).await?.as_ref() == Some(digest) {
-                return Ok(Sight::Ours);
+                return Ok(TagState::Ours);
             }
             let now = self.repository.tagged(tag).await?;
             match now {
-                Some(now) if now.manifest.digest == *digest => return Ok(Sight::Ours),
-                Some(now) if !self.was_before(tag, &now.manifest) => return Ok(Sight::Others(now)),
-                now if pace.since(start) >= STALE_READS => return Ok(Sight::Before(now)),
+                Some(now) if now.manifest.digest == *digest => return Ok(TagState::Ours),
+                Some(now) if !self.was_before(tag, &now.manifest) => {
+                    return Ok(TagState::Others(now));
+                }
+                now if pace.since(start) >= STALE_READS => return Ok(TagState::Before(now)),
                 _ => {}
             }
             pace.sleep(delay).await;
@@ -193,18 +195,18 @@ impl Settling<'_> {
         other: &Manifest,
         list: &Listed,
     ) -> Option<Skipped> {
-        let standing = match self.is_same_commit(other).await {
-            Ok(true) => Ok(Standing::Same),
+        let freshness = match self.is_same_commit(other).await {
+            Ok(true) => Ok(Freshness::Same),
             Ok(false) if self.session.plan.floating == Floating::Always => {
-                Ok(Standing::Incomparable(String::new()))
+                Ok(Freshness::Incomparable(String::new()))
             }
-            Ok(false) => self.standing(planned, Some(other), list).await,
+            Ok(false) => self.freshness(planned, Some(other), list).await,
             Err(unanswered) => Err(unanswered),
         };
         let tag = &planned.tag;
-        match standing.map(Standing::after_a_race) {
-            Ok(Answer::PutBack) => None,
-            Ok(Answer::Overtaken(reason)) => {
+        match freshness.map(Freshness::after_a_race) {
+            Ok(RaceOutcome::Restore) => None,
+            Ok(RaceOutcome::Keep(reason)) => {
                 self.session
                     .console
                     .say(&format!("`{tag}` shows another image: {reason}"));

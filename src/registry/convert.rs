@@ -7,14 +7,14 @@ use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::platform;
-use crate::oci_layout::saved::{CONFIG, LAYER, MANIFEST};
-use crate::registry::answer::Trouble;
-use crate::registry::origin::Origin;
+use crate::oci_layout::docker_archive::{CONFIG, LAYER, MANIFEST};
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
 
 /// The limits of that registry
 /// (<https://docs.github.com/en/enterprise-server@3.18/packages/working-with-a-github-packages-registry/working-with-the-docker-registry>).
-const LARGEST_LAYER: u64 = 5 * GIGABYTE;
-const LARGEST_IMAGE: u64 = 10 * GIGABYTE;
+const MAX_LAYER_BYTES: u64 = 5 * GIGABYTE;
+const MAX_IMAGE_BYTES: u64 = 10 * GIGABYTE;
 const GIGABYTE: u64 = 1_000_000_000;
 
 const PLAIN_LAYER: &str = "application/vnd.docker.image.rootfs.diff.tar";
@@ -29,29 +29,34 @@ const CONFIGS: [&str; 2] = [CONFIG, "application/vnd.oci.image.config.v1+json"];
 
 /// Why there is no such image.
 #[derive(Debug)]
-pub(crate) enum Unfit {
-    Unread(Trouble),
+pub(crate) enum ConvertError {
+    Unread(RegistryError),
     /// What it is does not fit that registry.
     Image(Problem),
 }
 
 /// The image of `root` for `platform`, or the only one there is, in the form of Docker.
-pub(crate) async fn as_docker(
-    origin: Origin<'_>,
+pub(crate) async fn to_docker(
+    source: CopySource<'_>,
     root: &Manifest,
     platform: Option<&str>,
-) -> Result<Manifest, Unfit> {
+) -> Result<Manifest, ConvertError> {
     let unread = |error: serde_json::Error| {
         let digest = &root.digest;
-        Unfit::Unread(origin.broken(format!("holds {digest}, which is no manifest: {error}")))
+        ConvertError::Unread(source.invalid(format!(
+            "holds {digest}, which is not a valid manifest: {error}"
+        )))
     };
     let content = root.content().map_err(unread)?;
     if content.manifests.is_empty() {
-        return converted(root).map_err(Unfit::Image);
+        return converted(root).map_err(ConvertError::Image);
     }
-    let child = chosen(&content, platform).map_err(Unfit::Image)?;
-    let image = origin.manifest(&child).await.map_err(Unfit::Unread)?;
-    converted(&image).map_err(Unfit::Image)
+    let child = chosen(&content, platform).map_err(ConvertError::Image)?;
+    let image = source
+        .manifest(&child)
+        .await
+        .map_err(ConvertError::Unread)?;
+    converted(&image).map_err(ConvertError::Image)
 }
 
 /// The image of an index for `platform`, or the only one that is for any: attestations are for none.
@@ -85,7 +90,7 @@ fn chosen(index: &Content, asked: Option<&str>) -> Result<Digest, Problem> {
         }
         (None, _) => {
             return Err(refused(
-                "the older Docker registry takes an image of one platform".to_owned(),
+                "the older Docker registry accepts an image of one platform".to_owned(),
                 "name the platform to publish in the input `platforms`, for example `linux/amd64`",
             ));
         }
@@ -128,7 +133,7 @@ fn converted(manifest: &Manifest) -> Result<Manifest, Problem> {
 
 fn no_image(digest: &Digest) -> Problem {
     Problem::new(
-        format!("`{digest}` is no container image"),
+        format!("`{digest}` is not a container image"),
         "publish it to a registry that takes artifacts, for example ghcr.io",
     )
 }
@@ -144,10 +149,10 @@ fn converted_layer(layer: &Descriptor) -> Result<Value, Problem> {
     let is_foreign = media_type.contains("foreign") || media_type.contains("nondistributable");
     if is_foreign || !layer.urls.is_empty() {
         return Err(Problem::new(
-            format!("the layer `{digest}` is kept elsewhere"),
+            format!("the layer `{digest}` is stored outside of the registry"),
             "build from a base image whose layers may be distributed",
         )
-        .because("the older Docker registry takes no foreign layers"));
+        .because("the older Docker registry accepts no foreign layers"));
     }
     let known = LAYERS.iter().find(|(name, _)| name == media_type);
     let (_, docker) = known.ok_or_else(|| {
@@ -155,7 +160,7 @@ fn converted_layer(layer: &Descriptor) -> Result<Value, Problem> {
             format!("the layer `{digest}` is `{media_type}`"),
             "build the image with layers in gzip: `outputs: type=image,compression=gzip,force-compression=true`",
         )
-        .because("the older Docker registry takes layers that are compressed with gzip or not at all")
+        .because("the older Docker registry accepts layers that are compressed with gzip or not at all")
     })?;
     Ok(described(docker, layer))
 }
@@ -166,24 +171,23 @@ fn described(media_type: &str, part: &Descriptor) -> Value {
 
 fn check_sizes(image: &Content) -> Result<(), Problem> {
     let refused = |what: String, limit: u64| {
-        let because = format!("the older Docker registry takes {} GB", limit / GIGABYTE);
-        Problem::new(
-            what,
-            "leave out of the image what it does not need, or split the layer",
-        )
-        .because(because)
+        let because = format!("the older Docker registry accepts {} GB", limit / GIGABYTE);
+        Problem::new(what, "make the image smaller, or split the layer").because(because)
     };
     let size = crate::console::units::size;
-    let large = image.layers.iter().find(|layer| layer.size > LARGEST_LAYER);
+    let large = image
+        .layers
+        .iter()
+        .find(|layer| layer.size > MAX_LAYER_BYTES);
     if let Some(layer) = large {
         let what = format!("the layer `{}` has {}", layer.digest, size(layer.size));
-        return Err(refused(what, LARGEST_LAYER));
+        return Err(refused(what, MAX_LAYER_BYTES));
     }
     let parts = image.config.iter().chain(&image.layers);
     let whole = parts.fold(0, |whole: u64, part| whole.saturating_add(part.size));
-    if whole > LARGEST_IMAGE {
+    if whole > MAX_IMAGE_BYTES {
         let what = format!("the image has {}", size(whole));
-        return Err(refused(what, LARGEST_IMAGE));
+        return Err(refused(what, MAX_IMAGE_BYTES));
     }
     Ok(())
 }
@@ -223,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn media_types_become_dockers_and_annotations_go() {
+    fn media_types_are_converted_and_annotations_dropped() {
         let plain = "application/vnd.oci.image.layer.v1.tar";
         let oci = manifest(OCI, OCI_CONFIG, &[part(OCI_LAYER, 3), part(plain, 4)]);
         let docker = converted(&oci).unwrap();
@@ -240,7 +244,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_dockers_already_keeps_its_digest() {
+    fn docker_manifest_keeps_its_digest() {
         let content = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -263,22 +267,22 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_refused_with_the_reason() {
+    fn unsupported_image_is_rejected_with_reason() {
         let layers = |layers: &[Value]| converted(&manifest(OCI, OCI_CONFIG, layers));
         let zstd = "application/vnd.oci.image.layer.v1.tar+zstd";
         refused(
             layers(&[part(zstd, 3)]),
             expect![[r#"
             the layer `<digest>` is `application/vnd.oci.image.layer.v1.tar+zstd`
-              because: the older Docker registry takes layers that are compressed with gzip or not at all
+              because: the older Docker registry accepts layers that are compressed with gzip or not at all
               fix: build the image with layers in gzip: `outputs: type=image,compression=gzip,force-compression=true`"#]],
         );
         let foreign = "application/vnd.docker.image.rootfs.foreign.diff.tar.gzip";
         refused(
             layers(&[part(foreign, 3)]),
             expect![[r#"
-            the layer `<digest>` is kept elsewhere
-              because: the older Docker registry takes no foreign layers
+            the layer `<digest>` is stored outside of the registry
+              because: the older Docker registry accepts no foreign layers
               fix: build from a base image whose layers may be distributed"#]],
         );
         let mut elsewhere = part(OCI_LAYER, 3);
@@ -286,36 +290,36 @@ mod tests {
         refused(
             layers(&[elsewhere]),
             expect![[r#"
-            the layer `<digest>` is kept elsewhere
-              because: the older Docker registry takes no foreign layers
+            the layer `<digest>` is stored outside of the registry
+              because: the older Docker registry accepts no foreign layers
               fix: build from a base image whose layers may be distributed"#]],
         );
         refused(
             layers(&[part(OCI_LAYER, 5_000_000_001)]),
             expect![[r#"
             the layer `<digest>` has 5.0 GB
-              because: the older Docker registry takes 5 GB
-              fix: leave out of the image what it does not need, or split the layer"#]],
+              because: the older Docker registry accepts 5 GB
+              fix: make the image smaller, or split the layer"#]],
         );
         let large = part(OCI_LAYER, 4_000_000_000);
         refused(
             layers(&[large.clone(), large.clone(), large]),
             expect![[r#"
             the image has 12.0 GB
-              because: the older Docker registry takes 10 GB
-              fix: leave out of the image what it does not need, or split the layer"#]],
+              because: the older Docker registry accepts 10 GB
+              fix: make the image smaller, or split the layer"#]],
         );
         let empty = "application/vnd.oci.empty.v1+json";
         let artifact = of(OCI, &json!({ "config": part(empty, 2), "layers": [] }));
         let ended = converted(&artifact);
         assert_eq!(
             ended.unwrap_err().to_string(),
-            format!("`{}` is no container image", artifact.digest)
+            format!("`{}` is not a container image", artifact.digest)
         );
     }
 
     #[test]
-    fn an_index_gives_the_image_that_is_asked_for_or_the_only_one() {
+    fn index_yields_requested_or_only_image() {
         let child = |name: &str, os: &str, architecture: &str| {
             let digest = Digest::of(name.as_bytes());
             let platform = json!({ "os": os, "architecture": architecture });
@@ -335,7 +339,7 @@ mod tests {
         refused(
             chosen(&two, None),
             expect![[r#"
-            the older Docker registry takes an image of one platform
+            the older Docker registry accepts an image of one platform
               because: it is for linux/amd64, linux/arm64
               fix: name the platform to publish in the input `platforms`, for example `linux/amd64`"#]],
         );

@@ -1,11 +1,11 @@
-//! What an engine with the containerd store exports: an image whole, or the part of it that was pulled.
+//! Reads the export of an engine with the containerd store: a complete image, or the platforms that were pulled.
 
 use serde_json::Value;
 
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest};
-use crate::oci_layout::Layout;
 use crate::oci_layout::LayoutError;
+use crate::oci_layout::OciLayout;
 
 /// An image as far as the layout has it.
 pub(crate) struct Present {
@@ -14,7 +14,7 @@ pub(crate) struct Present {
     pub(crate) left_out: usize,
 }
 
-impl Layout {
+impl OciLayout {
     /// The image of the layout. What an index names and the layout does not hold is left out; when one
     /// image remains, that is the image.
     pub(crate) fn present(&self) -> Result<Present, LayoutError> {
@@ -32,7 +32,7 @@ impl Layout {
         let left_out = content.manifests.len() - there.len();
         let root = match there.as_slice() {
             _ if left_out == 0 => root,
-            [] => return Err(self.broken("holds none of the images its index names".to_owned())),
+            [] => return Err(self.broken("has none of the images in its index".to_owned())),
             [only] => self.manifest(&self.named(only)?)?,
             several => self.reduced(&root, several)?,
         };
@@ -43,9 +43,9 @@ impl Layout {
     fn root(&self) -> Result<Digest, LayoutError> {
         let roots = self.roots()?;
         let first = roots.first();
-        let first = first.ok_or_else(|| self.broken("holds no image".to_owned()))?;
+        let first = first.ok_or_else(|| self.broken("has no image".to_owned()))?;
         if roots.iter().any(|root| root.digest != first.digest) {
-            return Err(self.broken("holds several images".to_owned()));
+            return Err(self.broken("has several images".to_owned()));
         }
         self.named(&first.digest)
     }
@@ -97,41 +97,41 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oci_layout::{tests::LAYERS, tests::World};
+    use crate::oci_layout::{tests::Fixture, tests::LAYERS};
     use serde_json::json;
 
     /// An index of as many images, of which the layout has the first `there`.
     #[track_caller]
-    fn check(images: usize, there: usize) -> (World, Manifest, Present) {
-        let world = World::new();
+    fn check(images: usize, there: usize) -> (Fixture, Manifest, Present) {
+        let fixture = Fixture::new();
         let children: Vec<Manifest> = (0..images)
-            .map(|number| world.image(number, number < there))
+            .map(|number| fixture.image(number, number < there))
             .collect();
         let index = json!({ "schemaVersion": 2, "manifests": children.iter().map(|child| json!({
             "mediaType": child.media_type, "digest": child.digest.as_str(), "size": child.bytes.len(),
         })).collect::<Vec<_>>() });
-        let index = world.index(&index);
-        let present = world.layout.present().unwrap();
-        (world, index, present)
+        let index = fixture.index(&index);
+        let present = fixture.layout.present().unwrap();
+        (fixture, index, present)
     }
 
     #[test]
-    fn a_whole_index_stays_as_it_is() {
+    fn complete_index_is_unchanged() {
         let (_world, index, present) = check(2, 2);
         assert_eq!((present.root.digest, present.left_out), (index.digest, 0));
     }
 
     #[test]
-    fn the_only_image_that_is_there_is_the_image() {
-        let (world, _index, present) = check(3, 1);
+    fn single_available_image_replaces_index() {
+        let (fixture, _index, present) = check(3, 1);
         assert_eq!(present.left_out, 2);
-        assert_eq!(present.root.digest, world.image(0, true).digest);
+        assert_eq!(present.root.digest, fixture.image(0, true).digest);
         assert_eq!(present.root.content().unwrap().layers.len(), LAYERS);
     }
 
     #[test]
-    fn several_that_are_there_are_an_index_of_their_own() {
-        let (world, index, present) = check(3, 2);
+    fn available_images_become_a_new_index() {
+        let (fixture, index, present) = check(3, 2);
         assert_eq!(present.left_out, 1);
         assert_ne!(present.root.digest, index.digest);
         let content = present.root.content().unwrap();
@@ -140,16 +140,16 @@ mod tests {
             .into_iter()
             .map(|one| one.digest)
             .collect();
-        let expected = [0, 1].map(|number| world.image(number, true).digest.to_string());
+        let expected = [0, 1].map(|number| fixture.image(number, true).digest.to_string());
         assert_eq!(digests, expected);
     }
 
     #[test]
-    fn nothing_that_is_there_is_no_image() {
-        let world = World::new();
-        let child = world.image(0, false);
-        world.index(&json!({ "manifests": [{ "digest": child.digest.as_str() }] }));
-        let error = world.layout.present().err().unwrap().to_string();
-        assert_eq!(error, "the image holds none of the images its index names");
+    fn index_without_available_images_is_an_error() {
+        let fixture = Fixture::new();
+        let child = fixture.image(0, false);
+        fixture.index(&json!({ "manifests": [{ "digest": child.digest.as_str() }] }));
+        let error = fixture.layout.present().err().unwrap().to_string();
+        assert_eq!(error, "the image has none of the images in its index");
     }
 }

@@ -1,4 +1,4 @@
-//! Which of several hosts is a registry: only a registry's own answer counts.
+//! Finds the registry of an Enterprise Server among several hosts.
 
 use std::time::Duration;
 
@@ -9,14 +9,14 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
 use crate::console::Console;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::error::Problem;
-use crate::registry::answer::Reach;
+use crate::registry::auth::Challenge;
 use crate::registry::base_url;
-use crate::registry::token::Challenge;
+use crate::registry::error::ConnectionFailure;
 use crate::tls::Trust;
 
-const WITHIN: Duration = Duration::from_secs(3);
+const TIMEOUT: Duration = Duration::from_secs(3);
 /// How long the server may be down.
 const OUTAGE: Duration = Duration::from_secs(60);
 
@@ -29,18 +29,18 @@ pub(crate) async fn first_of(
 ) -> anyhow::Result<String> {
     let client = trust
         .client()
-        .timeout(WITHIN)
+        .timeout(TIMEOUT)
         .redirect(Policy::none())
         .build()
         .context("could not set up the HTTP client")?;
-    let patience = Patience::lasting(OUTAGE, Pace::REAL);
+    let deadline = Deadline::after(OUTAGE, Pace::REAL);
     let mut tries = 0;
     let failures = loop {
         tries += 1;
         let answers = join_all(hosts.iter().map(|host| ask(&client, host))).await;
         let is_down = answers
             .iter()
-            .all(|answer| answer.as_ref().is_err_and(is_absence));
+            .all(|answer| answer.as_ref().is_err_and(is_down));
         let mut failures = Vec::new();
         for (host, answer) in hosts.iter().zip(answers) {
             match answer {
@@ -48,16 +48,16 @@ pub(crate) async fn first_of(
                 Err(error) => failures.push(format!("`{host}`: {error:#}")),
             }
         }
-        let retry = is_down.then(|| patience.retry(tries, None)).flatten();
+        let retry = is_down.then(|| deadline.retry(tries, None)).flatten();
         let Some(retry) = retry else { break failures };
-        console.say(&format!("the GitHub server does not answer; {retry}"));
+        console.say(&format!("the GitHub server did not respond; {retry}"));
         retry.wait().await;
     };
     let example = hosts.first().map(String::as_str).unwrap_or_default();
     Err(Problem::new(
-        "no container registry is found at this GitHub server",
+        "no container registry found for this GitHub server",
         format!(
-            "name it in the input `registry`, for example `registry: {example}`; if its certificate is from a private authority, give that in `ca-cert`"
+            "set the input `registry`, for example `registry: {example}`; if its certificate is from a private CA, also set `ca-cert`"
         ),
     )
     .because(failures.join("\n  "))
@@ -73,13 +73,13 @@ async fn ask(client: &Client, host: &str) -> anyhow::Result<()> {
     if is_registry(status, response.headers()) {
         return Ok(());
     }
-    anyhow::bail!("what answers is no registry: {status}")
+    anyhow::bail!("the response is not from a registry: {status}")
 }
 
 /// Whether the host refuses connections, or is not found.
-fn is_absence(error: &anyhow::Error) -> bool {
+fn is_down(error: &anyhow::Error) -> bool {
     let error = error.downcast_ref::<reqwest::Error>();
-    error.is_some_and(|error| Reach::of(error) == Reach::Nobody)
+    error.is_some_and(|error| ConnectionFailure::of(error) == ConnectionFailure::NoServer)
 }
 
 fn is_registry(status: StatusCode, headers: &HeaderMap) -> bool {
@@ -109,7 +109,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_answer_of_a_registry_counts() {
+    fn only_a_registry_response_counts() {
         let version = ("docker-distribution-api-version", "registry/2.0");
         let bearer = ("www-authenticate", "Bearer realm=\"https://x/token\"");
         check(200, &[version], true);

@@ -1,27 +1,27 @@
-//! The questions behind a floating tag: which tags there are, what the tag shows, and which is newer.
+//! Determines whether our image is newer than the one a floating tag points to.
 
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::inputs::tags::version::line::VersionLine;
 use crate::plan::decision::Floating;
-use crate::plan::tag_order::{Standing, Unanswered};
+use crate::plan::tag_order::{Freshness, Unanswered};
 use crate::plan::tags::PlannedTag;
-use crate::publish::tag_update::Settling;
-use crate::registry::answer::Trouble;
+use crate::publish::tag_update::TagUpdate;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
+use crate::registry::explain;
 use crate::registry::identity::Identity;
-use crate::registry::origin::Origin;
-use crate::registry::refusal;
 use crate::registry::tags::{TagList, Tagged};
 
 /// The tags of the repository, asked for when a version has to be compared with them.
 pub(super) type Listed = Option<Result<TagList, Unanswered>>;
 
-impl Settling<'_> {
+impl TagUpdate<'_> {
     /// The tags of the repository, when one of `floating` shows a version.
     pub(super) async fn list_for(
         &self,
         floating: &[&PlannedTag],
-    ) -> Result<Option<TagList>, Trouble> {
+    ) -> Result<Option<TagList>, RegistryError> {
         let asks = self.session.plan.floating == Floating::Forward
             && floating.iter().any(|planned| planned.line.is_some());
         match asks {
@@ -33,7 +33,7 @@ impl Settling<'_> {
     /// The same before the tags move, when a missing answer leaves them where they are.
     pub(super) async fn listed(&self, floating: &[&PlannedTag]) -> Listed {
         let list = self.list_for(floating).await.transpose()?;
-        Some(list.map_err(|trouble| self.unanswered("the list of tags was not read", &trouble)))
+        Some(list.map_err(|error| self.unanswered("the list of tags could not be read", &error)))
     }
 
     /// What the tag shows now. A list without the tag saves the question.
@@ -46,23 +46,23 @@ impl Settling<'_> {
             return Ok(None);
         }
         let shown = self.repository.tagged(tag).await;
-        shown.map_err(|trouble| self.unanswered("its image was not read", &trouble))
+        shown.map_err(|error| self.unanswered("its image could not be read", &error))
     }
 
     /// How our image compares with the one the tag shows.
-    pub(super) async fn standing(
+    pub(super) async fn freshness(
         &self,
         planned: &PlannedTag,
         shown: Option<&Manifest>,
         list: &Listed,
-    ) -> Result<Standing, Unanswered> {
+    ) -> Result<Freshness, Unanswered> {
         match (&planned.line, list, shown) {
             (Some(_), Some(Err(unanswered)), _) => Err(unanswered.clone()),
             (Some(line), Some(Ok(list)), _) => self.by_version(line, list, shown).await,
-            (_, _, None) => Ok(Standing::Newer),
+            (_, _, None) => Ok(Freshness::Newer),
             (_, _, Some(shown)) => match self.identity(shown).await?.commit() {
                 Ok(commit) => self.by_ancestry(&commit).await,
-                Err(why) => Ok(Standing::Incomparable(why)),
+                Err(why) => Ok(Freshness::Incomparable(why)),
             },
         }
     }
@@ -74,37 +74,41 @@ impl Settling<'_> {
         line: &VersionLine,
         list: &TagList,
         shown: Option<&Manifest>,
-    ) -> Result<Standing, Unanswered> {
-        let by_list = Standing::by_version(line, &list.names);
+    ) -> Result<Freshness, Unanswered> {
+        let by_list = Freshness::by_version(line, &list.names);
         let knows = list.is_complete && self.tags_in_full(line);
         match (by_list, shown) {
-            (Standing::Newer, Some(shown)) if !knows => {
-                let standing = self.by_shown(line, shown).await?;
-                match standing {
-                    Standing::Incomparable(_) if !list.names.is_empty() && !list.is_complete => {
+            (Freshness::Newer, Some(shown)) if !knows => {
+                let freshness = self.by_shown(line, shown).await?;
+                match freshness {
+                    Freshness::Incomparable(_) if !list.names.is_empty() && !list.is_complete => {
                         Err(cut_list())
                     }
-                    standing => Ok(standing),
+                    freshness => Ok(freshness),
                 }
             }
-            (standing, _) => Ok(standing),
+            (freshness, _) => Ok(freshness),
         }
     }
 
     /// By what the image under the tag says of itself: its version, else its commit.
-    async fn by_shown(&self, line: &VersionLine, shown: &Manifest) -> Result<Standing, Unanswered> {
+    async fn by_shown(
+        &self,
+        line: &VersionLine,
+        shown: &Manifest,
+    ) -> Result<Freshness, Unanswered> {
         let identity = self.identity(shown).await?;
         if let Identity::Own {
             version: Some(version),
             ..
         } = &identity
-            && let Some(standing) = Standing::by_shown_version(line, version)
+            && let Some(freshness) = Freshness::by_shown_version(line, version)
         {
-            return Ok(standing);
+            return Ok(freshness);
         }
         match identity.commit() {
             Ok(commit) => self.by_ancestry(&commit).await,
-            Err(why) => Ok(Standing::Incomparable(why)),
+            Err(why) => Ok(Freshness::Incomparable(why)),
         }
     }
 
@@ -114,55 +118,55 @@ impl Settling<'_> {
         tags.any(|planned| line.version_of(planned.tag.as_str()).is_some())
     }
 
-    /// What the image says of its origin.
+    /// What the image says of its source.
     pub(super) async fn identity(&self, shown: &Manifest) -> Result<Identity, Unanswered> {
         let own = self.session.context.repository_facts().html_url;
-        let identity = Origin::Repository(self.repository).identity(shown, &own);
+        let identity = CopySource::Repository(self.repository).identity(shown, &own);
         let identity = identity.await;
-        identity.map_err(|trouble| self.unanswered("its image was not read", &trouble))
+        identity.map_err(|error| self.unanswered("its image could not be read", &error))
     }
 
     /// By the history between our commit and `shown`. Each commit is asked for once.
-    async fn by_ancestry(&self, shown: &str) -> Result<Standing, Unanswered> {
+    async fn by_ancestry(&self, shown: &str) -> Result<Freshness, Unanswered> {
         let ours = match &self.image.commit {
             Ok(ours) => ours,
-            Err(why) => return Ok(Standing::Incomparable(why.clone())),
+            Err(why) => return Ok(Freshness::Incomparable(why.clone())),
         };
         let mut known = self.relations.lock().await;
         if let Some(relation) = known.get(shown) {
-            return Ok(Standing::by_ancestry(relation.clone(), shown));
+            return Ok(Freshness::by_ancestry(relation.clone(), shown));
         }
         let session = self.session;
         let relation = match session.history.relation(ours, shown) {
             Some(relation) => relation,
             None => {
                 let repository = &session.context.repository;
-                let patience = self.repository.patience();
+                let deadline = self.repository.deadline();
                 let asked = session.github.relation(
                     repository,
                     ours,
                     shown,
-                    patience,
+                    deadline,
                     self.session.console,
                 );
                 asked.await?
             }
         };
         known.insert(shown.to_owned(), relation.clone());
-        Ok(Standing::by_ancestry(relation, shown))
+        Ok(Freshness::by_ancestry(relation, shown))
     }
 
     /// A registry that did not answer, or not to us.
-    fn unanswered(&self, what: &str, trouble: &Trouble) -> Unanswered {
-        let fix = if trouble.is_passing() {
-            "run the job again when the registry answers: the build is cached".to_owned()
+    fn unanswered(&self, what: &str, error: &RegistryError) -> Unanswered {
+        let fix = if error.is_transient() {
+            "run the job again when the registry responds: the build is cached".to_owned()
         } else {
-            refusal::refusal(what, &self.subject, trouble)
+            explain::explain(what, &self.subject, error)
                 .fix()
                 .to_owned()
         };
         Unanswered {
-            reason: format!("{what}: {trouble}"),
+            reason: format!("{what}: {error}"),
             fix,
         }
     }

@@ -1,4 +1,4 @@
-//! One image in one registry: prove it, let the tags point to it, read them back, undo what fails half-way.
+//! Verifies one image in one registry, moves its tags, reads them back, and rolls back after a failure.
 
 use std::time::Duration;
 
@@ -8,74 +8,78 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
-use crate::plan::tag_order::{MAX_ROUNDS, second_look};
+use crate::plan::tag_order::{MAX_ROUNDS, recheck_delay};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
-use crate::publish::commit_tags::Claim;
-use crate::publish::tag_update::{Moved, Refused, Settling};
-use crate::publish::{Held, Skipped};
-use crate::registry::answer::Trouble;
-use crate::registry::proof::Proof;
-use crate::registry::refusal::{AGAIN, half_way};
-use crate::registry::{Repository, STALE_READS, refusal};
+use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::tag_update::{MovedTag, RefusedWrites, TagUpdate};
+use crate::publish::{Published, Skipped};
+use crate::registry::error::RegistryError;
+use crate::registry::explain::{RUN_AGAIN, explain_incomplete};
+use crate::registry::verify::Verified;
+use crate::registry::{Repository, STALE_READS, explain};
 
-/// How long the truth is looked for after a failure, and tags are put back.
-const AFTERWARDS: Duration = Duration::from_secs(60);
+/// How long the tags are read again after a failure, and tags are put back.
+const ROLLBACK_TIME: Duration = Duration::from_secs(60);
 
 /// Proves the digest, lets the tags point to it, the floating ones last, and reads them back.
-pub(super) async fn settle(
-    settling: &Settling<'_>,
+pub(super) async fn move_tags(
+    update: &TagUpdate<'_>,
     digest: &Digest,
-    held: &mut Held,
+    published: &mut Published,
 ) -> anyhow::Result<()> {
-    let proof = settling.prove(digest).await;
-    let proof = proof.map_err(|trouble| settling.unproven(digest, &trouble))?;
-    let manifest = proof.manifest.clone();
-    held.proof = Some(proof);
-    if let Err(error) = settling.write_tags(&manifest, held).await {
-        settling.roll_back(digest).await;
-        held.tags = settling.truth(digest).await;
+    let verified = update.verify(digest).await;
+    let verified = verified.map_err(|error| update.unverified(digest, &error))?;
+    let manifest = verified.manifest.clone();
+    published.verified = Some(verified);
+    if let Err(error) = update.write_tags(&manifest, published).await {
+        update.roll_back(digest).await;
+        published.tags = update.tags_showing(digest).await;
         return Err(error);
     }
-    settling.require_answers(digest, &held.skipped)
+    update.require_answers(digest, &published.skipped)
 }
 
-impl<'a> Settling<'a> {
-    async fn prove(&self, digest: &Digest) -> Result<Proof, Trouble> {
+impl<'a> TagUpdate<'a> {
+    async fn verify(&self, digest: &Digest) -> Result<Verified, RegistryError> {
         let tag = &self.session.plan.primary;
-        self.repository.prove(digest, tag).await
+        self.repository.verify(digest, tag).await
     }
 
-    async fn write_tags(&self, manifest: &Manifest, held: &mut Held) -> anyhow::Result<()> {
+    async fn write_tags(
+        &self,
+        manifest: &Manifest,
+        published: &mut Published,
+    ) -> anyhow::Result<()> {
         let digest = &manifest.digest;
-        let unsettled = |trouble: Trouble| self.unsettled(digest, &trouble);
+        let incomplete = |error: RegistryError| self.incomplete(digest, &error);
         let fixed = self.tags(Motion::Fixed);
         let unpushed = self.unpushed(&fixed);
         self.require_free(digest, &unpushed).await?;
         let put = self.repository.put_all(manifest, &unpushed).await;
-        put.map_err(unsettled)?;
-        held.skipped = self.float(manifest).await.map_err(unsettled)?;
+        put.map_err(incomplete)?;
+        published.skipped = self.float(manifest).await.map_err(incomplete)?;
         let read = self.repository.read_back(digest, &fixed, STALE_READS).await;
-        self.require_all(digest, &fixed, &read.map_err(unsettled)?)?;
-        let overtaken = self.look_again(manifest).await.map_err(unsettled)?;
-        held.skipped.extend(overtaken);
-        let shows_ours = |tag: &Tag| held.skipped.iter().all(|skipped| skipped.tag != *tag);
+        self.require_all(digest, &fixed, &read.map_err(incomplete)?)?;
+        let overtaken = self.recheck(manifest).await.map_err(incomplete)?;
+        published.skipped.extend(overtaken);
+        let shows_ours = |tag: &Tag| published.skipped.iter().all(|skipped| skipped.tag != *tag);
         let planned = self.session.plan.tags.iter().map(|planned| &planned.tag);
-        held.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
+        published.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
         Ok(())
     }
 
     async fn require_free(&self, digest: &Digest, tags: &[Tag]) -> Result<(), Problem> {
-        let claim = Claim {
+        let check = CommitTagCheck {
             session: self.session,
             commit: &self.image.commit,
             digest: Some(digest),
         };
         let name = &self.subject.name;
-        claim.require(name, self.repository, tags).await
+        check.require(name, self.repository, tags).await
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
-        // The older Docker registry got the image under this tag: it has no other door.
+        // The older Docker registry already has the image under this tag: it accepts no manifest by digest.
         let opened = match self.repository.kind() {
             RegistryKind::Docker => Some(&self.session.plan.primary),
             RegistryKind::Container | RegistryKind::Generic => self.image.tag,
@@ -84,8 +88,13 @@ impl<'a> Settling<'a> {
         unpushed.cloned().collect()
     }
 
-    fn require_all(&self, digest: &Digest, wanted: &[Tag], held: &[Tag]) -> Result<(), Problem> {
-        let missing = wanted.iter().filter(|tag| !held.contains(tag));
+    fn require_all(
+        &self,
+        digest: &Digest,
+        wanted: &[Tag],
+        published: &[Tag],
+    ) -> Result<(), Problem> {
+        let missing = wanted.iter().filter(|tag| !published.contains(tag));
         let missing: Vec<String> = missing.map(|tag| format!("`{tag}`")).collect();
         if missing.is_empty() {
             return Ok(());
@@ -94,11 +103,11 @@ impl<'a> Settling<'a> {
             "after 90 seconds {} still shows another image",
             missing.join(", ")
         );
-        Err(Problem::new(self.pushed_only(digest), AGAIN).because(because))
+        Err(Problem::new(self.pushed_only(digest), RUN_AGAIN).because(because))
     }
 
     /// Moves the floating tags that may move, `latest` after all others.
-    async fn float(&self, manifest: &Manifest) -> Result<Vec<Skipped>, Trouble> {
+    async fn float(&self, manifest: &Manifest) -> Result<Vec<Skipped>, RegistryError> {
         let planned = self.session.plan.tags.iter();
         let floating: Vec<&PlannedTag> = planned
             .filter(|planned| planned.motion == Motion::Floating)
@@ -149,7 +158,9 @@ impl<'a> Settling<'a> {
     async fn roll_back(&self, ours: &Digest) {
         let repository = self.repository_afterwards();
         let moved = self.moved.take().into_iter().rev();
-        let mut moved: Vec<_> = moved.map(|moved| (moved, Refused::default())).collect();
+        let mut moved: Vec<_> = moved
+            .map(|moved| (moved, RefusedWrites::default()))
+            .collect();
         for round in 1..=MAX_ROUNDS {
             let mut restored = Vec::new();
             for (moved, mut refused) in moved {
@@ -162,7 +173,7 @@ impl<'a> Settling<'a> {
                 return;
             }
             moved = restored;
-            repository.pace().sleep(second_look(self.gap.get())).await;
+            repository.pace().sleep(recheck_delay(self.gap.get())).await;
         }
     }
 
@@ -171,17 +182,17 @@ impl<'a> Settling<'a> {
         &self,
         repository: Repository<'_>,
         ours: &Digest,
-        Moved { tag, before }: &Moved,
-        refused: &mut Refused,
+        MovedTag { tag, before }: &MovedTag,
+        refused: &mut RefusedWrites,
         round: u32,
     ) -> bool {
         let now = match repository.tagged(tag).await {
             Ok(Some(now)) if now.manifest.digest == *ours => now,
             Ok(_) => return false,
-            Err(trouble) => {
+            Err(error) => {
                 self.session
                     .console
-                    .say(&format!("`{tag}` may show the new image: {trouble}"));
+                    .say(&format!("`{tag}` may show the new image: {error}"));
                 return false;
             }
         };
@@ -202,47 +213,47 @@ impl<'a> Settling<'a> {
                     .say(&format!("`{tag}` shows {digest} again, as before"));
                 true
             }
-            Err(trouble) if trouble.is_overtaken() && condition.is_some() => {
+            Err(error) if error.is_precondition_failed() && condition.is_some() => {
                 refused.count(Some(&now));
                 true
             }
-            Err(trouble)
-                if trouble.is_passing()
-                    && repository.patience().wait(round, trouble.asked()).await =>
+            Err(error)
+                if error.is_transient()
+                    && repository.deadline().wait(round, error.retry_after()).await =>
             {
                 true
             }
-            Err(trouble) => {
+            Err(error) => {
                 self.session
                     .console
-                    .say(&format!("`{tag}` still shows the new image: {trouble}"));
+                    .say(&format!("`{tag}` still shows the new image: {error}"));
                 false
             }
         }
     }
 
     /// The tags that show the image now; those that cannot be read are not among them.
-    async fn truth(&self, digest: &Digest) -> Vec<Tag> {
+    async fn tags_showing(&self, digest: &Digest) -> Vec<Tag> {
         let repository = self.repository_afterwards();
         let mut tags = Vec::new();
         for planned in &self.session.plan.tags {
             match repository.digest_of(&planned.tag, digest).await {
                 Ok(Some(now)) if now == *digest => tags.push(planned.tag.clone()),
                 Ok(_) => {}
-                Err(trouble) => {
+                Err(error) => {
                     let tag = &planned.tag;
                     self.session
                         .console
-                        .say(&format!("what `{tag}` shows is not known: {trouble}"));
+                        .say(&format!("could not read `{tag}`: {error}"));
                 }
             }
         }
         tags
     }
 
-    /// A patience of its own: the one for the push may be over.
+    /// A deadline of its own: the one for the push may be over.
     fn repository_afterwards(&self) -> Repository<'a> {
-        self.repository.afresh(AFTERWARDS)
+        self.repository.with_new_deadline(ROLLBACK_TIME)
     }
 
     fn tags(&self, motion: Motion) -> Vec<Tag> {
@@ -258,17 +269,17 @@ impl<'a> Settling<'a> {
         tag.as_str() == "latest" || self.session.plan.latest == Outcome::Tag(tag.clone())
     }
 
-    fn unproven(&self, digest: &Digest, trouble: &Trouble) -> Problem {
-        let what = format!("cannot prove `{}@{digest}`", self.subject.name);
-        refusal::refusal(&what, &self.subject, trouble)
+    fn unverified(&self, digest: &Digest, error: &RegistryError) -> Problem {
+        let what = format!("cannot verify `{}@{digest}`", self.subject.name);
+        explain::explain(&what, &self.subject, error)
     }
 
-    fn unsettled(&self, digest: &Digest, trouble: &Trouble) -> anyhow::Error {
-        half_way(&self.pushed_only(digest), &self.subject, trouble).into()
+    fn incomplete(&self, digest: &Digest, error: &RegistryError) -> anyhow::Error {
+        explain_incomplete(&self.pushed_only(digest), &self.subject, error).into()
     }
 
     fn pushed_only(&self, digest: &Digest) -> String {
         let name = &self.subject.name;
-        format!("`{name}@{digest}` was pushed, but its tags are not all in place")
+        format!("`{name}@{digest}` was pushed, but not all of its tags were moved")
     }
 }

@@ -1,4 +1,4 @@
-//! Status and body of a registry's answer -> success, another try, or a failure with its reason.
+//! Errors of registry requests, and which of them are transient.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -9,58 +9,58 @@ use rustls::InvalidMessage;
 use serde::Deserialize;
 
 use crate::oci_layout::LayoutError;
-use crate::registry::{PERMANENT_AFTER, catalogue};
+use crate::registry::{PERMANENT_AFTER, diagnosis};
 
 /// Why a call did not succeed.
 #[derive(Debug)]
-pub(crate) enum Trouble {
-    /// The registry refuses: who we are, or what we may do.
+pub(crate) enum RegistryError {
+    /// The registry refuses: authentication or authorization failed.
     Denied {
         host: String,
         status: StatusCode,
-        said: String,
+        message: String,
         /// How long the registry wants us to wait.
-        asked: Option<Duration>,
+        retry_after: Option<Duration>,
     },
-    /// Nothing is there under this name.
-    NotFound { host: String, said: String },
-    /// Any other answer that is no success.
+    /// The content does not exist.
+    NotFound { host: String, message: String },
+    /// Any other response that is not a success.
     Unexpected {
         host: String,
         status: StatusCode,
-        said: String,
-        asked: Option<Duration>,
+        message: String,
+        retry_after: Option<Duration>,
     },
-    /// No answer at all.
+    /// No response.
     Unreachable {
         host: String,
-        reach: Reach,
+        failure: ConnectionFailure,
         source: anyhow::Error,
     },
-    /// The answer is not what it should be, for example bytes of another digest.
-    Broken { host: String, what: String },
+    /// The response is invalid, for example content with another digest.
+    Invalid { host: String, what: String },
 }
 
-/// How far a request came that was not answered.
+/// Why a request got no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Reach {
-    /// Nobody is there: no such host, or nothing listens.
-    Nobody,
-    /// The server answers the TLS handshake with something else, as one that speaks plain HTTP does.
-    WithoutTls,
-    /// The server's certificate is not one that we trust.
-    Untrusted,
-    /// There is somebody, but the connection broke or took too long.
+pub(crate) enum ConnectionFailure {
+    /// The host is unknown, or refuses connections.
+    NoServer,
+    /// The server does not respond with TLS, as a plain HTTP server.
+    PlainHttp,
+    /// The server's certificate is not trusted.
+    UntrustedCertificate,
+    /// The connection failed after it was established, or timed out.
     Interrupted,
 }
 
-impl Reach {
+impl ConnectionFailure {
     pub(super) fn of(error: &reqwest::Error) -> Self {
         match tls_error(error) {
             Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
-                return Self::WithoutTls;
+                return Self::PlainHttp;
             }
-            Some(rustls::Error::InvalidCertificate(_)) => return Self::Untrusted,
+            Some(rustls::Error::InvalidCertificate(_)) => return Self::UntrustedCertificate,
             _ => {}
         }
         let mut causes = std::iter::successors(error.source(), |&cause| cause.source());
@@ -71,7 +71,7 @@ impl Reach {
             refused || cause.to_string().starts_with("failed to lookup address")
         });
         if error.is_connect() && (nobody || error.is_timeout()) {
-            Self::Nobody
+            Self::NoServer
         } else {
             Self::Interrupted
         }
@@ -94,31 +94,37 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
     None
 }
 
-impl fmt::Display for Trouble {
+impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Denied {
-                host, status, said, ..
+                host,
+                status,
+                message,
+                ..
             }
             | Self::Unexpected {
-                host, status, said, ..
+                host,
+                status,
+                message,
+                ..
             } => {
-                write!(f, "{host} answered {} {said}", status.as_u16())
+                write!(f, "{host} answered {} {message}", status.as_u16())
             }
-            Self::NotFound { host, said } => write!(f, "{host} answered 404 {said}"),
+            Self::NotFound { host, message } => write!(f, "{host} answered 404 {message}"),
             Self::Unreachable { host, source, .. } => {
-                write!(f, "{host} does not answer: {source:#}")
+                write!(f, "{host} did not respond: {source:#}")
             }
-            Self::Broken { host, what } => write!(f, "{host} {what}"),
+            Self::Invalid { host, what } => write!(f, "{host} {what}"),
         }
     }
 }
 
-impl std::error::Error for Trouble {}
+impl std::error::Error for RegistryError {}
 
-impl From<LayoutError> for Trouble {
+impl From<LayoutError> for RegistryError {
     fn from(LayoutError { title, what }: LayoutError) -> Self {
-        Self::Broken { host: title, what }
+        Self::Invalid { host: title, what }
     }
 }
 
@@ -137,8 +143,8 @@ struct Reported {
     message: String,
 }
 
-/// The registry's own words: `CODE: message`, or the beginning of a body in another form.
-pub(super) fn said(status: StatusCode, body: &[u8]) -> String {
+/// The error message in a body: `CODE: message`, or the first line of another format.
+pub(super) fn message(status: StatusCode, body: &[u8]) -> String {
     if let Ok(Envelope { errors }) = serde_json::from_slice(body)
         && let Some(Reported { code, message }) = errors.into_iter().next()
     {
@@ -157,7 +163,7 @@ pub(super) fn said(status: StatusCode, body: &[u8]) -> String {
     }
 }
 
-/// Codes that mean "not yet" while our own push is under way.
+/// Codes that are transient during a push.
 const TRANSIENT_CODES: &[&str] = &[
     "BLOB_UPLOAD_UNKNOWN",
     "BLOB_UNKNOWN",
@@ -166,69 +172,72 @@ const TRANSIENT_CODES: &[&str] = &[
     "DIGEST_INVALID",
 ];
 
-/// Whether the same call may succeed a little later.
-pub(super) fn is_transient(status: StatusCode, said: &str) -> bool {
+/// Whether a retry may succeed.
+pub(super) fn is_transient(status: StatusCode, message: &str) -> bool {
     match status.as_u16() {
         408 | 425 | 429 | 499 | 500..=599 => true,
-        // GitHub's secondary limit comes in the clothes of a denial.
-        403 => catalogue::is_passing(said),
-        400 | 404 => TRANSIENT_CODES.iter().any(|code| said.starts_with(code)),
+        // GitHub reports its secondary rate limit as 403.
+        403 => diagnosis::is_transient(message),
+        400 | 404 => TRANSIENT_CODES.iter().any(|code| message.starts_with(code)),
         _ => false,
     }
 }
 
-impl Trouble {
-    /// The registry's words, when it answered.
-    pub(crate) fn said(&self) -> &str {
+impl RegistryError {
+    /// The registry's error message; empty without a response.
+    pub(crate) fn message(&self) -> &str {
         match self {
-            Self::Denied { said, .. }
-            | Self::NotFound { said, .. }
-            | Self::Unexpected { said, .. } => said,
-            Self::Unreachable { .. } | Self::Broken { .. } => "",
+            Self::Denied { message, .. }
+            | Self::NotFound { message, .. }
+            | Self::Unexpected { message, .. } => message,
+            Self::Unreachable { .. } | Self::Invalid { .. } => "",
         }
     }
 
-    /// Whether the same call may succeed a little later.
-    pub(crate) fn is_passing(&self) -> bool {
+    /// Whether a retry may succeed.
+    pub(crate) fn is_transient(&self) -> bool {
         match self {
-            Self::Denied { status, said, .. } | Self::Unexpected { status, said, .. } => {
-                is_transient(*status, said)
+            Self::Denied {
+                status, message, ..
             }
-            Self::NotFound { said, .. } => is_transient(StatusCode::NOT_FOUND, said),
-            Self::Unreachable { .. } => !self.is_permanent(),
-            Self::Broken { .. } => false,
+            | Self::Unexpected {
+                status, message, ..
+            } => is_transient(*status, message),
+            Self::NotFound { message, .. } => is_transient(StatusCode::NOT_FOUND, message),
+            Self::Unreachable { .. } => !self.is_permanent_when_repeated(),
+            Self::Invalid { .. } => false,
         }
     }
 
     /// Whether the registry refuses connections, or its host is not found.
-    pub(crate) fn is_absence(&self) -> bool {
+    pub(crate) fn is_down(&self) -> bool {
         matches!(
             self,
             Self::Unreachable {
-                reach: Reach::Nobody,
+                failure: ConnectionFailure::NoServer,
                 ..
             }
         )
     }
 
     /// Whether to try again after so many tries.
-    pub(crate) fn deserves_retry(&self, tries: u32) -> bool {
-        self.is_passing() || (self.is_permanent() && tries < PERMANENT_AFTER)
+    pub(crate) fn may_succeed_later(&self, tries: u32) -> bool {
+        self.is_transient() || (self.is_permanent_when_repeated() && tries < PERMANENT_AFTER)
     }
 
     /// Whether it is a mistake in the setup when it happens again.
-    pub(super) fn is_permanent(&self) -> bool {
+    pub(super) fn is_permanent_when_repeated(&self) -> bool {
         matches!(
             self,
             Self::Unreachable {
-                reach: Reach::WithoutTls | Reach::Untrusted,
+                failure: ConnectionFailure::PlainHttp | ConnectionFailure::UntrustedCertificate,
                 ..
             }
         )
     }
 
     /// Whether a conditional write was refused: the tag has moved since it was read.
-    pub(crate) fn is_overtaken(&self) -> bool {
+    pub(crate) fn is_precondition_failed(&self) -> bool {
         matches!(
             self,
             Self::Unexpected {
@@ -239,33 +248,33 @@ impl Trouble {
     }
 
     /// How long the registry wants us to wait, if it says so.
-    pub(crate) fn asked(&self) -> Option<Duration> {
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Denied { asked, .. } | Self::Unexpected { asked, .. } => *asked,
-            Self::NotFound { .. } | Self::Unreachable { .. } | Self::Broken { .. } => None,
+            Self::Denied { retry_after, .. } | Self::Unexpected { retry_after, .. } => *retry_after,
+            Self::NotFound { .. } | Self::Unreachable { .. } | Self::Invalid { .. } => None,
         }
     }
 
     pub(super) fn of(
         host: &str,
         status: StatusCode,
-        said: String,
-        asked: Option<Duration>,
+        message: String,
+        retry_after: Option<Duration>,
     ) -> Self {
         let host = host.to_owned();
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied {
                 host,
                 status,
-                said,
-                asked,
+                message,
+                retry_after,
             },
-            StatusCode::NOT_FOUND => Self::NotFound { host, said },
+            StatusCode::NOT_FOUND => Self::NotFound { host, message },
             _ => Self::Unexpected {
                 host,
                 status,
-                said,
-                asked,
+                message,
+                retry_after,
             },
         }
     }
@@ -278,15 +287,15 @@ mod tests {
     #[track_caller]
     fn check(status: u16, body: &str, expected: &str, transient: bool) {
         let status = StatusCode::from_u16(status).unwrap();
-        let said = said(status, body.as_bytes());
+        let message = message(status, body.as_bytes());
         assert_eq!(
-            (said.as_str(), is_transient(status, &said)),
+            (message.as_str(), is_transient(status, &message)),
             (expected, transient)
         );
     }
 
     #[test]
-    fn the_registrys_own_words_are_kept() {
+    fn registry_message_is_kept() {
         check(
             403,
             r#"{"errors":[{"code":"DENIED","message":"permission_denied: write_package"}]}"#,
@@ -310,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_limit_in_the_clothes_of_a_denial_is_transient() {
+    fn rate_limit_reported_as_denial_is_transient() {
         let body = r#"{"errors":[{"code":"DENIED","message":"permission_denied: You have exceeded a secondary rate limit"}]}"#;
         check(
             403,

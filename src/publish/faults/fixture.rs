@@ -1,4 +1,4 @@
-//! A world to publish into: a registry in which every tag shows the previous release, and ours pushed.
+//! A fixture to publish into: a registry in which every tag shows the previous release, and ours pushed.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,12 +12,12 @@ use crate::console::{Console, Reader, Screen, Stream};
 use crate::context::Context;
 use crate::context::history::History;
 use crate::credentials::Credentials;
-use crate::deadline::{Pace, Patience};
+use crate::deadline::{Deadline, Pace};
 use crate::error::Explanation;
 use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
-use crate::publish::{Done, Held, Pushed, combine, connect, preflight, settle_all};
+use crate::publish::{Done, Published, PushedImage, combine, connect, move_all_tags, preflight};
 use crate::session::Session;
 use crate::tls::Trust;
 use crate::vars::Vars;
@@ -39,7 +39,7 @@ pub(crate) const CONSOLE: Console = Console {
     stream: Stream::Nowhere,
 };
 
-pub(crate) struct World {
+pub(crate) struct Fixture {
     double: Double,
     session: Session,
     old: String,
@@ -58,7 +58,7 @@ pub(crate) struct Outcome {
     pub(crate) new: String,
 }
 
-impl World {
+impl Fixture {
     pub(crate) fn new() -> Self {
         Self::with(Conditions::Ignored)
     }
@@ -143,11 +143,14 @@ impl World {
     /// All of a publication but the build.
     pub(crate) async fn publish(&self) -> Outcome {
         let mut done = Done::default();
-        let ended = self.settled(&mut done).await;
-        let held = done.held.iter().flat_map(|held| &held.tags);
-        let mut reported: Vec<String> = held.map(ToString::to_string).collect();
+        let ended = self.moved(&mut done).await;
+        let published = done.published.iter().flat_map(|published| &published.tags);
+        let mut reported: Vec<String> = published.map(ToString::to_string).collect();
         reported.sort();
-        let skipped = done.held.iter().flat_map(|held| &held.skipped);
+        let skipped = done
+            .published
+            .iter()
+            .flat_map(|published| &published.skipped);
         let unanswered = skipped.filter(|skipped| skipped.fix.is_some());
         let unanswered = unanswered.map(|skipped| skipped.tag.to_string()).collect();
         Outcome {
@@ -160,26 +163,26 @@ impl World {
         }
     }
 
-    async fn settled(&self, done: &mut Done) -> anyhow::Result<()> {
+    async fn moved(&self, done: &mut Done) -> anyhow::Result<()> {
         let Self { session, .. } = self;
         let plan = &session.plan;
         let pace = Pace::times(SPEED);
         let registries = connect(session, pace).await?;
-        preflight::before_the_build(session, &registries).await?;
+        preflight::before_build(session, &registries).await?;
         let digest: crate::image::digest::Digest = self.new.parse()?;
         done.built = Some(Built {
             digest: digest.clone(),
             config_digest: None,
             metadata: Map::new(),
         });
-        done.held = plan.images.iter().cloned().map(Held::nothing_yet).collect();
-        let image = Pushed {
+        done.published = plan.images.iter().cloned().map(Published::new).collect();
+        let image = PushedImage {
             digest,
             tag: Some(&plan.primary),
             commit: Ok(NEW.to_owned()),
         };
-        let patience = Patience::lasting(Duration::from_secs(15 * 60), pace);
-        let failures = settle_all(session, &registries, &image, patience, &mut done.held);
+        let deadline = Deadline::after(Duration::from_secs(15 * 60), pace);
+        let failures = move_all_tags(session, &registries, &image, deadline, &mut done.published);
         combine(failures.await.collect())
     }
 }
@@ -240,11 +243,11 @@ impl Outcome {
 
     /// The tags that are reported are those that show ours.
     pub(crate) fn report_is_true(&self) -> bool {
-        let mut held: Vec<&str> = FIXED.iter().chain(&FLOATING).copied().collect();
-        held.retain(|tag| self.shows(tag, &self.new));
-        held.sort_unstable();
+        let mut published: Vec<&str> = FIXED.iter().chain(&FLOATING).copied().collect();
+        published.retain(|tag| self.shows(tag, &self.new));
+        published.sort_unstable();
         // When the preflight refuses, nothing of this run is there to report.
-        self.reported == held || (self.reported.is_empty() && self.is_rolled_back())
+        self.reported == published || (self.reported.is_empty() && self.is_rolled_back())
     }
 
     /// Some tags stay for want of an answer, and show what they showed; every other tag shows ours.

@@ -1,4 +1,4 @@
-//! Proof that a digest is complete in the registry: its bytes, its children, their blobs.
+//! Verified that a digest is complete in the registry: its bytes, its children, their blobs.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -6,13 +6,13 @@ use crate::context::server::RegistryKind;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::tag::Tag;
-use crate::registry::answer::Trouble;
-use crate::registry::copy::{DEEPEST, MOST_MANIFESTS};
+use crate::registry::copy::{MAX_INDEX_DEPTH, MAX_MANIFESTS};
+use crate::registry::error::RegistryError;
 use crate::registry::{PARALLEL, Repository};
 
 /// What the registry holds under a digest, every part seen.
 #[derive(Clone, Debug)]
-pub(crate) struct Proof {
+pub(crate) struct Verified {
     pub(crate) manifest: Manifest,
     /// One for an image, one per platform for an index.
     pub(crate) platforms: Vec<PlatformImage>,
@@ -43,20 +43,30 @@ struct Child {
 impl Repository<'_> {
     /// Sees every part of what was pushed under `digest`. The older Docker registry serves no manifest by
     /// digest: there it is the bytes under `tag` that must have it.
-    pub(crate) async fn prove(self, digest: &Digest, tag: &Tag) -> Result<Proof, Trouble> {
+    pub(crate) async fn verify(
+        self,
+        digest: &Digest,
+        tag: &Tag,
+    ) -> Result<Verified, RegistryError> {
         let manifest = match self.kind() {
-            RegistryKind::Docker => self.manifest_with(tag.as_str(), digest).await?,
-            RegistryKind::Container | RegistryKind::Generic => self.manifest(digest).await?,
+            RegistryKind::Docker => self.pushed_manifest(tag.as_str(), digest).await?,
+            RegistryKind::Container | RegistryKind::Generic => {
+                self.pushed_manifest(digest.as_str(), digest).await?
+            }
         };
         let content = self.content(&manifest)?;
         if content.manifests.is_empty() {
-            self.prove_image(manifest, &content).await
+            self.verify_image(manifest, &content).await
         } else {
-            self.prove_index(manifest, &content).await
+            self.verify_index(manifest, &content).await
         }
     }
 
-    async fn prove_image(self, manifest: Manifest, content: &Content) -> Result<Proof, Trouble> {
+    async fn verify_image(
+        self,
+        manifest: Manifest,
+        content: &Content,
+    ) -> Result<Verified, RegistryError> {
         let config = content
             .config
             .as_ref()
@@ -73,7 +83,7 @@ impl Repository<'_> {
             digest: digest.clone(),
             size: content.size(),
         });
-        Ok(Proof {
+        Ok(Verified {
             manifest,
             platforms: image.into_iter().collect(),
             digests: vec![digest],
@@ -82,41 +92,45 @@ impl Repository<'_> {
     }
 
     /// Sees every level of the index: a child may be an index too.
-    async fn prove_index(self, manifest: Manifest, index: &Content) -> Result<Proof, Trouble> {
-        let mut proof = Proof {
+    async fn verify_index(
+        self,
+        manifest: Manifest,
+        index: &Content,
+    ) -> Result<Verified, RegistryError> {
+        let mut verified = Verified {
             digests: vec![manifest.digest.clone()],
             manifest,
             platforms: Vec::new(),
             config_digest: None,
         };
         let mut level = index.manifests.clone();
-        for _depth in 0..=DEEPEST {
-            if proof.digests.len() + level.len() > MOST_MANIFESTS {
+        for _depth in 0..=MAX_INDEX_DEPTH {
+            if verified.digests.len() + level.len() > MAX_MANIFESTS {
                 break;
             }
-            let children = level.iter().map(|child| self.prove_child(child));
+            let children = level.iter().map(|child| self.verify_child(child));
             let children = stream::iter(children).buffered(PARALLEL);
             let children: Vec<Child> = children.try_collect().await?;
             level = Vec::new();
             for child in children {
-                proof.digests.push(child.digest);
-                proof.platforms.extend(child.image);
+                verified.digests.push(child.digest);
+                verified.platforms.extend(child.image);
                 level.extend(child.below);
             }
             if level.is_empty() {
-                return Ok(proof);
+                return Ok(verified);
             }
         }
         let what = format!(
-            "holds too many or too deep indexes below {}",
-            proof.manifest.digest
+            "has too many or too deeply nested indexes below {}",
+            verified.manifest.digest
         );
-        Err(self.broken(what))
+        Err(self.invalid(what))
     }
 
-    async fn prove_child(self, child: &Descriptor) -> Result<Child, Trouble> {
+    async fn verify_child(self, child: &Descriptor) -> Result<Child, RegistryError> {
         let digest = self.digest(child)?;
-        let manifest = self.manifest(&digest).await?;
+        let manifest = self.pushed_manifest(digest.as_str(), &digest).await?;
         let content = self.content(&manifest)?;
         self.require_blobs(&content, None).await?;
         let platform = child.platform.as_ref().and_then(Platform::name);
@@ -132,38 +146,42 @@ impl Repository<'_> {
         })
     }
 
-    async fn require_blobs(self, content: &Content, seen: Option<&Digest>) -> Result<(), Trouble> {
+    async fn require_blobs(
+        self,
+        content: &Content,
+        seen: Option<&Digest>,
+    ) -> Result<(), RegistryError> {
         let digests = content
             .blobs()
             .map(|blob| self.digest(blob))
             .collect::<Result<Vec<_>, _>>()?;
         let unseen = digests.iter().filter(|digest| Some(*digest) != seen);
-        let checks = unseen.map(|digest| self.require_blob(digest));
+        let checks = unseen.map(|digest| self.require_pushed_blob(digest));
         stream::iter(checks)
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await
     }
 
-    async fn platform_of_config(self, config: &Digest) -> Result<Option<String>, Trouble> {
-        let bytes = self.blob(config).await?;
+    async fn platform_of_config(self, config: &Digest) -> Result<Option<String>, RegistryError> {
+        let bytes = self.pushed_blob(config).await?;
         Ok(serde_json::from_slice::<Platform>(&bytes)
             .ok()
             .and_then(|platform| platform.name()))
     }
 
-    fn content(self, manifest: &Manifest) -> Result<Content, Trouble> {
+    fn content(self, manifest: &Manifest) -> Result<Content, RegistryError> {
         let content = serde_json::from_slice(&manifest.bytes);
         content.map_err(|error| {
-            self.broken(format!(
+            self.invalid(format!(
                 "holds a manifest {} that cannot be read: {error}",
                 manifest.digest
             ))
         })
     }
 
-    fn digest(self, descriptor: &Descriptor) -> Result<Digest, Trouble> {
+    fn digest(self, descriptor: &Descriptor) -> Result<Digest, RegistryError> {
         let digest = descriptor.digest.parse();
-        digest.map_err(|problem| self.broken(format!("holds a manifest in which {problem}")))
+        digest.map_err(|problem| self.invalid(format!("holds a manifest in which {problem}")))
     }
 }

@@ -1,0 +1,79 @@
+//! The source that an existing image is copied from: a repository or an OCI layout.
+
+use crate::image::digest::Digest;
+use crate::image::manifest::{Manifest, Platform};
+use crate::oci_layout::OciLayout;
+use crate::registry::Repository;
+use crate::registry::blobs::Blob;
+use crate::registry::error::RegistryError;
+use crate::registry::stream::Reader;
+
+/// The place an image is copied from.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum CopySource<'a> {
+    Repository(Repository<'a>),
+    Layout(&'a OciLayout),
+}
+
+impl<'a> CopySource<'a> {
+    /// The manifest under `digest`, its bytes hashed.
+    pub(crate) async fn manifest(self, digest: &Digest) -> Result<Manifest, RegistryError> {
+        match self {
+            Self::Repository(repository) => repository.manifest(digest).await,
+            Self::Layout(layout) => Ok(layout.manifest(digest)?),
+        }
+    }
+
+    /// A small blob, for example an image config.
+    pub(crate) async fn small_blob(self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
+        match self {
+            Self::Repository(repository) => repository.small_blob(digest).await,
+            Self::Layout(layout) => Ok(layout.small_blob(digest)?),
+        }
+    }
+
+    /// The platforms of an image or index, as `platforms` names them.
+    pub(crate) async fn platforms(self, root: &Manifest) -> Result<Vec<String>, RegistryError> {
+        let content = root.content();
+        let content = content.map_err(|error| self.invalid(format!("holds no image: {error}")))?;
+        let children = content.manifests.iter();
+        let listed = children.filter_map(|child| child.platform.as_ref()?.name());
+        let config = match root.config_digest() {
+            Some(config) => self.small_blob(&config).await?,
+            None => return Ok(listed.collect()),
+        };
+        let platform: Option<Platform> = serde_json::from_slice(&config).ok();
+        Ok(platform.and_then(|own| own.name()).into_iter().collect())
+    }
+
+    /// The bytes of a blob, to be read piece by piece.
+    pub(super) async fn open(self, blob: &Blob) -> Result<Reader<'a>, RegistryError> {
+        match self {
+            Self::Repository(repository) => {
+                let response = repository.open_blob(&blob.digest).await?;
+                Ok(Reader::Registry(repository.registry, response))
+            }
+            Self::Layout(layout) => Ok(Reader::Layout(layout, layout.file(&blob.digest)?)),
+        }
+    }
+
+    /// The path of the source, when it is another repository of the target's registry.
+    pub(super) fn path_beside(self, target: Repository<'_>) -> Option<&'a str> {
+        match self {
+            Self::Repository(own) if own.registry.host == target.registry.host => Some(own.path),
+            Self::Repository(_) | Self::Layout(_) => None,
+        }
+    }
+
+    /// Whether the image is in the target already.
+    pub(crate) fn is(self, target: Repository<'_>) -> bool {
+        self.path_beside(target) == Some(target.path)
+    }
+
+    pub(super) fn invalid(self, what: String) -> RegistryError {
+        match self {
+            Self::Repository(repository) => repository.invalid(what),
+            Self::Layout(layout) => layout.broken(what).into(),
+        }
+    }
+}
