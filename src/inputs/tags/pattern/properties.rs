@@ -8,7 +8,7 @@ use proptest::{prop_assert_eq, prop_oneof};
 use regress::Regex;
 
 use crate::inputs::tags::pattern::Pattern;
-use testkit::{proof, proof::Proof};
+use testkit::proof::Proof;
 
 /// The smallest parts of expressions.
 const ATOMS: &[&str] = &[
@@ -159,7 +159,8 @@ fn same(expression: &str, flags: &str, text: &str) -> Result<(), TestCaseError> 
 fn every_expression_finds_what_another_engine_finds() {
     let mut proof = Proof::of("expressions: the same result as another engine of ECMAScript");
     let cases = (expression(), select(FLAGS), vec(text(), 4));
-    proof.property(proof::cases() * 20, &cases, |(expression, flags, texts)| {
+    // No more with `make proof`: the other engine has no limit, and a rare expression takes it all memory.
+    proof.property(256 * 20, &cases, |(expression, flags, texts)| {
         texts
             .iter()
             .try_for_each(|text| same(&expression, flags, text))
