@@ -272,6 +272,11 @@ impl Published {
             others: Vec::new(),
         }
     }
+
+    /// `name:tag` for each of `tags`.
+    pub(crate) fn references(&self, tags: &[Tag]) -> impl Iterator<Item = String> {
+        tags.iter().map(|tag| format!("{}:{tag}", self.name))
+    }
 }
 
 /// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.

@@ -1,18 +1,16 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
-mod bake;
 mod github_output;
 mod markdown;
 pub(crate) mod metadata;
 mod plan;
 mod summary;
 
-use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use crate::console::Console;
 use crate::context::server::RegistryKind;
-use crate::error::{Explanation, Problem};
+use crate::error::Explanation;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::inputs::Mode;
@@ -64,17 +62,13 @@ impl Report {
 
     /// Whether the author of the workflow wants a summary; yes, as long as nobody said no.
     fn wants_summary(&self) -> bool {
-        self.is_publication()
-            && self
-                .session
-                .as_ref()
-                .is_none_or(|session| session.inputs.summary)
+        let session = self.session.as_ref();
+        self.is_publication() && session.is_none_or(|session| session.inputs.summary)
     }
 
     fn exports_metadata(&self) -> bool {
-        self.session
-            .as_ref()
-            .is_some_and(|session| session.inputs.set_output_env)
+        let session = self.session.as_ref();
+        session.is_some_and(|session| session.inputs.set_output_env)
     }
 
     /// Why the image was only built, if it was.
@@ -92,27 +86,28 @@ impl Report {
         self.done.built.as_ref().map(|built| &built.digest)
     }
 
-    /// Whether a registry is known to hold the image.
-    fn is_pushed(&self) -> bool {
-        self.verified().is_some()
+    /// The images that are verified in their registries.
+    fn verified(&self) -> impl Iterator<Item = (&ImageName, &Verified)> {
+        let published = self.done.published.iter();
+        published.filter_map(|published| Some((&published.name, published.verified.as_ref()?)))
     }
 
-    /// The images that are verified in their registries.
+    /// Whether a registry is known to hold the image.
+    fn is_pushed(&self) -> bool {
+        self.verified().next().is_some()
+    }
+
     fn published(&self) -> impl Iterator<Item = &ImageName> {
-        let held = self
-            .done
-            .published
-            .iter()
-            .filter(|held| held.verified.is_some());
-        held.map(|held| &held.name)
+        self.verified().map(|(name, _)| name)
     }
 
     /// The images that are not in their registries, when others are.
     fn missing(&self) -> Vec<&ImageName> {
-        let is_held = |name: &ImageName| self.done.published.iter().any(|held| held.name == *name);
-        let images = self.plan().map(|plan| plan.images.iter());
-        let images = images.filter(|_| self.is_pushed()).into_iter().flatten();
-        images.filter(|name| !is_held(name)).collect()
+        let published = &self.done.published;
+        let is_there = |name: &ImageName| published.iter().any(|one| one.name == *name);
+        let plan = self.plan().filter(|_| self.is_pushed()).into_iter();
+        let images = plan.flat_map(|plan| &plan.images);
+        images.filter(|name| !is_there(name)).collect()
     }
 
     /// The image that is named in the outputs: the first that a registry holds, or else the first of the plan.
@@ -129,11 +124,8 @@ impl Report {
         if !self.is_publication() {
             return plan.other_references();
         }
-        let held = self.done.published.iter();
-        let tags = held.flat_map(|held| {
-            let tags = held.others.iter();
-            tags.map(|tag| format!("{}:{tag}", held.name))
-        });
+        let published = self.done.published.iter();
+        let tags = published.flat_map(|published| published.references(&published.others));
         let is_exported = self.done.built.is_some()
             && self.done.published_from.is_none()
             && !self.done.record.is_cache_missing;
@@ -141,18 +133,10 @@ impl Report {
         tags.chain(caches.map(str::to_owned)).collect()
     }
 
-    fn verified(&self) -> Option<&Verified> {
-        self.done
-            .published
-            .iter()
-            .find_map(|held| held.verified.as_ref())
-    }
-
     /// Whether the run was meant to build something.
     fn is_publication(&self) -> bool {
-        self.session
-            .as_ref()
-            .is_none_or(|session| session.mode == Mode::Publish)
+        let session = self.session.as_ref();
+        session.is_none_or(|session| session.mode == Mode::Publish)
     }
 }
 
@@ -171,11 +155,10 @@ pub(crate) fn tell(
     let warn = |error: &anyhow::Error| {
         console.warning(None, &Explanation::of(error).to_string());
     };
-    let files = report
-        .session
-        .as_ref()
-        .map(|session| bake::write(session, vars));
-    let files = files.unwrap_or_else(|| Ok(Vec::new()));
+    let session = report.session.as_ref();
+    let files = session.map_or(Ok(Vec::new()), |session| {
+        metadata::write_bake_files(session, vars)
+    });
     let files = files.inspect_err(warn).unwrap_or_default();
     let outputs = github_output::of_report(report, &files);
     let failures = write_outputs(report, &outputs, vars);
@@ -202,26 +185,18 @@ fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
 }
 
 /// What later steps read.
-fn write_outputs(
-    report: &Report,
-    outputs: &[github_output::Output],
-    vars: &Vars,
-) -> Vec<anyhow::Error> {
+fn write_outputs(report: &Report, outputs: &[metadata::Output], vars: &Vars) -> Vec<anyhow::Error> {
     let exported = vars
         .path("GITHUB_ENV")
         .filter(|_| report.exports_metadata());
+    let (output, artifacts) = (vars.path("GITHUB_OUTPUT"), vars.path("GITHUB_ARTIFACTS"));
     let written = [
-        vars.path("GITHUB_OUTPUT")
-            .map(|path| github_output::append(path, outputs)),
+        output.map(|path| github_output::append(path, outputs)),
         exported.map(|path| github_output::append_variables(path, outputs)),
-        vars.path("GITHUB_ARTIFACTS")
-            .map(|path| github_output::append_artifacts(path, &report.done)),
+        artifacts.map(|path| github_output::append_artifacts(path, report)),
     ];
-    written
-        .into_iter()
-        .flatten()
-        .filter_map(Result::err)
-        .collect()
+    let written = written.into_iter().flatten();
+    written.filter_map(Result::err).collect()
 }
 
 fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
@@ -229,12 +204,8 @@ fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
     let Some(path) = path.filter(|_| report.wants_summary()) else {
         return Ok(());
     };
-    github_output::append_text(path, &summary::markdown(report)).with_context(|| {
-        Problem::new(
-            format!("cannot write the summary to `{}`", path.display()),
-            "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it",
-        )
-    })
+    let fix = "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it";
+    github_output::append_text(path, &summary::markdown(report), "the summary", fix)
 }
 
 /// One line in which no text is a command of the runner, whoever prints it: `#` is escaped.
@@ -242,7 +213,7 @@ fn json_line(value: &Value) -> String {
     value.to_string().replace('#', "\\u0023") + "\n"
 }
 
-fn outputs_json(outputs: &[github_output::Output]) -> Value {
+fn outputs_json(outputs: &[metadata::Output]) -> Value {
     outputs
         .iter()
         .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))

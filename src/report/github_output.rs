@@ -1,18 +1,17 @@
 //! Text for `GITHUB_OUTPUT`
 //! (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#multiline-strings>).
 
-use std::fmt::Write as _;
 use std::fs::OpenOptions;
 use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 
 use crate::error::Problem;
 use crate::image::digest::{Digest, hex};
-use crate::publish::Done;
-use crate::report::{Report, metadata};
+use crate::report::Report;
+use crate::report::metadata::{self, Output};
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -40,16 +39,13 @@ pub(crate) const NAMES: &[&str] = &[
     "metadata",
 ];
 
-/// Name and value of an output.
-pub(crate) type Output = (&'static str, String);
-
 const METADATA_LIMIT: usize = 32 * 1024;
 
 /// All outputs of a run, empty where nothing is known. `files` are those whose value is a path.
-pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
+pub(super) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
     let session = report.session.as_ref();
     let mut planned = session
-        .map(|d| metadata::outputs(&d.plan, &d.inputs.metadata_format))
+        .map(|session| metadata::outputs(&session.plan, &session.inputs.metadata_format))
         .unwrap_or_default();
     planned.extend_from_slice(files);
     let digest = report.digest().map(ToString::to_string).unwrap_or_default();
@@ -64,14 +60,14 @@ pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
         "digest" => digest.clone(),
         "image" => image.clone(),
         "pushed" => report.is_pushed().to_string(),
-        "tags" if report.is_publication() => held_tags(report),
+        "tags" if report.is_publication() => tags(report),
         "other-references" => report.other_references().join("\n"),
         "skipped-tags" => skipped_tags(report),
         "subjects" => subjects(report),
         "platform-digests" => platform_digests(report),
         "digests" => digests(report),
         "imageid" => image_id(report),
-        "metadata" => result_in_short(report),
+        "metadata" => build_metadata(report),
         _ => planned
             .iter()
             .find(|(planned, _)| *planned == name)
@@ -81,12 +77,9 @@ pub(crate) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
     NAMES.iter().map(|name| (*name, value(name))).collect()
 }
 
-fn held_tags(report: &Report) -> String {
-    let references = report
-        .done
-        .published
-        .iter()
-        .flat_map(|held| held.tags.iter().map(|tag| format!("{}:{tag}", held.name)));
+fn tags(report: &Report) -> String {
+    let published = report.done.published.iter();
+    let references = published.flat_map(|published| published.references(&published.tags));
     let separator = report.session.as_ref().map_or("\n", |session| {
         session.inputs.metadata_format.sep_tags.as_str()
     });
@@ -94,52 +87,44 @@ fn held_tags(report: &Report) -> String {
 }
 
 fn skipped_tags(report: &Report) -> String {
-    let held = report.done.published.iter();
-    let skipped = held.flat_map(|held| held.skipped.iter().map(move |skipped| (held, skipped)));
-    let entries: Vec<Value> = skipped
-        .map(|(held, skipped)| {
+    let published = report.done.published.iter();
+    let skipped = published.flat_map(|published| {
+        let skipped = published.skipped.iter();
+        skipped.map(|skipped| {
             json!({
-                "name": held.name.to_string(),
+                "name": published.name.to_string(),
                 "tag": skipped.tag.as_str(),
                 "reason": skipped.reason,
                 "holds": skipped.holds.as_ref().map(Digest::as_str),
             })
         })
-        .collect();
-    Value::from(entries).to_string()
+    });
+    skipped.collect::<Value>().to_string()
 }
 
 fn subjects(report: &Report) -> String {
-    let proven = report
-        .done
-        .published
-        .iter()
-        .filter_map(|held| Some((&held.name, held.verified.as_ref()?)));
-    let subjects: Vec<Value> = proven.map(|(name, verified)| json!({ "name": name.to_string(), "digest": verified.manifest.digest.as_str() })).collect();
-    Value::from(subjects).to_string()
+    let subjects = report.verified().map(|(name, verified)| {
+        json!({ "name": name.to_string(), "digest": verified.manifest.digest.as_str() })
+    });
+    subjects.collect::<Value>().to_string()
 }
 
 fn platform_digests(report: &Report) -> String {
-    let images = report
-        .verified()
-        .map(|verified| verified.platforms.as_slice())
-        .unwrap_or_default();
-    let map: Map<String, Value> = images
-        .iter()
-        .map(|image| (image.platform.clone(), json!(image.digest.as_str())))
-        .collect();
-    Value::from(map).to_string()
+    let first = report.verified().next();
+    let images = first
+        .into_iter()
+        .flat_map(|(_, verified)| &verified.platforms);
+    let pairs = images.map(|image| (image.platform.clone(), json!(image.digest.as_str())));
+    Value::Object(pairs.collect()).to_string()
 }
 
 /// Every manifest of every image name, none twice.
 fn digests(report: &Report) -> String {
-    let verified = report
-        .done
-        .published
-        .iter()
-        .filter_map(|held| held.verified.as_ref());
     let mut digests: Vec<&str> = Vec::new();
-    for digest in verified.flat_map(|verified| &verified.digests) {
+    for digest in report
+        .verified()
+        .flat_map(|(_, verified)| &verified.digests)
+    {
         if !digests.contains(&digest.as_str()) {
             digests.push(digest.as_str());
         }
@@ -148,64 +133,48 @@ fn digests(report: &Report) -> String {
 }
 
 fn image_id(report: &Report) -> String {
-    let proven = report
-        .verified()
-        .and_then(|verified| verified.config_digest.as_ref());
-    let said = report
-        .done
-        .built
-        .as_ref()
-        .and_then(|built| built.config_digest.as_ref());
-    proven.or(said).map(ToString::to_string).unwrap_or_default()
+    let mut verified = report.verified();
+    let verified = verified
+        .next()
+        .and_then(|(_, verified)| verified.config_digest.as_ref());
+    let built = report.done.built.as_ref();
+    let built = || built.and_then(|built| built.config_digest.as_ref());
+    verified
+        .or_else(built)
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
-fn result_in_short(report: &Report) -> String {
-    let text = report
-        .done
-        .built
-        .as_ref()
-        .map(|built| json!(built.metadata).to_string())
-        .unwrap_or_default();
-    if text.len() <= METADATA_LIMIT {
-        text
-    } else {
-        String::new()
-    }
+/// What buildx says of the build, if it is short enough for an output.
+fn build_metadata(report: &Report) -> String {
+    let built = report.done.built.as_ref();
+    let text = built.map(|built| json!(built.metadata).to_string());
+    text.filter(|text| text.len() <= METADATA_LIMIT)
+        .unwrap_or_default()
 }
 
 /// Appends the outputs in one write, so that the file holds all of them or none.
-pub(crate) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
+pub(super) fn append(path: &Path, outputs: &[Output]) -> anyhow::Result<()> {
     let text: String = outputs
         .iter()
-        .map(|(name, value)| entry(name, value, &random_delimiter(value)))
+        .map(|(name, value)| entry(name, value))
         .collect();
-    append_text(path, &text).with_context(|| {
-        Problem::new(
-            format!("cannot write the outputs to `{}`", path.display()),
-            "set `GITHUB_OUTPUT` to a writable file, or unset it",
-        )
-    })
+    let fix = "set `GITHUB_OUTPUT` to a writable file, or unset it";
+    append_text(path, &text, "the outputs", fix)
 }
 
 /// The subjects for actions/attest: one line per image name
 /// (<https://github.com/actions/attest#github_artifacts>).
-pub(super) fn append_artifacts(path: &Path, done: &Done) -> anyhow::Result<()> {
-    let proven = done
-        .published
-        .iter()
-        .filter_map(|held| Some((&held.name, held.verified.as_ref()?)));
-    let lines: String = proven
+pub(super) fn append_artifacts(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let subjects = report.verified();
+    let lines: String = subjects
         .map(|(name, verified)| format!("oci://{name}@{}\n", verified.manifest.digest))
         .collect();
     if lines.is_empty() {
         return Ok(());
     }
-    append_text(path, &lines).with_context(|| {
-        Problem::new(
-            format!("cannot write the artifacts to `{}`", path.display()),
-            "set `GITHUB_ARTIFACTS` to a writable file, or unset it",
-        )
-    })
+    let fix = "set `GITHUB_ARTIFACTS` to a writable file, or unset it";
+    append_text(path, &lines, "the artifacts", fix)
 }
 
 /// The outputs that docker/metadata-action can turn into variables for later steps.
@@ -228,43 +197,34 @@ pub(super) fn append_variables(path: &Path, outputs: &[Output]) -> anyhow::Resul
         .iter()
         .filter(|(name, _)| METADATA_NAMES.contains(name));
     let entries = metadata.map(|(name, value)| {
-        let variable = format!(
-            "DOCKER_METADATA_OUTPUT_{}",
-            name.replace('-', "_").to_uppercase()
-        );
-        entry(&variable, value, &random_delimiter(value))
+        let name = name.replace('-', "_").to_uppercase();
+        entry(&format!("DOCKER_METADATA_OUTPUT_{name}"), value)
     });
-    append_text(path, &entries.collect::<String>()).with_context(|| {
-        let what = format!("cannot write variables to `{}`", path.display());
-        Problem::new(
-            what,
-            "set `GITHUB_ENV` to a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`",
-        )
-    })
+    let fix = "set `GITHUB_ENV` to a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`";
+    append_text(path, &entries.collect::<String>(), "variables", fix)
 }
 
-pub(crate) fn append_text(path: &Path, text: &str) -> std::io::Result<()> {
-    OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(path)?
-        .write_all(text.as_bytes())
+pub(super) fn append_text(path: &Path, text: &str, what: &str, fix: &str) -> anyhow::Result<()> {
+    let file = OpenOptions::new().append(true).create(true).open(path);
+    let written = file.and_then(|mut file| file.write_all(text.as_bytes()));
+    written
+        .with_context(|| Problem::new(format!("cannot write {what} to `{}`", path.display()), fix))
 }
 
-fn entry(name: &str, value: &str, delimiter: &str) -> String {
-    let mut text = String::new();
-    let _infallible = writeln!(text, "{name}<<{delimiter}\n{value}\n{delimiter}");
-    text
+fn entry(name: &str, value: &str) -> String {
+    entry_with(&random_delimiter(value), name, value)
+}
+
+fn entry_with(delimiter: &str, name: &str, value: &str) -> String {
+    format!("{name}<<{delimiter}\n{value}\n{delimiter}\n")
 }
 
 /// 128 random bits that do not occur in `value`: so no text can end the value early
 /// (<https://github.com/advisories/GHSA-7r3h-m5j6-3q42>).
 fn random_delimiter(value: &str) -> String {
     loop {
-        let delimiter = format!(
-            "ghadelimiter_{}",
-            hex(&std::array::from_fn::<u8, 16, _>(|_| fastrand::u8(..)))
-        );
+        let random: [u8; 16] = std::array::from_fn(|_| fastrand::u8(..));
+        let delimiter = format!("ghadelimiter_{}", hex(&random));
         if !value.contains(&delimiter) {
             return delimiter;
         }
@@ -277,8 +237,8 @@ mod tests {
 
     #[test]
     fn an_entry_is_read_whole_by_the_runner() {
-        assert_eq!(entry("tags", "a\nb", "x"), "tags<<x\na\nb\nx\n");
-        assert_eq!(entry("digest", "", "x"), "digest<<x\n\nx\n");
+        assert_eq!(entry_with("x", "tags", "a\nb"), "tags<<x\na\nb\nx\n");
+        assert_eq!(entry_with("x", "digest", ""), "digest<<x\n\nx\n");
     }
 
     #[test]

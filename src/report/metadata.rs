@@ -1,11 +1,20 @@
 //! The outputs of docker/metadata-action, byte for byte: a step that read them there reads them here.
 
-use crate::inputs::MetadataFormat;
-use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
 use serde_json::{Map, Value, json};
 
+use crate::error::Problem;
+use crate::inputs::MetadataFormat;
 use crate::inputs::labels::Levels;
 use crate::plan::Plan;
+use crate::session::Session;
+use crate::vars::Vars;
+
+/// Name and value of an output.
+pub(crate) type Output = (&'static str, String);
 
 /// A definition for `docker buildx bake`; the output of that name is the path of a file with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,7 +25,7 @@ pub(crate) struct BakeFile {
 }
 
 /// The outputs that are texts.
-pub(crate) fn outputs(plan: &Plan, layout: &MetadataFormat) -> Vec<(&'static str, String)> {
+pub(crate) fn outputs(plan: &Plan, layout: &MetadataFormat) -> Vec<Output> {
     let labels: Vec<String> = plan
         .labels
         .iter()
@@ -42,7 +51,10 @@ pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<BakeFile> 
     let file = |output, file_name, definition: Value| BakeFile {
         output,
         file_name,
-        text: pretty(&json!({ "target": { layout.bake_target.as_str(): definition } })),
+        text: format!(
+            "{:#}",
+            json!({ "target": { layout.bake_target.as_str(): definition } })
+        ),
     };
     vec![
         file(
@@ -66,6 +78,48 @@ pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<BakeFile> 
             json!({ "tags": tags(plan), "labels": labels, "args": arguments }),
         ),
     ]
+}
+
+/// Writes the files into a directory that later steps of the job can read; their outputs.
+pub(super) fn write_bake_files(session: &Session, vars: &Vars) -> anyhow::Result<Vec<Output>> {
+    let Some(temporary) = vars
+        .path("RUNNER_TEMP")
+        .filter(|_| vars.get("GITHUB_OUTPUT").is_some())
+    else {
+        return Ok(Vec::new());
+    };
+    let files = bake_files(&session.plan, &session.inputs.metadata_format);
+    let directory = temporary.join(format!("ghcr-publish-{:016x}", fastrand::u64(..)));
+    let written = fs::create_dir(&directory).and_then(|()| {
+        files
+            .iter()
+            .try_for_each(|file| fs::write(directory.join(file.file_name), &file.text))
+    });
+    written.with_context(|| {
+        let what = format!("cannot write the bake files to `{}`", directory.display());
+        Problem::new(
+            what,
+            "set `RUNNER_TEMP` to a writable directory, or unset it",
+        )
+    })?;
+    let seen = directory_outside(&directory, temporary, vars);
+    let output = |file: BakeFile| (file.output, seen.join(file.file_name).display().to_string());
+    Ok(files.into_iter().map(output).collect())
+}
+
+/// In the container of an action the runner's temporary directory is mounted at `/github/runner_temp`,
+/// and outputs are not translated back. On the machine it lies beside the directory of the repository's
+/// work, which `RUNNER_WORKSPACE` names untranslated.
+fn directory_outside(directory: &Path, temporary: &Path, vars: &Vars) -> PathBuf {
+    let mounted = temporary == Path::new("/github/runner_temp");
+    let work = vars
+        .path("RUNNER_WORKSPACE")
+        .and_then(Path::parent)
+        .filter(|_| mounted);
+    match (work, directory.strip_prefix(temporary)) {
+        (Some(work), Ok(inside)) => work.join("_temp").join(inside),
+        _ => directory.to_owned(),
+    }
 }
 
 /// The tags of the rules under every name; bare without a name.
@@ -133,6 +187,21 @@ fn array_index(key: &str) -> Option<u32> {
     (index.to_string() == key && index < u32::MAX).then_some(index)
 }
 
-fn pretty(value: &impl Serialize) -> String {
-    serde_json::to_string_pretty(value).expect("a JSON value is written without fail")
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn later_steps_see_the_directory_of_the_machine() {
+        let seen = |temporary: &str| {
+            let vars = Vars::of(&[("RUNNER_WORKSPACE", "/home/runner/work/widget")]);
+            let temporary = Path::new(temporary);
+            directory_outside(&temporary.join("x"), temporary, &vars)
+        };
+        assert_eq!(
+            seen("/github/runner_temp"),
+            Path::new("/home/runner/work/_temp/x")
+        );
+        assert_eq!(seen("/tmp"), Path::new("/tmp/x"));
+    }
 }

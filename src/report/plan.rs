@@ -42,12 +42,10 @@ fn others(plan: &Plan) -> Vec<String> {
     let carriers = plan.carriers.iter().map(|reference| {
         format!("{reference} (the first push; not needed when a builder is created for the run)")
     });
-    carriers
-        .chain(
-            plan.caches()
-                .map(|cache| format!("{cache} (the build cache)")),
-        )
-        .collect()
+    let caches = plan
+        .caches()
+        .map(|cache| format!("{cache} (the build cache)"));
+    carriers.chain(caches).collect()
 }
 
 /// `name` before the first of its lines, and room before the others.
@@ -61,18 +59,12 @@ fn paragraph(name: &str, lines: &[String]) -> String {
 
 /// Each rule and its tag, or why it gives none on this event.
 fn rules(plan: &Plan) -> Vec<String> {
-    let latest = ("latest".to_owned(), &plan.latest);
-    let rules = plan
-        .outcomes
-        .iter()
-        .map(|outcome| (outcome.rule.clone(), &outcome.outcome));
-    let rules: Vec<(String, &Outcome)> = rules.chain([latest]).collect();
-    let width = rules
-        .iter()
-        .map(|(rule, _)| rule.chars().count())
-        .max()
-        .unwrap_or(0);
-    let row = |(rule, outcome): &(String, &Outcome)| match outcome {
+    let outcomes = plan.outcomes.iter();
+    let rules = outcomes.map(|outcome| (outcome.rule.as_str(), &outcome.outcome));
+    let rules: Vec<(&str, &Outcome)> = rules.chain([("latest", &plan.latest)]).collect();
+    let widths = rules.iter().map(|(rule, _)| rule.chars().count());
+    let width = widths.max().unwrap_or(0);
+    let row = |(rule, outcome): &(&str, &Outcome)| match outcome {
         Outcome::Tag(tag) => format!("{rule:<width$}  → {tag}"),
         Outcome::Nothing(reason) => format!("{rule:<width$}  – {reason}"),
     };
@@ -82,20 +74,16 @@ fn rules(plan: &Plan) -> Vec<String> {
 /// The build, or the image in place of one.
 fn what_is_published(plan: &Plan) -> (&'static str, Vec<String>) {
     let build = build_text(&plan.build);
-    match &plan.candidate {
-        None => ("build", vec![build]),
-        Some(Candidate::OfCommit) => {
-            let image = "the image of this commit, if the registry has it";
-            (
-                "from",
-                vec![image.to_owned(), format!("else built: {build}")],
-            )
-        }
-        Some(Candidate::InEngine(name)) => {
-            ("from", vec![format!("the image `{name}` of the engine")])
-        }
-        Some(Candidate::InRegistry(reference)) => ("from", vec![reference.to_string()]),
-    }
+    let from = match &plan.candidate {
+        None => return ("build", vec![build]),
+        Some(Candidate::OfCommit) => vec![
+            "the image of this commit, if the registry has it".to_owned(),
+            format!("else built: {build}"),
+        ],
+        Some(Candidate::InEngine(name)) => vec![format!("the image `{name}` of the engine")],
+        Some(Candidate::InRegistry(reference)) => vec![reference.to_string()],
+    };
+    ("from", from)
 }
 
 fn build_text(build: &BuildRequest) -> String {
@@ -113,19 +101,15 @@ fn build_text(build: &BuildRequest) -> String {
 
 /// The plan as one JSON object.
 pub(crate) fn json(plan: &Plan) -> Value {
-    let map = |pairs: &[(String, String)]| {
-        pairs
-            .iter()
-            .map(|(key, value)| (key.clone(), json!(value)))
-            .collect::<Map<_, _>>()
-    };
+    let labels = plan.labels.iter();
+    let labels = labels.map(|(key, value)| (key.clone(), json!(value)));
     let mut object = json!({
         "images": plan.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "version": plan.version,
         "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
         "other-references": plan.other_references(),
         "tag-names": plan.tags.iter().map(|planned| planned.tag.to_string()).collect::<Vec<_>>(),
-        "labels": map(&plan.labels),
+        "labels": labels.collect::<Map<_, _>>(),
         "annotations": metadata::annotations(plan),
         "push": {
             "decision": if plan.push.is_push() { "push" } else { "build-only" },

@@ -9,7 +9,7 @@ use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::plan::Plan;
-use crate::publish::Published;
+use crate::publish::{Published, Skipped};
 use crate::registry::verify::PlatformImage;
 use crate::report::Report;
 use crate::report::markdown::{block, code, prose, without};
@@ -25,8 +25,8 @@ const CUT: &str = "*The rest is omitted: the summary is too long.*\n";
 /// the time go.
 pub(crate) fn markdown(report: &Report) -> String {
     let mut sections = vec![headline(report)];
-    let held = report.done.published.iter();
-    sections.extend(held.map(|held| held_image(held, report)));
+    let published = report.done.published.iter();
+    sections.extend(published.map(|published| image(published, report)));
     if let Some(digest) = report.digest() {
         sections.push(if report.is_pushed() {
             usage(report, digest)
@@ -84,14 +84,14 @@ fn headline(report: &Report) -> String {
             let text = &text[..text.floor_char_boundary(MAX_FAILURE)];
             format!("### ❌ {names} {verdict}\n\n{}\n", block("", text))
         }
-        (None, Some(reason)) if report.plan().is_some_and(Plan::is_promotion) => format!(
-            "### ⏸ {names} {is} not published\n\nReason: {}.\n\n",
-            prose(reason)
-        ),
-        (None, Some(reason)) => format!(
-            "### 🔨 {names} {was} built, not pushed\n\nReason: {}.\n\n",
-            prose(reason)
-        ),
+        (None, Some(reason)) => {
+            let verdict = if report.plan().is_some_and(Plan::is_promotion) {
+                format!("⏸ {names} {is} not published")
+            } else {
+                format!("🔨 {names} {was} built, not pushed")
+            };
+            format!("### {verdict}\n\nReason: {}.\n\n", prose(reason))
+        }
         (None, None) => format!("### 📦 {names} {is} published\n\n"),
     }
 }
@@ -109,28 +109,27 @@ fn list(images: &[&ImageName]) -> String {
     }
 }
 
-fn held_image(held: &Published, report: &Report) -> String {
-    let Some(verified) = &held.verified else {
+fn image(published: &Published, report: &Report) -> String {
+    let Some(verified) = &published.verified else {
         return String::new();
     };
     let mut text = format!(
         "| | |\n|---|---|\n| Image | {} |\n| Digest | {} |\n| Tags | {} |\n",
-        code(&held.name.to_string()),
+        code(&published.name.to_string()),
         code(verified.manifest.digest.as_str()),
-        tags(held.tags.iter())
+        tags(published.tags.iter())
     );
     let planned = report.plan().into_iter().flat_map(|plan| &plan.tags);
-    let missing: Vec<&Tag> = planned
+    let is_skipped = |tag: &Tag| published.skipped.iter().any(|skipped| skipped.tag == *tag);
+    let mut missing = planned
         .map(|planned| &planned.tag)
-        .filter(|tag| {
-            !held.tags.contains(tag) && !held.skipped.iter().any(|skipped| skipped.tag == **tag)
-        })
-        .collect();
-    if !missing.is_empty() {
-        let _infallible = writeln!(text, "| Not moved | {} |", tags(missing.into_iter()));
+        .filter(|tag| !published.tags.contains(tag) && !is_skipped(tag))
+        .peekable();
+    if missing.peek().is_some() {
+        let _infallible = writeln!(text, "| Not moved | {} |", tags(missing));
     }
     text.push('\n');
-    for skipped in &held.skipped {
+    for skipped in &published.skipped {
         let tag = code(skipped.tag.as_str());
         let reason = prose(&skipped.reason);
         let _infallible = writeln!(text, "{tag} was not moved: {reason}.\n");
@@ -175,7 +174,8 @@ fn usage(report: &Report, digest: &Digest) -> String {
     if !report.can_attest() {
         return format!("{pull}\n");
     }
-    format!("{pull}\n{}\n", attest(report, digest))
+    let steps = block("yaml", &attest_steps(report, digest));
+    format!("{pull}\n<details><summary>Attest the image</summary>\n\n{steps}\n</details>\n\n")
 }
 
 /// The result as the last lines of the log.
@@ -197,19 +197,14 @@ pub(crate) fn text(report: &Report) -> String {
     if let Some(source) = &report.done.published_from {
         row("from", source);
     }
-    for held in report
-        .done
-        .published
-        .iter()
-        .filter(|held| held.verified.is_some())
-    {
-        row("image", &held.name.to_string());
+    let published = report.done.published.iter();
+    for published in published.filter(|published| published.verified.is_some()) {
+        let Published { name, tags, .. } = published;
+        row("image", &name.to_string());
         row("digest", digest.as_str());
-        held.tags
-            .iter()
-            .for_each(|tag| row("tag", &format!("{}:{tag}", held.name)));
-        for skipped in &held.skipped {
-            let (name, tag, reason) = (&held.name, &skipped.tag, &skipped.reason);
+        let references = published.references(tags);
+        references.for_each(|reference| row("tag", &reference));
+        for Skipped { tag, reason, .. } in &published.skipped {
             row("kept", &format!("{name}:{tag} ({reason})"));
         }
     }
@@ -222,14 +217,6 @@ pub(crate) fn text(report: &Report) -> String {
 }
 
 /// A step for each image, which attests what was just pushed.
-fn attest(report: &Report, digest: &Digest) -> String {
-    let steps = attest_steps(report, digest);
-    format!(
-        "<details><summary>Attest the image</summary>\n\n{}\n</details>\n",
-        block("yaml", &steps)
-    )
-}
-
 fn attest_steps(report: &Report, digest: &Digest) -> String {
     let step = |name: &ImageName| {
         format!(
