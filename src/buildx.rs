@@ -28,7 +28,7 @@ use crate::buildx::progress::{Failure, Progress, Record};
 use crate::child;
 use crate::console::Console;
 use crate::credentials::Credentials;
-use crate::docker::reach;
+use crate::docker;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::inputs::build::Call;
@@ -78,9 +78,9 @@ const METADATA_KEYS: &[&str] = &[
 impl Engine {
     /// Finds buildx, and asks whether the engine answers if it is to build.
     pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
-        let buildx = reach::buildx(vars)?;
+        let buildx = docker::find_buildx(vars)?;
         if plan.builder.uses_engine() {
-            reach::engine(vars).await?;
+            docker::require_engine(vars).await?;
         }
         Ok(Self { buildx })
     }

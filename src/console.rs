@@ -5,11 +5,12 @@
 //! streams, so every foreign text is made harmless here.
 
 pub(crate) mod sanitize;
-pub(crate) mod units;
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
+
+use chrono::TimeDelta;
 
 use crate::console::sanitize::{colourless, harmless};
 use crate::error::{Explanation, FilePosition};
@@ -162,7 +163,7 @@ impl Console {
     pub(crate) fn warning(self, place: Option<&FilePosition>, text: &str) {
         match self.reader {
             Reader::Runner => self.emit(&command("warning", place, text)),
-            Reader::Person(_) => self.say_as(Tone::Warning, &spoken("warning", place, text)),
+            Reader::Person(_) => self.say_as(Tone::Warning, &annotation("warning", place, text)),
         }
     }
 
@@ -207,7 +208,7 @@ fn forms(secret: &Secret) -> Vec<String> {
 }
 
 /// The text of an annotation, for a person.
-fn spoken(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
+fn annotation(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
     match place {
         Some(FilePosition { file, line }) => format!("{kind}: {file}:{line}: {text}"),
         None => format!("{kind}: {text}"),
@@ -256,6 +257,29 @@ fn escape_property(text: &str) -> String {
     escape_data(text).replace(':', "%3A").replace(',', "%2C")
 }
 
+/// `12.3 s`, or `2 min 5 s`.
+pub(crate) fn duration(time: TimeDelta) -> String {
+    let tenths = (time.num_milliseconds() + 50) / 100;
+    if tenths < 600 {
+        return format!("{}.{} s", tenths / 10, tenths % 10);
+    }
+    let seconds = (tenths + 5) / 10;
+    format!("{} min {} s", seconds / 60, seconds % 60)
+}
+
+/// Bytes in decimal units, as GitHub's package pages show them.
+pub(crate) fn size(bytes: u64) -> String {
+    let in_tenths_of = |unit: u64| {
+        let tenths = (bytes + unit / 20) / (unit / 10);
+        format!("{}.{}", tenths / 10, tenths % 10)
+    };
+    match bytes {
+        0..50_000 => format!("{} kB", in_tenths_of(1000)),
+        50_000..1_000_000_000 => format!("{} MB", in_tenths_of(1_000_000)),
+        _ => format!("{} GB", in_tenths_of(1_000_000_000)),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -277,5 +301,16 @@ mod tests {
             command("error", Some(&place), "50% done\n  fix: ::x::"),
             "::error file=a%2Cb%3Ac/Dockerfile,line=3,title=ghcr-publish::50%25 done%0A  fix: ::x::\n"
         );
+    }
+
+    #[test]
+    fn times_and_sizes_are_short() {
+        let times = [40, 1260, 59_940, 59_960, 3_661_000].map(TimeDelta::milliseconds);
+        assert_eq!(
+            times.map(duration),
+            ["0.0 s", "1.3 s", "59.9 s", "1 min 0 s", "61 min 1 s"]
+        );
+        let sizes = [512, 99_000, 1_234_567, 2_950_000_000].map(size);
+        assert_eq!(sizes, ["0.5 kB", "0.1 MB", "1.2 MB", "3.0 GB"]);
     }
 }

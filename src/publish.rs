@@ -228,7 +228,7 @@ impl BuildContext<'_> {
 
     /// Builds the image into a folder, for us to push.
     async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, ExistingImage)> {
-        let folder = images::folder_for_build(&self.session.vars)?;
+        let folder = images::directory_for_build(&self.session.vars)?;
         let request = &self.session.plan.build;
         let built = self
             .build_into(Some(folder.path()), request, record)

@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use crate::buildx::command::environment;
 use crate::child;
-use crate::docker::reach;
+use crate::docker;
 use crate::error::Problem;
 use crate::plan::build::BuildRequest;
 use crate::vars::Vars;
@@ -37,7 +37,7 @@ pub(crate) async fn require_recent(
         return Ok(());
     };
     // A missing buildx is reported where it is needed.
-    let Ok(buildx) = reach::buildx(vars) else {
+    let Ok(buildx) = docker::find_buildx(vars) else {
         return Ok(());
     };
     let said = ask(&buildx, vars).await.unwrap_or_default();

@@ -8,7 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::docker::reach;
+use crate::docker::{self, Address};
 use crate::vars::Vars;
 
 /// The engine's HTTP interface.
@@ -54,9 +54,9 @@ impl EngineApi {
             .connect_timeout(TIMEOUT)
             .timeout(TIMEOUT)
             .no_proxy();
-        let (builder, base) = match reach::address(vars)? {
-            reach::Address::Socket(path) => (builder.unix_socket(path), "http://engine".to_owned()),
-            reach::Address::Tcp(address) => (builder, format!("http://{address}")),
+        let (builder, base) = match docker::address(vars)? {
+            Address::Socket(path) => (builder.unix_socket(path), "http://engine".to_owned()),
+            Address::Tcp(address) => (builder, format!("http://{address}")),
         };
         let client = builder.build().ok()?;
         let base = Url::parse(&base).ok()?;

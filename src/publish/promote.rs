@@ -145,7 +145,7 @@ async fn copy_to(
         copy(source, root, target).await?
     };
     if moved.bytes > 0 {
-        let size = crate::console::units::size(moved.bytes);
+        let size = crate::console::size(moved.bytes);
         session.console.say(&format!("Copied {size} to {name}"));
     }
     Ok(moved.tags)

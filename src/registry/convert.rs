@@ -174,7 +174,7 @@ fn check_sizes(image: &Content) -> Result<(), Problem> {
         let because = format!("the older Docker registry accepts {} GB", limit / GIGABYTE);
         Problem::new(what, "make the image smaller, or split the layer").because(because)
     };
-    let size = crate::console::units::size;
+    let size = crate::console::size;
     let large = image
         .layers
         .iter()

@@ -4,7 +4,7 @@ mod build;
 
 use std::fmt::Write as _;
 
-use crate::console::units::size;
+use crate::console::size;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;

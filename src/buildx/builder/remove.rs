@@ -6,8 +6,8 @@ use crate::buildx::docker_config::PrivateConfig;
 use crate::console::Console;
 use crate::context::server::Server;
 use crate::credentials::Credentials;
+use crate::docker;
 use crate::docker::api::EngineApi;
-use crate::docker::reach;
 use crate::inputs::Inputs;
 use crate::inputs::builder::{BuilderInputs, Recipe};
 use crate::private_directory::remove_leftovers;
@@ -44,6 +44,6 @@ fn builder(name: &str, vars: &Vars) -> anyhow::Result<Builder> {
     };
     let credentials = Credentials::new(&inputs, vars, &Server::Public)?;
     let config = PrivateConfig::write(vars, &credentials, &[])?;
-    let buildx = reach::buildx(vars)?;
+    let buildx = docker::find_buildx(vars)?;
     Ok(Builder::left(buildx, name.to_owned(), recipe, config, vars))
 }

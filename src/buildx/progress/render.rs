@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::buildx::progress::step::Step;
 use crate::buildx::timeline::{End, Timeline};
-use crate::console::units::spoken;
+use crate::console::duration;
 use crate::console::{Console, Tone};
 
 /// The steps of the build, and the one whose log is shown.
@@ -316,7 +316,7 @@ impl LogRenderer {
             _ => format!(", {} more", count - 1),
         };
         let title = short_title(&step.title);
-        Some(format!("{title}{doing} ({}{others})", spoken(time)))
+        Some(format!("{title}{doing} ({}{others})", duration(time)))
     }
 }
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use crate::buildx::progress::lines::{Lines, clipped};
 use crate::buildx::progress::messages::status::{Activity, Vertex};
 use crate::buildx::timeline::{End, Span, Traffic};
-use crate::console::units::{size, spoken};
+use crate::console::{duration, size};
 
 #[derive(Debug, Default)]
 pub(crate) struct Step {
@@ -165,7 +165,7 @@ impl Step {
 
     /// How it ended, in words: `cached`, `2.0 s`, `failed after 2.0 s`.
     pub(crate) fn result(&self) -> String {
-        let time = spoken(self.spent);
+        let time = duration(self.spent);
         match self.end {
             Some(End::Cached) => "cached".to_owned(),
             Some(End::Failed) => format!("failed after {time}"),
@@ -176,7 +176,8 @@ impl Step {
                 let pushing = self
                     .pushing
                     .filter(|(_, time)| *time >= TimeDelta::milliseconds(100));
-                let pushing = pushing.map(|(_, time)| format!(", {} of it pushing", spoken(time)));
+                let pushing =
+                    pushing.map(|(_, time)| format!(", {} of it pushing", duration(time)));
                 [Some(time), load, pushing].into_iter().flatten().collect()
             }
         }

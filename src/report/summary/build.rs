@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use crate::buildx::progress::Record;
 use crate::buildx::progress::warnings::Warning;
 use crate::buildx::timeline::{End, Span, Timeline, Traffic};
-use crate::console::units::{size, spoken};
+use crate::console::{duration, size};
 use crate::report::markdown::{code, escape, link};
 
 /// Steps in the chart, and in the table.
@@ -39,7 +39,7 @@ pub(super) fn timeline(record: &Record) -> String {
 }
 
 fn overview(timeline: &Timeline) -> String {
-    let mut parts = vec![format!("{} in all", spoken(timeline.total))];
+    let mut parts = vec![format!("{} in all", duration(timeline.total))];
     if let Some(share) = (timeline.cached * 100).checked_div(timeline.steps) {
         let (steps, cached) = (timeline.steps, timeline.cached);
         parts.push(format!(
@@ -62,7 +62,7 @@ fn overview(timeline: &Timeline) -> String {
 }
 
 fn time(span: &Span) -> String {
-    let time = spoken(span.duration);
+    let time = duration(span.duration);
     match span.end {
         End::Done => time,
         End::Cached => "cached".to_owned(),
