@@ -1,21 +1,14 @@
 //! The credentials for each registry: from the inputs, else from the docker configuration.
 
-mod helper;
+pub(crate) mod docker_config;
 pub(crate) mod owner;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Mutex;
 
-use anyhow::Context as _;
-use docker_credential::{CredentialRetrievalError, DockerCredential};
-use serde_json::Value;
-
 use crate::context::server::{Server, is_loopback};
-use crate::credentials::helper::Helpers;
-use crate::error::Problem;
+use crate::credentials::docker_config::{DockerConfig, Helpers, key};
 use crate::inputs::Inputs;
-use crate::inputs::destination::RegistryLogin;
 use crate::secret::Secret;
 use crate::vars::Vars;
 
@@ -24,7 +17,7 @@ use crate::vars::Vars;
 pub(crate) struct Credentials {
     /// The logins of the inputs, each with the registries it may be sent to; the first counts.
     own: Vec<(Audience, Login)>,
-    /// The person's docker configuration: its folder and its `config.json`.
+    /// The configuration of the user's docker.
     docker: Option<DockerConfig>,
     helpers: Helpers,
     /// What helpers said: each is asked once.
@@ -48,12 +41,6 @@ pub(crate) struct Login {
     pub(crate) password: Secret,
 }
 
-#[derive(Debug)]
-pub(crate) struct DockerConfig {
-    pub(crate) folder: PathBuf,
-    pub(crate) json: Value,
-}
-
 /// Takes the token of the environment out of `inputs` when nothing says that it is for `server`: outside Actions
 /// the server is whatever host the remote `origin` names. The text says that, and what to do.
 pub(crate) fn withhold_token(inputs: &mut Inputs, server: &Server, vars: &Vars) -> Option<String> {
@@ -74,25 +61,17 @@ impl Credentials {
     /// `server` is the one whose token `github-token` is. `password` is for the registry the inputs name, or for
     /// those of the server and of this machine; a token of the environment is for those of the server only.
     pub(crate) fn new(inputs: &Inputs, vars: &Vars, server: &Server) -> anyhow::Result<Self> {
-        let listed = inputs.destination.registry_auth.iter().map(|login| {
-            let RegistryLogin {
-                registry,
-                username,
-                password,
-            } = login;
-            let login = Login {
-                username: username.clone(),
-                password: password.clone(),
-            };
-            (Audience::Host(registry.clone()), login)
-        });
-        // GHCR takes any name beside a token; the actor is what its own documentation shows.
-        let actor = vars.get("GITHUB_ACTOR").unwrap_or("x-access-token");
-        let asked = inputs.username.as_deref().unwrap_or(actor);
         let login = |username: &str, password: &Secret| Login {
             username: username.to_owned(),
             password: password.clone(),
         };
+        let listed = inputs.destination.registry_auth.iter().map(|entry| {
+            let audience = Audience::Host(entry.registry.clone());
+            (audience, login(&entry.username, &entry.password))
+        });
+        // GHCR takes any name beside a token; the actor is what its own documentation shows.
+        let actor = vars.get("GITHUB_ACTOR").unwrap_or("x-access-token");
+        let asked = inputs.username.as_deref().unwrap_or(actor);
         let registry = inputs.registry.clone();
         let of_input = || Audience::ServerAndLoopback(server.clone());
         let of_password = registry.map_or_else(of_input, Audience::Host);
@@ -117,11 +96,8 @@ impl Credentials {
     /// Whether there may be a login for `registry`. A credential store counts as one: only asking it
     /// would tell, and that is an effect.
     pub(crate) fn cover(&self, registry: &str) -> bool {
-        self.own_login(registry).is_some()
-            || self
-                .docker
-                .as_ref()
-                .is_some_and(|docker| docker.covers(registry))
+        let docker = self.docker();
+        self.own_login(registry).is_some() || docker.is_some_and(|docker| docker.covers(registry))
     }
 
     /// Whether `registry` is one of the GitHub server, or somebody gave a login for it: its name is right.
@@ -130,17 +106,16 @@ impl Credentials {
             Audience::Host(host) => host == registry,
             Audience::Server(server) | Audience::ServerAndLoopback(server) => server.has(registry),
         };
+        let docker = self.docker();
         self.own.iter().any(|(audience, _)| names_it(audience))
-            || self
-                .docker
-                .as_ref()
-                .is_some_and(|docker| docker.names(registry))
+            || docker.is_some_and(|docker| docker.names(registry))
     }
 
     /// The login for `registry`; a credential helper is run to get it, where one keeps it.
     pub(crate) async fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
-        let (None, Some(docker)) = (self.own_login(registry), &self.docker) else {
-            return Ok(self.own_login(registry).cloned());
+        let own = self.own_login(registry);
+        let (None, Some(docker)) = (own, &self.docker) else {
+            return Ok(own.cloned());
         };
         if let Some(helper) = docker.helper(registry) {
             return self.kept_by(helper, registry).await;
@@ -163,10 +138,9 @@ impl Credentials {
 
     /// The login of the inputs, if it is meant for `registry`.
     pub(crate) fn own_login(&self, registry: &str) -> Option<&Login> {
-        self.own
-            .iter()
-            .find(|(audience, _)| audience.includes(registry))
-            .map(|(_, login)| login)
+        let mut own = self.own.iter();
+        let (_, login) = own.find(|(audience, _)| audience.includes(registry))?;
+        Some(login)
     }
 
     pub(crate) fn docker(&self) -> Option<&DockerConfig> {
@@ -184,96 +158,17 @@ impl Audience {
     }
 }
 
-impl DockerConfig {
-    /// `DOCKER_CONFIG`, else `.docker` in the home folder; nothing when there is no `config.json`.
-    fn read(vars: &Vars) -> anyhow::Result<Option<Self>> {
-        let home = || vars.path("HOME").map(|home| home.join(".docker"));
-        let Some(folder) = vars.path("DOCKER_CONFIG").map(PathBuf::from).or_else(home) else {
-            return Ok(None);
-        };
-        let path = folder.join("config.json");
-        let Ok(text) = std::fs::read_to_string(&path) else {
-            return Ok(None);
-        };
-        let json = serde_json::from_str(&text).with_context(|| {
-            Problem::new(
-                format!("the docker configuration `{}` is not JSON", path.display()),
-                "fix the file, or set `DOCKER_CONFIG` to another directory",
-            )
-        })?;
-        Ok(Some(Self { folder, json }))
-    }
-
-    fn covers(&self, registry: &str) -> bool {
-        self.names(registry)
-            || self.json["credsStore"]
-                .as_str()
-                .is_some_and(|store| !store.is_empty())
-    }
-
-    /// Whether an entry names `registry`; a store may be asked for any host.
-    fn names(&self, registry: &str) -> bool {
-        let has = |section: &str| self.json[section].get(key(registry)).is_some();
-        has("auths") || has("credHelpers")
-    }
-
-    /// The helper of `registry`. An empty name is the file.
-    fn helper(&self, registry: &str) -> Option<&str> {
-        let helper = self.json["credHelpers"].get(key(registry))?.as_str();
-        helper.filter(|name| !name.is_empty())
-    }
-
-    /// The helper for what has none of its own.
-    fn store(&self, registry: &str) -> Option<&str> {
-        let has_own = self.json["credHelpers"].get(key(registry)).is_some();
-        let store = self.json["credsStore"].as_str();
-        store.filter(|name| !name.is_empty() && !has_own)
-    }
-
-    /// The login in the file.
-    pub(crate) fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
-        let auths = serde_json::json!({ "auths": self.json["auths"] });
-        let credential = docker_credential::get_credential_from_reader(
-            auths.to_string().as_bytes(),
-            key(registry),
-        );
-        let (username, password) = match credential {
-            Ok(DockerCredential::UsernamePassword(username, password)) => (username, password),
-            Ok(DockerCredential::IdentityToken(token)) => ("<token>".to_owned(), token),
-            Err(CredentialRetrievalError::NoCredentialConfigured) => return Ok(None),
-            Err(error) => return Err(error).with_context(|| no_login(registry)),
-        };
-        Ok(Secret::new(&password).map(|password| Login { username, password }))
-    }
-}
-
-fn no_login(registry: &str) -> Problem {
-    Problem::new(
-        format!("cannot read the docker login for `{registry}`"),
-        format!("run `docker login {registry}` again, or set `GITHUB_TOKEN`"),
-    )
-}
-
-/// Docker Hub is filed under its old address.
-pub(crate) fn key(registry: &str) -> &str {
-    if registry == "docker.io" {
-        "https://index.docker.io/v1/"
-    } else {
-        registry
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
-    fn credentials(inputs: &[(&str, &str)], docker: Option<Value>) -> Credentials {
+    fn credentials(inputs: &[(&str, &str)], docker: Option<serde_json::Value>) -> Credentials {
         let vars = Vars::of(inputs);
         let inputs = Inputs::from_vars(&vars, &[]).unwrap();
         let mut credentials = Credentials::new(&inputs, &vars, &Server::Public).unwrap();
         credentials.docker = docker.map(|json| DockerConfig {
-            folder: PathBuf::new(),
+            directory: std::path::PathBuf::new(),
             json,
         });
         credentials
@@ -399,26 +294,5 @@ mod tests {
             ("joe", "secret")
         );
         assert!(credentials.cover("quay.io") && !credentials.cover("ghcr.io"));
-    }
-
-    #[test]
-    fn credential_helpers_are_used_as_docker_does() {
-        let docker = |json| DockerConfig {
-            folder: PathBuf::new(),
-            json,
-        };
-        let config = docker(
-            json!({"credsStore": "desktop", "credHelpers": {"a.example": "own", "b.example": ""}}),
-        );
-        let asked = |registry| (config.helper(registry), config.store(registry));
-        assert_eq!(asked("a.example"), (Some("own"), None));
-        assert_eq!(asked("b.example"), (None, None));
-        assert_eq!(asked("quay.io"), (None, Some("desktop")));
-        let config = docker(json!({"auths": {"quay.io": {}}}));
-        assert_eq!(
-            (config.helper("quay.io"), config.store("quay.io")),
-            (None, None)
-        );
-        assert_eq!(config.login("quay.io").unwrap(), None);
     }
 }

@@ -5,8 +5,7 @@ use std::io::Write as _;
 use std::os::unix::fs::{OpenOptionsExt, symlink};
 use std::path::{Path, PathBuf};
 
-use crate::credentials;
-use crate::credentials::Credentials;
+use crate::credentials::{Credentials, docker_config};
 use crate::error::Problem;
 use crate::private_directory::PrivateDirectory;
 use crate::tls::Trust;
@@ -45,7 +44,9 @@ impl PrivateConfig {
             config.to_string().as_bytes(),
         )
         .with_context(problem)?;
-        let base = credentials.docker().map(|docker| docker.folder.as_path());
+        let base = credentials
+            .docker()
+            .map(|docker| docker.directory.as_path());
         if let Some(base) = base {
             link_contexts(base, directory.path()).with_context(problem)?;
         }
@@ -101,7 +102,7 @@ fn overlay(credentials: &Credentials, registries: &[&str]) -> Value {
             continue;
         };
         let auth = STANDARD.encode(format!("{}:{}", login.username, login.password.expose()));
-        let registry = credentials::key(registry);
+        let registry = docker_config::key(registry);
         section(&mut config, "auths").insert(registry.to_owned(), json!({ "auth": auth }));
         if config.get("credsStore").is_some() || config.get("credHelpers").is_some() {
             section(&mut config, "credHelpers").insert(registry.to_owned(), json!(""));

@@ -13,8 +13,7 @@ use crate::console::Console;
 use crate::docker::api::{EXPORT_IDLE_TIMEOUT, EngineApi, ImageStore};
 use crate::error::Problem;
 use crate::image::manifest::Manifest;
-use crate::oci_layout::OciLayout;
-use crate::oci_layout::partial::Present;
+use crate::oci_layout::{OciLayout, Present};
 use crate::private_directory::PrivateDirectory;
 use crate::vars::Vars;
 

@@ -20,6 +20,14 @@ pub(crate) struct Manifest {
 }
 
 impl Manifest {
+    pub(crate) fn new(media_type: &str, bytes: Vec<u8>) -> Self {
+        Self {
+            media_type: media_type.to_owned(),
+            digest: Digest::of(&bytes),
+            bytes,
+        }
+    }
+
     /// What it names.
     pub(crate) fn content(&self) -> serde_json::Result<Content> {
         serde_json::from_slice(&self.bytes)

@@ -33,7 +33,7 @@ impl OciLayout {
     /// Compresses the layers and writes the manifest an engine would push. The same layers give the same
     /// bytes: no time, one level.
     pub(crate) fn compress_docker_archive(&self) -> anyhow::Result<Manifest> {
-        let text = std::fs::read(self.folder.join("manifest.json"))
+        let text = std::fs::read(self.directory.join("manifest.json"))
             .context("the engine exported no `manifest.json`")?;
         let entries: Vec<Entry> = serde_json::from_slice(&text)
             .context("the engine exported a `manifest.json` that cannot be read")?;
@@ -41,11 +41,8 @@ impl OciLayout {
         let entry = entry.context("the engine exported no image")?;
         let config = std::fs::read(self.inside(&entry.config)?)
             .with_context(|| format!("the engine exported no `{}`", entry.config))?;
-        let layers: Vec<Value> = entry
-            .layers
-            .iter()
-            .map(|path| self.layer(path))
-            .collect::<anyhow::Result<_>>()?;
+        let layers = entry.layers.iter().map(|path| self.layer(path));
+        let layers: Vec<Value> = layers.collect::<anyhow::Result<_>>()?;
         let manifest = json!({
             "schemaVersion": 2,
             "mediaType": MANIFEST,
@@ -64,7 +61,11 @@ impl OciLayout {
         let known = plain.read(&mut start).with_context(unread)?;
         let rest = start[..known].chain(plain);
         let written = tempfile::NamedTempFile::new_in(self.blobs()?)?;
-        let mut blob = Counted::new(written);
+        let mut blob = Counted {
+            inner: written,
+            hasher: Hasher::default(),
+            size: 0,
+        };
         if start == GZIP {
             copy(rest, &mut blob)?;
         } else {
@@ -72,18 +73,18 @@ impl OciLayout {
             copy(rest, &mut gzip)?;
             gzip.finish()?;
         }
-        let (digest, size, written) = blob.end();
-        written.persist(self.path(&digest))?;
-        Ok(json!({ "mediaType": LAYER, "size": size, "digest": digest.as_str() }))
+        let digest = blob.hasher.digest();
+        blob.inner.persist(self.path(&digest))?;
+        Ok(json!({ "mediaType": LAYER, "size": blob.size, "digest": digest.as_str() }))
     }
 
     /// A path of the export; links may lead from one layer to another, and nowhere else.
     fn inside(&self, path: &str) -> anyhow::Result<PathBuf> {
-        let folder = self.folder.canonicalize()?;
-        let real = folder.join(path).canonicalize();
+        let directory = self.directory.canonicalize()?;
+        let real = directory.join(path).canonicalize();
         let real = real.with_context(|| format!("the engine exported no `{path}`"))?;
         anyhow::ensure!(
-            real.starts_with(&folder),
+            real.starts_with(&directory),
             "the engine exported `{path}`, which leads elsewhere"
         );
         Ok(real)
@@ -98,7 +99,7 @@ impl OciLayout {
 
 fn copy(mut from: impl io::Read, mut to: impl Write) -> anyhow::Result<()> {
     let copied = io::copy(&mut from, &mut to);
-    copied.context("a layer cannot be compressed into the folder for it")?;
+    copied.context("a layer cannot be compressed into the directory for it")?;
     Ok(())
 }
 
@@ -107,20 +108,6 @@ struct Counted<W> {
     inner: W,
     hasher: Hasher,
     size: u64,
-}
-
-impl<W> Counted<W> {
-    fn new(inner: W) -> Self {
-        Self {
-            inner,
-            hasher: Hasher::default(),
-            size: 0,
-        }
-    }
-
-    fn end(self) -> (Digest, u64, W) {
-        (self.hasher.digest(), self.size, self.inner)
-    }
 }
 
 impl<W: Write> Write for Counted<W> {
@@ -147,7 +134,7 @@ mod tests {
     /// The form engines wrote before version 25, the second layer a link to the first.
     fn saved() -> Fixture {
         let fixture = Fixture::new();
-        let at = |path: &str| fixture.layout.folder.join(path);
+        let at = |path: &str| fixture.layout.directory.join(path);
         for layer in ["one", "two"] {
             fs::create_dir(at(layer)).unwrap();
         }
@@ -184,7 +171,7 @@ mod tests {
     #[test]
     fn symlink_out_of_export_is_not_followed() {
         let fixture = saved();
-        let link = fixture.layout.folder.join("two/layer.tar");
+        let link = fixture.layout.directory.join("two/layer.tar");
         fs::remove_file(&link).unwrap();
         symlink("/etc/passwd", &link).unwrap();
         let error = fixture
