@@ -13,7 +13,7 @@ use crate::image::name::ImageName;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
 use crate::publish::{Registries, connect, subject};
-use crate::registry::error::{ConnectionFailure, RegistryError};
+use crate::registry::error::RegistryError;
 use crate::registry::{Registry, explain};
 use crate::session::Session;
 
@@ -174,36 +174,27 @@ pub(super) async fn push_access(
         Ok(Err(error)) => error,
         Err(_elapsed) => return PushAccess::Unknown("no response within 15 seconds".to_owned()),
     };
-    let subject = subject(session, name);
-    let denied = |what: String| PushAccess::Denied(explain::explain(&what, &subject, &error));
-    match &error {
-        RegistryError::Denied { .. } if !error.is_transient() && !registry.has_login() => {
-            let host = name.registry();
+    let explain = |what: String| explain::explain(&what, &subject(session, name), &error);
+    let host = name.registry();
+    let is_denied = match &error {
+        RegistryError::Denied(_) if !error.is_transient() && !registry.has_login() => {
             let what = format!("cannot push `{name}`: no credentials for {host}");
             let fix = way_to_log_in(host, &session.context);
-            PushAccess::Denied(Problem::new(what, fix).because(error.to_string()))
+            return PushAccess::Denied(Problem::new(what, fix).because(error.to_string()));
         }
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::NoServer,
-            ..
-        } => {
-            let what = format!("cannot reach the registry `{}`", name.registry());
-            PushAccess::Down(explain::explain(&what, &subject, &error))
+        _ if error.is_down() => {
+            return PushAccess::Down(explain(format!("cannot reach the registry `{host}`")));
         }
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::PlainHttp | ConnectionFailure::UntrustedCertificate,
-            ..
-        } => denied(format!("cannot push `{name}`")),
-        passing if passing.is_transient() => PushAccess::Unknown(error.to_string()),
-        RegistryError::Denied { .. } | RegistryError::Invalid { .. } => {
-            denied(format!("cannot push `{name}`"))
-        }
-        RegistryError::NotFound { message, .. } if message.contains("owner not found") => {
-            denied(format!("cannot push `{name}`"))
-        }
-        RegistryError::NotFound { .. }
-        | RegistryError::Unexpected { .. }
-        | RegistryError::Unreachable { .. } => PushAccess::Unknown(error.to_string()),
+        RegistryError::Unreachable { .. } => error.is_permanent_when_repeated(),
+        _ if error.is_transient() => false,
+        RegistryError::Denied(_) | RegistryError::Invalid { .. } => true,
+        RegistryError::NotFound(response) => response.message.contains("owner not found"),
+        RegistryError::Unexpected(_) => false,
+    };
+    if is_denied {
+        PushAccess::Denied(explain(format!("cannot push `{name}`")))
+    } else {
+        PushAccess::Unknown(error.to_string())
     }
 }
 

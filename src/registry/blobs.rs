@@ -104,8 +104,8 @@ impl Repository<'_> {
             Err(RegistryError::Denied { .. } | RegistryError::NotFound { .. }) => {
                 return Ok(Mounted::Refused);
             }
-            Err(RegistryError::Unexpected { status, .. })
-                if status == StatusCode::METHOD_NOT_ALLOWED =>
+            Err(RegistryError::Unexpected(response))
+                if response.status == StatusCode::METHOD_NOT_ALLOWED =>
             {
                 return Ok(Mounted::Refused);
             }

@@ -71,9 +71,9 @@ pub(super) fn is_secondary_limit(said: &str) -> bool {
 
 fn find(said: &str) -> Option<&'static Entry> {
     let said = said.to_lowercase();
-    ENTRIES
-        .iter()
-        .find(|entry| entry.says.iter().all(|part| said.contains(part)))
+    let is_contained = |text: &&str| text.split(" … ").all(|part| said.contains(part));
+    let mut entries = ENTRIES.iter();
+    entries.find(|entry| entry.says.iter().any(is_contained))
 }
 
 impl Subject {

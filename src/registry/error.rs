@@ -15,22 +15,11 @@ use crate::registry::{PERMANENT_AFTER, diagnosis};
 #[derive(Debug)]
 pub(crate) enum RegistryError {
     /// The registry refuses: authentication or authorization failed.
-    Denied {
-        host: String,
-        status: StatusCode,
-        message: String,
-        /// How long the registry wants us to wait.
-        retry_after: Option<Duration>,
-    },
+    Denied(ErrorResponse),
     /// The content does not exist.
-    NotFound { host: String, message: String },
+    NotFound(ErrorResponse),
     /// Any other response that is not a success.
-    Unexpected {
-        host: String,
-        status: StatusCode,
-        message: String,
-        retry_after: Option<Duration>,
-    },
+    Unexpected(ErrorResponse),
     /// No response.
     Unreachable {
         host: String,
@@ -39,6 +28,16 @@ pub(crate) enum RegistryError {
     },
     /// The response is invalid, for example content with another digest.
     Invalid { host: String, what: String },
+}
+
+/// A response that is not a success.
+#[derive(Debug)]
+pub(crate) struct ErrorResponse {
+    host: String,
+    pub(crate) status: StatusCode,
+    pub(crate) message: String,
+    /// How long the registry wants us to wait.
+    retry_after: Option<Duration>,
 }
 
 /// Why a request got no response.
@@ -97,21 +96,15 @@ fn tls_error(error: &reqwest::Error) -> Option<&rustls::Error> {
 impl fmt::Display for RegistryError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Denied {
-                host,
-                status,
-                message,
-                ..
-            }
-            | Self::Unexpected {
-                host,
-                status,
-                message,
-                ..
-            } => {
+            Self::Denied(response) | Self::NotFound(response) | Self::Unexpected(response) => {
+                let ErrorResponse {
+                    host,
+                    status,
+                    message,
+                    ..
+                } = response;
                 write!(f, "{host} answered {} {message}", status.as_u16())
             }
-            Self::NotFound { host, message } => write!(f, "{host} answered 404 {message}"),
             Self::Unreachable { host, source, .. } => {
                 write!(f, "{host} did not respond: {source:#}")
             }
@@ -184,40 +177,59 @@ pub(super) fn is_transient(status: StatusCode, message: &str) -> bool {
 }
 
 impl RegistryError {
+    pub(super) fn of(
+        host: &str,
+        status: StatusCode,
+        message: String,
+        retry_after: Option<Duration>,
+    ) -> Self {
+        let response = ErrorResponse {
+            host: host.to_owned(),
+            status,
+            message,
+            retry_after,
+        };
+        match status {
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied(response),
+            StatusCode::NOT_FOUND => Self::NotFound(response),
+            _ => Self::Unexpected(response),
+        }
+    }
+
+    fn response(&self) -> Option<&ErrorResponse> {
+        match self {
+            Self::Denied(response) | Self::NotFound(response) | Self::Unexpected(response) => {
+                Some(response)
+            }
+            Self::Unreachable { .. } | Self::Invalid { .. } => None,
+        }
+    }
+
+    /// Why there was no response, if there was none.
+    pub(crate) fn connection_failure(&self) -> Option<ConnectionFailure> {
+        match self {
+            Self::Unreachable { failure, .. } => Some(*failure),
+            _ => None,
+        }
+    }
+
     /// The registry's error message; empty without a response.
     pub(crate) fn message(&self) -> &str {
-        match self {
-            Self::Denied { message, .. }
-            | Self::NotFound { message, .. }
-            | Self::Unexpected { message, .. } => message,
-            Self::Unreachable { .. } | Self::Invalid { .. } => "",
-        }
+        self.response()
+            .map_or("", |response| response.message.as_str())
     }
 
     /// Whether a retry may succeed.
     pub(crate) fn is_transient(&self) -> bool {
-        match self {
-            Self::Denied {
-                status, message, ..
-            }
-            | Self::Unexpected {
-                status, message, ..
-            } => is_transient(*status, message),
-            Self::NotFound { message, .. } => is_transient(StatusCode::NOT_FOUND, message),
-            Self::Unreachable { .. } => !self.is_permanent_when_repeated(),
-            Self::Invalid { .. } => false,
+        match (self.response(), self.connection_failure()) {
+            (Some(response), _) => is_transient(response.status, &response.message),
+            (None, failure) => failure.is_some() && !self.is_permanent_when_repeated(),
         }
     }
 
     /// Whether the registry refuses connections, or its host is not found.
     pub(crate) fn is_down(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable {
-                failure: ConnectionFailure::NoServer,
-                ..
-            }
-        )
+        self.connection_failure() == Some(ConnectionFailure::NoServer)
     }
 
     /// Whether to try again after so many tries.
@@ -226,56 +238,25 @@ impl RegistryError {
     }
 
     /// Whether it is a mistake in the setup when it happens again.
-    pub(super) fn is_permanent_when_repeated(&self) -> bool {
+    pub(crate) fn is_permanent_when_repeated(&self) -> bool {
+        use ConnectionFailure::{PlainHttp, UntrustedCertificate};
         matches!(
-            self,
-            Self::Unreachable {
-                failure: ConnectionFailure::PlainHttp | ConnectionFailure::UntrustedCertificate,
-                ..
-            }
+            self.connection_failure(),
+            Some(PlainHttp | UntrustedCertificate)
         )
     }
 
     /// Whether a conditional write was refused: the tag has moved since it was read.
     pub(crate) fn is_precondition_failed(&self) -> bool {
-        matches!(
-            self,
-            Self::Unexpected {
-                status: StatusCode::PRECONDITION_FAILED,
-                ..
-            }
-        )
+        let response = self.response();
+        response.is_some_and(|response| response.status == StatusCode::PRECONDITION_FAILED)
     }
 
     /// How long the registry wants us to wait, if it says so.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
-            Self::Denied { retry_after, .. } | Self::Unexpected { retry_after, .. } => *retry_after,
-            Self::NotFound { .. } | Self::Unreachable { .. } | Self::Invalid { .. } => None,
-        }
-    }
-
-    pub(super) fn of(
-        host: &str,
-        status: StatusCode,
-        message: String,
-        retry_after: Option<Duration>,
-    ) -> Self {
-        let host = host.to_owned();
-        match status {
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => Self::Denied {
-                host,
-                status,
-                message,
-                retry_after,
-            },
-            StatusCode::NOT_FOUND => Self::NotFound { host, message },
-            _ => Self::Unexpected {
-                host,
-                status,
-                message,
-                retry_after,
-            },
+            Self::NotFound(_) => None,
+            _ => self.response()?.retry_after,
         }
     }
 }

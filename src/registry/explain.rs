@@ -46,49 +46,39 @@ pub(crate) fn explain_push(
     cause: &str,
     diagnosis: Option<Diagnosis>,
 ) -> Problem {
-    let problem = |diagnosis: Diagnosis| {
-        Problem::new(
-            format!("cannot push `{}`: {cause}", subject.name),
-            diagnosis.fix,
-        )
-        .because(diagnosis.because)
-    };
-    diagnosis.map_or_else(
-        || {
-            Problem::new(
-                format!("cannot push `{}`", subject.name),
-                "check the registry's status, then run the job again: the build is cached",
-            )
-            .because(cause)
-        },
-        problem,
-    )
+    let what = format!("cannot push `{}`", subject.name);
+    match diagnosis {
+        Some(Diagnosis { because, fix, .. }) => {
+            Problem::new(format!("{what}: {cause}"), fix).because(because)
+        }
+        None => {
+            let fix = "check the registry's status, then run the job again: the build is cached";
+            Problem::new(what, fix).because(cause)
+        }
+    }
 }
 
 /// Explains why an image that is to be published cannot be read, for example "cannot read `ghcr.io/acme/app:1`".
 pub(crate) fn explain_read(what: &str, subject: &Subject, error: &RegistryError) -> Problem {
     let registry = subject.name.registry();
     let fix = match error {
-        RegistryError::Denied {
-            status: StatusCode::UNAUTHORIZED,
-            ..
-        } => format!("give credentials for `{registry}` that allow reading it, for example in `registry-auth`"),
-        RegistryError::Denied { .. } if subject.provider != Provider::GitHub => {
+        RegistryError::Denied(response)
+            if response.status == StatusCode::UNAUTHORIZED || subject.provider != Provider::GitHub =>
+        {
             format!("give credentials for `{registry}` that allow reading it, for example in `registry-auth`")
         }
-        RegistryError::Denied { .. } => format!(
+        RegistryError::Denied(_) => format!(
             "add `packages: read` to the job's `permissions:`, and open {} → Manage Actions access → add {} with role Read",
             subject.settings(),
             subject.repository
         ),
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::NoServer,
-            ..
-        } => "check the host in `candidate`, and that the registry is running".to_owned(),
-        RegistryError::Unreachable { .. } | RegistryError::Unexpected { .. } => {
+        RegistryError::Unreachable { failure: ConnectionFailure::NoServer, .. } => {
+            "check the host in `candidate`, and that the registry is running".to_owned()
+        }
+        RegistryError::Unreachable { .. } | RegistryError::Unexpected(_) => {
             "run the job again once the registry works".to_owned()
         }
-        RegistryError::NotFound { .. } | RegistryError::Invalid { .. } => {
+        RegistryError::NotFound(_) | RegistryError::Invalid { .. } => {
             "check that the image is complete: `docker buildx imagetools inspect` lists its parts, and `docker pull` reads them".to_owned()
         }
     };
@@ -98,48 +88,38 @@ pub(crate) fn explain_read(what: &str, subject: &Subject, error: &RegistryError)
 /// What can be said when only the kind of failure is known.
 fn by_kind(subject: &Subject, error: &RegistryError) -> Diagnosis {
     let registry = subject.name.registry();
-    let (because, fix) = match error {
-        RegistryError::Denied {
-            status: StatusCode::UNAUTHORIZED,
-            ..
-        } => (
-            "the registry requires authentication and accepted no credentials".to_owned(),
+    let (because, fix): (String, String) = match error {
+        RegistryError::Denied(response) if response.status == StatusCode::UNAUTHORIZED => (
+            "the registry requires authentication and accepted no credentials".into(),
             subject.login(),
         ),
-        RegistryError::Denied { .. } => (
-            "the credentials do not allow pushing there".to_owned(),
+        RegistryError::Denied(_) => (
+            "the credentials do not allow pushing there".into(),
             subject.access(),
         ),
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::NoServer,
-            ..
-        } => (
-            format!("cannot connect to `{registry}`"),
-            "check the host in `registry` or `images`, and that the registry is running".to_owned(),
-        ),
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::PlainHttp,
-            ..
-        } => (
-            format!("`{registry}` does not support TLS"),
-            entries::NEEDS_TLS.to_owned(),
-        ),
-        RegistryError::Unreachable {
-            failure: ConnectionFailure::UntrustedCertificate,
-            ..
-        } => (
-            format!("the certificate of `{registry}` is not trusted"),
-            "set the input `ca-cert` to the certificate of its CA".to_owned(),
-        ),
-        RegistryError::Unreachable { .. } => (
-            "the connection failed or timed out repeatedly".to_owned(),
-            "check the registry's status, then run the job again; the build is cached".to_owned(),
-        ),
-        RegistryError::NotFound { .. }
-        | RegistryError::Unexpected { .. }
+        RegistryError::Unreachable { failure, .. } => match failure {
+            ConnectionFailure::NoServer => (
+                format!("cannot connect to `{registry}`"),
+                "check the host in `registry` or `images`, and that the registry is running".into(),
+            ),
+            ConnectionFailure::PlainHttp => (
+                format!("`{registry}` does not support TLS"),
+                entries::NEEDS_TLS.into(),
+            ),
+            ConnectionFailure::UntrustedCertificate => (
+                format!("the certificate of `{registry}` is not trusted"),
+                "set the input `ca-cert` to the certificate of its CA".into(),
+            ),
+            ConnectionFailure::Interrupted => (
+                "the connection failed or timed out repeatedly".into(),
+                "check the registry's status, then run the job again; the build is cached".into(),
+            ),
+        },
+        RegistryError::NotFound(_)
+        | RegistryError::Unexpected(_)
         | RegistryError::Invalid { .. } => (
-            "the registry sent an unexpected response".to_owned(),
-            "check the image name and the registry's status, then run the job again".to_owned(),
+            "the registry sent an unexpected response".into(),
+            "check the image name and the registry's status, then run the job again".into(),
         ),
     };
     Diagnosis {

@@ -7,7 +7,7 @@ use crate::registry::diagnosis::{
 
 /// One failure.
 pub(super) struct Entry {
-    /// Lowercase parts that the text holds, all of them.
+    /// Lowercase texts, of which the message contains one: all parts of it that ` … ` separates, in any order.
     pub(super) says: &'static [&'static str],
     pub(super) persistence: Persistence,
     pub(super) because: &'static str,
@@ -47,13 +47,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     // What the builder cannot reach. A registry that restarts looks the same for a moment.
     entry(
         PermanentWhenRepeated,
-        &["server gave http response to https client"],
-        "the builder uses TLS, and the registry responds in plain HTTP",
-        NEEDS_TLS,
-    ),
-    entry(
-        PermanentWhenRepeated,
-        &["first record does not look like a tls handshake"],
+        &[
+            "server gave http response to https client",
+            "first record does not look like a tls handshake",
+        ],
         "the builder uses TLS, and the registry responds in plain HTTP",
         NEEDS_TLS,
     ),
@@ -84,13 +81,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Transient,
-        &["signature not valid in the specified time frame"],
-        "a link to the build cache expired during the push; the registry denied nothing",
-        "run the job again, or keep the cache in the registry: `cache: registry`",
-    ),
-    entry(
-        Transient,
-        &["actions-cache", "403"],
+        &[
+            "signature not valid in the specified time frame",
+            "actions-cache … 403",
+        ],
         "a link to the build cache expired during the push; the registry denied nothing",
         "run the job again, or keep the cache in the registry: `cache: registry`",
     ),
@@ -218,7 +212,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Permanent,
-        &["no credential", "found"],
+        &["no credential … found"],
         "the step reads credentials from `~/.docker/config.json`, which does not contain those of another action",
         "put docker/login-action before the step, or set `push-to-registry: false`",
     ),
@@ -242,13 +236,10 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Permanent,
-        &["failed to fetch", "token", "401 unauthorized"],
-        "the registry issued no token: the credentials are missing or wrong",
-        LOGIN,
-    ),
-    entry(
-        Permanent,
-        &["failed to fetch", "token", "403 forbidden"],
+        &[
+            "failed to fetch … token … 401 unauthorized",
+            "failed to fetch … token … 403 forbidden",
+        ],
         "the registry issued no token: the credentials are missing or wrong",
         LOGIN,
     ),
@@ -273,13 +264,7 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Permanent,
-        &["name invalid"],
-        "the registry does not accept this name",
-        "write `images: {registry}/<owner>/<name>` with lowercase letters, digits and single `.`, `_` or `-`",
-    ),
-    entry(
-        Permanent,
-        &["name_invalid"],
+        &["name invalid", "name_invalid"],
         "the registry does not accept this name",
         "write `images: {registry}/<owner>/<name>` with lowercase letters, digits and single `.`, `_` or `-`",
     ),
@@ -304,29 +289,28 @@ pub(super) const ENTRIES: &[Entry] = &[
     // What passes. Words about a missing part come before bare status codes.
     entry(
         Transient,
-        &["blob upload unknown"],
+        &[
+            "blob upload unknown",
+            "blob_upload_unknown",
+            "blob_upload_invalid",
+        ],
         "the registry lost the upload session",
         WAIT,
     ),
     entry(
         Transient,
-        &["blob_upload_unknown"],
-        "the registry lost the upload session",
+        &[
+            "manifest_blob_unknown",
+            "manifest blob unknown",
+            "blob_unknown",
+            "unknown blob",
+            "blob unknown",
+            "manifest_unknown",
+            "manifest unknown",
+        ],
+        LAGGING,
         WAIT,
     ),
-    entry(
-        Transient,
-        &["blob_upload_invalid"],
-        "the registry lost the upload session",
-        WAIT,
-    ),
-    entry(Transient, &["manifest_blob_unknown"], LAGGING, WAIT),
-    entry(Transient, &["manifest blob unknown"], LAGGING, WAIT),
-    entry(Transient, &["blob_unknown"], LAGGING, WAIT),
-    entry(Transient, &["unknown blob"], LAGGING, WAIT),
-    entry(Transient, &["blob unknown"], LAGGING, WAIT),
-    entry(Transient, &["manifest_unknown"], LAGGING, WAIT),
-    entry(Transient, &["manifest unknown"], LAGGING, WAIT),
     entry(
         Transient,
         &["digest_invalid"],
@@ -335,25 +319,13 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Permanent,
-        &["name unknown"],
-        "the package does not exist, or the token cannot read it",
-        "check the name, and that the token can read the package",
-    ),
-    entry(
-        Permanent,
-        &["name_unknown"],
+        &["name unknown", "name_unknown"],
         "the package does not exist, or the token cannot read it",
         "check the name, and that the token can read the package",
     ),
     entry(
         Transient,
-        &["toomanyrequests"],
-        "the registry's rate limit is exceeded",
-        WAIT,
-    ),
-    entry(
-        Transient,
-        &["too many requests"],
+        &["toomanyrequests", "too many requests"],
         "the registry's rate limit is exceeded",
         WAIT,
     ),
@@ -371,25 +343,17 @@ pub(super) const ENTRIES: &[Entry] = &[
     ),
     entry(
         Permanent,
-        &["manifest invalid"],
-        "the registry does not accept this kind of manifest",
-        "for an older registry set `provenance: false` and `sbom: false`, and build for one platform",
-    ),
-    entry(
-        Permanent,
-        &["manifest_invalid"],
-        "the registry does not accept this kind of manifest",
-        "for an older registry set `provenance: false` and `sbom: false`, and build for one platform",
-    ),
-    entry(
-        Permanent,
-        &["failed commit on ref", "400 bad request"],
+        &[
+            "manifest invalid",
+            "manifest_invalid",
+            "failed commit on ref … 400 bad request",
+        ],
         "the registry does not accept this kind of manifest",
         "for an older registry set `provenance: false` and `sbom: false`, and build for one platform",
     ),
     entry(
         Unclear,
-        &["unexpected status", "403 forbidden"],
+        &["unexpected status … 403 forbidden"],
         "the registry denied access without a reason: a permission is missing, or a limit was reached",
         ACCESS,
     ),

@@ -104,12 +104,7 @@ fn rejected_credentials_get_advice_for_their_registry() {
 
 #[test]
 fn denied_read_gets_advice_for_its_registry() {
-    let denied = |status| RegistryError::Denied {
-        host: "a registry".to_owned(),
-        status,
-        message: "DENIED".to_owned(),
-        retry_after: None,
-    };
+    let denied = |status| RegistryError::of("a registry", status, "DENIED".to_owned(), None);
     let fix = |name| {
         let subject = subject(name, OwnerKind::Organization);
         let error = denied(reqwest::StatusCode::FORBIDDEN);
@@ -171,7 +166,8 @@ fn table(persistence: Persistence) -> String {
         }
         let same = of_prospect().filter(|other| (other.because, other.fix) == (because, fix));
         let says: Vec<String> = same
-            .map(|entry| format!("`{}`", entry.says.join("` … `")))
+            .flat_map(|entry| entry.says)
+            .map(|text| format!("`{}`", text.replace(" … ", "` … `")))
             .collect();
         let says = says.join("<br>");
         let _infallible = writeln!(table, "| {says} | {} | {} |", shown(because), shown(fix));
