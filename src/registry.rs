@@ -16,11 +16,10 @@ pub(crate) mod explain;
 pub(crate) mod fuzzing;
 mod http;
 pub(crate) mod identity;
-mod manifests;
+pub(crate) mod manifests;
 pub(crate) mod provider;
 pub(crate) mod referrers;
 mod stream;
-pub(crate) mod tags;
 pub(crate) mod upload;
 pub(crate) mod verify;
 
@@ -39,8 +38,7 @@ use crate::image::digest::Digest;
 use crate::image::tag::Tag;
 use crate::registry::auth::{Access, Scope};
 use crate::registry::error::RegistryError;
-use crate::registry::http::Request;
-use crate::registry::http::Response;
+use crate::registry::http::{NotFound, Request, Response};
 use crate::tls::Trust;
 
 /// A connection to one registry with one login.
@@ -55,7 +53,7 @@ pub(crate) struct Registry {
     /// What authenticates calls, by what they may do.
     accesses: Mutex<BTreeMap<Scope, Access>>,
     renewing: tokio::sync::Mutex<()>,
-    pace: Pace,
+    pub(crate) pace: Pace,
     console: Console,
 }
 
@@ -97,10 +95,6 @@ impl Registry {
         })
     }
 
-    pub(crate) fn pace(&self) -> Pace {
-        self.pace
-    }
-
     pub(crate) fn say(&self, text: &str) {
         self.console.say(text);
     }
@@ -115,6 +109,7 @@ impl Registry {
             registry: self,
             path,
             rights: Rights::PullAndPush,
+            not_found: NotFound::Final,
             deadline,
         }
     }
@@ -134,7 +129,9 @@ pub(crate) struct Repository<'a> {
     registry: &'a Registry,
     path: &'a str,
     rights: Rights,
-    deadline: Deadline,
+    /// What a 404 to a read means.
+    not_found: NotFound,
+    pub(crate) deadline: Deadline,
 }
 
 /// What is asked for of a repository.
@@ -161,6 +158,14 @@ impl Repository<'_> {
         }
     }
 
+    /// The same repository, for reads of content that was just pushed.
+    fn just_pushed(self) -> Self {
+        Self {
+            not_found: NotFound::Retry,
+            ..self
+        }
+    }
+
     /// A tag that was written and still shows something else.
     pub(crate) fn still_elsewhere(self, tag: &Tag) -> RegistryError {
         self.invalid(format!(
@@ -171,10 +176,6 @@ impl Repository<'_> {
     /// The registry's kind.
     pub(crate) fn kind(&self) -> RegistryKind {
         self.registry.kind
-    }
-
-    pub(crate) fn deadline(&self) -> Deadline {
-        self.deadline
     }
 
     pub(crate) fn pace(&self) -> Pace {
@@ -193,7 +194,20 @@ impl Repository<'_> {
         self.send_as(&self.scope(), request).await
     }
 
+    /// The response; nothing when the content does not exist.
+    async fn find(self, request: Request<'_>) -> Result<Option<Response>, RegistryError> {
+        match self.send(request).await {
+            Ok(response) => Ok(Some(response)),
+            Err(RegistryError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     async fn send_as(self, scope: &Scope, request: Request<'_>) -> Result<Response, RegistryError> {
+        let request = match self.not_found {
+            NotFound::Final => request,
+            NotFound::Retry => request.just_pushed(),
+        };
         self.registry.request(scope, &request, self.deadline).await
     }
 

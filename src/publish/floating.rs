@@ -44,7 +44,7 @@ impl TagUpdate<'_> {
         list: &Listed,
     ) -> Result<Option<Skipped>, RegistryError> {
         let tag = &planned.tag;
-        let deadline = self.repository.deadline();
+        let deadline = self.repository.deadline;
         let mut list = list.clone();
         let mut refused = RefusedWrites::default();
         let mut tries = 0;

@@ -11,7 +11,7 @@ use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain;
 use crate::registry::identity::Identity;
-use crate::registry::tags::{TagList, Tagged};
+use crate::registry::manifests::{TagList, Tagged};
 
 /// The tags of the repository, asked for when a version has to be compared with them.
 pub(super) type Listed = Option<Result<TagList, Unanswered>>;
@@ -141,7 +141,7 @@ impl TagUpdate<'_> {
             Some(relation) => relation,
             None => {
                 let repository = &session.context.repository;
-                let deadline = self.repository.deadline();
+                let deadline = self.repository.deadline;
                 let asked = session.github.relation(
                     repository,
                     ours,

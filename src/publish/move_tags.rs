@@ -219,7 +219,7 @@ impl<'a> TagUpdate<'a> {
             }
             Err(error)
                 if error.is_transient()
-                    && repository.deadline().wait(round, error.retry_after()).await =>
+                    && repository.deadline.wait(round, error.retry_after()).await =>
             {
                 true
             }

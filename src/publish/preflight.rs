@@ -205,7 +205,7 @@ async fn ask_with_retries(
     registry: &Registry,
     name: &ImageName,
 ) -> Result<Result<(), RegistryError>, Elapsed> {
-    let pace = registry.pace();
+    let pace = registry.pace;
     let [short, long] = [SHORT_OUTAGE, LONG_OUTAGE].map(|time| Deadline::after(time, pace));
     let once = registry.repository(name.repository(), short.at_most(Duration::ZERO));
     let mut tries = 0;

@@ -15,7 +15,7 @@ use crate::publish::freshness::Listed;
 use crate::publish::tag_update::RefusedWrites;
 use crate::publish::tag_update::TagUpdate;
 use crate::registry::error::RegistryError;
-use crate::registry::tags::{TagList, Tagged};
+use crate::registry::manifests::{TagList, Tagged};
 use crate::registry::{PARALLEL, STALE_READS};
 
 /// What a tag we moved shows.
@@ -130,7 +130,7 @@ impl TagUpdate<'_> {
                 Ok(())
             }
             Err(error) if error.is_transient() => {
-                let deadline = self.repository.deadline();
+                let deadline = self.repository.deadline;
                 match deadline.wait(round, error.retry_after()).await {
                     true => Ok(()),
                     false => Err(error),

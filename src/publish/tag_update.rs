@@ -14,7 +14,7 @@ use crate::image::tag::Tag;
 use crate::publish::{PushedImage, subject};
 use crate::registry::Repository;
 use crate::registry::diagnosis::Subject;
-use crate::registry::tags::Tagged;
+use crate::registry::manifests::Tagged;
 use crate::session::Session;
 
 /// What update an image needs to know, and what it has moved so far.

@@ -40,29 +40,15 @@ impl Blob {
 impl Repository<'_> {
     /// A small blob, for example an image config.
     pub(super) async fn small_blob(self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
-        self.blob_with(Request::new(Method::GET, format!("blobs/{digest}")), digest)
-            .await
-    }
-
-    /// A small blob that was just pushed.
-    pub(super) async fn pushed_blob(self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
         let request = Request::new(Method::GET, format!("blobs/{digest}"));
-        self.blob_with(request.just_pushed(), digest).await
-    }
-
-    async fn blob_with(
-        self,
-        request: Request<'_>,
-        digest: &Digest,
-    ) -> Result<Vec<u8>, RegistryError> {
         let response = self.send(request).await?;
         self.check_digest(digest, &response.body)?;
         Ok(response.body)
     }
 
-    /// Fails unless a blob that was just pushed exists.
-    pub(super) async fn require_pushed_blob(self, digest: &Digest) -> Result<(), RegistryError> {
-        let request = Request::new(Method::HEAD, format!("blobs/{digest}")).just_pushed();
+    /// Fails unless the blob exists.
+    pub(super) async fn require_blob(self, digest: &Digest) -> Result<(), RegistryError> {
+        let request = Request::new(Method::HEAD, format!("blobs/{digest}"));
         self.send(request).await.map(drop)
     }
 
@@ -84,10 +70,9 @@ impl Repository<'_> {
 
     /// Whether the blob is there. A repository that does not exist yet may be denied to us.
     pub(super) async fn has_blob(self, digest: &Digest) -> Result<bool, RegistryError> {
-        let request = Request::new(Method::HEAD, format!("blobs/{digest}"));
-        match self.send(request).await {
-            Ok(_) => Ok(true),
-            Err(RegistryError::NotFound { .. } | RegistryError::Denied { .. }) => Ok(false),
+        match self.require_blob(digest).await {
+            Ok(()) => Ok(true),
+            Err(RegistryError::NotFound(_) | RegistryError::Denied(_)) => Ok(false),
             Err(error) => Err(error),
         }
     }
@@ -101,7 +86,7 @@ impl Repository<'_> {
         };
         let response = match self.send_as(&scope, Request::new(Method::POST, path)).await {
             Ok(response) => response,
-            Err(RegistryError::Denied { .. } | RegistryError::NotFound { .. }) => {
+            Err(RegistryError::Denied(_) | RegistryError::NotFound(_)) => {
                 return Ok(Mounted::Refused);
             }
             Err(RegistryError::Unexpected(response))

@@ -123,12 +123,7 @@ fn converted(manifest: &Manifest) -> Result<Manifest, Problem> {
     if manifest.media_type == MANIFEST && is_same(&manifest.bytes, &content) {
         return Ok(manifest.clone());
     }
-    let bytes = content.to_string().into_bytes();
-    Ok(Manifest {
-        media_type: MANIFEST.to_owned(),
-        digest: Digest::of(&bytes),
-        bytes,
-    })
+    Ok(Manifest::new(MANIFEST, content.to_string().into_bytes()))
 }
 
 fn no_image(digest: &Digest) -> Problem {
@@ -218,12 +213,7 @@ mod tests {
     }
 
     fn of(media_type: &str, content: &Value) -> Manifest {
-        let bytes = content.to_string().into_bytes();
-        Manifest {
-            media_type: media_type.to_owned(),
-            digest: Digest::of(&bytes),
-            bytes,
-        }
+        Manifest::new(media_type, content.to_string().into_bytes())
     }
 
     #[test]

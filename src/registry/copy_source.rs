@@ -65,6 +65,14 @@ impl<'a> CopySource<'a> {
         }
     }
 
+    /// The same source, for content that another run may have pushed a moment ago, so that a 404 may pass.
+    pub(super) fn just_pushed(self) -> Self {
+        match self {
+            Self::Repository(repository) => Self::Repository(repository.just_pushed()),
+            Self::Layout(_) => self,
+        }
+    }
+
     /// Whether the image is in the target already.
     pub(crate) fn is(self, target: Repository<'_>) -> bool {
         self.path_beside(target) == Some(target.path)

@@ -137,26 +137,14 @@ impl CopySource<'_> {
         let child = platforms
             .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
             .find_map(|child| child.digest.parse::<Digest>().ok());
+        let source = self.just_pushed();
         let config = match child {
-            Some(child) => self.part(&child).await?.config_digest(),
+            Some(child) => source.manifest(&child).await?.config_digest(),
             None => image.config_digest(),
         };
-        match (config, self) {
-            (None, _) => Ok(None),
-            (Some(config), Self::Repository(repository)) => {
-                repository.pushed_blob(&config).await.map(Some)
-            }
-            (Some(config), Self::Layout(layout)) => Ok(layout.small_blob(&config).map(Some)?),
-        }
-    }
-
-    /// A manifest of an index. Another run may have pushed it a moment ago, so a 404 may pass.
-    async fn part(self, digest: &Digest) -> Result<Manifest, RegistryError> {
-        match self {
-            Self::Repository(repository) => {
-                repository.pushed_manifest(digest.as_str(), digest).await
-            }
-            Self::Layout(layout) => Ok(layout.manifest(digest)?),
+        match config {
+            Some(config) => source.small_blob(&config).await.map(Some),
+            None => Ok(None),
         }
     }
 }

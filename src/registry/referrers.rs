@@ -237,12 +237,7 @@ fn merged(before: Option<&Manifest>, found: &Found) -> Manifest {
         }
     }
     index["manifests"] = listed.into();
-    let bytes = index.to_string().into_bytes();
-    Manifest {
-        media_type: INDEX.to_owned(),
-        digest: Digest::of(&bytes),
-        bytes,
-    }
+    Manifest::new(INDEX, index.to_string().into_bytes())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Verified that a digest is complete in the registry: its bytes, its children, their blobs.
+//! Verifies that a digest is complete in the registry: its bytes, its children, their blobs.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -48,17 +48,17 @@ impl Repository<'_> {
         digest: &Digest,
         tag: &Tag,
     ) -> Result<Verified, RegistryError> {
-        let manifest = match self.kind() {
-            RegistryKind::Docker => self.pushed_manifest(tag.as_str(), digest).await?,
-            RegistryKind::Container | RegistryKind::Generic => {
-                self.pushed_manifest(digest.as_str(), digest).await?
-            }
+        let this = self.just_pushed();
+        let reference = match this.kind() {
+            RegistryKind::Docker => tag.as_str(),
+            RegistryKind::Container | RegistryKind::Generic => digest.as_str(),
         };
-        let content = self.content(&manifest)?;
+        let manifest = this.manifest_under(reference, digest).await?;
+        let content = this.content(&manifest)?;
         if content.manifests.is_empty() {
-            self.verify_image(manifest, &content).await
+            this.verify_image(manifest, &content).await
         } else {
-            self.verify_index(manifest, &content).await
+            this.verify_index(manifest, &content).await
         }
     }
 
@@ -67,27 +67,23 @@ impl Repository<'_> {
         manifest: Manifest,
         content: &Content,
     ) -> Result<Verified, RegistryError> {
-        let config = content
-            .config
-            .as_ref()
-            .map(|config| self.digest(config))
-            .transpose()?;
+        let config = content.config.as_ref().map(|config| self.digest(config));
+        let config = config.transpose()?;
         let platform = match &config {
             Some(config) => self.platform_of_config(config).await?,
             None => None,
         };
         self.require_blobs(content, config.as_ref()).await?;
-        let digest = manifest.digest.clone();
         let image = platform.map(|platform| PlatformImage {
             platform,
-            digest: digest.clone(),
+            digest: manifest.digest.clone(),
             size: content.size(),
         });
         Ok(Verified {
-            manifest,
             platforms: image.into_iter().collect(),
-            digests: vec![digest],
+            digests: vec![manifest.digest.clone()],
             config_digest: config,
+            manifest,
         })
     }
 
@@ -130,7 +126,7 @@ impl Repository<'_> {
 
     async fn verify_child(self, child: &Descriptor) -> Result<Child, RegistryError> {
         let digest = self.digest(child)?;
-        let manifest = self.pushed_manifest(digest.as_str(), &digest).await?;
+        let manifest = self.manifest(&digest).await?;
         let content = self.content(&manifest)?;
         self.require_blobs(&content, None).await?;
         let platform = child.platform.as_ref().and_then(Platform::name);
@@ -151,12 +147,10 @@ impl Repository<'_> {
         content: &Content,
         seen: Option<&Digest>,
     ) -> Result<(), RegistryError> {
-        let digests = content
-            .blobs()
-            .map(|blob| self.digest(blob))
-            .collect::<Result<Vec<_>, _>>()?;
+        let digests = content.blobs().map(|blob| self.digest(blob));
+        let digests: Vec<Digest> = digests.collect::<Result<_, _>>()?;
         let unseen = digests.iter().filter(|digest| Some(*digest) != seen);
-        let checks = unseen.map(|digest| self.require_pushed_blob(digest));
+        let checks = unseen.map(|digest| self.require_blob(digest));
         stream::iter(checks)
             .buffer_unordered(PARALLEL)
             .try_collect()
@@ -164,15 +158,13 @@ impl Repository<'_> {
     }
 
     async fn platform_of_config(self, config: &Digest) -> Result<Option<String>, RegistryError> {
-        let bytes = self.pushed_blob(config).await?;
-        Ok(serde_json::from_slice::<Platform>(&bytes)
-            .ok()
-            .and_then(|platform| platform.name()))
+        let bytes = self.small_blob(config).await?;
+        let platform: Option<Platform> = serde_json::from_slice(&bytes).ok();
+        Ok(platform.and_then(|platform| platform.name()))
     }
 
     fn content(self, manifest: &Manifest) -> Result<Content, RegistryError> {
-        let content = serde_json::from_slice(&manifest.bytes);
-        content.map_err(|error| {
+        manifest.content().map_err(|error| {
             self.invalid(format!(
                 "holds a manifest {} that cannot be read: {error}",
                 manifest.digest
