@@ -1,6 +1,5 @@
 //! Publishes an image: checks access, builds and pushes, verifies, moves tags, reads them back.
 
-pub(crate) mod after_cancel;
 mod candidate;
 mod commit_tags;
 mod floating;
@@ -10,8 +9,6 @@ pub(crate) mod preflight;
 mod promote;
 mod push;
 mod recheck;
-mod tag_update;
-mod visibility;
 
 #[cfg(test)]
 mod faults;
@@ -20,35 +17,25 @@ mod late_writes;
 #[cfg(test)]
 mod races;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::time::Duration;
 
-use anyhow::Context as _;
 use futures_util::future::join_all;
 
-use crate::buildx;
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
-use crate::buildx::version;
-use crate::buildx::{BuildOptions, Built, Engine};
-use crate::context::event::OwnerKind;
+use crate::buildx::{self, Built, Engine, version};
+use crate::context::server::RegistryKind;
 use crate::deadline::{Deadline, Pace};
-use crate::docker::images;
-use crate::docker::images::LocalImage;
-use crate::error::Problem;
+use crate::error::{Explanation, Problem};
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::inputs::candidate::Candidate;
-use crate::plan::build::BuildRequest;
-use crate::publish::candidate::{ExistingImage, ImageSource};
 use crate::publish::commit_tags::CommitTagCheck;
-use crate::publish::move_tags::move_tags;
-use crate::publish::tag_update::TagUpdate;
+use crate::publish::move_tags::{TagUpdate, move_tags};
+use crate::publish::preflight::{Preflight, Registries, connect, subject};
+use crate::publish::push::BuildContext;
 use crate::registry::Registry;
-use crate::registry::diagnosis::Subject;
-use crate::registry::provider::Provider;
 use crate::registry::verify::Verified;
 use crate::session::Session;
 
@@ -104,7 +91,7 @@ impl Skipped {
     }
 }
 
-/// Builds, and pushes if the plan says so; or publishes an image that exists. What was achieved stands in `done`, also when this fails.
+/// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
     if plan.candidate.is_none() {
@@ -120,7 +107,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         preflight::before_build(session, &registries),
         version::require_recent(&session.vars, may_build.then_some(&plan.build))
     );
-    let preflight::Preflight { not_pushed, down } = preflight?;
+    let Preflight { not_pushed, down } = preflight?;
     recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
@@ -132,15 +119,13 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     combine(outcome.err().into_iter().chain(down).collect())
 }
 
-/// The same for the registries that are up.
+/// Publishes an image that exists; else builds one, pushes it if the plan says so, verifies it and moves its tags.
 async fn publish_to(
     registries: &Registries,
     session: &Session,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    let Session {
-        plan, credentials, ..
-    } = session;
+    let plan = &session.plan;
     let pushes = plan.push.is_push() && done.not_pushed.is_none();
     if plan.is_promotion() && !pushes {
         promote::say_it_would_be(session);
@@ -152,30 +137,20 @@ async fn publish_to(
     if plan.candidate.is_some() {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
+    let commit = session.context.base_commit();
     if pushes {
-        let check = CommitTagCheck {
-            session,
-            commit: &session.context.base_commit(),
-            digest: None,
-        };
         let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
-        check.require_all(registries, deadline).await?;
+        CommitTagCheck::new(session, &commit, None)
+            .require_all(registries, deadline)
+            .await?;
     }
     let engine = Engine::find(&session.vars, plan).await?;
     let builder = engine
-        .builder(plan, &session.vars, credentials, &session.trust)
+        .builder(plan, &session.vars, &session.credentials, &session.trust)
         .await?;
-    if session.trust.pem().is_some() && !builder.can_trust_ca_cert() {
-        session.console.notice("the builder existed before this run and cannot be given `ca-cert`: configure the CA in the builder itself");
-    }
-    // It stands in `done` before it is made: a run that is stopped meanwhile removes it too.
+    // Recorded before it is created: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
-    builder.boot(&plan.build.platforms, session.console).await?;
-    let build_context = BuildContext {
-        engine: &engine,
-        builder,
-        session,
-    };
+    let build_context = BuildContext::boot(&engine, builder, session).await?;
     if !pushes {
         let request = plan.build_only();
         done.built = build_context.build(&request, &mut done.record).await?;
@@ -189,8 +164,8 @@ async fn publish_to(
     let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
     let image = PushedImage {
         digest: pushed.built.digest.clone(),
-        tag: (!builder.can_push_by_digest()).then_some(&plan.primary),
-        commit: session.context.base_commit(),
+        tag: (!build_context.builder.can_push_by_digest()).then_some(&plan.primary),
+        commit,
     };
     done.built = Some(pushed.built);
     let carrier = image.tag.and(plan.carrier());
@@ -199,67 +174,9 @@ async fn publish_to(
         ..Published::new(name)
     });
     done.published = published.collect();
-    let moved = move_all_tags(
-        session,
-        registries,
-        &image,
-        pushed.deadline,
-        &mut done.published,
-    );
-    combine(moved.await.chain(pushed.failures).collect())
-}
-
-/// Where the image is built, and with what.
-struct BuildContext<'a> {
-    engine: &'a Engine,
-    builder: &'a Builder,
-    session: &'a Session,
-}
-
-impl BuildContext<'_> {
-    /// See [`Engine::build`].
-    async fn build(
-        &self,
-        request: &BuildRequest,
-        record: &mut Record,
-    ) -> anyhow::Result<Option<Built>> {
-        self.build_into(None, request, record).await
-    }
-
-    /// Builds the image into a folder, for us to push.
-    async fn build_to_push(&self, record: &mut Record) -> anyhow::Result<(Built, ExistingImage)> {
-        let folder = images::directory_for_build(&self.session.vars)?;
-        let request = &self.session.plan.build;
-        let built = self
-            .build_into(Some(folder.path()), request, record)
-            .await?;
-        let (image, root) = LocalImage::built(folder)?;
-        let found = ExistingImage {
-            source: ImageSource::Build(image),
-            root,
-            commit: self.session.context.base_commit(),
-        };
-        Ok((built.context("buildx built no image to push")?, found))
-    }
-
-    async fn build_into(
-        &self,
-        layout: Option<&Path>,
-        request: &BuildRequest,
-        record: &mut Record,
-    ) -> anyhow::Result<Option<Built>> {
-        let options = BuildOptions {
-            builder: self.builder,
-            vars: &self.session.vars,
-            credentials: &self.session.credentials,
-            trust: &self.session.trust,
-            layout,
-        };
-        let build = self
-            .engine
-            .build(request, options, self.session.console, record);
-        build.await
-    }
+    let (deadline, published) = (pushed.deadline, &mut done.published);
+    let failures = verify_and_move_tags(session, registries, &image, deadline, published).await;
+    combine(failures.chain(pushed.failures).collect())
 }
 
 impl Published {
@@ -287,8 +204,8 @@ struct PushedImage<'a> {
     commit: Result<String, String>,
 }
 
-/// Settles every image at once; one that fails does not keep the others from their tags.
-async fn move_all_tags<'a>(
+/// Verifies every image and moves its tags, all at once; one that fails does not keep the others from their tags.
+async fn verify_and_move_tags<'a>(
     session: &'a Session,
     registries: &'a Registries,
     image: &'a PushedImage<'a>,
@@ -301,7 +218,7 @@ async fn move_all_tags<'a>(
         let repository = registry.repository(name.repository(), deadline);
         let update = TagUpdate::new(session, &name, image, repository);
         move_tags(&update, &image.digest, published).await?;
-        visibility::remark(session, registry, published).await;
+        say_how_to_find(session, registry, published).await;
         anyhow::Ok(())
     });
     join_all(updates).await.into_iter().filter_map(Result::err)
@@ -312,10 +229,10 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     if failures.len() < 2 {
         return failures.pop().map_or(Ok(()), Err);
     }
-    let texts: Vec<String> = failures
+    let texts = failures
         .iter()
-        .map(|error| crate::error::Explanation::of(error).to_string())
-        .collect();
+        .map(|error| Explanation::of(error).to_string());
+    let texts: Vec<String> = texts.collect();
     Err(Problem::new(
         format!("{} images failed to publish", texts.len()),
         "apply each fix, then run the job again: the build is cached",
@@ -324,59 +241,83 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     .into())
 }
 
-type Registries = BTreeMap<String, Registry>;
+/// A remark is not worth a longer wait.
+const NOTICE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The names of the plan whose registries are up.
-fn names_in<'a>(
-    registries: &'a Registries,
-    session: &'a Session,
-) -> impl Iterator<Item = &'a ImageName> {
-    let names = session.plan.images.iter();
-    names.filter(|name| registries.contains_key(name.registry()))
-}
-
-/// A connection to each registry the plan names, that of a candidate among them.
-async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Registries> {
-    let plan = &session.plan;
-    let source = match &plan.candidate {
-        Some(Candidate::InRegistry(reference)) => Some(&reference.name),
-        _ => None,
-    };
-    let hosts: BTreeSet<&str> = plan
-        .images
-        .iter()
-        .chain(source)
-        .map(ImageName::registry)
-        .collect();
-    let connections = hosts.into_iter().map(async |host| {
-        let registry = connection(session, host, pace).await?;
-        Ok((host.to_owned(), registry))
-    });
-    join_all(connections).await.into_iter().collect()
-}
-
-async fn connection(session: &Session, host: &str, pace: Pace) -> anyhow::Result<Registry> {
-    let login = session.credentials.login(host).await?;
-    let kind = session.context.server.kind(host);
-    Registry::new(host, kind, login, &session.trust, pace, session.console)
-}
-
-/// What an explanation of a failure has to know of an image.
-fn subject(session: &Session, name: &ImageName) -> Subject {
+/// Says once, after the first push of a package, what keeps people from finding it.
+async fn say_how_to_find(session: &Session, registry: &Registry, published: &Published) {
     let context = &session.context;
-    let owner = name.repository().split('/').next().unwrap_or_default();
-    let facts = context.event.repository.as_ref();
-    let own = context.repository.owner.eq_ignore_ascii_case(owner);
-    let is_user = facts.is_some_and(|facts| facts.owner_type.as_deref() == Some("User"));
-    Subject {
-        name: name.clone(),
-        repository: context.repository.to_string(),
-        server_url: context.server_url.clone(),
-        provider: Provider::of(name.registry(), context.server.kind(name.registry())),
-        owner: if own && is_user {
-            OwnerKind::User
-        } else {
-            OwnerKind::Organization
-        },
+    let server = &context.server;
+    let host = published.name.registry();
+    let shows_packages = server.has(host) && server.kind(host) == RegistryKind::Container;
+    if !shows_packages || session.inputs.github_token.is_none() {
+        return;
+    }
+    let deadline = Deadline::after(NOTICE_TIMEOUT, Pace::REAL);
+    let repository = registry.repository(published.name.repository(), deadline);
+    // Whether the package holds nothing but what this run pushed.
+    let plan = &session.plan;
+    let planned = plan.tags.iter().map(|planned| planned.tag.clone());
+    let ours: Vec<Tag> = planned.chain([plan.primary.clone()]).collect();
+    let is_first = repository
+        .has_tags_beside(&ours)
+        .await
+        .is_ok_and(|others| !others);
+    if !is_first {
+        return;
+    }
+    let subject = subject(session, &published.name);
+    let (owner, name) = subject.owner_and_package();
+    let Ok(package) = session.github.package(owner, subject.owner, name).await else {
+        return;
+    };
+    let settings = subject.settings();
+    let name = &published.name;
+    let own = context.repository.to_string();
+    let linked = package.repository;
+    let is_linked = linked.is_some_and(|linked| linked.eq_ignore_ascii_case(&own));
+    let repository = context.event.repository.as_ref();
+    let is_public = repository.is_some_and(|facts| facts.is_public);
+    if !is_linked {
+        session.console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
+    }
+    if package.is_private && is_public {
+        session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
+    }
+}
+
+/// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
+/// removal of the builder come after this question.
+const READ_BACK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// Reads back which tags show the image after a cancelled run, within the time that the runner leaves; writes nothing.
+pub(crate) async fn read_back_after_cancel(session: &Session, done: &mut Done) {
+    let Some(built) = &done.built else { return };
+    let digest = &built.digest;
+    let tags = session.plan.tags.iter().map(|planned| planned.tag.clone());
+    let tags: &Vec<Tag> = &tags.collect();
+    let read_all = async {
+        let Ok(registries) = &connect(session, Pace::REAL).await else {
+            return;
+        };
+        let reads = done.published.iter_mut().map(|published| async move {
+            let name = published.name.clone();
+            let deadline = Deadline::after(READ_BACK_TIMEOUT, Pace::REAL);
+            let repository = registries[name.registry()].repository(name.repository(), deadline);
+            if published.verified.is_none() {
+                published.verified = repository.verify(digest, &session.plan.primary).await.ok();
+            }
+            if let Ok(tags) = repository.read_back(digest, tags, Duration::ZERO).await {
+                published.tags = tags;
+            }
+        });
+        join_all(reads).await;
+    };
+    if tokio::time::timeout(READ_BACK_TIMEOUT, read_all)
+        .await
+        .is_err()
+    {
+        let text = "the registry did not respond in time: the state of the tags is unknown";
+        session.console.say(text);
     }
 }

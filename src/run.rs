@@ -8,7 +8,7 @@ use crate::buildx::builder::{Builder, remove};
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
-use crate::publish::{self, Done, after_cancel, preflight};
+use crate::publish::{self, Done, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -70,7 +70,7 @@ async fn act_until_stopped(
         outcome = act(session, done) => return outcome,
         stopped = stop.received() => stopped,
     };
-    after_cancel::read_back(session, done).await;
+    publish::read_back_after_cancel(session, done).await;
     Err(stopped.into())
 }
 

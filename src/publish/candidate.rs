@@ -12,7 +12,7 @@ use crate::image::platform::is_same;
 use crate::image::tag::Tag;
 use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
 use crate::plan::tags::fallback::commit_tag;
-use crate::publish::{Registries, names_in, subject};
+use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;

@@ -8,35 +8,25 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::publish::{Registries, names_in, subject};
+use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
+use crate::registry::identity::{REVISION, SOURCE};
 use crate::session::Session;
 
 /// The image that is about to be published.
 pub(super) struct CommitTagCheck<'a> {
-    pub(super) session: &'a Session,
+    session: &'a Session,
     /// The commit it is of; else why that is not known.
-    pub(super) commit: &'a Result<String, String>,
+    commit: &'a Result<String, String>,
     /// Unknown before it is built.
-    pub(super) digest: Option<&'a Digest>,
-}
-
-/// Who holds a tag.
-enum TagUse {
-    /// Nobody, or an image of the same commit.
-    Free,
-    /// The text completes the sentence "it shows an image that ...".
-    OtherCommit(String),
+    digest: Option<&'a Digest>,
 }
 
 /// From so many tags on, one list of all tags saves questions about single ones.
 const LIST_FROM: usize = 3;
-
-const SOURCE: &str = "org.opencontainers.image.source";
-const REVISION: &str = "org.opencontainers.image.revision";
 
 /// Those of `tags` that the repository may have. Without a list, each is asked for; in a repository that is
 /// not there yet, only `first` is, the one that the engine writes.
@@ -58,7 +48,19 @@ async fn not_absent(
     tags
 }
 
-impl CommitTagCheck<'_> {
+impl<'a> CommitTagCheck<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        commit: &'a Result<String, String>,
+        digest: Option<&'a Digest>,
+    ) -> Self {
+        Self {
+            session,
+            commit,
+            digest,
+        }
+    }
+
     /// Refuses when a tag of the plan that names a commit shows another one, before anything is written.
     ///
     /// A repository that may not be read yet is asked again when the image is in it: before the first
@@ -73,9 +75,9 @@ impl CommitTagCheck<'_> {
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), deadline);
             for tag in not_absent(repository, plan.commit_tags(), Some(&plan.primary)).await {
-                match self.holder(repository, &tag).await {
-                    Err(RegistryError::Denied { .. }) => {}
-                    holder => self.judge(name, &tag, holder)?,
+                match self.other_image(repository, &tag).await {
+                    Err(RegistryError::Denied(_)) => {}
+                    other => self.require_no(other, name, &tag)?,
                 }
             }
         }
@@ -92,20 +94,20 @@ impl CommitTagCheck<'_> {
         let mut of_commit = self.session.plan.commit_tags();
         of_commit.retain(|tag| tags.contains(tag));
         for tag in not_absent(repository, of_commit, None).await {
-            self.judge(name, &tag, self.holder(repository, &tag).await)?;
+            self.require_no(self.other_image(repository, &tag).await, name, &tag)?;
         }
         Ok(())
     }
 
-    fn judge(
+    fn require_no(
         &self,
+        other: Result<Option<String>, RegistryError>,
         name: &ImageName,
         tag: &Tag,
-        holder: Result<TagUse, RegistryError>,
     ) -> Result<(), Problem> {
-        match holder {
-            Ok(TagUse::Free) => Ok(()),
-            Ok(TagUse::OtherCommit(shown)) => Err(self.refusal(name, tag, &shown)),
+        match other {
+            Ok(None) => Ok(()),
+            Ok(Some(shown)) => Err(self.refusal(name, tag, &shown)),
             Err(error) => {
                 let what =
                     format!("cannot read `{name}:{tag}`, which may belong to another commit");
@@ -114,30 +116,31 @@ impl CommitTagCheck<'_> {
         }
     }
 
-    async fn holder(&self, repository: Repository<'_>, tag: &Tag) -> Result<TagUse, RegistryError> {
-        let Some(published) = repository.manifest_of(tag).await? else {
-            return Ok(TagUse::Free);
+    /// The image of another commit that the tag shows, if it shows one. The text completes the sentence "it shows
+    /// an image that ...".
+    async fn other_image(
+        &self,
+        repository: Repository<'_>,
+        tag: &Tag,
+    ) -> Result<Option<String>, RegistryError> {
+        let published = repository.manifest_of(tag).await?;
+        let published = published.filter(|published| Some(&published.digest) != self.digest);
+        let Some(published) = published else {
+            return Ok(None);
         };
-        if Some(&published.digest) == self.digest {
-            return Ok(TagUse::Free);
-        }
         let own = self.session.context.repository_facts().html_url;
         let source = CopySource::Repository(repository);
         let said = source.identity(&published, &own).await?.commit();
-        if said.is_ok() && said == *self.commit {
-            return Ok(TagUse::Free);
+        let is_same = said.is_ok() && said == *self.commit;
+        if is_same || self.has_our_labels(source, &published).await? {
+            return Ok(None);
         }
         let digest = &published.digest;
-        match said {
-            _ if self.has_our_labels(source, &published).await? => Ok(TagUse::Free),
-            Ok(commit) => Ok(TagUse::OtherCommit(format!(
-                "is of the commit `{commit}`: {digest}"
-            ))),
-            Err(_unknown) if self.is_whole(tag) => Ok(TagUse::Free),
-            Err(_unknown) => Ok(TagUse::OtherCommit(format!(
-                "names no commit of this repository: {digest}"
-            ))),
-        }
+        Ok(match said {
+            Ok(commit) => Some(format!("is of the commit `{commit}`: {digest}")),
+            Err(_unknown) if self.is_whole(tag) => None,
+            Err(_unknown) => Some(format!("names no commit of this repository: {digest}")),
+        })
     }
 
     /// Whether the image says of its source what the author of the workflow lets ours say.

@@ -12,7 +12,7 @@ use crate::plan::tag_order::{Freshness, Unanswered};
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
 use crate::publish::freshness::Listed;
-use crate::publish::tag_update::{MovedTag, RefusedWrites, TagUpdate};
+use crate::publish::move_tags::{MovedTag, RefusedWrites, TagUpdate};
 use crate::registry::PARALLEL;
 use crate::registry::error::RegistryError;
 
@@ -86,7 +86,7 @@ impl TagUpdate<'_> {
                         return Err(error);
                     }
                     let text = format!("{error}; reading `{tag}` again");
-                    self.session.console.say(&text);
+                    self.console.say(&text);
                 }
             }
             list = self.listed(&[planned]).await;
@@ -107,13 +107,12 @@ impl TagUpdate<'_> {
         match self.freshness(planned, shown, list).await {
             Ok(Freshness::Newer | Freshness::Same) => None,
             Ok(Freshness::Incomparable(remark)) => {
-                self.session
-                    .console
+                self.console
                     .say(&format!("`{tag}` moves although {remark}"));
                 None
             }
             Ok(Freshness::Older(reason)) => {
-                self.session.console.say(&format!("Kept `{tag}`: {reason}"));
+                self.console.say(&format!("Kept `{tag}`: {reason}"));
                 Some(Skipped::since(tag, reason, shown))
             }
             Err(unanswered) => Some(self.stays(tag, shown, unanswered.or_always())),
@@ -128,7 +127,7 @@ impl TagUpdate<'_> {
         unanswered: Unanswered,
     ) -> Skipped {
         let Unanswered { reason, fix } = unanswered;
-        self.session.console.say(&format!("Kept `{tag}`: {reason}"));
+        self.console.say(&format!("Kept `{tag}`: {reason}"));
         Skipped {
             fix: Some(fix),
             ..Skipped::since(tag, reason, shown)
@@ -143,8 +142,7 @@ impl TagUpdate<'_> {
     ) -> Result<Vec<Skipped>, RegistryError> {
         let looks = floating.iter().map(|planned| async move {
             let shown = self.repository.manifest_of(&planned.tag).await?;
-            self.session
-                .console
+            self.console
                 .say(&format!("Kept `{}`: {reason}", planned.tag));
             Ok(Skipped::since(
                 &planned.tag,

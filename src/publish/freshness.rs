@@ -6,7 +6,7 @@ use crate::inputs::tags::version::line::VersionLine;
 use crate::plan::decision::Floating;
 use crate::plan::tag_order::{Freshness, Unanswered};
 use crate::plan::tags::PlannedTag;
-use crate::publish::tag_update::TagUpdate;
+use crate::publish::move_tags::TagUpdate;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain;
@@ -142,13 +142,10 @@ impl TagUpdate<'_> {
             None => {
                 let repository = &session.context.repository;
                 let deadline = self.repository.deadline;
-                let asked = session.github.relation(
-                    repository,
-                    ours,
-                    shown,
-                    deadline,
-                    self.session.console,
-                );
+                let asked =
+                    session
+                        .github
+                        .relation(repository, ours, shown, deadline, self.console);
                 asked.await?
             }
         };

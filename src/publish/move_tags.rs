@@ -1,25 +1,72 @@
 //! Verifies one image in one registry, moves its tags, reads them back, and rolls back after a failure.
 
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
+use crate::console::Console;
+use crate::context::history::Relation;
 use crate::context::server::RegistryKind;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tag_order::{MAX_ROUNDS, recheck_delay};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::publish::commit_tags::CommitTagCheck;
-use crate::publish::tag_update::{MovedTag, RefusedWrites, TagUpdate};
-use crate::publish::{Published, Skipped};
+use crate::publish::preflight::subject;
+use crate::publish::{Published, PushedImage, Skipped};
+use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::{RUN_AGAIN, explain_incomplete};
+use crate::registry::manifests::Tagged;
 use crate::registry::verify::Verified;
 use crate::registry::{Repository, STALE_READS, explain};
+use crate::session::Session;
 
 /// How long the tags are read again after a failure, and tags are put back.
 const ROLLBACK_TIME: Duration = Duration::from_secs(60);
+
+/// The update of the tags of one image in one registry: what it needs to know, and what it has moved so far.
+pub(super) struct TagUpdate<'a> {
+    pub(super) session: &'a Session,
+    pub(super) console: Console,
+    pub(super) subject: Subject,
+    pub(super) image: &'a PushedImage<'a>,
+    pub(super) repository: Repository<'a>,
+    /// Floating tags that were, or may have been, moved, in the order of the attempts.
+    pub(super) moved: RefCell<Vec<MovedTag>>,
+    /// How our commit relates to others, as far as it was asked.
+    pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
+    /// The longest time between a question and the write it led to.
+    pub(super) gap: Cell<Duration>,
+    pub(super) last_write: Cell<Instant>,
+}
+
+impl<'a> TagUpdate<'a> {
+    pub(super) fn new(
+        session: &'a Session,
+        name: &ImageName,
+        image: &'a PushedImage<'a>,
+        repository: Repository<'a>,
+    ) -> Self {
+        Self {
+            session,
+            console: session.console,
+            subject: subject(session, name),
+            image,
+            repository,
+            moved: RefCell::default(),
+            relations: tokio::sync::Mutex::default(),
+            gap: Cell::default(),
+            last_write: Cell::new(Instant::now()),
+        }
+    }
+}
 
 /// Proves the digest, lets the tags point to it, the floating ones last, and reads them back.
 pub(super) async fn move_tags(
@@ -27,8 +74,14 @@ pub(super) async fn move_tags(
     digest: &Digest,
     published: &mut Published,
 ) -> anyhow::Result<()> {
-    let verified = update.verify(digest).await;
-    let verified = verified.map_err(|error| update.unverified(digest, &error))?;
+    let tag = &update.session.plan.primary;
+    let verified: Verified = match update.repository.verify(digest, tag).await {
+        Ok(verified) => verified,
+        Err(error) => {
+            let what = format!("cannot verify `{}@{digest}`", update.subject.name);
+            return Err(explain::explain(&what, &update.subject, &error).into());
+        }
+    };
     let manifest = verified.manifest.clone();
     published.verified = Some(verified);
     if let Err(error) = update.write_tags(&manifest, published).await {
@@ -40,11 +93,6 @@ pub(super) async fn move_tags(
 }
 
 impl<'a> TagUpdate<'a> {
-    async fn verify(&self, digest: &Digest) -> Result<Verified, RegistryError> {
-        let tag = &self.session.plan.primary;
-        self.repository.verify(digest, tag).await
-    }
-
     async fn write_tags(
         &self,
         manifest: &Manifest,
@@ -69,22 +117,18 @@ impl<'a> TagUpdate<'a> {
     }
 
     async fn require_free(&self, digest: &Digest, tags: &[Tag]) -> Result<(), Problem> {
-        let check = CommitTagCheck {
-            session: self.session,
-            commit: &self.image.commit,
-            digest: Some(digest),
-        };
+        let check = CommitTagCheck::new(self.session, &self.image.commit, Some(digest));
         let name = &self.subject.name;
         check.require(name, self.repository, tags).await
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
         // The older Docker registry already has the image under this tag: it accepts no manifest by digest.
-        let opened = match self.repository.kind() {
+        let pushed = match self.repository.kind() {
             RegistryKind::Docker => Some(&self.session.plan.primary),
             RegistryKind::Container | RegistryKind::Generic => self.image.tag,
         };
-        let unpushed = tags.iter().filter(|tag| Some(*tag) != opened);
+        let unpushed = tags.iter().filter(|tag| Some(*tag) != pushed);
         unpushed.cloned().collect()
     }
 
@@ -135,14 +179,12 @@ impl<'a> TagUpdate<'a> {
         let Some(first) = unanswered.first() else {
             return Ok(());
         };
-        let tags: Vec<String> = unanswered
+        let tags = unanswered
             .iter()
-            .map(|skipped| format!("`{}`", skipped.tag))
-            .collect();
-        let mut reasons: Vec<&str> = unanswered
-            .iter()
-            .map(|skipped| skipped.reason.as_str())
-            .collect();
+            .map(|skipped| format!("`{}`", skipped.tag));
+        let tags: Vec<String> = tags.collect();
+        let reasons = unanswered.iter().map(|skipped| skipped.reason.as_str());
+        let mut reasons: Vec<&str> = reasons.collect();
         reasons.dedup();
         let name = &self.subject.name;
         let what = format!(
@@ -156,7 +198,8 @@ impl<'a> TagUpdate<'a> {
     /// Lets each tag we moved show again what it showed before our last write, the last one first, as long as
     /// it still shows ours. Looks again afterwards, since a write of ours may arrive late.
     async fn roll_back(&self, ours: &Digest) {
-        let repository = self.repository_afterwards();
+        // A deadline of its own: the one for the push may be over.
+        let repository = self.repository.with_new_deadline(ROLLBACK_TIME);
         let moved = self.moved.take().into_iter().rev();
         let mut moved: Vec<_> = moved
             .map(|moved| (moved, RefusedWrites::default()))
@@ -190,14 +233,13 @@ impl<'a> TagUpdate<'a> {
             Ok(Some(now)) if now.manifest.digest == *ours => now,
             Ok(_) => return false,
             Err(error) => {
-                self.session
-                    .console
+                self.console
                     .say(&format!("`{tag}` may show the new image: {error}"));
                 return false;
             }
         };
         let Some(before) = before else {
-            self.session.console.say(&format!(
+            self.console.say(&format!(
                 "`{tag}` shows the new image; it did not exist before"
             ));
             return false;
@@ -208,8 +250,7 @@ impl<'a> TagUpdate<'a> {
         match once.put_over(before, tag, condition).await {
             Ok(()) => {
                 let digest = &before.digest;
-                self.session
-                    .console
+                self.console
                     .say(&format!("`{tag}` shows {digest} again, as before"));
                 true
             }
@@ -224,8 +265,7 @@ impl<'a> TagUpdate<'a> {
                 true
             }
             Err(error) => {
-                self.session
-                    .console
+                self.console
                     .say(&format!("`{tag}` still shows the new image: {error}"));
                 false
             }
@@ -234,7 +274,7 @@ impl<'a> TagUpdate<'a> {
 
     /// The tags that show the image now; those that cannot be read are not among them.
     async fn tags_showing(&self, digest: &Digest) -> Vec<Tag> {
-        let repository = self.repository_afterwards();
+        let repository = self.repository.with_new_deadline(ROLLBACK_TIME);
         let mut tags = Vec::new();
         for planned in &self.session.plan.tags {
             match repository.digest_of(&planned.tag, digest).await {
@@ -242,18 +282,12 @@ impl<'a> TagUpdate<'a> {
                 Ok(_) => {}
                 Err(error) => {
                     let tag = &planned.tag;
-                    self.session
-                        .console
+                    self.console
                         .say(&format!("could not read `{tag}`: {error}"));
                 }
             }
         }
         tags
-    }
-
-    /// A deadline of its own: the one for the push may be over.
-    fn repository_afterwards(&self) -> Repository<'a> {
-        self.repository.with_new_deadline(ROLLBACK_TIME)
     }
 
     fn tags(&self, motion: Motion) -> Vec<Tag> {
@@ -269,11 +303,6 @@ impl<'a> TagUpdate<'a> {
         tag.as_str() == "latest" || self.session.plan.latest == Outcome::Tag(tag.clone())
     }
 
-    fn unverified(&self, digest: &Digest, error: &RegistryError) -> Problem {
-        let what = format!("cannot verify `{}@{digest}`", self.subject.name);
-        explain::explain(&what, &self.subject, error)
-    }
-
     fn incomplete(&self, digest: &Digest, error: &RegistryError) -> anyhow::Error {
         explain_incomplete(&self.pushed_only(digest), &self.subject, error).into()
     }
@@ -281,5 +310,38 @@ impl<'a> TagUpdate<'a> {
     fn pushed_only(&self, digest: &Digest) -> String {
         let name = &self.subject.name;
         format!("`{name}@{digest}` was pushed, but not all of its tags were moved")
+    }
+}
+
+/// A floating tag that points to our image, or may, and what it pointed to before our last write.
+pub(super) struct MovedTag {
+    pub(super) tag: Tag,
+    pub(super) before: Option<Manifest>,
+}
+
+/// How often a conditional write may be refused although the tag shows the same image: its entity tag is
+/// then of no use, for example a weak one (<https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1>).
+const MAX_UNCHANGED: u32 = 2;
+
+/// Conditional writes that were refused although the tag still shows the same image.
+#[derive(Default)]
+pub(super) struct RefusedWrites {
+    shown: Option<Digest>,
+    times: u32,
+}
+
+impl RefusedWrites {
+    pub(super) fn count(&mut self, shown: Option<&Tagged>) {
+        let shown = shown.map(|shown| shown.manifest.digest.clone());
+        self.times = if self.shown == shown { self.times } else { 0 } + 1;
+        self.shown = shown;
+    }
+
+    /// The condition for the next write over what is shown.
+    pub(super) fn condition<'a>(&self, shown: Option<&'a Tagged>) -> Option<&'a str> {
+        let shown = shown?;
+        let is_useless =
+            self.times >= MAX_UNCHANGED && self.shown.as_ref() == Some(&shown.manifest.digest);
+        shown.etag.as_deref().filter(|_| !is_useless)
     }
 }

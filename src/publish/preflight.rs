@@ -1,19 +1,21 @@
-//! Checks push access to each registry before the build.
+//! Connects to the registries of the plan, and checks push access to each before the build.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use futures_util::future::join_all;
 use tokio::time::error::Elapsed;
 
 use crate::console::Console;
+use crate::context::event::OwnerKind;
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::name::ImageName;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
-use crate::publish::{Registries, connect, subject};
+use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
+use crate::registry::provider::Provider;
 use crate::registry::{Registry, explain};
 use crate::session::Session;
 
@@ -23,6 +25,55 @@ const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
 const LONG_OUTAGE: Duration = Duration::from_secs(60);
 /// A registry that takes longer is not asked further; the push will show.
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
+
+pub(super) type Registries = BTreeMap<String, Registry>;
+
+/// The names of the plan whose registries are up.
+pub(super) fn names_in<'a>(
+    registries: &'a Registries,
+    session: &'a Session,
+) -> impl Iterator<Item = &'a ImageName> {
+    let names = session.plan.images.iter();
+    names.filter(|name| registries.contains_key(name.registry()))
+}
+
+/// A connection to each registry the plan names, that of a candidate among them.
+pub(super) async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Registries> {
+    let plan = &session.plan;
+    let source = match &plan.candidate {
+        Some(Candidate::InRegistry(reference)) => Some(&reference.name),
+        _ => None,
+    };
+    let names = plan.images.iter().chain(source);
+    let hosts: BTreeSet<&str> = names.map(ImageName::registry).collect();
+    let connections = hosts.into_iter().map(async |host| {
+        let login = session.credentials.login(host).await?;
+        let kind = session.context.server.kind(host);
+        let registry = Registry::new(host, kind, login, &session.trust, pace, session.console)?;
+        Ok((host.to_owned(), registry))
+    });
+    join_all(connections).await.into_iter().collect()
+}
+
+/// What an explanation of a failure has to know of an image.
+pub(super) fn subject(session: &Session, name: &ImageName) -> Subject {
+    let context = &session.context;
+    let owner = name.repository().split('/').next().unwrap_or_default();
+    let facts = context.event.repository.as_ref();
+    let own = context.repository.owner.eq_ignore_ascii_case(owner);
+    let is_user = facts.is_some_and(|facts| facts.owner_type.as_deref() == Some("User"));
+    Subject {
+        name: name.clone(),
+        repository: context.repository.to_string(),
+        server_url: context.server_url.clone(),
+        provider: Provider::of(name.registry(), context.server.kind(name.registry())),
+        owner: if own && is_user {
+            OwnerKind::User
+        } else {
+            OwnerKind::Organization
+        },
+    }
+}
 
 /// What a registry says to a push of a name.
 pub(super) enum PushAccess {
@@ -53,9 +104,8 @@ pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
             } else {
                 "would be built and not pushed"
             };
-            session
-                .console
-                .say(&format!("{name} {fate}, because {reason}"));
+            let text = format!("{name} {fate}, because {reason}");
+            session.console.say(&text);
         }
         return Ok(());
     }

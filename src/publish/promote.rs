@@ -10,9 +10,8 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::candidate::{ExistingImage, ImageSource};
 use crate::publish::commit_tags::CommitTagCheck;
-use crate::publish::{
-    Done, Published, PushedImage, Registries, combine, move_all_tags, names_in, subject,
-};
+use crate::publish::preflight::{Registries, names_in, subject};
+use crate::publish::{Done, Published, PushedImage, combine, verify_and_move_tags};
 use crate::registry::convert::ConvertError;
 use crate::registry::copy::copy_under;
 use crate::registry::explain::explain_read;
@@ -37,12 +36,9 @@ pub(super) async fn promote(
     // One deadline for all that follows.
     let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
     let root = root_for(session, registries, image, deadline).await?;
-    let check = CommitTagCheck {
-        session,
-        commit: &image.commit,
-        digest: Some(&root.digest),
-    };
-    check.require_all(registries, deadline).await?;
+    CommitTagCheck::new(session, &image.commit, Some(&root.digest))
+        .require_all(registries, deadline)
+        .await?;
     let root = &root;
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names.iter().map(|&name| async move {
@@ -73,7 +69,7 @@ pub(super) async fn promote(
         tag: None,
         commit: image.commit.clone(),
     };
-    let moved = move_all_tags(session, registries, &image, deadline, &mut done.published);
+    let moved = verify_and_move_tags(session, registries, &image, deadline, &mut done.published);
     combine(moved.await.chain(failures).collect())
 }
 

@@ -1,20 +1,97 @@
 //! Builds and pushes. A failed push is retried, a failed build is not.
 
+use std::path::Path;
+
 use anyhow::Context as _;
 
-use crate::buildx::Built;
+use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
 use crate::buildx::progress::push_watch::PushFailed;
-use crate::deadline;
-use crate::deadline::{Deadline, Pace};
+use crate::buildx::{BuildOptions, Built, Engine};
+use crate::deadline::{self, Deadline, Pace};
+use crate::docker::images::{self, LocalImage};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
-use crate::publish::preflight::{PushAccess, push_access};
-use crate::publish::{BuildContext, Registries, subject};
+use crate::publish::candidate::{ExistingImage, ImageSource};
+use crate::publish::preflight::{PushAccess, Registries, push_access, subject};
 use crate::registry::diagnosis::{Diagnosis, Persistence};
 use crate::registry::explain::explain_push;
 use crate::registry::{PERMANENT_AFTER, diagnosis};
 use crate::session::Session;
+
+/// Where the image is built, and with what.
+pub(super) struct BuildContext<'a> {
+    engine: &'a Engine,
+    pub(super) builder: &'a Builder,
+    session: &'a Session,
+}
+
+impl<'a> BuildContext<'a> {
+    /// Boots the builder.
+    pub(super) async fn boot(
+        engine: &'a Engine,
+        builder: &'a mut Builder,
+        session: &'a Session,
+    ) -> anyhow::Result<Self> {
+        if session.trust.pem().is_some() && !builder.can_trust_ca_cert() {
+            session.console.notice("the builder existed before this run and cannot be given `ca-cert`: configure the CA in the builder itself");
+        }
+        let platforms = &session.plan.build.platforms;
+        builder.boot(platforms, session.console).await?;
+        Ok(Self {
+            engine,
+            builder,
+            session,
+        })
+    }
+
+    /// See [`Engine::build`].
+    pub(super) async fn build(
+        &self,
+        request: &BuildRequest,
+        record: &mut Record,
+    ) -> anyhow::Result<Option<Built>> {
+        self.build_into(None, request, record).await
+    }
+
+    /// Builds the image into a directory, from which this program pushes it.
+    pub(super) async fn build_to_push(
+        &self,
+        record: &mut Record,
+    ) -> anyhow::Result<(Built, ExistingImage)> {
+        let directory = images::directory_for_build(&self.session.vars)?;
+        let request = &self.session.plan.build;
+        let built = self
+            .build_into(Some(directory.path()), request, record)
+            .await?;
+        let (image, root) = LocalImage::built(directory)?;
+        let found = ExistingImage {
+            source: ImageSource::Build(image),
+            root,
+            commit: self.session.context.base_commit(),
+        };
+        Ok((built.context("buildx built no image to push")?, found))
+    }
+
+    async fn build_into(
+        &self,
+        layout: Option<&Path>,
+        request: &BuildRequest,
+        record: &mut Record,
+    ) -> anyhow::Result<Option<Built>> {
+        let options = BuildOptions {
+            builder: self.builder,
+            vars: &self.session.vars,
+            credentials: &self.session.credentials,
+            trust: &self.session.trust,
+            layout,
+        };
+        let build = self
+            .engine
+            .build(request, options, self.session.console, record);
+        build.await
+    }
+}
 
 /// What the engine pushed, and what it could not.
 pub(super) struct PushResult {
@@ -44,9 +121,10 @@ pub(super) async fn build_and_push(
         let failed: PushFailed = match build_context.build(&request, record).await {
             Ok(built) => {
                 let built = built.context("buildx built no image to push")?;
+                let names = request.names.into_iter().map(|tagged| tagged.name);
                 return Ok(PushResult {
                     built,
-                    names: names(&request),
+                    names: names.collect(),
                     failures,
                     deadline: deadline.unwrap_or_else(begin),
                 });
@@ -59,19 +137,20 @@ pub(super) async fn build_and_push(
         let asked = deadline::retry_after_in_message(&failed.cause);
         let diagnosis = diagnose(session, registries, &name, &failed).await;
         let persistence = diagnosis.as_ref().map(|known| known.persistence);
-        repeated = if is_mistake(persistence) {
-            repeated + 1
-        } else {
-            0
+        // A mistake in the setup, once it has happened several times in a row.
+        repeated = match persistence {
+            Some(Persistence::PermanentWhenRepeated | Persistence::PermanentWhenReachable) => {
+                repeated + 1
+            }
+            _ => 0,
         };
         let is_final = repeated == PERMANENT_AFTER
             || is_refused(session, registries, &name, persistence).await;
         let retry = (!is_final).then(|| deadline.retry(tries, asked)).flatten();
         if let Some(retry) = retry {
             let reason = failed.reason();
-            session
-                .console
-                .say(&format!("Push to `{name}` failed ({reason}); {retry}"));
+            let text = format!("Push to `{name}` failed ({reason}); {retry}");
+            session.console.say(&text);
             retry.wait().await;
         } else {
             repeated = 0;
@@ -81,9 +160,8 @@ pub(super) async fn build_and_push(
             if request.names.is_empty() {
                 return Err(failures.swap_remove(0));
             }
-            session
-                .console
-                .say(&format!("{failed}; continuing without `{name}`"));
+            let text = format!("{failed}; continuing without `{name}`");
+            session.console.say(&text);
         }
         // What was built is in the cache, and asking for it again would be a build from scratch.
         request.no_cache = false;
@@ -106,14 +184,6 @@ async fn diagnose(
     (!is_down).then_some(diagnosis)
 }
 
-/// Whether the failure is a mistake in the setup once it has happened several times in a row.
-fn is_mistake(persistence: Option<Persistence>) -> bool {
-    matches!(
-        persistence,
-        Some(Persistence::PermanentWhenRepeated | Persistence::PermanentWhenReachable)
-    )
-}
-
 /// Whether the registry refuses the push. A refusal without a reason is put to it once more.
 async fn is_refused(
     session: &Session,
@@ -127,19 +197,6 @@ async fn is_refused(
             let answer = push_access(session, &registries[name.registry()], name).await;
             matches!(answer, PushAccess::Denied(_))
         }
-        None
-        | Some(
-            Persistence::Transient
-            | Persistence::PermanentWhenRepeated
-            | Persistence::PermanentWhenReachable,
-        ) => false,
+        _ => false,
     }
-}
-
-fn names(request: &BuildRequest) -> Vec<ImageName> {
-    request
-        .names
-        .iter()
-        .map(|tagged| tagged.name.clone())
-        .collect()
 }

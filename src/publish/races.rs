@@ -11,7 +11,8 @@ use ghcr_double::{Account, Conditions, Double, Gate, Package, Repository, Seen};
 use crate::deadline::{Deadline, Pace};
 use crate::error::Explanation;
 use crate::publish::faults::fixture;
-use crate::publish::{Done, Published, PushedImage, combine, connect, move_all_tags, preflight};
+use crate::publish::preflight::connect;
+use crate::publish::{Done, Published, PushedImage, combine, preflight, verify_and_move_tags};
 
 const NAME: &str = "acme/widget";
 const TOKEN: &str = "ghs_of-the-races";
@@ -180,7 +181,8 @@ impl Race {
             commit: Ok(racer.commit.clone()),
         };
         let deadline = Deadline::after(std::time::Duration::from_secs(36_000), pace);
-        let moved = move_all_tags(&session, &registries, &image, deadline, &mut done.published);
+        let moved =
+            verify_and_move_tags(&session, &registries, &image, deadline, &mut done.published);
         let ended = combine(moved.await.collect());
         racer.asked.set(false);
         racer.has_ended.set(true);

@@ -12,8 +12,7 @@ use crate::plan::tag_order::{Freshness, MAX_ROUNDS, RaceOutcome, Unanswered, rec
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
 use crate::publish::freshness::Listed;
-use crate::publish::tag_update::RefusedWrites;
-use crate::publish::tag_update::TagUpdate;
+use crate::publish::move_tags::{RefusedWrites, TagUpdate};
 use crate::registry::error::RegistryError;
 use crate::registry::manifests::{TagList, Tagged};
 use crate::registry::{PARALLEL, STALE_READS};
@@ -73,9 +72,7 @@ impl TagUpdate<'_> {
                     let Some((newer, reason)) = newer else {
                         return Ok(overtaken);
                     };
-                    self.session
-                        .console
-                        .say(&format!("Moving `{tag}` again: {reason}"));
+                    self.console.say(&format!("Moving `{tag}` again: {reason}"));
                     overtaken = Some(Skipped::since(tag, reason, Some(&newer)));
                     written = newer;
                     self.repository.tagged(tag).await?
@@ -113,7 +110,7 @@ impl TagUpdate<'_> {
         let before = over.map(|over| &over.manifest);
         let is_ours = before.is_some_and(|before| before.digest == self.image.digest);
         if !is_ours {
-            self.session.console.say(&format!(
+            self.console.say(&format!(
                 "`{tag}` shows an older image again; moving it forward"
             ));
         }
@@ -207,8 +204,7 @@ impl TagUpdate<'_> {
         match freshness.map(Freshness::after_a_race) {
             Ok(RaceOutcome::Restore) => None,
             Ok(RaceOutcome::Keep(reason)) => {
-                self.session
-                    .console
+                self.console
                     .say(&format!("`{tag}` shows another image: {reason}"));
                 Some(Skipped::since(tag, reason, Some(other)))
             }

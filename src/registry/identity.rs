@@ -10,8 +10,8 @@ use crate::image::manifest::{Content, Manifest};
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 
-const SOURCE: &str = "org.opencontainers.image.source";
-const REVISION: &str = "org.opencontainers.image.revision";
+pub(crate) const SOURCE: &str = "org.opencontainers.image.source";
+pub(crate) const REVISION: &str = "org.opencontainers.image.revision";
 const VERSION: &str = "org.opencontainers.image.version";
 const NO_COMMIT: &str = "its image names no commit of this repository";
 

@@ -17,7 +17,8 @@ use crate::error::Explanation;
 use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
-use crate::publish::{Done, Published, PushedImage, combine, connect, move_all_tags, preflight};
+use crate::publish::preflight::connect;
+use crate::publish::{Done, Published, PushedImage, combine, preflight, verify_and_move_tags};
 use crate::session::Session;
 use crate::tls::Trust;
 use crate::vars::Vars;
@@ -182,7 +183,8 @@ impl Fixture {
             commit: Ok(NEW.to_owned()),
         };
         let deadline = Deadline::after(Duration::from_secs(15 * 60), pace);
-        let failures = move_all_tags(session, &registries, &image, deadline, &mut done.published);
+        let failures =
+            verify_and_move_tags(session, &registries, &image, deadline, &mut done.published);
         combine(failures.await.collect())
     }
 }
