@@ -131,10 +131,8 @@ impl Console {
     /// Shows `line` below the log until [`Console::wipe`]; a long one is cut where the terminal ends.
     pub(crate) fn show_for_now(self, line: &str) {
         if self.is_live() {
-            self.emit(&format!(
-                "\r\u{1b}[2K\u{1b}[?7l{}\u{1b}[?7h",
-                colourless(line)
-            ));
+            let line = colourless(line);
+            self.emit(&format!("\r\u{1b}[2K\u{1b}[?7l{line}\u{1b}[?7h"));
         }
     }
 
@@ -235,10 +233,8 @@ fn command(kind: &str, place: Option<&FilePosition>, text: &str) -> String {
         let file = escape_property(&harmless(file));
         let _infallible = write!(properties, "file={file},line={line},");
     }
-    format!(
-        "::{kind} {properties}title={TITLE}::{}\n",
-        escape_data(&harmless_lines(text))
-    )
+    let text = escape_data(&harmless_lines(text));
+    format!("::{kind} {properties}title={TITLE}::{text}\n")
 }
 
 fn harmless_lines(text: &str) -> String {

@@ -43,11 +43,8 @@ impl PrivateDirectory {
             Some(vars.workspace()),
             vars.path("RUNNER_TEMP"),
         ];
-        let shared: Vec<&Path> = shared
-            .into_iter()
-            .flatten()
-            .filter(|path| path.parent().is_some())
-            .collect();
+        let shared = shared.into_iter().flatten();
+        let shared: Vec<&Path> = shared.filter(|path| path.parent().is_some()).collect();
         let outside = places.filter(|place| !shared.iter().any(|shared| place.starts_with(shared)));
         let mut refused = io::Error::other("every candidate directory is shared with other steps");
         for place in outside {

@@ -37,10 +37,8 @@ fn proxy(
     let url = Url::parse(&format!("{scheme}{text}"));
     let url = url.map_err(|error| unusable(name, error.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(unusable(
-            name,
-            format!("it begins with `{}:`", url.scheme()),
-        ));
+        let because = format!("it begins with `{}:`", url.scheme());
+        return Err(unusable(name, because));
     }
     made(url).map_err(|error| unusable(name, error.without_url().to_string()))
 }
@@ -64,10 +62,8 @@ fn first<'a>(vars: &'a Vars, names: &[&'static str]) -> Option<(&'static str, &'
 }
 
 fn joined(given: Option<&str>, loopback: &str) -> String {
-    given.map_or_else(
-        || loopback.to_owned(),
-        |given| format!("{given},{loopback}"),
-    )
+    let exceptions = given.into_iter().chain([loopback]);
+    exceptions.collect::<Vec<_>>().join(",")
 }
 
 fn unusable(name: &str, because: String) -> Problem {

@@ -17,7 +17,6 @@ pub(crate) mod fuzzing;
 mod http;
 pub(crate) mod identity;
 pub(crate) mod manifests;
-pub(crate) mod provider;
 pub(crate) mod referrers;
 mod stream;
 pub(crate) mod upload;
@@ -99,7 +98,7 @@ impl Registry {
         self.console.say(text);
     }
 
-    pub(crate) fn has_login(&self) -> bool {
+    pub(crate) fn has_credentials(&self) -> bool {
         self.login.is_some()
     }
 
@@ -185,9 +184,8 @@ impl Repository<'_> {
     /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and answers 202
     /// only to those who may push.
     pub(crate) async fn may_push(self) -> Result<(), RegistryError> {
-        self.send(Request::new(Method::POST, "blobs/uploads/"))
-            .await
-            .map(drop)
+        let request = Request::new(Method::POST, "blobs/uploads/");
+        self.send(request).await.map(drop)
     }
 
     async fn send(self, request: Request<'_>) -> Result<Response, RegistryError> {
@@ -220,12 +218,11 @@ impl Repository<'_> {
     }
 
     fn check_digest(self, digest: &Digest, bytes: &[u8]) -> Result<(), RegistryError> {
-        match Digest::of(bytes) {
-            actual if actual == *digest => Ok(()),
-            actual => Err(self
-                .registry
-                .invalid(format!("sent content with digest {actual} for {digest}"))),
+        let actual = Digest::of(bytes);
+        if actual == *digest {
+            return Ok(());
         }
+        Err(self.invalid(format!("sent content with digest {actual} for {digest}")))
     }
 
     fn invalid(self, what: String) -> RegistryError {

@@ -117,18 +117,17 @@ async fn remove_builder(builder: Builder, vars: &Vars, console: Console, stop: &
 
 /// Who reads the log, and where it goes.
 fn console(request: &Request, vars: &Vars) -> Console {
-    Console {
-        reader: if vars.in_actions() {
-            Reader::Runner
-        } else {
-            Reader::Person(screen(request, vars))
-        },
-        stream: if request.json {
-            Stream::Stderr
-        } else {
-            Stream::Stdout
-        },
-    }
+    let reader = if vars.in_actions() {
+        Reader::Runner
+    } else {
+        Reader::Person(screen(request, vars))
+    };
+    let stream = if request.json {
+        Stream::Stderr
+    } else {
+        Stream::Stdout
+    };
+    Console { reader, stream }
 }
 
 /// The capabilities of a person's log: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that

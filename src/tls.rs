@@ -44,29 +44,23 @@ impl Trust {
     pub(crate) fn read(given: Option<&CaCert>, workspace: &Path) -> Result<Self, Problem> {
         let (pem, what) = match given {
             None => return Ok(Self::default()),
-            Some(CaCert::Text(text)) => {
-                (text.clone(), "the text in the input `ca-cert`".to_owned())
-            }
+            Some(CaCert::Text(text)) => (text.clone(), "the text in the input `ca-cert`".into()),
             Some(CaCert::File(path)) => {
                 let bytes = Workspace(workspace).read("ca-cert", path, MAX_KIB)?;
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 (text, format!("the file `{path}` of the input `ca-cert`"))
             }
         };
-        let none = |because: String| {
+        let none = |because: &str| {
             Problem::new(format!("{what} contains no certificate"), FIX).because(because)
         };
         if pem.contains("PRIVATE KEY-----") {
-            return Err(none(
-                "it contains a private key, which must stay secret".to_owned(),
-            ));
+            return Err(none("it contains a private key, which must stay secret"));
         }
-        let certificates = Certificate::from_pem_bundle(pem.as_bytes())
-            .map_err(|error| none(error.to_string()))?;
+        let certificates = Certificate::from_pem_bundle(pem.as_bytes());
+        let certificates = certificates.map_err(|error| none(&error.to_string()))?;
         if certificates.is_empty() {
-            return Err(none(
-                "it does not contain `-----BEGIN CERTIFICATE-----`".to_owned(),
-            ));
+            return Err(none("it does not contain `-----BEGIN CERTIFICATE-----`"));
         }
         let trust = Self {
             pem,
@@ -74,7 +68,7 @@ impl Trust {
             proxies: Vec::new(),
         };
         let usable = trust.client().build().context("it cannot be used");
-        usable.map_err(|error| none(format!("{error:#}")))?;
+        usable.map_err(|error| none(&format!("{error:#}")))?;
         Ok(trust)
     }
 

@@ -73,9 +73,8 @@ impl Workspace<'_> {
             return Err(leaves(input, path, &path_there));
         };
         let rest = path_there.strip_prefix(there).unwrap_or(Path::new(""));
-        let goes_down = rest
-            .components()
-            .all(|part| matches!(part, Component::Normal(_)));
+        let mut parts = rest.components();
+        let goes_down = parts.all(|part| matches!(part, Component::Normal(_)));
         let next = rest.components().next().map(|next| there.join(next));
         let is_link = next.is_some_and(|next| next.symlink_metadata().is_ok());
         let roots = [Some(self.0), temp].into_iter().flatten();
@@ -104,11 +103,8 @@ impl Workspace<'_> {
         } else {
             "check the path; paths start at the root of the checkout"
         };
-        Problem::new(
-            format!("invalid value `{path}` for the input `{input}`"),
-            fix,
-        )
-        .because(format!("it cannot be read: {error}"))
+        let what = format!("invalid value `{path}` for the input `{input}`");
+        Problem::new(what, fix).because(format!("it cannot be read: {error}"))
     }
 }
 

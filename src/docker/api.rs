@@ -1,4 +1,4 @@
-//! The few questions and requests that go to the Docker engine itself
+//! The few requests that go to the Docker engine itself
 //! (<https://docs.docker.com/reference/api/engine/>).
 
 use std::time::Duration;
@@ -69,27 +69,25 @@ impl EngineApi {
 
     /// Whether the engine has an image of this name or id.
     pub(crate) async fn has_image(&self, name: &str) -> anyhow::Result<bool> {
-        let question = self.get(&format!("/images/{name}/json"), &[]);
-        let response = question.send().await.context(NO_RESPONSE)?;
+        let request = self.get(&format!("/images/{name}/json"), &[]);
+        let response = request.send().await.context(NO_RESPONSE)?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
-            _ => answered(response).await.map(|_| true),
+            _ => successful(response).await.map(|_| true),
         }
     }
 
     /// The image as a tar stream; the engine may think for long before it begins.
     pub(crate) async fn image(&self, name: &str) -> anyhow::Result<Response> {
-        let question = self.get(&format!("/images/{name}/get"), &[]);
-        self.send(question.timeout(EXPORT_TIMEOUT)).await
+        let request = self.get(&format!("/images/{name}/get"), &[]);
+        self.send(request.timeout(EXPORT_TIMEOUT)).await
     }
 
     /// The names of the containers that begin with `prefix`.
     pub(crate) async fn containers(&self, prefix: &str) -> anyhow::Result<Vec<String>> {
-        let question = self.get(
-            "/containers/json",
-            &[("all", "true"), ("filters", &named(prefix))],
-        );
-        let found: Vec<Value> = self.send(question).await?.json().await?;
+        let query = [("all", "true"), ("filters", &named(prefix))];
+        let request = self.get("/containers/json", &query);
+        let found: Vec<Value> = self.send(request).await?.json().await?;
         let names = found.iter().filter_map(|one| one["Names"][0].as_str());
         let names = names.map(|name| name.trim_start_matches('/').to_owned());
         Ok(names.filter(|name| name.starts_with(prefix)).collect())
@@ -102,8 +100,8 @@ impl EngineApi {
             ("stderr", "1"),
             ("tail", &lines.to_string()),
         ];
-        let question = self.get(&format!("/containers/{container}/logs"), &query);
-        Ok(without_frames(&self.send(question).await?.bytes().await?))
+        let request = self.get(&format!("/containers/{container}/logs"), &query);
+        Ok(without_frames(&self.send(request).await?.bytes().await?))
     }
 
     /// Removes the containers and volumes that begin with `prefix`.
@@ -111,9 +109,8 @@ impl EngineApi {
         for name in self.containers(prefix).await? {
             self.delete(&format!("/containers/{name}")).await?;
         }
-        let question = self.get("/volumes", &[("filters", &named(prefix))]);
-        let found = self.send(question).await?;
-        let found: Value = found.json().await?;
+        let request = self.get("/volumes", &[("filters", &named(prefix))]);
+        let found: Value = self.send(request).await?.json().await?;
         let names = found["Volumes"].as_array().into_iter().flatten();
         let names = names.filter_map(|one| one["Name"].as_str());
         for name in names.filter(|name| name.starts_with(prefix)) {
@@ -141,12 +138,10 @@ impl EngineApi {
     }
 
     async fn run_to_end(&self, id: &str) -> anyhow::Result<()> {
-        self.send(self.post(&format!("/containers/{id}/start"), &[]))
-            .await?;
-        let wait = self
-            .post(&format!("/containers/{id}/wait"), &[])
-            .timeout(PULL_TIMEOUT);
-        let ended: Value = self.send(wait).await?.json().await?;
+        let start = self.post(&format!("/containers/{id}/start"), &[]);
+        self.send(start).await?;
+        let wait = self.post(&format!("/containers/{id}/wait"), &[]);
+        let ended: Value = self.send(wait.timeout(PULL_TIMEOUT)).await?.json().await?;
         if ended["StatusCode"] == 0 {
             return Ok(());
         }
@@ -183,9 +178,8 @@ impl EngineApi {
 
     async fn delete(&self, path: &str) -> anyhow::Result<()> {
         let query = [("force", "true"), ("v", "true")];
-        self.send(self.request(Method::DELETE, path, &query))
-            .await?;
-        Ok(())
+        let request = self.request(Method::DELETE, path, &query);
+        self.send(request).await.map(drop)
     }
 
     fn request(&self, method: Method, path: &str, query: &[(&str, &str)]) -> RequestBuilder {
@@ -197,13 +191,13 @@ impl EngineApi {
         self.client.request(method, url)
     }
 
-    /// Sends, and takes what is no success for an error in the engine's words.
+    /// Sends the request; an error response becomes an error with the engine's message.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        answered(request.send().await.context(NO_RESPONSE)?).await
+        successful(request.send().await.context(NO_RESPONSE)?).await
     }
 }
 
-async fn answered(response: Response) -> anyhow::Result<Response> {
+async fn successful(response: Response) -> anyhow::Result<Response> {
     let status = response.status();
     if status.is_success() {
         return Ok(response);

@@ -3,8 +3,7 @@
 use anyhow::Context as _;
 
 use crate::deadline::{Deadline, Pace};
-use crate::docker::images;
-use crate::docker::images::{Export, LocalImage};
+use crate::docker::images::{self, Export, LocalImage};
 use crate::error::Problem;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
@@ -59,12 +58,10 @@ pub(super) async fn find(
         Some(Candidate::InRegistry(reference)) => search.in_registry(reference).await?,
         Some(Candidate::InEngine(name)) => search.in_engine(name).await?,
     };
-    let missing = search.missing_platforms(&found).await?;
-    if let Some((missing, there)) = missing {
-        let candidate = found.to_string();
-        return Err(lacks_platforms(&candidate, &missing, &there).into());
+    match search.missing_platforms(&found).await? {
+        None => Ok(Some(found)),
+        Some((missing, there)) => Err(lacks_platforms(&found, &missing, &there).into()),
     }
-    Ok(Some(found))
 }
 
 impl ExistingImage {
@@ -114,15 +111,14 @@ impl Search<'_> {
     async fn in_registry(&self, reference: &Reference) -> anyhow::Result<ExistingImage> {
         let name = &reference.name;
         let repository = self.repository(name);
+        let source = CopySource::Repository(repository);
         let read = match &reference.version {
             TagOrDigest::Tag(tag) => repository.manifest_at(tag).await,
-            TagOrDigest::Digest(digest) => {
-                CopySource::Repository(repository).manifest(digest).await
-            }
+            TagOrDigest::Digest(digest) => source.manifest(digest).await,
         };
         match read {
             Ok(root) => {
-                let commit = self.commit_of(CopySource::Repository(repository), &root).await;
+                let commit = self.commit_of(source, &root).await;
                 let source = ImageSource::Registry(name.clone());
                 Ok(ExistingImage { source, root, commit })
             }
@@ -167,10 +163,8 @@ impl Search<'_> {
     /// What does not say otherwise was made by a step of this run.
     async fn local(&self, image: LocalImage, root: Manifest) -> ExistingImage {
         let run = self.session.context.named_commit();
-        let commit = self
-            .commit_of(CopySource::Layout(&image.layout), &root)
-            .await;
-        let commit = commit.or_else(|_unknown| run.map(str::to_owned));
+        let commit = self.commit_of(CopySource::Layout(&image.layout), &root);
+        let commit = commit.await.or_else(|_unknown| run.map(str::to_owned));
         let source = ImageSource::Engine(image);
         ExistingImage {
             source,
@@ -181,60 +175,62 @@ impl Search<'_> {
 
     /// The image of this commit, in the first of the names that has it.
     async fn of_commit(&self) -> Option<ExistingImage> {
-        let plan = &self.session.plan;
+        let Session { plan, console, .. } = self.session;
         let commit = match self.session.context.named_commit() {
             Ok(commit) => commit,
             Err(reason) => {
-                self.session.console.say(&format!(
-                    "building the image instead of looking for one: {reason}"
-                ));
+                let text = format!("building the image instead of looking for one: {reason}");
+                console.say(&text);
                 return None;
             }
         };
         for name in names_in(self.registries, self.session) {
             for tag in tags_of_commit(commit, plan.tags.iter().map(|planned| &planned.tag)) {
-                let repository = self.repository(name).at_most(MAX_TIME);
-                let root = match repository.manifest_of(&tag).await {
-                    Ok(Some(root)) => root,
-                    Ok(None) | Err(RegistryError::Denied { .. }) => continue,
-                    Err(error) => {
-                        self.session
-                            .console
-                            .say(&format!("could not check `{name}:{tag}`: {error}"));
-                        continue;
-                    }
-                };
-                // A tag is a claim: only the image itself says of which commit it is.
-                let own = self.session.context.repository_facts().html_url;
-                let identity = CopySource::Repository(repository).identity(&root, &own);
-                if !identity.await.is_ok_and(|identity| identity.is_of(commit)) {
-                    self.session.console.say(&format!(
-                        "`{name}:{tag}` does not name this commit as its source; ignored"
-                    ));
-                    continue;
-                }
-                let found = ExistingImage {
-                    source: ImageSource::Registry(name.clone()),
-                    root,
-                    commit: Ok(commit.to_owned()),
-                };
-                match self.missing_platforms(&found).await {
-                    Ok(None) => return Some(found),
-                    Ok(Some((missing, _))) => self.session.console.say(&format!(
-                        "`{name}:{tag}` is not for {}; ignored",
-                        missing.join(", ")
-                    )),
-                    Err(error) => self
-                        .session
-                        .console
-                        .say(&format!("`{name}:{tag}` is ignored: {error:#}")),
+                match self.of_commit_under(name, &tag, commit).await {
+                    Ok(Some(found)) => return Some(found),
+                    Ok(None) => {}
+                    Err(ignored) => console.say(&ignored),
                 }
             }
         }
-        self.session
-            .console
-            .say("no image of this commit found; building it");
+        console.say("no image of this commit found; building it");
         None
+    }
+
+    /// The image of `commit` under one tag, if there is one; else why what is there is ignored.
+    async fn of_commit_under(
+        &self,
+        name: &ImageName,
+        tag: &Tag,
+        commit: &str,
+    ) -> Result<Option<ExistingImage>, String> {
+        let repository = self.repository(name).at_most(MAX_TIME);
+        let root = match repository.manifest_of(tag).await {
+            Ok(Some(root)) => root,
+            Ok(None) | Err(RegistryError::Denied(_)) => return Ok(None),
+            Err(error) => return Err(format!("could not check `{name}:{tag}`: {error}")),
+        };
+        // A tag is a claim: only the image itself says of which commit it is.
+        let own = self.session.context.repository_facts().html_url;
+        let identity = CopySource::Repository(repository).identity(&root, &own);
+        if !identity.await.is_ok_and(|identity| identity.is_of(commit)) {
+            return Err(format!(
+                "`{name}:{tag}` does not name this commit as its source; ignored"
+            ));
+        }
+        let found = ExistingImage {
+            source: ImageSource::Registry(name.clone()),
+            root,
+            commit: Ok(commit.to_owned()),
+        };
+        match self.missing_platforms(&found).await {
+            Ok(None) => Ok(Some(found)),
+            Ok(Some((missing, _))) => {
+                let missing = missing.join(", ");
+                Err(format!("`{name}:{tag}` is not for {missing}; ignored"))
+            }
+            Err(error) => Err(format!("`{name}:{tag}` is ignored: {error:#}")),
+        }
     }
 
     /// The commit a manifest says it is of, when that is one of this repository.
@@ -302,15 +298,13 @@ fn require_digest(name: &str, root: &Manifest) -> Result<(), Problem> {
     .because(format!("it exports {}", root.digest)))
 }
 
-fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Problem {
-    let listed = |platforms: &[String]| platforms.join(", ");
-    let has = if there.is_empty() {
-        "the image names no platform".to_owned()
-    } else {
-        format!("it is for {}", listed(there))
+fn lacks_platforms(image: &ExistingImage, missing: &[String], there: &[String]) -> Problem {
+    let has = match there {
+        [] => "the image names no platform".to_owned(),
+        _ => format!("it is for {}", there.join(", ")),
     };
     Problem::new(
-        format!("`{candidate}` is not for {}", listed(missing)),
+        format!("`{image}` is not for {}", missing.join(", ")),
         "remove it from the input `platforms`, or publish an image built for it",
     )
     .because(has)
@@ -319,7 +313,6 @@ fn lacks_platforms(candidate: &str, missing: &[String], there: &[String]) -> Pro
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::image::digest::Digest;
 
     const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
@@ -327,11 +320,7 @@ mod tests {
     fn engine_image_must_match_its_digest() {
         let config = format!("sha256:{}", "c".repeat(64));
         let bytes = format!(r#"{{"config":{{"digest":"{config}"}}}}"#).into_bytes();
-        let root = Manifest {
-            media_type: String::new(),
-            digest: Digest::of(&bytes),
-            bytes,
-        };
+        let root = Manifest::new("", bytes);
         let other = format!("sha256:{}", "0".repeat(64));
         let is_taken = |name: &str| require_digest(name, &root).is_ok();
         assert!(is_taken("app:test"));

@@ -16,8 +16,9 @@ use crate::publish::move_tags::{MovedTag, RefusedWrites, TagUpdate};
 use crate::registry::PARALLEL;
 use crate::registry::error::RegistryError;
 
-/// How long an answer is good enough to write by; after that the question is asked again.
+/// How long what was read is good enough to write by; after that it is read again.
 const MAX_READ_AGE: Duration = Duration::from_secs(5);
+
 impl TagUpdate<'_> {
     /// Moves each of the tags unless it shows something newer.
     pub(super) async fn advance_all(
@@ -68,18 +69,13 @@ impl TagUpdate<'_> {
                 continue;
             }
             let noted = self.note_attempt(tag, shown.cloned());
-            let condition = refused.condition(before.as_ref());
-            // One try: what the tag shows is asked again before the next one.
-            let repository = self.repository.at_most(Duration::ZERO);
-            match repository.put_over(manifest, tag, condition).await {
-                Ok(()) => {
+            let written = refused.write(self.repository, manifest, tag, before.as_ref());
+            match written.await {
+                Ok(true) => {
                     self.note_write(asked);
                     return Ok(None);
                 }
-                Err(error) if error.is_precondition_failed() && condition.is_some() => {
-                    self.forget_attempt(tag, noted);
-                    refused.count(before.as_ref());
-                }
+                Ok(false) => self.forget_attempt(tag, noted),
                 Err(error) => {
                     tries += 1;
                     if !error.is_transient() || !deadline.wait(tries, error.retry_after()).await {
@@ -153,7 +149,7 @@ impl TagUpdate<'_> {
         stream::iter(looks).buffered(PARALLEL).try_collect().await
     }
 
-    /// Noted before the write, which may arrive although no answer comes back. What is put back later is
+    /// Noted before the write, which may arrive although no response comes back. What is put back later is
     /// what was there before the last write, since another run may have written between two of ours.
     ///
     /// Returns what was noted until now, for [`TagUpdate::forget_attempt`].

@@ -239,25 +239,18 @@ impl<'a> TagUpdate<'a> {
             }
         };
         let Some(before) = before else {
-            self.console.say(&format!(
-                "`{tag}` shows the new image; it did not exist before"
-            ));
+            let text = format!("`{tag}` shows the new image; it did not exist before");
+            self.console.say(&text);
             return false;
         };
-        // One try: what the tag shows is asked again before the next one.
-        let once = repository.at_most(Duration::ZERO);
-        let condition = refused.condition(Some(&now));
-        match once.put_over(before, tag, condition).await {
-            Ok(()) => {
+        match refused.write(repository, before, tag, Some(&now)).await {
+            Ok(true) => {
                 let digest = &before.digest;
-                self.console
-                    .say(&format!("`{tag}` shows {digest} again, as before"));
+                let text = format!("`{tag}` shows {digest} again, as before");
+                self.console.say(&text);
                 true
             }
-            Err(error) if error.is_precondition_failed() && condition.is_some() => {
-                refused.count(Some(&now));
-                true
-            }
+            Ok(false) => true,
             Err(error)
                 if error.is_transient()
                     && repository.deadline.wait(round, error.retry_after()).await =>
@@ -331,17 +324,29 @@ pub(super) struct RefusedWrites {
 }
 
 impl RefusedWrites {
-    pub(super) fn count(&mut self, shown: Option<&Tagged>) {
-        let shown = shown.map(|shown| shown.manifest.digest.clone());
-        self.times = if self.shown == shown { self.times } else { 0 } + 1;
-        self.shown = shown;
-    }
-
-    /// The condition for the next write over what is shown.
-    pub(super) fn condition<'a>(&self, shown: Option<&'a Tagged>) -> Option<&'a str> {
-        let shown = shown?;
-        let is_useless =
-            self.times >= MAX_UNCHANGED && self.shown.as_ref() == Some(&shown.manifest.digest);
-        shown.etag.as_deref().filter(|_| !is_useless)
+    /// Writes the tag in one attempt, if it still shows what was read: what it shows is read again before the next
+    /// one. False if it shows something else now.
+    pub(super) async fn write(
+        &mut self,
+        repository: Repository<'_>,
+        manifest: &Manifest,
+        tag: &Tag,
+        shown: Option<&Tagged>,
+    ) -> Result<bool, RegistryError> {
+        let digest = shown.map(|shown| &shown.manifest.digest);
+        let is_useless = self.times >= MAX_UNCHANGED && self.shown.as_ref() == digest;
+        let etag = shown.and_then(|shown| shown.etag.as_deref());
+        let etag = etag.filter(|_| !is_useless);
+        let repository = repository.at_most(Duration::ZERO);
+        match repository.put_over(manifest, tag, etag).await {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_precondition_failed() && etag.is_some() => {
+                let is_same = self.shown.as_ref() == digest;
+                self.times = if is_same { self.times } else { 0 } + 1;
+                self.shown = digest.cloned();
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 }

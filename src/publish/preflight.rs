@@ -13,9 +13,9 @@ use crate::error::{Explanation, Problem};
 use crate::image::name::ImageName;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
+use crate::registry::diagnosis::Provider;
 use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
-use crate::registry::provider::Provider;
 use crate::registry::{Registry, explain};
 use crate::session::Session;
 
@@ -98,21 +98,19 @@ pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
         return Err(Problem::new(what, fix).into());
     }
     if let PushDecision::BuildOnly { reason } = &plan.push {
+        let fate = if plan.is_promotion() {
+            "would not be published"
+        } else {
+            "would be built and not pushed"
+        };
         for name in &plan.images {
-            let fate = if plan.is_promotion() {
-                "would not be published"
-            } else {
-                "would be built and not pushed"
-            };
             let text = format!("{name} {fate}, because {reason}");
             session.console.say(&text);
         }
         return Ok(());
     }
     let registries = connect(session, Pace::REAL).await?;
-    let Refusals { denied, down } = ask(session, &registries).await;
-    let down = down.into_iter().map(|(_, problem)| problem);
-    first(denied.into_iter().chain(down).collect(), session.console)
+    fail(ask(session, &registries).await, session.console)
 }
 
 /// What is known before the build.
@@ -140,7 +138,8 @@ pub(super) async fn before_build(
     if registries.is_empty() {
         return Ok(preflight);
     }
-    let Refusals { denied, down } = ask(session, registries).await;
+    let refusals = ask(session, registries).await;
+    let Refusals { denied, down } = &refusals;
     let may_refuse = matches!(session.plan.push, PushDecision::PushIfAllowed { .. });
     match denied.first() {
         Some(refusal) if may_refuse => {
@@ -150,23 +149,18 @@ pub(super) async fn before_build(
             } else {
                 "is built and not pushed"
             };
-            session
-                .console
-                .notice(&format!("the image {fate}, because {reason}"));
+            let text = format!("the image {fate}, because {reason}");
+            session.console.notice(&text);
             preflight.not_pushed = Some(reason);
         }
-        None if down.len() < session.plan.images.len() && !is_candidate_in(session, &down) => {
-            for (name, problem) in down {
-                session
-                    .console
-                    .say(&format!("{problem}; continuing without `{name}`"));
+        None if down.len() < session.plan.images.len() && !is_candidate_in(session, down) => {
+            for (name, problem) in refusals.down {
+                let text = format!("{problem}; continuing without `{name}`");
+                session.console.say(&text);
                 preflight.down.insert(name.registry().to_owned(), problem);
             }
         }
-        _ => {
-            let down = down.into_iter().map(|(_, problem)| problem);
-            first(denied.into_iter().chain(down).collect(), session.console)?;
-        }
+        _ => fail(refusals, session.console)?,
     }
     Ok(preflight)
 }
@@ -180,9 +174,10 @@ fn is_candidate_in(session: &Session, down: &[(ImageName, Problem)]) -> bool {
     down.iter().any(|(name, _)| name.registry() == host)
 }
 
-/// Fails with the first of the problems; the others are warnings.
-fn first(problems: Vec<Problem>, console: Console) -> anyhow::Result<()> {
-    let mut errors = problems.into_iter().map(anyhow::Error::from);
+/// Fails with the first of the problems, if there are any; the others are warnings.
+fn fail(Refusals { denied, down }: Refusals, console: Console) -> anyhow::Result<()> {
+    let down = down.into_iter().map(|(_, problem)| problem);
+    let mut errors = denied.into_iter().chain(down).map(anyhow::Error::from);
     let first = errors.next();
     errors.for_each(|error| console.warning(None, &Explanation::of(&error).to_string()));
     first.map_or(Ok(()), Err)
@@ -227,7 +222,7 @@ pub(super) async fn push_access(
     let explain = |what: String| explain::explain(&what, &subject(session, name), &error);
     let host = name.registry();
     let is_denied = match &error {
-        RegistryError::Denied(_) if !error.is_transient() && !registry.has_login() => {
+        RegistryError::Denied(_) if !error.is_transient() && !registry.has_credentials() => {
             let what = format!("cannot push `{name}`: no credentials for {host}");
             let fix = way_to_log_in(host, &session.context);
             return PushAccess::Denied(Problem::new(what, fix).because(error.to_string()));

@@ -15,7 +15,7 @@ use crate::publish::{Done, Published, PushedImage, combine, verify_and_move_tags
 use crate::registry::convert::ConvertError;
 use crate::registry::copy::copy_under;
 use crate::registry::explain::explain_read;
-use crate::registry::referrers::copy;
+use crate::registry::referrers::{Moved, copy};
 use crate::registry::upload::CopyError;
 use crate::registry::{convert, explain};
 use crate::session::Session;
@@ -28,9 +28,8 @@ pub(super) async fn promote(
     done: &mut Done,
 ) -> anyhow::Result<()> {
     if !matches!(image.source, ImageSource::Build(_)) {
-        session
-            .console
-            .say(&format!("Promoting {image} (not rebuilt)"));
+        let text = format!("Promoting {image} (not rebuilt)");
+        session.console.say(&text);
         done.published_from = Some(image.to_string());
     }
     // One deadline for all that follows.
@@ -80,9 +79,8 @@ pub(super) fn say_it_would_be(session: &Session) {
         && !plan.push.is_push()
     {
         let reason = plan.push.reason();
-        session.console.notice(&format!(
-            "{candidate} would be published, and is not, because {reason}"
-        ));
+        let text = format!("{candidate} would be published, and is not, because {reason}");
+        session.console.notice(&text);
     }
 }
 
@@ -94,12 +92,8 @@ async fn root_for(
     image: &ExistingImage,
     deadline: Deadline,
 ) -> anyhow::Result<Manifest> {
-    if session
-        .plan
-        .images
-        .iter()
-        .all(|name| !is_older(session, name))
-    {
+    let mut names = session.plan.images.iter();
+    if names.all(|name| !is_older(session, name)) {
         return Ok(image.root.clone());
     }
     let source = image.source(registries, deadline);
@@ -108,10 +102,7 @@ async fn root_for(
     converted.map_err(|unfit| match unfit {
         ConvertError::Image(problem) => problem.into(),
         ConvertError::Unread(error) => match image.name() {
-            Some(name) => {
-                let what = format!("cannot read `{image}`");
-                explain_read(&what, &subject(session, name), &error).into()
-            }
+            Some(name) => explain(session, name, image, &CopyError::Reading(error)),
             None => error.into(),
         },
     })
@@ -134,9 +125,10 @@ async fn copy_to(
     let source = image.source(registries, deadline);
     let plan = &session.plan;
     let moved = if is_older(session, name) {
-        let mut moved = copy_under(source, root, target, &plan.primary).await?;
-        moved.tags.extend(plan.carrier().cloned());
-        moved
+        Moved {
+            bytes: copy_under(source, root, target, &plan.primary).await?,
+            tags: plan.carrier().cloned().into_iter().collect(),
+        }
     } else {
         copy(source, root, target).await?
     };
@@ -159,11 +151,10 @@ fn explain(
             let what = format!("cannot read `{image}`");
             explain_read(&what, &subject(session, source), error)
         }
-        CopyError::Writing(error) => explain::explain(
-            &format!("cannot push `{name}`"),
-            &subject(session, name),
-            error,
-        ),
+        CopyError::Writing(error) => {
+            let what = format!("cannot push `{name}`");
+            explain::explain(&what, &subject(session, name), error)
+        }
     };
     problem.into()
 }

@@ -115,25 +115,21 @@ impl TagUpdate<'_> {
             ));
         }
         let noted = (!is_ours).then(|| self.note_attempt(tag, before.cloned()));
-        let repository = self.repository.at_most(Duration::ZERO);
-        let condition = refused.condition(over);
-        match repository.put_over(written, tag, condition).await {
+        let deadline = self.repository.deadline;
+        match refused.write(self.repository, written, tag, over).await {
             // Somebody wrote in between: the next round looks at it.
-            Err(error) if error.is_precondition_failed() && condition.is_some() => {
-                noted
-                    .into_iter()
-                    .for_each(|noted| self.forget_attempt(tag, noted));
-                refused.count(over);
+            Ok(false) => {
+                if let Some(noted) = noted {
+                    self.forget_attempt(tag, noted);
+                }
                 Ok(())
             }
-            Err(error) if error.is_transient() => {
-                let deadline = self.repository.deadline;
-                match deadline.wait(round, error.retry_after()).await {
-                    true => Ok(()),
-                    false => Err(error),
-                }
+            Err(error)
+                if error.is_transient() && deadline.wait(round, error.retry_after()).await =>
+            {
+                Ok(())
             }
-            written => written,
+            written => written.map(drop),
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
+use crate::image::manifest::{Content, Descriptor, Manifest};
 use crate::image::platform;
 use crate::oci_layout::docker_archive::{CONFIG, LAYER, MANIFEST};
 use crate::registry::copy_source::CopySource;
@@ -61,41 +61,31 @@ pub(crate) async fn to_docker(
 
 /// The image of an index for `platform`, or the only one that is for any: attestations are for none.
 fn chosen(index: &Content, asked: Option<&str>) -> Result<Digest, Problem> {
-    let images: Vec<(String, &Descriptor)> = index
-        .manifests
-        .iter()
-        .filter_map(|child| Some((child.platform.as_ref().and_then(Platform::name)?, child)))
+    let children = index.manifests.iter();
+    let images: Vec<(String, &Descriptor)> = children
+        .filter_map(|child| Some((child.platform.as_ref()?.name()?, child)))
         .collect();
-    let there: Vec<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
-    let refused = |what: String, fix: &str| {
-        let because = format!("it is for {}", there.join(", "));
-        Problem::new(what, fix).because(because)
-    };
-    let (_, child) = match (asked, images.as_slice()) {
-        (Some(asked), _) => images
-            .iter()
-            .find(|(name, _)| platform::is_same(name, asked))
-            .ok_or_else(|| {
-                refused(
-                    format!("the image is not for {asked}"),
-                    "name one of its platforms in the input `platforms`",
-                )
-            })?,
-        (None, [only]) => only,
+    let mut named = images.iter();
+    let (what, fix) = match (asked, images.as_slice()) {
+        (Some(asked), _) => match named.find(|(name, _)| platform::is_same(name, asked)) {
+            Some((_, child)) => return child.digest.parse(),
+            None => (
+                format!("the image is not for {asked}"),
+                "name one of its platforms in the input `platforms`",
+            ),
+        },
+        (None, [(_, only)]) => return only.digest.parse(),
         (None, []) => {
-            return Err(Problem::new(
-                "the index names no image of any platform",
-                "publish an image",
-            ));
+            let what = "the index names no image of any platform";
+            return Err(Problem::new(what, "publish an image"));
         }
-        (None, _) => {
-            return Err(refused(
-                "the older Docker registry accepts an image of one platform".to_owned(),
-                "name the platform to publish in the input `platforms`, for example `linux/amd64`",
-            ));
-        }
+        (None, _) => (
+            "the older Docker registry accepts an image of one platform".to_owned(),
+            "name the platform to publish in the input `platforms`, for example `linux/amd64`",
+        ),
     };
-    child.digest.parse()
+    let there: Vec<&str> = images.iter().map(|(name, _)| name.as_str()).collect();
+    Err(Problem::new(what, fix).because(format!("it is for {}", there.join(", "))))
 }
 
 /// The manifest in the form of Docker; it stays as it is when it has that form.
@@ -103,10 +93,9 @@ fn converted(manifest: &Manifest) -> Result<Manifest, Problem> {
     let image = manifest.content().map_err(|error| {
         no_image(&manifest.digest).because(format!("its manifest cannot be read: {error}"))
     })?;
-    let config = image
-        .config
-        .as_ref()
-        .ok_or_else(|| no_image(&manifest.digest).because("it has no config"))?;
+    let Some(config) = &image.config else {
+        return Err(no_image(&manifest.digest).because("it has no config"));
+    };
     if !CONFIGS.contains(&config.media_type.as_str()) {
         let because = format!("its config is `{}`", config.media_type);
         return Err(no_image(&manifest.digest).because(because));
@@ -120,7 +109,8 @@ fn converted(manifest: &Manifest) -> Result<Manifest, Problem> {
         "config": described(CONFIG, config),
         "layers": layers,
     });
-    if manifest.media_type == MANIFEST && is_same(&manifest.bytes, &content) {
+    let before: Option<Value> = serde_json::from_slice(&manifest.bytes).ok();
+    if manifest.media_type == MANIFEST && before.as_ref() == Some(&content) {
         return Ok(manifest.clone());
     }
     Ok(Manifest::new(MANIFEST, content.to_string().into_bytes()))
@@ -131,10 +121,6 @@ fn no_image(digest: &Digest) -> Problem {
         format!("`{digest}` is not a container image"),
         "publish it to a registry that takes artifacts, for example ghcr.io",
     )
-}
-
-fn is_same(bytes: &[u8], content: &Value) -> bool {
-    serde_json::from_slice::<Value>(bytes).is_ok_and(|there| there == *content)
 }
 
 fn converted_layer(layer: &Descriptor) -> Result<Value, Problem> {
@@ -170,18 +156,13 @@ fn check_sizes(image: &Content) -> Result<(), Problem> {
         Problem::new(what, "make the image smaller, or split the layer").because(because)
     };
     let size = crate::console::size;
-    let large = image
-        .layers
-        .iter()
-        .find(|layer| layer.size > MAX_LAYER_BYTES);
-    if let Some(layer) = large {
+    let mut layers = image.layers.iter();
+    if let Some(layer) = layers.find(|layer| layer.size > MAX_LAYER_BYTES) {
         let what = format!("the layer `{}` has {}", layer.digest, size(layer.size));
         return Err(refused(what, MAX_LAYER_BYTES));
     }
-    let parts = image.config.iter().chain(&image.layers);
-    let whole = parts.fold(0, |whole: u64, part| whole.saturating_add(part.size));
-    if whole > MAX_IMAGE_BYTES {
-        let what = format!("the image has {}", size(whole));
+    if image.size() > MAX_IMAGE_BYTES {
+        let what = format!("the image has {}", size(image.size()));
         return Err(refused(what, MAX_IMAGE_BYTES));
     }
     Ok(())

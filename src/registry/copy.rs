@@ -7,23 +7,13 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Manifest};
+use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::registry::blobs::Blob;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::upload::{Arrival, CopyError};
 use crate::registry::{PARALLEL, Repository};
-
-/// What a copy moved.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Moved {
-    /// Bytes of layers and configs that went through our hands.
-    pub(crate) bytes: u64,
-    pub(crate) referrers: usize,
-    /// The tags that were written for referrers.
-    pub(crate) tags: Vec<Tag>,
-}
 
 /// How many blobs are under way at once.
 const PARALLEL_BLOBS: usize = 4;
@@ -47,19 +37,20 @@ struct Parts {
 pub(super) struct Copied {
     /// Every manifest of it.
     pub(super) manifests: Vec<Digest>,
-    pub(super) moved: Moved,
+    /// Bytes of layers and configs that this program transferred.
+    pub(super) bytes: u64,
     /// The subject under which the target filed it, if it did.
     pub(super) subject: Option<String>,
 }
 
 /// Copies an image without children, and lets `tag` show it: the older Docker registry accepts no manifest
-/// under its digest.
+/// under its digest. Gives the bytes that were transferred.
 pub(crate) async fn copy_under(
     source: CopySource<'_>,
     image: &Manifest,
     target: Repository<'_>,
     tag: &Tag,
-) -> Result<Moved, CopyError> {
+) -> Result<u64, CopyError> {
     let parts = Parts::of(source, image).await.map_err(CopyError::Reading)?;
     let bytes = if source.is(target) {
         0
@@ -67,10 +58,7 @@ pub(crate) async fn copy_under(
         parts.place(source, target).await?
     };
     target.put(image, tag).await?;
-    Ok(Moved {
-        bytes,
-        ..Moved::default()
-    })
+    Ok(bytes)
 }
 
 /// Copies a manifest and all below it, and nothing that refers to it.
@@ -90,10 +78,7 @@ pub(super) async fn copy_image(
     let manifests = parts.images.iter().chain(&parts.indexes);
     Ok(Copied {
         manifests: manifests.map(|part| part.digest.clone()).collect(),
-        moved: Moved {
-            bytes,
-            ..Moved::default()
-        },
+        bytes,
         // A manifest without children is alone, and one with children is put last.
         subject: subjects.pop().flatten(),
     })
@@ -183,25 +168,12 @@ impl Parts {
         }
         let children = content.manifests.iter().map(|child| child.digest.parse());
         let children = children.collect::<Result<_, _>>().map_err(misnamed)?;
-        if content.is_index() {
+        let is_index = content.config.is_none() && content.layers.is_empty();
+        if is_index {
             self.indexes.push(manifest);
         } else {
             self.images.push(manifest);
         }
         Ok(children)
-    }
-}
-
-impl Content {
-    pub(super) fn is_index(&self) -> bool {
-        self.config.is_none() && self.layers.is_empty()
-    }
-}
-
-impl std::ops::AddAssign for Moved {
-    fn add_assign(&mut self, other: Self) {
-        self.bytes += other.bytes;
-        self.referrers += other.referrers;
-        self.tags.extend(other.tags);
     }
 }

@@ -3,10 +3,10 @@
 use reqwest::StatusCode;
 
 use crate::error::Problem;
+use crate::registry::diagnosis::Provider;
 use crate::registry::diagnosis::entries;
 use crate::registry::diagnosis::{Diagnosis, Persistence, Subject, diagnose};
 use crate::registry::error::{ConnectionFailure, RegistryError};
-use crate::registry::provider::Provider;
 
 /// Explains why `what` was not done, for example "cannot push `ghcr.io/acme/app`".
 pub(crate) fn explain(what: &str, subject: &Subject, error: &RegistryError) -> Problem {

@@ -14,7 +14,7 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::registry::Repository;
-use crate::registry::copy::{Copied, Moved, copy_image};
+use crate::registry::copy::copy_image;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::http::Request;
@@ -33,7 +33,17 @@ const COSIGN: [&str; 3] = ["sig", "att", "sbom"];
 /// Descriptors by digest, as the source has them.
 type Found = BTreeMap<String, Value>;
 
-/// Copies the image `root` with everything that refers to it; nothing when it is there already.
+/// What a copy transferred.
+#[derive(Debug, Default)]
+pub(crate) struct Moved {
+    /// Bytes of layers and configs.
+    pub(crate) bytes: u64,
+    /// The tags that were written for referrers.
+    pub(crate) tags: Vec<Tag>,
+}
+
+/// Copies the image `root` with everything that refers to it, and what refers to that; nothing when it is there
+/// already.
 pub(crate) async fn copy(
     source: CopySource<'_>,
     root: &Manifest,
@@ -42,38 +52,26 @@ pub(crate) async fn copy(
     if source.is(target) {
         return Ok(Moved::default());
     }
-    let Copied {
-        manifests,
-        mut moved,
-        ..
-    } = copy_image(source, root, target).await?;
-    if let CopySource::Repository(source) = source {
-        moved += copy_all(source, manifests, target).await?;
-    }
-    Ok(moved)
-}
-
-/// Copies everything that refers to `subjects`, and what refers to that.
-pub(super) async fn copy_all(
-    source: Repository<'_>,
-    subjects: Vec<Digest>,
-    target: Repository<'_>,
-) -> Result<Moved, CopyError> {
+    let copied = copy_image(source, root, target).await?;
+    let moved = Moved {
+        bytes: copied.bytes,
+        tags: Vec::new(),
+    };
+    let CopySource::Repository(source) = source else {
+        return Ok(moved);
+    };
     let mut copier = Copier {
         source,
         target,
         api: Api::NotAsked,
-        moved: Moved::default(),
+        referrers: 0,
+        moved,
     };
-    let mut seen: BTreeSet<Digest> = subjects.iter().cloned().collect();
-    let mut queue = subjects;
+    let mut seen: BTreeSet<Digest> = copied.manifests.iter().cloned().collect();
+    let mut queue = copied.manifests;
     while let Some(subject) = queue.pop() {
-        let copied = copier.copy_of(&subject).await?;
-        queue.extend(
-            copied
-                .into_iter()
-                .filter(|digest| seen.insert(digest.clone())),
-        );
+        let copied = copier.copy_of(&subject).await?.into_iter();
+        queue.extend(copied.filter(|digest| seen.insert(digest.clone())));
         for ending in COSIGN {
             copier.copy_tag(&named(&subject, Some(ending))).await?;
         }
@@ -85,6 +83,8 @@ struct Copier<'a> {
     source: Repository<'a>,
     target: Repository<'a>,
     api: Api,
+    /// How many were copied.
+    referrers: usize,
     moved: Moved,
 }
 
@@ -100,7 +100,7 @@ impl Copier<'_> {
     /// Copies what refers to `subject`, and files it where the target does not.
     async fn copy_of(&mut self, subject: &Digest) -> Result<Vec<Digest>, CopyError> {
         let found = self.found(subject).await.map_err(CopyError::Reading)?;
-        if self.moved.referrers + found.len() > MAX_REFERRERS {
+        if self.referrers + found.len() > MAX_REFERRERS {
             let what =
                 format!("lists more than {MAX_REFERRERS} referrers of the image, the maximum");
             return Err(CopyError::Reading(self.source.invalid(what)));
@@ -126,8 +126,8 @@ impl Copier<'_> {
     async fn copy(&mut self, referrer: &Manifest) -> Result<Option<String>, CopyError> {
         let source = CopySource::Repository(self.source);
         let copied = copy_image(source, referrer, self.target).await?;
-        self.moved += copied.moved;
-        self.moved.referrers += 1;
+        self.moved.bytes += copied.bytes;
+        self.referrers += 1;
         Ok(copied.subject)
     }
 
@@ -150,23 +150,17 @@ impl Copier<'_> {
 
     /// Copies what a tag of the source shows, unless the target has something else there.
     async fn copy_tag(&mut self, tag: &Tag) -> Result<(), CopyError> {
-        let shown = self
-            .source
-            .manifest_of(tag)
-            .await
-            .map_err(CopyError::Reading)?;
-        let Some(shown) = shown else { return Ok(()) };
-        match self.target.manifest_of(tag).await? {
-            Some(there) if there.digest == shown.digest => return Ok(()),
-            Some(_) => {
-                let text = format!(
-                    "`{tag}` shows something else in {} and stays",
-                    self.target.path
-                );
+        let shown = self.source.manifest_of(tag).await;
+        let Some(shown) = shown.map_err(CopyError::Reading)? else {
+            return Ok(());
+        };
+        if let Some(there) = self.target.manifest_of(tag).await? {
+            if there.digest != shown.digest {
+                let path = self.target.path;
+                let text = format!("`{tag}` shows something else in {path} and stays");
                 self.target.registry.console.say(&text);
-                return Ok(());
             }
-            None => {}
+            return Ok(());
         }
         self.copy(&shown).await?;
         self.target.put(&shown, tag).await?;
@@ -186,9 +180,7 @@ impl Repository<'_> {
     /// What the fallback tag lists.
     async fn filed(self, subject: &Digest) -> Result<Found, RegistryError> {
         let index = self.manifest_of(&named(subject, None)).await?;
-        Ok(index
-            .map(|index| descriptors(&index.bytes))
-            .unwrap_or_default())
+        Ok(index.map_or_else(Found::new, |index| descriptors(&index.bytes)))
     }
 
     /// Adds `found` to what the fallback tag lists, and reads it back: others may write it too. Gives the tag
@@ -197,8 +189,8 @@ impl Repository<'_> {
         let tag = named(subject, None);
         for round in 0..MAX_ROUNDS {
             let before = self.manifest_of(&tag).await?;
-            let listed = before.as_ref().map(|index| descriptors(&index.bytes));
-            let listed = listed.unwrap_or_default();
+            let listed = before.as_ref();
+            let listed = listed.map_or_else(Found::new, |index| descriptors(&index.bytes));
             if found.keys().all(|digest| listed.contains_key(digest)) {
                 return Ok((round > 0).then_some(tag));
             }
@@ -210,9 +202,7 @@ impl Repository<'_> {
 
 /// `sha256-<hex>`, or one of cosign's.
 fn named(subject: &Digest, ending: Option<&str>) -> Tag {
-    let ending = ending
-        .map(|ending| format!(".{ending}"))
-        .unwrap_or_default();
+    let ending = ending.map_or_else(String::new, |ending| format!(".{ending}"));
     Tag::sanitized(&format!("sha256-{}{ending}", subject.hex())).expect("hex digits make a tag")
 }
 

@@ -10,7 +10,17 @@ use crate::registry::diagnosis::texts::TEXTS;
 use crate::registry::diagnosis::*;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::{explain, explain_read};
-use crate::registry::provider::ALL;
+
+const ALL: [Provider; 8] = [
+    Provider::GitHub,
+    Provider::DockerHub,
+    Provider::Quay,
+    Provider::GitLab,
+    Provider::Ecr,
+    Provider::Google,
+    Provider::Azure,
+    Provider::Other,
+];
 
 fn subject(name: &str, owner: OwnerKind) -> Subject {
     let name = ImageName::parse(name, "ghcr.io").unwrap();
@@ -219,4 +229,47 @@ fn troubleshooting_tables_match_the_diagnoses() {
         document = format!("{before}{begin}{table}{end}{after}");
     }
     expect_file!["../../../docs/troubleshooting.md"].assert_eq(&document);
+}
+
+#[test]
+fn provider_is_recognized_by_host() {
+    for (host, provider) in [
+        ("docker.io", Provider::DockerHub),
+        ("quay.io", Provider::Quay),
+        ("registry.gitlab.com", Provider::GitLab),
+        (
+            "123456789012.dkr.ecr.eu-central-1.amazonaws.com",
+            Provider::Ecr,
+        ),
+        ("1.dkr.ecr.cn-north-1.amazonaws.com.cn", Provider::Ecr),
+        ("public.ecr.aws", Provider::Ecr),
+        ("europe-west3-docker.pkg.dev", Provider::Google),
+        ("eu.gcr.io", Provider::Google),
+        ("gcr.io", Provider::Google),
+        ("acme.azurecr.io", Provider::Azure),
+        ("evilazurecr.io", Provider::Other),
+        ("registry.example.com", Provider::Other),
+        ("127.0.0.1:5000", Provider::Other),
+    ] {
+        assert_eq!(
+            Provider::of(host, RegistryKind::Generic),
+            provider,
+            "{host}"
+        );
+    }
+    for kind in [RegistryKind::Container, RegistryKind::Docker] {
+        let host = "containers.git.example.com";
+        assert_eq!(Provider::of(host, kind), Provider::GitHub);
+    }
+}
+
+#[test]
+fn only_github_gets_github_advice() {
+    for provider in ALL {
+        let advice = format!("{} {}", provider.login(), provider.access());
+        let is_githubs = ["packages", "github-token", "Actions"]
+            .iter()
+            .any(|word| advice.contains(word));
+        assert_eq!(is_githubs, provider == Provider::GitHub, "{advice}");
+    }
 }
