@@ -12,19 +12,19 @@ use crate::inputs::Inputs;
 use crate::secret::Secret;
 use crate::vars::Vars;
 
-/// What there is to log in with.
+/// The credentials of a run.
 #[derive(Debug)]
 pub(crate) struct Credentials {
-    /// The logins of the inputs, each with the registries it may be sent to; the first counts.
+    /// The credentials of the inputs, each with the registries that they may be sent to; the first count.
     own: Vec<(Audience, Login)>,
     /// The configuration of the user's docker.
     docker: Option<DockerConfig>,
     helpers: Helpers,
-    /// What helpers said: each is asked once.
+    /// The responses of helpers: each is asked once.
     known: Mutex<BTreeMap<String, Option<Login>>>,
 }
 
-/// The registries a login may be sent to.
+/// The registries that credentials may be sent to.
 #[derive(Clone, Debug)]
 enum Audience {
     Host(String),
@@ -34,7 +34,7 @@ enum Audience {
     ServerAndLoopback(Server),
 }
 
-/// What is sent to a registry to be known there.
+/// User name and password for a registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Login {
     pub(crate) username: String,
@@ -93,14 +93,14 @@ impl Credentials {
         })
     }
 
-    /// Whether there may be a login for `registry`. A credential store counts as one: only asking it
-    /// would tell, and that is an effect.
+    /// Whether there may be credentials for `registry`. A credential store counts: only asking it would tell, and that
+    /// is an effect.
     pub(crate) fn cover(&self, registry: &str) -> bool {
         let docker = self.docker();
         self.own_login(registry).is_some() || docker.is_some_and(|docker| docker.covers(registry))
     }
 
-    /// Whether `registry` is one of the GitHub server, or somebody gave a login for it: its name is right.
+    /// Whether `registry` is one of the GitHub server, or somebody gave credentials for it: its name is right.
     pub(crate) fn know(&self, registry: &str) -> bool {
         let names_it = |audience: &Audience| match audience {
             Audience::Host(host) => host == registry,
@@ -111,7 +111,7 @@ impl Credentials {
             || docker.is_some_and(|docker| docker.names(registry))
     }
 
-    /// The login for `registry`; a credential helper is run to get it, where one keeps it.
+    /// The credentials for `registry`; a credential helper is run to get them, where one keeps them.
     pub(crate) async fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
         let own = self.own_login(registry);
         let (None, Some(docker)) = (own, &self.docker) else {
@@ -136,7 +136,7 @@ impl Credentials {
         Ok(login)
     }
 
-    /// The login of the inputs, if it is meant for `registry`.
+    /// The credentials of the inputs, if they are meant for `registry`.
     pub(crate) fn own_login(&self, registry: &str) -> Option<&Login> {
         let mut own = self.own.iter();
         let (_, login) = own.find(|(audience, _)| audience.includes(registry))?;

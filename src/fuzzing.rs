@@ -16,7 +16,9 @@ use crate::inputs::tags::template::Template;
 use crate::inputs::tags::template::global::Global;
 use crate::plan::Plan;
 use crate::vars::Vars;
-use crate::{buildx, registry};
+
+pub use crate::buildx::fuzzing::progress;
+pub use crate::registry::fuzzing::{challenge, manifest, refused, retry};
 
 /// The same text as every input of the rule language, on a push of a tag.
 pub fn rules(text: &str) {
@@ -97,31 +99,6 @@ pub fn docker_config(text: &str) {
         let known = credentials.docker().map(|docker| docker.login("quay.io"));
         assert!(credentials.cover("quay.io") || !matches!(known, Some(Ok(Some(_)))));
     }
-}
-
-/// What a registry holds: manifest, image config, token.
-pub fn manifest(text: &str) {
-    registry::fuzzing::manifest(text);
-}
-
-/// A header `WWW-Authenticate`.
-pub fn challenge(text: &str) {
-    registry::fuzzing::challenge(text);
-}
-
-/// A header `Retry-After`, or a message that says the same.
-pub fn retry(text: &str) {
-    registry::fuzzing::retry(text);
-}
-
-/// The body of an error.
-pub fn refused(text: &str) {
-    registry::fuzzing::refused(text);
-}
-
-/// What buildx says with `--progress=rawjson`.
-pub fn progress(bytes: &[u8]) {
-    buildx::fuzzing::progress(bytes);
 }
 
 fn now() -> DateTime<Utc> {

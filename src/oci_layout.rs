@@ -21,7 +21,7 @@ pub(crate) struct OciLayout {
     title: String,
 }
 
-/// What a manifest says of its own kind.
+/// The media type that a manifest has.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
@@ -75,7 +75,7 @@ impl OciLayout {
         let kind: Kind = kind.map_err(|error| self.unread(digest, &error))?;
         let media_type = match kind.media_type.as_str() {
             "" => self.media_type_in_index(digest)?,
-            said => said.to_owned(),
+            media_type => media_type.to_owned(),
         };
         Ok(Manifest {
             media_type,

@@ -76,7 +76,7 @@ pub(crate) struct Skipped {
     pub(crate) reason: String,
     /// What it shows, if it exists.
     pub(crate) holds: Option<Digest>,
-    /// What to do about it, when the tag stays only because a question was not answered: the step fails.
+    /// What to do about it, when the tag stays only because a request got no response: the step fails.
     pub(crate) fix: Option<String>,
 }
 
@@ -287,7 +287,7 @@ async fn say_how_to_find(session: &Session, registry: &Registry, published: &Pub
 }
 
 /// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
-/// removal of the builder come after this question.
+/// removal of the builder come after this read.
 const READ_BACK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Reads back which tags show the image after a cancelled run, within the time that the runner leaves; writes nothing.

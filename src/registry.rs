@@ -40,7 +40,7 @@ use crate::registry::error::RegistryError;
 use crate::registry::http::{NotFound, Request, Response};
 use crate::tls::Trust;
 
-/// A connection to one registry with one login.
+/// A connection to one registry with its credentials.
 #[derive(Debug)]
 pub(crate) struct Registry {
     http: reqwest::Client,
@@ -102,7 +102,7 @@ impl Registry {
         self.login.is_some()
     }
 
-    /// One repository of this registry, asked with `deadline`.
+    /// One repository of this registry, with `deadline` for its requests.
     pub(crate) fn repository<'a>(&'a self, path: &'a str, deadline: Deadline) -> Repository<'a> {
         Repository {
             registry: self,
@@ -133,7 +133,7 @@ pub(crate) struct Repository<'a> {
     pub(crate) deadline: Deadline,
 }
 
-/// What is asked for of a repository.
+/// What a token for a repository must allow.
 #[derive(Clone, Copy, Debug)]
 enum Rights {
     Pull,
@@ -141,7 +141,7 @@ enum Rights {
 }
 
 impl Repository<'_> {
-    /// The same repository, asked for at most `time` from now.
+    /// The same repository, for requests that take at most `time` from now.
     pub(crate) fn at_most(self, time: Duration) -> Self {
         Self {
             deadline: self.deadline.at_most(time),
@@ -181,7 +181,7 @@ impl Repository<'_> {
         self.registry.pace
     }
 
-    /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and answers 202
+    /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and responds 202
     /// only to those who may push.
     pub(crate) async fn may_push(self) -> Result<(), RegistryError> {
         let request = Request::new(Method::POST, "blobs/uploads/");

@@ -60,7 +60,7 @@ impl Report {
         self.published().map(reference).collect()
     }
 
-    /// Whether the author of the workflow wants a summary; yes, as long as nobody said no.
+    /// Whether the author of the workflow wants a summary; yes by default.
     fn wants_summary(&self) -> bool {
         let session = self.session.as_ref();
         self.is_publication() && session.is_none_or(|session| session.inputs.summary)

@@ -47,8 +47,8 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     };
     let builder = done.builder.take();
     let report = Report::new(session, done, outcome.as_ref().err());
-    let told = report::tell(&report, vars, request.json, console);
-    let failures = outcome.err().into_iter().chain(told);
+    let unwritten = report::tell(&report, vars, request.json, console);
+    let failures = outcome.err().into_iter().chain(unwritten);
     let failed = failures
         .map(|error| console.failure(&Explanation::of(&error)))
         .count();

@@ -49,8 +49,8 @@ impl Session {
         let mode = mode.or(inputs.mode).unwrap_or(Mode::Publish);
         let now = vars.clock(now)?;
         let context = Context::from_vars(vars)?;
-        if let Some(told) = credentials::withhold_token(&mut inputs, &context.server, vars) {
-            console.notice(&told);
+        if let Some(text) = credentials::withhold_token(&mut inputs, &context.server, vars) {
+            console.notice(&text);
         }
         let mut context = with_checkout(context, &inputs, vars, console)?;
         let mut trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;

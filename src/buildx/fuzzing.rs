@@ -6,7 +6,7 @@ use crate::buildx::progress::push_watch::PushWatch;
 use crate::console::{Console, Reader, Stream};
 
 /// The output of buildx, which may be anything.
-pub(crate) fn progress(bytes: &[u8]) {
+pub fn progress(bytes: &[u8]) {
     let console = Console {
         reader: Reader::Runner,
         stream: Stream::Nowhere,

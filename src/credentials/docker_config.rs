@@ -70,7 +70,7 @@ impl DockerConfig {
         store.filter(|name| !name.is_empty() && !has_own)
     }
 
-    /// The login in the file.
+    /// The credentials in the file.
     pub(crate) fn login(&self, registry: &str) -> anyhow::Result<Option<Login>> {
         let auths = serde_json::json!({ "auths": self.json["auths"] });
         let credential = docker_credential::get_credential_from_reader(
@@ -135,7 +135,7 @@ impl Helpers {
         }
     }
 
-    /// The login that the helper `name` keeps for `address`; none when it says that it has none.
+    /// The credentials that the helper `name` keeps for `address`; nothing when it has none.
     pub(super) async fn ask(&self, name: &str, address: &str) -> anyhow::Result<Option<Login>> {
         let program = format!("docker-credential-{name}");
         let deadline = *self.deadline.get_or_init(|| Instant::now() + self.limit);

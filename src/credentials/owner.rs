@@ -11,13 +11,13 @@ const SHARED: &[&str] = &[
     "jfrog.io",
 ];
 
-/// A login for `one` may be sent to `other`: they are the same host, or lie below one domain that somebody
+/// Credentials for `one` may be sent to `other`: they are the same host, or lie below one domain that somebody
 /// has registered (`registry-1.docker.io` and `auth.docker.io`), by <https://publicsuffix.org>.
 pub(crate) fn is_same(one: &str, other: &str) -> bool {
     one == other || owner(one).is_some_and(|owner_of_one| owner(other) == Some(owner_of_one))
 }
 
-/// The domain whose owner answers for `host`; none for an address, and for a name that stands alone.
+/// The domain whose owner answers for `host`; none for an address, and for a name without a dot.
 fn owner(host: &str) -> Option<&str> {
     let is_address = host.starts_with('[') || host.parse::<std::net::IpAddr>().is_ok();
     // The first label of a host of Amazon ECR is the account.

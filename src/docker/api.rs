@@ -234,7 +234,7 @@ pub(crate) enum ImageStore {
     Containerd,
     /// One of the older storage drivers.
     Graph,
-    /// The engine was not asked, or cannot be.
+    /// Not known: the engine was not asked, or cannot be.
     Unknown,
 }
 

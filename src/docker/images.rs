@@ -56,7 +56,7 @@ pub(crate) enum Export {
     Missing,
     /// The engine is behind ssh, TLS or a docker context.
     OutOfReach,
-    /// There is no engine, or it does not answer.
+    /// There is no engine, or it does not respond.
     NoEngine(anyhow::Error),
 }
 

@@ -40,7 +40,7 @@ struct Search<'a> {
     registries: &'a Registries,
 }
 
-/// How long the registry is asked for the image of this commit: there is another way.
+/// How long the image of this commit is looked for: else it is built.
 const MAX_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 
 /// The image to publish; nothing when there is no candidate, or none of this commit yet.
@@ -243,21 +243,21 @@ impl Search<'_> {
         identity.commit().map_err(unknown)
     }
 
-    /// The platforms that are asked for and not there, and those that are; nothing when all are.
+    /// The requested platforms that the image lacks, and those that it has; nothing when it has all.
     async fn missing_platforms(
         &self,
         found: &ExistingImage,
     ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
-        let asked = &self.session.inputs.build.platforms;
-        if asked.is_empty() {
+        let requested = &self.session.inputs.build.platforms;
+        if requested.is_empty() {
             return Ok(None);
         }
         let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
         let source = found.source(self.registries, deadline);
         let there = source.platforms(&found.root).await;
         let there = there.with_context(|| format!("cannot read `{found}`"))?;
-        let is_there = |asked: &String| there.iter().any(|there| is_same(there, asked));
-        let missing = asked.iter().filter(|asked| !is_there(asked));
+        let is_there = |one: &String| there.iter().any(|there| is_same(there, one));
+        let missing = requested.iter().filter(|one| !is_there(one));
         let missing: Vec<String> = missing.cloned().collect();
         Ok((!missing.is_empty()).then_some((missing, there)))
     }

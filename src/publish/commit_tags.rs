@@ -28,8 +28,8 @@ pub(super) struct CommitTagCheck<'a> {
 /// From so many tags on, one list of all tags saves questions about single ones.
 const LIST_FROM: usize = 3;
 
-/// Those of `tags` that the repository may have. Without a list, each is asked for; in a repository that is
-/// not there yet, only `first` is, the one that the engine writes.
+/// Those of `tags` that the repository may have: all of them without a list; in a repository that does not exist yet,
+/// only `first`, the one that the engine writes.
 async fn not_absent(
     repository: Repository<'_>,
     mut tags: Vec<Tag>,
@@ -63,7 +63,7 @@ impl<'a> CommitTagCheck<'a> {
 
     /// Refuses when a tag of the plan that names a commit shows another one, before anything is written.
     ///
-    /// A repository that may not be read yet is asked again when the image is in it: before the first
+    /// A repository that may not be read yet is read again when the image is in it: before the first
     /// push, registries hide what does not exist.
     pub(super) async fn require_all(
         &self,
@@ -130,13 +130,13 @@ impl<'a> CommitTagCheck<'a> {
         };
         let own = self.session.context.repository_facts().html_url;
         let source = CopySource::Repository(repository);
-        let said = source.identity(&published, &own).await?.commit();
-        let is_same = said.is_ok() && said == *self.commit;
+        let commit = source.identity(&published, &own).await?.commit();
+        let is_same = commit.is_ok() && commit == *self.commit;
         if is_same || self.has_our_labels(source, &published).await? {
             return Ok(None);
         }
         let digest = &published.digest;
-        Ok(match said {
+        Ok(match commit {
             Ok(commit) => Some(format!("is of the commit `{commit}`: {digest}")),
             Err(_unknown) if self.is_whole(tag) => None,
             Err(_unknown) => Some(format!("names no commit of this repository: {digest}")),
@@ -158,8 +158,8 @@ impl<'a> CommitTagCheck<'a> {
         if self.session.plan.is_promotion() || page.is_empty() || revision.is_empty() {
             return Ok(false);
         }
-        let said = source.identity(published, page).await?.commit();
-        Ok(said.as_deref() == Ok(revision))
+        let commit = source.identity(published, page).await?.commit();
+        Ok(commit.as_deref() == Ok(revision))
     }
 
     /// Whether no other commit can have the tag: it holds all of ours.

@@ -37,7 +37,7 @@ impl TagUpdate<'_> {
         Ok(skipped.into_iter().flatten().collect())
     }
 
-    /// Asks and writes; asks again when the answers took long, and when the write did.
+    /// Reads the tag and writes it; reads again when reading took long, and when the write failed.
     async fn advance(
         &self,
         manifest: &Manifest,

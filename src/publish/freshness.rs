@@ -13,7 +13,7 @@ use crate::registry::explain;
 use crate::registry::identity::Identity;
 use crate::registry::manifests::{TagList, Tagged};
 
-/// The tags of the repository, asked for when a version has to be compared with them.
+/// The tags of the repository, listed when a version has to be compared with them.
 pub(super) type Listed = Option<Result<TagList, Unanswered>>;
 
 impl TagUpdate<'_> {
@@ -30,13 +30,13 @@ impl TagUpdate<'_> {
         }
     }
 
-    /// The same before the tags move, when a missing answer leaves them where they are.
+    /// The same before the tags move: without the list they stay where they are.
     pub(super) async fn listed(&self, floating: &[&PlannedTag]) -> Listed {
         let list = self.list_for(floating).await.transpose()?;
         Some(list.map_err(|error| self.unanswered("the list of tags could not be read", &error)))
     }
 
-    /// What the tag shows now. A list without the tag saves the question.
+    /// What the tag shows now. A list without the tag saves the request.
     pub(super) async fn shown(
         &self,
         tag: &Tag,
@@ -67,7 +67,7 @@ impl TagUpdate<'_> {
         }
     }
 
-    /// By the versions among the tags. Where they cannot tell, the image under the tag is asked: the list is
+    /// By the versions among the tags. Where they cannot tell, the image under the tag is read: the list is
     /// not complete, or this repository tags no version in full.
     async fn by_version(
         &self,
@@ -126,7 +126,7 @@ impl TagUpdate<'_> {
         identity.map_err(|error| self.unanswered("its image could not be read", &error))
     }
 
-    /// By the history between our commit and `shown`. Each commit is asked for once.
+    /// By the history between our commit and `shown`. Each commit is compared once.
     async fn by_ancestry(&self, shown: &str) -> Result<Freshness, Unanswered> {
         let ours = match &self.image.commit {
             Ok(ours) => ours,
@@ -153,7 +153,7 @@ impl TagUpdate<'_> {
         Ok(Freshness::by_ancestry(relation, shown))
     }
 
-    /// A registry that did not answer, or not to us.
+    /// What is not known because the registry did not respond, or denied the request.
     fn unanswered(&self, what: &str, error: &RegistryError) -> Unanswered {
         let fix = if error.is_transient() {
             "run the job again when the registry responds: the build is cached".to_owned()

@@ -40,9 +40,9 @@ pub(super) struct TagUpdate<'a> {
     pub(super) repository: Repository<'a>,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
     pub(super) moved: RefCell<Vec<MovedTag>>,
-    /// How our commit relates to others, as far as it was asked.
+    /// How our commit relates to others, as far as they were compared.
     pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
-    /// The longest time between a question and the write it led to.
+    /// The longest time between a read and the write it led to.
     pub(super) gap: Cell<Duration>,
     pub(super) last_write: Cell<Instant>,
 }

@@ -23,7 +23,7 @@ use crate::session::Session;
 const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
 /// For a registry that is known and down. Others fail at once: their names may be mistyped.
 const LONG_OUTAGE: Duration = Duration::from_secs(60);
-/// A registry that takes longer is not asked further; the push will show.
+/// A registry that takes longer is not waited for: the push will show.
 const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
 
 pub(super) type Registries = BTreeMap<String, Registry>;
@@ -47,9 +47,16 @@ pub(super) async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Reg
     let names = plan.images.iter().chain(source);
     let hosts: BTreeSet<&str> = names.map(ImageName::registry).collect();
     let connections = hosts.into_iter().map(async |host| {
-        let login = session.credentials.login(host).await?;
+        let credentials = session.credentials.login(host).await?;
         let kind = session.context.server.kind(host);
-        let registry = Registry::new(host, kind, login, &session.trust, pace, session.console)?;
+        let registry = Registry::new(
+            host,
+            kind,
+            credentials,
+            &session.trust,
+            pace,
+            session.console,
+        )?;
         Ok((host.to_owned(), registry))
     });
     join_all(connections).await.into_iter().collect()
@@ -75,7 +82,7 @@ pub(super) fn subject(session: &Session, name: &ImageName) -> Subject {
     }
 }
 
-/// What a registry says to a push of a name.
+/// Whether a registry accepts a push of a name.
 pub(super) enum PushAccess {
     Allowed,
     Denied(Problem),
@@ -85,7 +92,7 @@ pub(super) enum PushAccess {
     Unknown(String),
 }
 
-/// Tells for each name whether the registry would take it.
+/// Says for each name whether the registry would accept it.
 pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
     let plan = &session.plan;
     if let PushDecision::NoLogin {
@@ -122,7 +129,7 @@ pub(super) struct Preflight {
     pub(super) down: BTreeMap<String, Problem>,
 }
 
-/// What the registries said, but for those that take a push.
+/// The registries that do not accept the push, with the reasons.
 #[derive(Default)]
 struct Refusals {
     denied: Vec<Problem>,
@@ -186,12 +193,12 @@ fn fail(Refusals { denied, down }: Refusals, console: Console) -> anyhow::Result
 /// Asks for every name at once, and logs which registries allow the push.
 async fn ask(session: &Session, registries: &Registries) -> Refusals {
     let names = &session.plan.images;
-    let answers = names.iter().map(|name| async move {
+    let accesses = names.iter().map(|name| async move {
         let registry = registries.get(name.registry())?;
         Some((name, push_access(session, registry, name).await))
     });
     let mut refusals = Refusals::default();
-    for (name, access) in join_all(answers).await.into_iter().flatten() {
+    for (name, access) in join_all(accesses).await.into_iter().flatten() {
         match access {
             PushAccess::Allowed => session.console.say(&format!(
                 "Push access to {}/{}: OK",
@@ -243,8 +250,8 @@ pub(super) async fn push_access(
     }
 }
 
-/// The answer to whether a push would be taken: asked again for a moment after a short, and for a minute while a
-/// registry that is known is down.
+/// Asks whether a push would be accepted: again for a moment after a short outage, and for a minute while a registry
+/// that is known is down.
 async fn ask_with_retries(
     session: &Session,
     registry: &Registry,

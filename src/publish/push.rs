@@ -134,7 +134,7 @@ pub(super) async fn build_and_push(
         tries += 1;
         let deadline = deadline.get_or_insert_with(begin);
         let name = failed.name(&request);
-        let asked = deadline::retry_after_in_message(&failed.cause);
+        let retry_after = deadline::retry_after_in_message(&failed.cause);
         let diagnosis = diagnose(session, registries, &name, &failed).await;
         let persistence = diagnosis.as_ref().map(|known| known.persistence);
         // A mistake in the setup, once it has happened several times in a row.
@@ -146,7 +146,9 @@ pub(super) async fn build_and_push(
         };
         let is_final = repeated == PERMANENT_AFTER
             || is_refused(session, registries, &name, persistence).await;
-        let retry = (!is_final).then(|| deadline.retry(tries, asked)).flatten();
+        let retry = (!is_final)
+            .then(|| deadline.retry(tries, retry_after))
+            .flatten();
         if let Some(retry) = retry {
             let reason = failed.reason();
             let text = format!("Push to `{name}` failed ({reason}); {retry}");
@@ -184,7 +186,7 @@ async fn diagnose(
     (!is_down).then_some(diagnosis)
 }
 
-/// Whether the registry refuses the push. A refusal without a reason is put to it once more.
+/// Whether the registry refuses the push. After a refusal without a reason, it is asked again.
 async fn is_refused(
     session: &Session,
     registries: &Registries,
@@ -194,8 +196,8 @@ async fn is_refused(
     match persistence {
         Some(Persistence::Permanent) => true,
         Some(Persistence::Unclear) => {
-            let answer = push_access(session, &registries[name.registry()], name).await;
-            matches!(answer, PushAccess::Denied(_))
+            let access = push_access(session, &registries[name.registry()], name).await;
+            matches!(access, PushAccess::Denied(_))
         }
         _ => false,
     }

@@ -157,7 +157,7 @@ impl TagUpdate<'_> {
             .map(|newer| (newer, reason)))
     }
 
-    /// What the tag shows. What it showed before may be a stale answer, and is waited for to pass.
+    /// What the tag shows. What it showed before may be a stale read, so it is read again until that has passed.
     async fn tag_state(&self, written: &Manifest, tag: &Tag) -> Result<TagState, RegistryError> {
         let pace = self.repository.pace();
         let start = Instant::now();

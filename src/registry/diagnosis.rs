@@ -14,7 +14,7 @@ use crate::context::server::RegistryKind;
 use crate::image::name::ImageName;
 use crate::registry::diagnosis::entries::{ENTRIES, Entry};
 
-/// What a known text means.
+/// What a known error message means.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Diagnosis {
     pub(crate) persistence: Persistence,
@@ -49,9 +49,9 @@ pub(crate) struct Subject {
     pub(crate) owner: OwnerKind,
 }
 
-/// The meaning of what was said, when it is known.
-pub(crate) fn diagnose(said: &str, subject: &Subject) -> Option<Diagnosis> {
-    let entry = find(said)?;
+/// The meaning of an error message, if it is known.
+pub(crate) fn diagnose(message: &str, subject: &Subject) -> Option<Diagnosis> {
+    let entry = find(message)?;
     Some(Diagnosis {
         persistence: entry.persistence,
         because: subject.fill(entry.because),
@@ -59,19 +59,19 @@ pub(crate) fn diagnose(said: &str, subject: &Subject) -> Option<Diagnosis> {
     })
 }
 
-/// Whether what was said passes by itself although it may look like a denial.
-pub(super) fn is_transient(said: &str) -> bool {
-    find(said).is_some_and(|entry| entry.persistence == Persistence::Transient)
+/// Whether the failure is transient although it may look like a denial.
+pub(super) fn is_transient(message: &str) -> bool {
+    find(message).is_some_and(|entry| entry.persistence == Persistence::Transient)
 }
 
 /// GitHub's secondary limit lasts for minutes and names no time.
-pub(super) fn is_secondary_limit(said: &str) -> bool {
-    said.to_lowercase().contains("secondary rate limit")
+pub(super) fn is_secondary_limit(message: &str) -> bool {
+    message.to_lowercase().contains("secondary rate limit")
 }
 
-fn find(said: &str) -> Option<&'static Entry> {
-    let said = said.to_lowercase();
-    let is_contained = |text: &&str| text.split(" … ").all(|part| said.contains(part));
+fn find(message: &str) -> Option<&'static Entry> {
+    let message = message.to_lowercase();
+    let is_contained = |text: &&str| text.split(" … ").all(|part| message.contains(part));
     let mut entries = ENTRIES.iter();
     entries.find(|entry| entry.says.iter().any(is_contained))
 }
@@ -95,12 +95,12 @@ impl Subject {
         path.split_once('/').unwrap_or((path, path))
     }
 
-    /// What to do about a login that is rejected or missing.
+    /// What to do about credentials that are rejected or missing.
     pub(super) fn login(&self) -> String {
         self.fill("{login}")
     }
 
-    /// What to do about a login that may not push.
+    /// What to do about credentials that may not push.
     pub(super) fn access(&self) -> String {
         self.fill("{access}")
     }
@@ -157,7 +157,7 @@ impl Provider {
         }
     }
 
-    /// What to do when the registry rejects a login, or asks for one.
+    /// What to do when the registry rejects credentials, or requires them.
     pub(super) const fn login(self) -> &'static str {
         match self {
             Self::GitHub => {
@@ -187,7 +187,7 @@ impl Provider {
         }
     }
 
-    /// What to do when a login is known and may not push.
+    /// What to do when the credentials may not push.
     pub(super) fn access(self) -> &'static str {
         match self {
             Self::GitHub => {

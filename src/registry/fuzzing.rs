@@ -8,8 +8,8 @@ use crate::image::manifest::{Content, Platform};
 use crate::registry::auth::{Challenge, Granted, is_trusted};
 use crate::registry::{diagnosis, error};
 
-/// A manifest, an image config, the answer of a token endpoint.
-pub(crate) fn manifest(text: &str) {
+/// A manifest, an image config, the response of a token endpoint.
+pub fn manifest(text: &str) {
     if let Ok(content) = serde_json::from_str::<Content>(text) {
         let _size = content.size();
         for blob in content.blobs().chain(&content.manifests) {
@@ -25,8 +25,8 @@ pub(crate) fn manifest(text: &str) {
     }
 }
 
-/// A challenge: no login goes to another host over it.
-pub(crate) fn challenge(text: &str) {
+/// A challenge: it sends no credentials to another host.
+pub fn challenge(text: &str) {
     let registry = Url::parse("https://ghcr.io/v2/").expect("it is an address");
     if let Some(Challenge::Bearer { realm, .. }) = Challenge::parse(text)
         && let Ok(realm) = Url::parse(&realm)
@@ -41,20 +41,21 @@ pub(crate) fn challenge(text: &str) {
 }
 
 /// How long a server asks us to wait: a header, the server's clock, a message.
-pub(crate) fn retry(text: &str) {
+pub fn retry(text: &str) {
     let (value, date) = text.split_once('\n').unwrap_or((text, text));
     let _asked = retry_after(value, Some(date));
     let _hinted = retry_after_in_message(text);
 }
 
 /// The body of an error, of any status.
-pub(crate) fn refused(text: &str) {
+pub fn refused(text: &str) {
     for status in [
         StatusCode::UNAUTHORIZED,
         StatusCode::FORBIDDEN,
         StatusCode::BAD_GATEWAY,
     ] {
-        let said = error::message(status, text.as_bytes());
-        let _passes = error::is_transient(status, &said) || diagnosis::is_secondary_limit(&said);
+        let message = error::message(status, text.as_bytes());
+        let _passes =
+            error::is_transient(status, &message) || diagnosis::is_secondary_limit(&message);
     }
 }

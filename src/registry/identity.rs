@@ -44,11 +44,13 @@ struct Labels {
 }
 
 impl Identity {
-    fn of(said: &BTreeMap<String, String>) -> Self {
-        let revision = said.get(REVISION).filter(|revision| !revision.is_empty());
+    fn of(annotations: &BTreeMap<String, String>) -> Self {
+        let revision = annotations
+            .get(REVISION)
+            .filter(|revision| !revision.is_empty());
         Self::Own {
             revision: revision.cloned(),
-            version: said.get(VERSION).cloned(),
+            version: annotations.get(VERSION).cloned(),
         }
     }
 
@@ -106,7 +108,7 @@ impl CopySource<'_> {
     /// engine's graph drivers drop annotations.
     ///
     /// `own` is the page of this repository, for example `https://github.com/acme/app`. Asks for nothing
-    /// when the annotations answer, else for one blob, and for one manifest of an index.
+    /// when the annotations are enough, else for one blob, and for one manifest of an index.
     pub(crate) async fn identity(
         self,
         image: &Manifest,

@@ -34,7 +34,7 @@ const MAX_PAGES: usize = 100;
 const MAX_TAGS: usize = 100_000;
 
 impl Names {
-    /// Lists are sorted, so the same tag again stands right behind.
+    /// Lists are sorted, so the same tag again follows at once.
     fn is_new(&self, name: &String) -> bool {
         (1..=128).contains(&name.len()) && self.0.last() != Some(name)
     }
@@ -264,9 +264,9 @@ impl Repository<'_> {
                 return Ok(None);
             };
             let header = response.header("docker-content-digest");
-            let said = header.and_then(|text| text.parse().ok());
-            if said.as_ref() == Some(hoped) {
-                return Ok(said);
+            let digest = header.and_then(|text| text.parse().ok());
+            if digest.as_ref() == Some(hoped) {
+                return Ok(digest);
             }
         }
         let held = self.manifest_of(tag).await?;

@@ -21,7 +21,7 @@ use crate::registry::http::Request;
 use crate::registry::upload::CopyError;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
+/// How long the referrers API may take: where there is none, GHCR has responded with a limit.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the index of referrers is written before somebody else has it.
 const MAX_ROUNDS: usize = 5;
@@ -131,7 +131,7 @@ impl Copier<'_> {
         Ok(copied.subject)
     }
 
-    /// By the API and by the fallback tag: registries have answered the one while clients wrote the other.
+    /// By the API and by the fallback tag: registries have had the one while clients wrote the other.
     async fn found(&mut self, subject: &Digest) -> Result<Found, RegistryError> {
         let mut found = self.source.filed(subject).await?;
         if self.api == Api::Absent {
@@ -170,7 +170,7 @@ impl Copier<'_> {
 }
 
 impl Repository<'_> {
-    /// What the referrers API lists; nothing where there is none, whatever is said instead.
+    /// What the referrers API lists; nothing where there is none, whatever the response is.
     async fn referrers(self, subject: &Digest) -> Option<Found> {
         let request = Request::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
         let response = self.send(request).await.ok()?;

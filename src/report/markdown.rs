@@ -26,7 +26,7 @@ pub(super) fn code(text: &str) -> String {
     format!("{fence}{room}{text}{room}{fence}")
 }
 
-/// Text of ours in which names stand in backticks: they become code, and the rest stays text.
+/// Text of ours with names in backticks: they become code, and the rest stays text.
 pub(super) fn prose(text: &str) -> String {
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) || text.contains("``") {
@@ -39,7 +39,7 @@ pub(super) fn prose(text: &str) -> String {
     parts.collect()
 }
 
-/// Special characters as entities, which are text wherever they stand.
+/// Special characters as entities, which are text everywhere.
 fn entities(text: &str) -> String {
     let mut entities = String::new();
     for c in text.chars() {

@@ -151,8 +151,8 @@ fn build_json(build: &BuildRequest) -> Value {
 fn caches(caches: &[Spec]) -> Vec<String> {
     let name = |cache: &Spec| {
         let keys = ["ref", "scope", "src", "dest"].iter();
-        let told = keys.filter_map(|key| Some(format!(",{key}={}", cache.get(key)?)));
-        format!("type={}{}", cache.kind(), told.collect::<String>())
+        let shown = keys.filter_map(|key| Some(format!(",{key}={}", cache.get(key)?)));
+        format!("type={}{}", cache.kind(), shown.collect::<String>())
     };
     caches.iter().map(name).collect()
 }
