@@ -45,11 +45,7 @@ fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
 )]
 fn main() -> ExitCode {
     let Arguments { mode, with, json } = Arguments::parse();
-    let mode = if is_post_step() {
-        Some(Mode::Post)
-    } else {
-        mode
-    };
+    let mode = is_post_step().then_some(Mode::Post).or(mode);
     let with = match ghcr_publish::merged(with) {
         Ok(with) => with,
         Err(why) => return wrong_usage(ErrorKind::ArgumentConflict, &why),

@@ -107,10 +107,7 @@ impl TagUpdate<'_> {
                     .say(&format!("`{tag}` moves although {remark}"));
                 None
             }
-            Ok(Freshness::Older(reason)) => {
-                self.console.say(&format!("Kept `{tag}`: {reason}"));
-                Some(Skipped::since(tag, reason, shown))
-            }
+            Ok(Freshness::Older(reason)) => Some(self.kept(tag, reason, shown)),
             Err(unanswered) => Some(self.stays(tag, shown, unanswered.or_always())),
         }
     }
@@ -123,11 +120,15 @@ impl TagUpdate<'_> {
         unanswered: Unanswered,
     ) -> Skipped {
         let Unanswered { reason, fix } = unanswered;
-        self.console.say(&format!("Kept `{tag}`: {reason}"));
         Skipped {
             fix: Some(fix),
-            ..Skipped::since(tag, reason, shown)
+            ..self.kept(tag, reason, shown)
         }
+    }
+
+    fn kept(&self, tag: &Tag, reason: String, shown: Option<&Manifest>) -> Skipped {
+        self.console.say(&format!("Kept `{tag}`: {reason}"));
+        Skipped::since(tag, reason, shown)
     }
 
     /// Leaves every tag where it is, and tells what each shows.
@@ -138,13 +139,7 @@ impl TagUpdate<'_> {
     ) -> Result<Vec<Skipped>, RegistryError> {
         let looks = floating.iter().map(|planned| async move {
             let shown = self.repository.manifest_of(&planned.tag).await?;
-            self.console
-                .say(&format!("Kept `{}`: {reason}", planned.tag));
-            Ok(Skipped::since(
-                &planned.tag,
-                reason.to_owned(),
-                shown.as_ref(),
-            ))
+            Ok(self.kept(&planned.tag, reason.to_owned(), shown.as_ref()))
         });
         stream::iter(looks).buffered(PARALLEL).try_collect().await
     }

@@ -60,10 +60,7 @@ impl TagUpdate<'_> {
             (Some(_), Some(Err(unanswered)), _) => Err(unanswered.clone()),
             (Some(line), Some(Ok(list)), _) => self.by_version(line, list, shown).await,
             (_, _, None) => Ok(Freshness::Newer),
-            (_, _, Some(shown)) => match self.identity(shown).await?.commit() {
-                Ok(commit) => self.by_ancestry(&commit).await,
-                Err(why) => Ok(Freshness::Incomparable(why)),
-            },
+            (_, _, Some(shown)) => self.by_commit(self.identity(shown).await?).await,
         }
     }
 
@@ -76,18 +73,15 @@ impl TagUpdate<'_> {
         shown: Option<&Manifest>,
     ) -> Result<Freshness, Unanswered> {
         let by_list = Freshness::by_version(line, &list.names);
-        let knows = list.is_complete && self.tags_in_full(line);
-        match (by_list, shown) {
-            (Freshness::Newer, Some(shown)) if !knows => {
-                let freshness = self.by_shown(line, shown).await?;
-                match freshness {
-                    Freshness::Incomparable(_) if !list.names.is_empty() && !list.is_complete => {
-                        Err(cut_list())
-                    }
-                    freshness => Ok(freshness),
-                }
+        let is_sure = list.is_complete && self.tags_in_full(line);
+        let (Freshness::Newer, Some(shown), false) = (&by_list, shown, is_sure) else {
+            return Ok(by_list);
+        };
+        match self.by_shown(line, shown).await? {
+            Freshness::Incomparable(_) if !list.names.is_empty() && !list.is_complete => {
+                Err(cut_list())
             }
-            (freshness, _) => Ok(freshness),
+            freshness => Ok(freshness),
         }
     }
 
@@ -106,10 +100,7 @@ impl TagUpdate<'_> {
         {
             return Ok(freshness);
         }
-        match identity.commit() {
-            Ok(commit) => self.by_ancestry(&commit).await,
-            Err(why) => Ok(Freshness::Incomparable(why)),
-        }
+        self.by_commit(identity).await
     }
 
     /// Whether the plan has a tag with the whole version of `line`, so that other runs have one too.
@@ -126,12 +117,14 @@ impl TagUpdate<'_> {
         identity.map_err(|error| self.unanswered("its image could not be read", &error))
     }
 
-    /// By the history between our commit and `shown`. Each commit is compared once.
-    async fn by_ancestry(&self, shown: &str) -> Result<Freshness, Unanswered> {
-        let ours = match &self.image.commit {
-            Ok(ours) => ours,
-            Err(why) => return Ok(Freshness::Incomparable(why.clone())),
+    /// By the history between our commit and that of the image under the tag. Each commit is compared once.
+    async fn by_commit(&self, identity: Identity) -> Result<Freshness, Unanswered> {
+        let (ours, shown) = match (&self.image.commit, identity.commit()) {
+            (Ok(ours), Ok(shown)) => (ours, shown),
+            (_, Err(why)) => return Ok(Freshness::Incomparable(why)),
+            (Err(why), Ok(_)) => return Ok(Freshness::Incomparable(why.clone())),
         };
+        let shown = shown.as_str();
         let mut known = self.relations.lock().await;
         if let Some(relation) = known.get(shown) {
             return Ok(Freshness::by_ancestry(relation.clone(), shown));

@@ -110,9 +110,8 @@ impl TagUpdate<'_> {
         let before = over.map(|over| &over.manifest);
         let is_ours = before.is_some_and(|before| before.digest == self.image.digest);
         if !is_ours {
-            self.console.say(&format!(
-                "`{tag}` shows an older image again; moving it forward"
-            ));
+            let text = format!("`{tag}` shows an older image again; moving it forward");
+            self.console.say(&text);
         }
         let noted = (!is_ours).then(|| self.note_attempt(tag, before.cloned()));
         let deadline = self.repository.deadline;
