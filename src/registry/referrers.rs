@@ -21,7 +21,7 @@ use crate::registry::http::Request;
 use crate::registry::upload::CopyError;
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// How long the referrers API may take: where there is none, GHCR has responded with a limit.
+/// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often the index of referrers is written before somebody else has it.
 const MAX_ROUNDS: usize = 5;
@@ -170,7 +170,7 @@ impl Copier<'_> {
 }
 
 impl Repository<'_> {
-    /// What the referrers API lists; nothing where there is none, whatever the response is.
+    /// What the referrers API lists; nothing where there is none, whatever is said instead.
     async fn referrers(self, subject: &Digest) -> Option<Found> {
         let request = Request::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
         let response = self.send(request).await.ok()?;
@@ -189,8 +189,8 @@ impl Repository<'_> {
         let tag = named(subject, None);
         for round in 0..MAX_ROUNDS {
             let before = self.manifest_of(&tag).await?;
-            let listed = before.as_ref();
-            let listed = listed.map_or_else(Found::new, |index| descriptors(&index.bytes));
+            let listed = before.as_ref().map(|index| descriptors(&index.bytes));
+            let listed = listed.unwrap_or_default();
             if found.keys().all(|digest| listed.contains_key(digest)) {
                 return Ok((round > 0).then_some(tag));
             }
