@@ -153,7 +153,8 @@ async fn publish_to(
     let build_context = BuildContext::boot(&engine, builder, session).await?;
     if !pushes {
         let request = plan.build_only();
-        done.built = build_context.build(&request, &mut done.record).await?;
+        let record = &mut done.record;
+        done.built = build_context.build(&request, None, record).await?;
         return Ok(());
     }
     if plan.build.layout.is_some() {

@@ -102,7 +102,9 @@ impl<'a> TagUpdate<'a> {
         let incomplete = |error: RegistryError| self.incomplete(digest, &error);
         let fixed = self.tags(Motion::Fixed);
         let unpushed = self.unpushed(&fixed);
-        self.require_free(digest, &unpushed).await?;
+        CommitTagCheck::new(self.session, &self.image.commit, Some(digest))
+            .require(&self.subject.name, self.repository, &unpushed)
+            .await?;
         let put = self.repository.put_all(manifest, &unpushed).await;
         put.map_err(incomplete)?;
         published.skipped = self.float(manifest).await.map_err(incomplete)?;
@@ -114,12 +116,6 @@ impl<'a> TagUpdate<'a> {
         let planned = self.session.plan.tags.iter().map(|planned| &planned.tag);
         published.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
         Ok(())
-    }
-
-    async fn require_free(&self, digest: &Digest, tags: &[Tag]) -> Result<(), Problem> {
-        let check = CommitTagCheck::new(self.session, &self.image.commit, Some(digest));
-        let name = &self.subject.name;
-        check.require(name, self.repository, tags).await
     }
 
     fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {

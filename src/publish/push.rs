@@ -45,15 +45,6 @@ impl<'a> BuildContext<'a> {
         })
     }
 
-    /// See [`Engine::build`].
-    pub(super) async fn build(
-        &self,
-        request: &BuildRequest,
-        record: &mut Record,
-    ) -> anyhow::Result<Option<Built>> {
-        self.build_into(None, request, record).await
-    }
-
     /// Builds the image into a directory, from which this program pushes it.
     pub(super) async fn build_to_push(
         &self,
@@ -61,9 +52,7 @@ impl<'a> BuildContext<'a> {
     ) -> anyhow::Result<(Built, ExistingImage)> {
         let directory = images::directory_for_build(&self.session.vars)?;
         let request = &self.session.plan.build;
-        let built = self
-            .build_into(Some(directory.path()), request, record)
-            .await?;
+        let built = self.build(request, Some(directory.path()), record).await?;
         let (image, root) = LocalImage::built(directory)?;
         let found = ExistingImage {
             source: ImageSource::Build(image),
@@ -73,10 +62,11 @@ impl<'a> BuildContext<'a> {
         Ok((built.context("buildx built no image to push")?, found))
     }
 
-    async fn build_into(
+    /// Builds, into the directory `layout` if there is one; see [`Engine::build`].
+    pub(super) async fn build(
         &self,
-        layout: Option<&Path>,
         request: &BuildRequest,
+        layout: Option<&Path>,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
         let options = BuildOptions {
@@ -118,7 +108,7 @@ pub(super) async fn build_and_push(
     let (mut tries, mut repeated) = (0, 0);
     let begin = || Deadline::after(session.inputs.push_timeout, Pace::REAL);
     loop {
-        let failed: PushFailed = match build_context.build(&request, record).await {
+        let failed: PushFailed = match build_context.build(&request, None, record).await {
             Ok(built) => {
                 let built = built.context("buildx built no image to push")?;
                 let names = request.names.into_iter().map(|tagged| tagged.name);
