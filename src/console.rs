@@ -65,6 +65,13 @@ pub(crate) enum Tone {
 const TITLE: &str = "ghcr-publish";
 
 impl Console {
+    /// For tests: nobody reads it.
+    #[cfg(test)]
+    pub(crate) const NOWHERE: Self = Self {
+        reader: Reader::Person(Screen::Paper),
+        stream: Stream::Nowhere,
+    };
+
     /// One line of log, or several.
     pub(crate) fn say(self, text: &str) {
         let mut lines = String::with_capacity(text.len() + 1);

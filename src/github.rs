@@ -1,22 +1,27 @@
 //! `GitHub`: questions only the GitHub API can answer.
 
+use std::backtrace::Backtrace;
 use std::fmt;
-use std::sync::OnceLock;
 use std::time::Duration;
 
-use reqwest::header::{ACCEPT, HeaderMap, HeaderValue};
-use reqwest::{Client, Response, StatusCode, Url};
+use anyhow::Context as _;
+use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use octocrab::{FromResponse as _, Octocrab};
+use reqwest::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
+use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use tokio::sync::OnceCell;
 
 use crate::console::Console;
 use crate::context::event::OwnerKind;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::deadline::{Deadline, retry_after};
+use crate::deadline::{Deadline, Pace, retry_after};
 use crate::plan::tag_order::Unanswered;
 use crate::secret::Secret;
-use crate::tls::Trust;
+use crate::tls::{self, Trust};
 
 /// The API of the server a run belongs to, asked with the token of the inputs.
 #[derive(Debug)]
@@ -24,53 +29,78 @@ pub(crate) struct GitHub {
     base: String,
     token: Option<Secret>,
     trust: Trust,
+    console: Console,
     /// Made for the first question: most runs have none.
-    client: OnceLock<Client>,
+    client: OnceCell<Octocrab>,
 }
 
-/// A container package, as far as it matters who sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How two commits compare
+/// (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
+#[derive(Deserialize)]
+struct Comparison {
+    #[serde(default)]
+    status: String,
+}
+
+/// A container package
+/// (<https://docs.github.com/en/rest/packages/packages#get-a-package-for-an-organization>).
+#[derive(Deserialize)]
 pub(crate) struct Package {
-    pub(crate) is_private: bool,
-    /// `owner/name` of the repository on whose page it is shown.
-    pub(crate) repository: Option<String>,
+    #[serde(default)]
+    pub(crate) visibility: String,
+    /// The repository on whose page it is shown.
+    pub(crate) repository: Option<PackageRepository>,
 }
 
-const PATIENCE: Duration = Duration::from_secs(10);
-/// An answer that is longer is not what was asked for.
-const LONGEST: usize = 4 << 20;
+#[derive(Deserialize)]
+pub(crate) struct PackageRepository {
+    pub(crate) full_name: String,
+}
+
+/// For one request and its answer.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// In bytes; a longer answer is not what was asked for.
+const MAX_BODY: usize = 4 << 20;
+/// In characters, of what the API says in its own words.
+const MAX_REASON: usize = 300;
 
 impl GitHub {
-    pub(crate) fn new(api_url: &str, token: Option<Secret>, trust: Trust) -> Self {
+    pub(crate) fn new(
+        api_url: &str,
+        token: Option<Secret>,
+        trust: Trust,
+        console: Console,
+    ) -> Self {
         Self {
             base: api_url.trim_end_matches('/').to_owned(),
             token,
             trust,
-            client: OnceLock::new(),
+            console,
+            client: OnceCell::new(),
         }
     }
 
     /// Asks for what the event payload did not say of the repository: description, licence, default
     /// branch. Labels do without when there is no answer.
-    pub(crate) async fn complete(&self, context: &mut Context, console: Console) {
+    pub(crate) async fn complete(&self, context: &mut Context) {
         if self.token.is_none() || context.event.repository.is_some() {
             return;
         }
-        match self.get(&format!("/repos/{}", context.repository)).await {
+        let path = format!("/repos/{}", context.repository);
+        match self.get::<Value>(&path, once()).await {
             Ok(repository) => context.event.repository = RepositoryFacts::from_json(&repository),
-            Err(error) => console.say(&format!("GitHub does not describe {}, so labels go without its description and licence: {error:#}", context.repository)),
+            Err(error) => self.console.say(&format!("GitHub does not describe {}, so labels go without its description and licence: it {error}", context.repository)),
         }
     }
 
     /// How `ours`, the published commit, relates to `shown`, another one of the repository. Asks until
-    /// `patience` ends.
+    /// the deadline passes.
     pub(crate) async fn relation(
         &self,
         repository: &RepositoryName,
         ours: &str,
         shown: &str,
-        patience: Deadline,
-        console: Console,
+        deadline: Deadline,
     ) -> Result<Relation, Unanswered> {
         if shown == ours {
             return Ok(Relation::Same);
@@ -80,8 +110,7 @@ impl GitHub {
             let why = format!("its image names the commit `{shown}`, which is not a commit id");
             return Ok(Relation::Unrelated(why));
         }
-        // The second page is without the changed files
-        // (<https://docs.github.com/en/rest/commits/commits#compare-two-commits>).
+        // The second page is without the changed files.
         let path = format!("/repos/{repository}/compare/{shown}...{ours}?per_page=1&page=2");
         let unanswered = |error: &ApiError| Unanswered {
             reason: format!(
@@ -90,21 +119,20 @@ impl GitHub {
             ),
             fix: self.fix(error).to_owned(),
         };
-        match self.ask(&path, patience, console).await {
-            Ok(answer) => match answer["status"].as_str() {
-                Some("ahead") => Ok(Relation::Ahead),
-                Some("behind") => Ok(Relation::Behind),
-                Some("identical") => Ok(Relation::Same),
-                Some("diverged") => Ok(Relation::Diverged),
-                _ => Err(unanswered(&ApiError::Passing {
-                    said: "answered without the `status` of the comparison".to_owned(),
-                    wait: None,
-                })),
+        match self.get::<Comparison>(&path, deadline).await {
+            Ok(comparison) => match comparison.status.as_str() {
+                "ahead" => Ok(Relation::Ahead),
+                "behind" => Ok(Relation::Behind),
+                "identical" => Ok(Relation::Same),
+                "diverged" => Ok(Relation::Diverged),
+                _ => Err(unanswered(&ApiError::passing(
+                    "answered without the `status` of the comparison",
+                ))),
             },
             Err(ApiError::Refused { status: 404, .. }) => {
                 // Either commit may be missing. Whoever sees ours may see the repository.
                 let path = format!("/repos/{repository}/git/commits/{ours}");
-                match self.ask(&path, patience, console).await {
+                match self.get::<IgnoredAny>(&path, deadline).await {
                     Ok(_own_commit) => Ok(Relation::Unrelated(format!(
                         "it shows the commit `{short}`, which GitHub does not find in the history of this repository"
                     ))),
@@ -115,35 +143,32 @@ impl GitHub {
         }
     }
 
-    /// What GitHub shows of a container package
-    /// (<https://docs.github.com/en/rest/packages/packages#get-a-package-for-an-organization>).
+    /// What GitHub shows of a container package, if it answers.
     pub(crate) async fn package(
         &self,
         owner: &str,
         kind: OwnerKind,
         name: &str,
-    ) -> anyhow::Result<Package> {
+    ) -> Option<Package> {
         let kind = match kind {
             OwnerKind::User => "users",
             OwnerKind::Organization => "orgs",
         };
         let name = name.replace('/', "%2F");
         let path = format!("/{kind}/{owner}/packages/container/{name}");
-        let package = self.get(&path).await?;
-        let text = |pointer: &str| package.pointer(pointer)?.as_str().map(str::to_owned);
-        Ok(Package {
-            is_private: text("/visibility").as_deref() == Some("private"),
-            repository: text("/repository/full_name"),
-        })
+        self.get(&path, once()).await.ok()
     }
 
-    fn client(&self) -> anyhow::Result<&Client> {
-        if let Some(client) = self.client.get() {
-            return Ok(client);
+    fn connect(&self) -> anyhow::Result<Octocrab> {
+        let mut builder = Octocrab::builder()
+            .base_uri(self.base.as_str())
+            .with_context(|| format!("`{}` is not a URL", self.base))?
+            .add_header(USER_AGENT, tls::USER_AGENT.to_owned());
+        if let Some(token) = &self.token {
+            // `personal_token` panics when no header can hold the token.
+            builder = builder.add_header(AUTHORIZATION, format!("Bearer {}", token.expose()));
         }
-        let builder = self.trust.client().connect_timeout(PATIENCE);
-        let client = builder.timeout(PATIENCE).build()?;
-        Ok(self.client.get_or_init(|| client))
+        Ok(builder.build_with_reqwest(self.trust.client().build()?)?)
     }
 
     /// What lets the API answer.
@@ -160,70 +185,53 @@ impl GitHub {
         }
     }
 
-    /// `GET` until there is an answer, a refusal, or `patience` ends.
-    async fn ask(
+    /// `GET` until there is an answer, a refusal, or the deadline passes.
+    async fn get<T: DeserializeOwned>(
         &self,
         path: &str,
-        patience: Deadline,
-        console: Console,
-    ) -> Result<Value, ApiError> {
+        deadline: Deadline,
+    ) -> Result<T, ApiError> {
+        let client = self.client.get_or_try_init(async || self.connect()).await;
+        let client =
+            client.map_err(|error| ApiError::passing(&format!("cannot be asked: {error:#}")))?;
         let mut tries = 0;
         loop {
             tries += 1;
-            let sent = patience.pace().timeout(PATIENCE, self.send(path));
+            let sent = deadline.pace().timeout(REQUEST_TIMEOUT, send(client, path));
             let error = match sent.await {
                 Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error @ ApiError::Refused { .. })) => return Err(error),
-                Ok(Err(error)) => error,
+                Ok(Err(error)) => ApiError::of(error),
                 Err(_elapsed) => ApiError::passing("did not answer within 10 s"),
             };
             let ApiError::Passing { wait, .. } = &error else {
                 return Err(error);
             };
-            if !patience.wait(tries, *wait).await {
+            if !deadline.wait(tries, *wait).await {
                 return Err(error);
             }
-            console.say(&format!("GitHub's API {error}; asking again"));
+            self.console
+                .say(&format!("GitHub's API {error}; asking again"));
         }
     }
+}
 
-    /// `GET`, and the answer as JSON.
-    async fn get(&self, path: &str) -> anyhow::Result<Value> {
-        let answer = self.send(path).await;
-        answer.map_err(|error| anyhow::anyhow!("it {error}"))
-    }
+/// One try: what is asked for is not worth a wait.
+fn once() -> Deadline {
+    Deadline::after(Duration::ZERO, Pace::REAL)
+}
 
-    /// One request, and its answer as JSON
-    /// (<https://docs.github.com/en/rest/using-the-rest-api/getting-started-with-the-rest-api>).
-    async fn send(&self, path: &str) -> Result<Value, ApiError> {
-        let passing =
-            |error: anyhow::Error| ApiError::passing(&format!("did not answer: {error:#}"));
-        let url = format!("{}{path}", self.base);
-        let url =
-            Url::parse(&url).map_err(|error| passing(anyhow::Error::new(error).context(url)))?;
-        let json = HeaderValue::from_static("application/vnd.github+json");
-        let mut request = self
-            .client()
-            .map_err(passing)?
-            .get(url)
-            .header(ACCEPT, json);
-        if let Some(token) = &self.token {
-            request = request.bearer_auth(token.expose());
-        }
-        let response = request.send().await;
-        let response = response.map_err(|error| passing(error.without_url().into()))?;
-        let (status, headers) = (response.status(), response.headers().clone());
-        let body = body(response).await.map_err(passing)?;
-        let answer: Option<Value> = serde_json::from_slice(&body).ok();
-        match answer {
-            Some(answer) if status.is_success() => Ok(answer),
-            // A page of a proxy, for example.
-            None if status.is_success() => {
-                Err(ApiError::passing("answered something other than JSON"))
-            }
-            answer => Err(ApiError::of(status, &headers, answer.as_ref())),
-        }
-    }
+/// One request, and its answer, which may not have any length.
+async fn send<T: DeserializeOwned>(client: &Octocrab, path: &str) -> octocrab::Result<T> {
+    let response = client._get(path).await?;
+    let response = response.map(|body| {
+        let limited = Limited::new(body, MAX_BODY);
+        let error = |source| octocrab::Error::Other {
+            source,
+            backtrace: Backtrace::disabled(),
+        };
+        limited.map_err(error).boxed()
+    });
+    T::from_response(octocrab::map_github_error(response).await?).await
 }
 
 /// Why the API gave no answer; its text completes the sentence "GitHub's API ...".
@@ -252,22 +260,48 @@ impl ApiError {
         Self::Passing { said, wait: None }
     }
 
-    fn of(status: StatusCode, headers: &HeaderMap, answer: Option<&Value>) -> Self {
-        let message = answer.and_then(|answer| answer["message"].as_str());
+    /// octocrab wraps the error of the HTTP client, and a body's error once more.
+    fn of(error: octocrab::Error) -> Self {
+        use octocrab::Error;
+        let silent = |error: anyhow::Error| Self::passing(&format!("did not answer: {error:#}"));
+        match error {
+            Error::GitHub { source, .. } => Self::refusal(&source),
+            // A page of a proxy, for example.
+            Error::Json { .. } => Self::passing("answered something other than the expected JSON"),
+            Error::Reqwest { source, .. } => silent(source.without_url().into()),
+            Error::Service { source, .. } | Error::Other { source, .. } => {
+                match source.downcast::<Error>() {
+                    Ok(wrapped) => Self::of(*wrapped),
+                    Err(source) if source.is::<LengthLimitError>() => {
+                        Self::passing(&format!("answered more than {MAX_BODY} bytes"))
+                    }
+                    Err(source) => silent(anyhow::anyhow!(source)),
+                }
+            }
+            error => silent(error.into()),
+        }
+    }
+
+    fn refusal(error: &octocrab::GitHubError) -> Self {
+        let status = error.status_code;
+        // A page has no message.
+        let message = error.message.lines().next();
+        let message = message.filter(|line| !line.starts_with(['<', '{']));
         let reason = message.or(status.canonical_reason()).unwrap_or_default();
+        let reason: String = reason.chars().take(MAX_REASON).collect();
         let said = format!("answered {} {reason}", status.as_u16());
         let is_limit = reason.to_lowercase().contains("rate limit");
-        match status.as_u16() {
-            403 | 429 if is_limit || status == StatusCode::TOO_MANY_REQUESTS => Self::Passing {
-                said,
-                wait: wait(headers),
-            },
-            408 | 425 | 500..=599 => Self::Passing {
-                said,
-                wait: wait(headers),
-            },
-            status => Self::Refused { status, said },
+        let is_passing = match status.as_u16() {
+            403 => is_limit,
+            408 | 425 | 429 | 500..=599 => true,
+            _ => false,
+        };
+        if is_passing {
+            let wait = error.headers.as_ref().and_then(wait);
+            return Self::Passing { said, wait };
         }
+        let status = status.as_u16();
+        Self::Refused { status, said }
     }
 }
 
@@ -289,14 +323,135 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     u64::try_from(reset - now).ok().map(Duration::from_secs)
 }
 
-async fn body(mut response: Response) -> anyhow::Result<Vec<u8>> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await? {
-        body.extend_from_slice(&chunk);
-        anyhow::ensure!(
-            body.len() <= LONGEST,
-            "it answers more than {LONGEST} bytes"
-        );
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
+
+    use super::*;
+
+    const OURS: &str = "2222222222222222222222222222222222222222";
+    const SHOWN: &str = "1111111111111111111111111111111111111111";
+
+    /// Answers one request, and returns it.
+    async fn serve(listener: TcpListener, status: &str, answer: String) -> String {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut request = vec![0; 4096];
+        let length = socket.read(&mut request).await.unwrap();
+        let head = format!("HTTP/1.1 {status}\r\ncontent-length: {}", answer.len());
+        let answer = format!("{head}\r\n\r\n{answer}");
+        // A client that has read enough closes the connection.
+        let _sent = socket.write_all(answer.as_bytes()).await;
+        String::from_utf8_lossy(&request[..length]).into_owned()
     }
-    Ok(body)
+
+    /// How two commits compare by `answer`, and what the API was sent.
+    async fn compared(token: &str, answer: String) -> (Result<Relation, String>, String) {
+        compared_by(token, "200 OK", answer).await
+    }
+
+    async fn compared_by(
+        token: &str,
+        status: &'static str,
+        answer: String,
+    ) -> (Result<Relation, String>, String) {
+        let _installed = rustls::crypto::ring::default_provider().install_default();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let api = format!("http://{}/api/v3/", listener.local_addr().unwrap());
+        let server = tokio::spawn(serve(listener, status, answer));
+        let (token, trust) = (Secret::exact(token), Trust::default());
+        let github = GitHub::new(&api, token, trust, Console::NOWHERE);
+        let repository = RepositoryName {
+            owner: "acme".to_owned(),
+            name: "Widget".to_owned(),
+        };
+        let compared = github.relation(&repository, OURS, SHOWN, once()).await;
+        server.abort();
+        let compared = compared.map_err(|unanswered| unanswered.reason);
+        (compared, server.await.unwrap_or_default())
+    }
+
+    #[tokio::test]
+    async fn a_request_goes_below_the_api_url_with_the_token_and_our_user_agent() {
+        let (relation, sent) = compared("ghs_x", r#"{"status":"ahead"}"#.to_owned()).await;
+        assert_eq!(relation, Ok(Relation::Ahead));
+        let line = format!(
+            "GET /api/v3/repos/acme/Widget/compare/{SHOWN}...{OURS}?per_page=1&page=2 HTTP/1.1\r\n"
+        );
+        assert!(sent.starts_with(&line), "{sent}");
+        for header in [
+            "authorization: Bearer ghs_x",
+            concat!("user-agent: ghcr-publish/", env!("CARGO_PKG_VERSION")),
+        ] {
+            assert_eq!(
+                sent.matches(&format!("\r\n{header}\r\n")).count(),
+                1,
+                "{sent}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn the_largest_answer_is_read_and_a_larger_one_refused() {
+        let answer = r#"{"status":"behind"}"#;
+        let padded = |length: usize| format!("{answer}{}", " ".repeat(length - answer.len()));
+        let (relation, _) = compared("ghs_x", padded(MAX_BODY)).await;
+        assert_eq!(relation, Ok(Relation::Behind));
+        let (relation, _) = compared("ghs_x", padded(MAX_BODY + 1)).await;
+        let reason = relation.unwrap_err();
+        let expected = format!("its API answered more than {MAX_BODY} bytes");
+        assert!(reason.ends_with(&expected), "{reason}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_of_another_shape_is_an_error() {
+        for (answer, expected) in [
+            ("{}", "answered without the `status` of the comparison"),
+            ("[1]", "answered something other than the expected JSON"),
+            ("<html>", "answered something other than the expected JSON"),
+        ] {
+            let (relation, _) = compared("ghs_x", answer.to_owned()).await;
+            let reason = relation.unwrap_err();
+            assert!(reason.ends_with(&format!("its API {expected}")), "{reason}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_words_of_the_api_and_a_page_by_its_status() {
+        for (status, answer, expected) in [
+            (
+                "401 Unauthorized",
+                r#"{"message":"Bad credentials"}"#,
+                "401 Bad credentials",
+            ),
+            ("502 Bad Gateway", "<html>", "502 Bad Gateway"),
+            (
+                "503 Service Unavailable",
+                "no upstream\nx",
+                "503 no upstream",
+            ),
+            (
+                "500 Internal Server Error",
+                "{}",
+                "500 Internal Server Error",
+            ),
+            ("410 Gone", "", "410 Gone"),
+        ] {
+            let (relation, _) = compared_by("ghs_x", status, answer.to_owned()).await;
+            let reason = relation.unwrap_err();
+            assert!(
+                reason.ends_with(&format!("its API answered {expected}")),
+                "{reason}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn a_token_that_no_header_can_hold_is_not_sent() {
+        let (relation, sent) = compared("ghs_\n", String::new()).await;
+        let reason = relation.unwrap_err();
+        assert!(reason.contains("its API cannot be asked: "), "{reason}");
+        assert!(!reason.contains("ghs_"), "{reason}");
+        assert_eq!(sent, "");
+    }
 }

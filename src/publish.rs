@@ -269,20 +269,19 @@ async fn say_how_to_find(session: &Session, registry: &Registry, published: &Pub
     }
     let subject = subject(session, &published.name);
     let (owner, name) = subject.owner_and_package();
-    let Ok(package) = session.github.package(owner, subject.owner, name).await else {
-        return;
-    };
+    let package = session.github.package(owner, subject.owner, name).await;
+    let Some(package) = package else { return };
     let settings = subject.settings();
     let name = &published.name;
     let own = context.repository.to_string();
     let linked = package.repository;
-    let is_linked = linked.is_some_and(|linked| linked.eq_ignore_ascii_case(&own));
+    let is_linked = linked.is_some_and(|linked| linked.full_name.eq_ignore_ascii_case(&own));
     let repository = context.event.repository.as_ref();
     let is_public = repository.is_some_and(|facts| facts.is_public);
     if !is_linked {
         session.console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
     }
-    if package.is_private && is_public {
+    if package.visibility == "private" && is_public {
         session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
     }
 }

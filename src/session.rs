@@ -57,9 +57,10 @@ impl Session {
         if mode != Mode::Plan {
             trust = trust.behind(proxy::proxies(vars)?);
         }
-        let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
+        let token = inputs.github_token.clone();
+        let github = GitHub::new(&context.api_url, token, trust.clone(), console);
         if mode == Mode::Publish {
-            github.complete(&mut context, console).await;
+            github.complete(&mut context).await;
         }
         if mode != Mode::Plan && names::needs_registry(&inputs, &context) {
             find_registry(&mut context, &trust, console).await?;

@@ -35,6 +35,8 @@ pub(crate) struct Trust {
     proxies: Vec<Proxy>,
 }
 
+/// How this program introduces itself to registries and APIs.
+pub(crate) const USER_AGENT: &str = concat!("ghcr-publish/", env!("CARGO_PKG_VERSION"));
 /// In KiB; the bundle of a whole system has a quarter of that.
 const MAX_KIB: u64 = 1024;
 const FIX: &str = "set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout";
@@ -82,7 +84,7 @@ impl Trust {
     pub(crate) fn client(&self) -> ClientBuilder {
         let client = ClientBuilder::new()
             .no_proxy()
-            .user_agent(concat!("ghcr-publish/", env!("CARGO_PKG_VERSION")))
+            .user_agent(USER_AGENT)
             .tls_certs_merge(self.certificates.iter().cloned());
         let proxies = self.proxies.iter().cloned();
         proxies.fold(client, ClientBuilder::proxy)

@@ -255,14 +255,9 @@ fn shortened(text: &str) -> String {
 mod tests {
     use super::*;
     use crate::buildx::progress::messages::Decoder;
-    use crate::console::{Reader, Screen, Stream};
 
     fn failure(lines: &[&str]) -> Failure {
-        let console = Console {
-            reader: Reader::Person(Screen::Paper),
-            stream: Stream::Stderr,
-        };
-        let mut progress = Progress::new(console, "app/Dockerfile".to_owned());
+        let mut progress = Progress::new(Console::NOWHERE, "app/Dockerfile".to_owned());
         let mut decoder = Decoder::default();
         let mut each = |message: Message<'_>| progress.see(&message);
         decoder.push(lines.join("\n").as_bytes(), &mut each);

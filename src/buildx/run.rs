@@ -144,7 +144,7 @@ async fn read_at_most(mut stream: impl AsyncRead + Unpin, limit: u64) -> anyhow:
 mod tests {
     use super::*;
     use crate::child;
-    use crate::console::{Console, Reader, Screen, Stream};
+    use crate::console::Console;
     use std::os::unix::fs::PermissionsExt;
 
     /// What becomes of an engine that says this and then nothing for ten seconds.
@@ -154,11 +154,7 @@ mod tests {
         let script = format!("#!/bin/sh\necho '{progress}' >&2\nexec sleep 10\n");
         std::fs::write(&buildx, script).unwrap();
         std::fs::set_permissions(&buildx, std::fs::Permissions::from_mode(0o755)).unwrap();
-        let console = Console {
-            reader: Reader::Person(Screen::Paper),
-            stream: Stream::Nowhere,
-        };
-        let progress = Progress::new(console, "Dockerfile".to_owned());
+        let progress = Progress::new(Console::NOWHERE, "Dockerfile".to_owned());
         let path = vec![("PATH".to_owned(), "/usr/bin:/bin".to_owned())];
         let command = child::command(&buildx, &[], path, directory.path());
         let run = to_its_end(command, progress, Duration::from_millis(200));

@@ -135,11 +135,8 @@ impl TagUpdate<'_> {
             None => {
                 let repository = &session.context.repository;
                 let deadline = self.repository.deadline;
-                let asked =
-                    session
-                        .github
-                        .relation(repository, ours, shown, deadline, self.console);
-                asked.await?
+                let github = &session.github;
+                github.relation(repository, ours, shown, deadline).await?
             }
         };
         known.insert(shown.to_owned(), relation.clone());

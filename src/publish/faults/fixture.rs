@@ -8,7 +8,7 @@ use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository}
 use serde_json::Map;
 
 use crate::buildx::Built;
-use crate::console::{Console, Reader, Screen, Stream};
+use crate::console::Console;
 use crate::context::Context;
 use crate::context::history::History;
 use crate::credentials::Credentials;
@@ -35,10 +35,7 @@ const TAGS: &str = "type=semver,pattern={{version}}\ntype=sha\ntype=semver,patte
 const FIXED: [&str; 2] = ["1.2.3", "sha-2222222"];
 const FLOATING: [&str; 5] = ["1.2", "1", "stable", "edge", "latest"];
 
-pub(crate) const CONSOLE: Console = Console {
-    reader: Reader::Person(Screen::Paper),
-    stream: Stream::Nowhere,
-};
+pub(crate) const CONSOLE: Console = Console::NOWHERE;
 
 pub(crate) struct Fixture {
     double: Double,
@@ -214,7 +211,8 @@ pub(crate) fn session(variables: &[(&str, &str)]) -> Session {
     let context = Context::from_vars(&vars).unwrap();
     let credentials = Credentials::new(&inputs, &vars, &context.server).unwrap();
     let trust = Trust::default();
-    let github = GitHub::new(&context.api_url, inputs.github_token.clone(), trust.clone());
+    let token = inputs.github_token.clone();
+    let github = GitHub::new(&context.api_url, token, trust.clone(), CONSOLE);
     let now = "2026-11-20T10:00:00Z".parse().unwrap();
     let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
     let mode = Mode::Publish;
