@@ -2,8 +2,10 @@
 
 use std::fmt;
 use std::future::Future;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use regex::Regex;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
@@ -178,25 +180,22 @@ pub(crate) fn retry_after(value: &str, server_date: Option<&str>) -> Option<Dura
     (parse(value)? - parse(server_date?)?).to_std().ok()
 }
 
-/// The retry_after_in_message in a message such as `retry-after: 1.16676ms, allowed: 44000/minute`, which GHCR gives
+/// The delay in a message such as `retry-after: 1.16676ms, allowed: 44000/minute`, which GHCR gives
 /// instead of the header.
 pub(crate) fn retry_after_in_message(said: &str) -> Option<Duration> {
+    static HINT: LazyLock<Regex> = LazyLock::new(|| {
+        let hint = r"retry-after: *([0-9.]+)(ns|us|µs|ms|s|m)(?-u:\b)";
+        Regex::new(hint).expect("a duration as Go writes it")
+    });
     let said = said.to_lowercase();
-    let (_, rest) = said.split_once("retry-after:")?;
-    let rest = rest.trim_start();
-    let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
-    let (number, unit) = rest.split_at(digits);
-    let number: f64 = number.parse().ok()?;
-    let end = unit
-        .find(|c: char| !c.is_alphabetic())
-        .unwrap_or(unit.len());
-    let seconds = match &unit[..end] {
+    let hint = HINT.captures(&said)?;
+    let number: f64 = hint[1].parse().ok()?;
+    let seconds = match &hint[2] {
         "ns" => number / 1e9,
         "us" | "µs" => number / 1e6,
         "ms" => number / 1e3,
         "s" => number,
-        "m" => number * 60.0,
-        _ => return None,
+        _minutes => number * 60.0,
     };
     Duration::try_from_secs_f64(seconds).ok()
 }

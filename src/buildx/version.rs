@@ -3,8 +3,10 @@
 use std::fmt;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::LazyLock;
 use std::time::Duration;
 
+use regex::Regex;
 use tokio::time::timeout;
 
 use crate::buildx::command::environment;
@@ -82,17 +84,14 @@ impl Version {
     /// What `buildx version` prints: `github.com/docker/buildx v0.29.1-desktop.1 a32761a`. A build from source
     /// may have a commit or `(devel)` in its place.
     fn parse(said: &str) -> Option<Self> {
-        let word = said.split_whitespace().nth(1)?;
-        let mut numbers = word.strip_prefix('v').unwrap_or(word).splitn(3, '.');
-        let major = numbers.next()?.parse().ok()?;
-        let mut next = || {
-            let part = numbers.next().unwrap_or("0");
-            let digits = part.split(|c: char| !c.is_ascii_digit()).next();
-            digits?.parse().ok()
-        };
-        let is_dotted = word.contains('.');
-        let version = Self([major, next()?, next()?]);
-        is_dotted.then_some(version)
+        static VERSION: LazyLock<Regex> = LazyLock::new(|| {
+            let version = r"^[!-~]+ +v?([0-9]+)\.([0-9]+)(?:\.([0-9]+)|[ \n+-]|$)";
+            Regex::new(version).expect("a version")
+        });
+        let found = VERSION.captures(said)?;
+        let number = |group| found.get(group).map_or("0", |digits| digits.as_str());
+        let number = |group| number(group).parse().ok();
+        Some(Self([number(1)?, number(2)?, number(3)?]))
     }
 }
 

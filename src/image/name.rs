@@ -1,6 +1,9 @@
 //! `ImageName`: a registry and a repository in it, in the form every registry accepts.
 
 use std::fmt;
+use std::sync::LazyLock;
+
+use regex::Regex;
 
 use crate::error::Problem;
 
@@ -70,9 +73,9 @@ impl ImageName {
                 "`{repository}` has no owner, and every package of ghcr.io belongs to one"
             ));
         }
-        if let Some(part) = repository.split('/').find(|part| !is_component(part)) {
+        if let Some(part) = repository.split('/').find(|part| !COMPONENT.is_match(part)) {
             return Some(format!(
-                "the part `{part}` breaks the rule `[a-z0-9]+((\\.|_|__|-+)[a-z0-9]+)*`"
+                "the part `{part}` breaks the rule `{COMPONENT_RULE}`"
             ));
         }
         let length = registry.len() + 1 + repository.len();
@@ -111,42 +114,23 @@ fn is_host(text: &str) -> bool {
     text.contains(['.', ':']) || text == "localhost"
 }
 
+/// `domain` of the [reference grammar](https://github.com/distribution/reference/blob/v0.6.0/regexp.go).
+static DOMAIN: LazyLock<Regex> = LazyLock::new(|| {
+    let label = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?";
+    let host = format!(r"{label}(?:\.{label})*|\[[A-Fa-f0-9:]+\]");
+    Regex::new(&format!("^(?:{host})(?::([0-9]+))?$")).expect("the grammar compiles")
+});
+
+/// `path-component` of the reference grammar.
+static COMPONENT: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("^{COMPONENT_RULE}$")).expect("the grammar compiles"));
+const COMPONENT_RULE: &str = r"[a-z0-9]+((\.|_|__|-+)[a-z0-9]+)*";
+
 fn is_valid_host(text: &str) -> bool {
-    let (host, port) = match text.rsplit_once(':') {
-        Some((host, port)) if !port.contains(']') => (host, Some(port)),
-        _ => (text, None),
-    };
-    let name = |host: &str| host.split('.').all(|label| is_label(label.as_bytes()));
-    let ipv6 = |host: &str| {
-        host.starts_with('[')
-            && host.ends_with(']')
-            && host[1..host.len() - 1]
-                .bytes()
-                .all(|b| b.is_ascii_hexdigit() || b == b':')
-    };
-    (name(host) || ipv6(host)) && port.is_none_or(|port| port.parse::<u16>().is_ok())
-}
-
-fn is_label(label: &[u8]) -> bool {
-    let edge = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_alphanumeric);
-    edge(label.first())
-        && edge(label.last())
-        && label
-            .iter()
-            .all(|b| b.is_ascii_alphanumeric() || *b == b'-')
-}
-
-/// Alphanumeric runs separated by `.`, `_`, `__` or any number of `-`.
-fn is_component(part: &str) -> bool {
-    let alphanumeric = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
-    let separators = part
-        .split(alphanumeric)
-        .filter(|separator| !separator.is_empty());
-    let ends_well = part.starts_with(alphanumeric) && part.ends_with(alphanumeric);
-    ends_well
-        && separators
-            .into_iter()
-            .all(|s| matches!(s, "." | "_" | "__") || s.bytes().all(|b| b == b'-'))
+    DOMAIN.captures(text).is_some_and(|host| {
+        let port = host.get(1);
+        port.is_none_or(|port| port.as_str().parse::<u16>().is_ok())
+    })
 }
 
 impl fmt::Display for ImageName {
@@ -224,6 +208,9 @@ mod tests {
             "it contains the tag `1`; the name is `ghcr.io/acme/x`, and tags go to the input `tags`",
         );
         refused("gh_cr.io/acme/x", "`gh_cr.io` is not a registry host");
+        refused("[]:80/x", "`[]:80` is not a registry host");
+        refused("a.b:+80/x", "`a.b:+80` is not a registry host");
+        refused("a-.b/x", "`a-.b` is not a registry host");
         refused(
             "localhost:99999/x",
             "`localhost:99999` is not a registry host",

@@ -1,7 +1,9 @@
 //! `Tag`: a tag that every registry accepts, and how any text becomes one.
 
 use std::fmt;
+use std::sync::LazyLock;
 
+use regex::bytes::Regex;
 use sha2::{Digest as _, Sha256};
 
 use crate::image::digest::hex;
@@ -23,7 +25,8 @@ impl Tag {
     /// and ends in `-` and 8 hex digits of the sha256 of the whole: `#main` never becomes `main`, and two
     /// long names never share a tag. Applying it twice changes nothing.
     pub(crate) fn sanitized(text: &str) -> Option<Self> {
-        let replaced = replace_invalid_runs(text);
+        let replaced = INVALID.replace_all(text.as_bytes(), b"-").into_owned();
+        let replaced = String::from_utf8(replaced).expect("what is left is ASCII");
         let trimmed = replaced.trim_start_matches(['.', '-']);
         if trimmed.is_empty() {
             return None;
@@ -43,20 +46,9 @@ impl Tag {
     }
 }
 
-fn replace_invalid_runs(text: &str) -> String {
-    let mut replaced = String::with_capacity(text.len());
-    let mut in_run = false;
-    for character in text.chars() {
-        let valid = character.is_ascii_alphanumeric() || matches!(character, '.' | '_' | '-');
-        if valid {
-            replaced.push(character);
-        } else if !in_run {
-            replaced.push('-');
-        }
-        in_run = !valid;
-    }
-    replaced
-}
+/// What no tag holds, as bytes: compiling the same for characters takes twenty times as long.
+static INVALID: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new("(?-u)[^A-Za-z0-9._-]+").expect("the class compiles"));
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,10 +3,12 @@
 //! <https://distribution.github.io/distribution/spec/auth/token/>. Only realm and service are read from
 //! the challenge; the scope is our own, since GHCR sends a placeholder.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use regex::Regex;
 use reqwest::Url;
 use reqwest::header::WWW_AUTHENTICATE;
 use serde::Deserialize;
@@ -213,34 +215,25 @@ impl Challenge {
     }
 }
 
-/// The value of `name="value"`; a backslash in it escapes the next character.
-fn parameter(parameters: &str, name: &str) -> Option<String> {
-    let mut rest = parameters;
-    while let Some((key, after)) = rest.split_once('=') {
-        let (value, next) = quoted(after.trim_start())?;
-        if key.trim_matches([',', ' ']).eq_ignore_ascii_case(name) {
-            return Some(value);
-        }
-        rest = next;
-    }
-    None
-}
+/// `name="value"` or `name=value` (<https://www.rfc-editor.org/rfc/rfc9110#name-authentication-parameters>); an
+/// unquoted value may hold more than a token, for example a URL.
+static PARAMETER: LazyLock<Regex> = LazyLock::new(|| {
+    let token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
+    let quoted = r#""((?:[\t !#-\[\]-~]|\\[\t -~])*)""#;
+    let parameter = format!(r"({token})[ \t]*=[ \t]*(?:{quoted}|([!#-+\--~]+))");
+    Regex::new(&parameter).expect("the expression is valid")
+});
+static ESCAPED: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"\\([\t -~])").expect("the expression is valid"));
 
-fn quoted(text: &str) -> Option<(String, &str)> {
-    let Some(inner) = text.strip_prefix('"') else {
-        let (value, next) = text.split_once(',').unwrap_or((text, ""));
-        return Some((value.trim().to_owned(), next));
-    };
-    let mut value = String::new();
-    let mut characters = inner.char_indices();
-    while let Some((at, character)) = characters.next() {
-        match character {
-            '"' => return Some((value, &inner[at + 1..])),
-            '\\' => value.push(characters.next()?.1),
-            _ => value.push(character),
-        }
-    }
-    None
+/// The value of a parameter; a backslash in quotes escapes the next character.
+fn parameter(parameters: &str, name: &str) -> Option<String> {
+    let mut found = PARAMETER.captures_iter(parameters);
+    let found = found.find(|found| found[1].eq_ignore_ascii_case(name))?;
+    Some(match found.get(2) {
+        Some(quoted) => ESCAPED.replace_all(quoted.as_str(), "$1").into_owned(),
+        None => found[3].to_owned(),
+    })
 }
 
 /// Whether a login for `registry` may be sent to `realm`: over TLS, to a host of the same owner, at any port; on

@@ -1,9 +1,11 @@
 //! Reads and writes manifests, by digest and by tag; lists tags.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use regex::Regex;
 use reqwest::Method;
 use reqwest::header::{ETAG, LINK};
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
@@ -277,9 +279,12 @@ impl Repository<'_> {
 /// The query of the next page in `</v2/…/tags/list?last=b&n=1000>; rel="next"`. Host and path are not
 /// followed: the next page is in the same repository.
 fn next_page(link: &str) -> Option<&str> {
-    let (target, parameters) = link.split_once('>')?;
-    let (_path, query) = target.trim_start().strip_prefix('<')?.split_once('?')?;
-    parameters.contains("rel=\"next\"").then_some(query)
+    static NEXT: LazyLock<Regex> = LazyLock::new(|| {
+        Regex::new(r#"<[!-;=@-~]*\?([!-;=?-~]*)>[ -;=-~]*; *rel="?next(?:"|$|[ ;,])"#)
+            .expect("a link")
+    });
+    let query = NEXT.captures(link)?.get(1)?;
+    Some(query.as_str())
 }
 
 #[cfg(test)]
@@ -294,5 +299,9 @@ mod tests {
         assert_eq!(next_page(elsewhere), Some("last=b"));
         assert_eq!(next_page("</v2/x/tags/list>; rel=\"next\""), None);
         assert_eq!(next_page("nonsense"), None);
+        let pages = r#"</x?last=a>; rel="first", </x?last=c>; title="next"; rel="next""#;
+        assert_eq!(next_page(pages), Some("last=c"));
+        assert_eq!(next_page("</x?last=c>; rel=next"), Some("last=c"));
+        assert_eq!(next_page("</x?last=c>; rel=nextish"), None);
     }
 }
