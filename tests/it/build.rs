@@ -3,8 +3,9 @@
 use std::fs;
 
 use expect_test::expect;
-use ghcr_double::{Account, Double, Repository, Visibility};
+use ghcr_double::{Repository, Visibility};
 
+use crate::publication::empty_registry;
 use crate::support::{Action, Run, TOKEN};
 
 const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
@@ -139,7 +140,7 @@ fn without_a_checkout(payload: &str, api: Option<Visibility>) -> (String, String
     fs::remove_file(action.path("workspace/Dockerfile")).unwrap();
     let event = action.path("event.json");
     fs::write(&event, payload).unwrap();
-    let double = Double::builder().token(TOKEN, Account::workflow("acme/Widget"));
+    let double = empty_registry();
     let repository = |visibility| Repository::new("acme/Widget").visibility(visibility);
     let double = match api {
         Some(visibility) => double.repository(repository(visibility)),
@@ -272,11 +273,7 @@ exit 1"#;
 #[test]
 fn call_is_answered_and_builds_nothing() {
     let run = succeeded(action("echo 'TARGET   DESCRIPTION'; exit 0").input("call", "targets"));
-    assert!(
-        run.stdout.contains("TARGET   DESCRIPTION"),
-        "{}",
-        run.stdout
-    );
+    run.assert_log("TARGET   DESCRIPTION");
     assert_eq!((run.output("pushed"), run.output("digest")), ("false", ""));
     let plain = r#"echo '{"warnings":[],"sources":[]}'"#;
     let checked = Action::new()
@@ -284,13 +281,7 @@ fn call_is_answered_and_builds_nothing() {
         .buildx(plain)
         .input("call", "check");
     let checked = succeeded(checked.input("github-token", TOKEN));
-    assert!(
-        checked
-            .stdout
-            .contains("the check of Dockerfile found no problems"),
-        "{}",
-        checked.stdout
-    );
+    checked.assert_log("the check of Dockerfile found no problems");
 }
 
 #[test]

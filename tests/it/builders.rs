@@ -1,11 +1,14 @@
-//! Which builder builds, how it is made and removed: a scripted `buildx` and a scripted engine.
+//! Which builder builds, how it is created and removed: a scripted `buildx` and a scripted engine.
+
+mod removal;
 
 use std::fs;
 
 use expect_test::{Expect, expect};
-use ghcr_double::{Account, Double};
+use ghcr_double::Double;
 
 use crate::engine_double::CONTAINERD;
+use crate::publication::registry;
 use crate::support::{Action, Run, TOKEN};
 
 const GRAPH: (&str, &str) = (
@@ -38,14 +41,6 @@ fn scripted(build: &str) -> Action {
         .env("GITHUB_RUN_ID", "42")
 }
 
-fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
-        .start()
-        .unwrap()
-}
-
 /// The calls of `buildx`, without what differs from run to run and without the build's own arguments.
 fn calls(run: &Run) -> String {
     let arguments = run.noted("calls");
@@ -72,7 +67,7 @@ fn stable(run: &Run, text: &str) -> String {
     private.map_or(text.clone(), |private| text.replace(&private, "<private>"))
 }
 
-/// The name of the builder that was made.
+/// The name of the builder that was created.
 fn name(text: &str) -> Option<&str> {
     let at = text.find("ghcr-publish-42-")?;
     text.get(at..at + "ghcr-publish-42-".len() + 13)
@@ -90,7 +85,7 @@ fn check(run: &Run, expected: Expect) {
 
 #[test]
 fn a_plain_build_asks_the_engine_nothing() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double).run();
     check(
         &run,
@@ -103,7 +98,7 @@ fn a_plain_build_asks_the_engine_nothing() {
 
 #[test]
 fn an_engine_with_the_containerd_store_builds_for_several_platforms() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .engine(&[CONTAINERD])
         .input("platforms", "linux/amd64,linux/386")
@@ -124,7 +119,7 @@ fn an_engine_with_the_containerd_store_builds_for_several_platforms() {
 #[test]
 fn graph_driver_engine_gets_a_builder_that_is_removed() {
     const ANSWERS: &[(&str, &str)] = &[GRAPH, NOTHING_LEFT[0], NOTHING_LEFT[1]];
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .engine(ANSWERS)
         .input("platforms", "linux/amd64,linux/386")
@@ -157,7 +152,7 @@ fn graph_driver_engine_gets_a_builder_that_is_removed() {
 
 #[test]
 fn a_named_builder_is_used_as_it_is() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .input("builder", "mine")
         .input("platforms", "linux/amd64")
@@ -173,7 +168,7 @@ fn a_named_builder_is_used_as_it_is() {
 
 #[test]
 fn selected_builder_is_used() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .env("BUILDX_BUILDER", "theirs")
         .input("platforms", "linux/amd64,linux/386")
@@ -190,7 +185,7 @@ fn selected_builder_is_used() {
 #[test]
 fn builder_is_created_with_every_input() {
     const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
-    let double = double();
+    let double = registry().start().unwrap();
     let action = publication(&double).engine(ANSWERS);
     fs::write(action.path("workspace/buildkitd.toml"), "debug = true\n").unwrap();
     let run = action
@@ -216,7 +211,7 @@ fn builder_is_created_with_every_input() {
 
 #[test]
 fn remote_builders_need_no_engine_and_are_not_removed() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .env("DOCKER_HOST", "unix:///nowhere/docker.sock")
         .input("driver", "remote")
@@ -250,7 +245,7 @@ fn emulation_is_installed_for_what_the_builder_does_not_list() {
         ("POST /containers/c1/wait", r#"{"StatusCode":0}"#),
         ("DELETE /containers/c1", ""),
     ];
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .engine(ANSWERS)
         .input("platforms", "linux/amd64,linux/arm64,linux/arm/v7")
@@ -283,7 +278,7 @@ fn emulation_that_cannot_be_installed_is_a_warning() {
             "{\"error\":\"no route to the registry\"}\n",
         ),
     ];
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .engine(ANSWERS)
         .input("platforms", "linux/amd64,linux/arm64")
@@ -296,55 +291,16 @@ fn emulation_that_cannot_be_installed_is_a_warning() {
     expect!["::warning title=ghcr-publish::no emulation for linux/arm64, so instructions that run programs may fail there: no route to the registry"].assert_eq(warning.unwrap());
 }
 
-const DIES: &str = "build) echo 'ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2; exit 1;;";
-
-#[test]
-fn log_of_a_lost_builder_is_shown() {
-    const ANSWERS: &[(&str, &str)] = &[
-        (
-            "GET /containers/json",
-            r#"[{"Names":["/buildx_buildkit_mine0"]}]"#,
-        ),
-        (
-            "GET /containers/buildx_buildkit_mine0/logs",
-            "\u{2}\0\0\0\0\0\0\u{1b}out of memory\n::error::forged\n",
-        ),
-    ];
-    let double = double();
-    let run = scripted(DIES)
-        .engine(ANSWERS)
-        .input("registry", double.host())
-        .input("builder", "mine")
-        .run();
-    assert!(!run.succeeded);
-    let log = run
-        .stdout
-        .lines()
-        .skip_while(|line| !line.starts_with("::group::"));
-    expect![[r#"
-        ::group::the last 50 log lines of buildx_buildkit_mine0
-        out of memory
-        <zero-width space>::error::forged
-        ::endgroup::"#]]
-    .assert_eq(
-        &log.collect::<Vec<_>>()
-            .join("\n")
-            .replace('\u{200b}', "<zero-width space>"),
-    );
-    let fix = "and read the builder's log above";
-    assert!(run.stderr.contains(fix), "{}", run.stderr);
-}
-
 #[test]
 fn a_configuration_that_cannot_be_read_keeps_its_own_error() {
-    let double = double();
+    let double = registry().start().unwrap();
     let run = publication(&double)
         .input("driver", "docker-container")
         .input("buildkitd-config", "missing.toml")
         .run();
     assert!(!run.succeeded);
     let own = "invalid value `missing.toml` for the input `buildkitd-config`";
-    assert!(run.stderr.contains(own), "{}", run.stderr);
+    run.assert_error(own);
     assert!(
         !run.stderr.contains("cannot create the builder"),
         "{}",
@@ -354,7 +310,7 @@ fn a_configuration_that_cannot_be_read_keeps_its_own_error() {
 
 #[test]
 fn a_mistyped_builder_names_those_that_exist() {
-    let double = double();
+    let double = registry().start().unwrap();
     let action = scripted("build) echo 'ERROR: no builder \"fleat\" found' >&2; exit 1;;\ninspect) echo 'ERROR: no builder \"fleat\" found' >&2; exit 1;;")
         .input("registry", double.host())
         .input("builder", "fleat");
@@ -370,104 +326,4 @@ fn a_mistyped_builder_names_those_that_exist() {
           because: no builder "fleat" found
           fix: a builder of an earlier step is not visible here: describe it with `driver` and `endpoint`, or set `builder` to one that exists: `default`, `fleet` or `other`; did you mean `fleet`?
     "#]].assert_eq(&run.stderr.replace("%0A", "\n"));
-}
-
-#[test]
-fn a_failed_build_still_removes_the_builder() {
-    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
-    let double = double();
-    let run = scripted(DIES)
-        .engine(ANSWERS)
-        .input("registry", double.host())
-        .input("driver", "docker-container")
-        .run();
-    assert!(!run.succeeded);
-    expect![[r#"
-        create --name=ghcr-publish-42-<own> --driver=docker-container
-        inspect --bootstrap -- ghcr-publish-42-<own>
-        build --builder=ghcr-publish-42-<own>
-        rm --force -- ghcr-publish-42-<own>
-    "#]]
-    .assert_eq(&calls(&run));
-    expect![[r#"
-        ::error title=ghcr-publish::the builder `ghcr-publish-42-<own>` was lost during the build
-          because: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF
-          fix: run the job again; if it happens again, check that the machine has enough memory and disk space
-    "#]].assert_eq(&stable(&run, &run.stderr.replace("%0A", "\n")));
-}
-
-#[test]
-fn a_stopped_run_removes_its_builder() {
-    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
-    let double = double();
-    let run = scripted("inspect) exec sleep 20;;")
-        .engine(ANSWERS)
-        .input("registry", double.host())
-        .input("driver", "docker-container")
-        .run_until_building();
-    assert!(!run.succeeded);
-    assert!(
-        calls(&run).ends_with("\nrm --force -- ghcr-publish-42-<own>\n"),
-        "{}",
-        calls(&run)
-    );
-    let private = run.noted("environment");
-    let private = private
-        .lines()
-        .find_map(|line| line.strip_prefix("DOCKER_CONFIG="));
-    assert!(!std::path::Path::new(private.unwrap()).exists());
-}
-
-#[test]
-fn the_post_step_removes_what_a_run_left() {
-    const ANSWERS: &[(&str, &str)] = &[
-        (
-            "GET /containers/json",
-            r#"[{"Names":["/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0"]}]"#,
-        ),
-        (
-            "GET /volumes",
-            r#"{"Volumes":[{"Name":"buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0_state"},{"Name":"theirs"}]}"#,
-        ),
-        ("DELETE ", ""),
-    ];
-    let run = scripted("")
-        .engine(ANSWERS)
-        .env("STATE_builder", "ghcr-publish-42-abcdef-ghijkl")
-        .env("GITHUB_WORKSPACE", "/")
-        .arguments(&["post"])
-        .run();
-    check(
-        &run,
-        expect![[r#"
-        create --name=ghcr-publish-42-<own> --driver=docker-container
-        rm --force -- ghcr-publish-42-<own>
-    "#]],
-    );
-    expect![[r#"
-        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdef-ghijkl%22%5D%7D
-        DELETE /containers/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0?force=true&v=true
-        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-abcdef-ghijkl%22%5D%7D
-        DELETE /volumes/buildx_buildkit_ghcr-publish-42-abcdef-ghijkl0_state?force=true&v=true
-        GET /containers/json?all=true&filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-b2e377-%22%5D%7D
-        GET /volumes?filters=%7B%22name%22%3A%5B%22buildx_buildkit_ghcr-publish-42-b2e377-%22%5D%7D
-    "#]].assert_eq(&run.noted("engine-requests"));
-    assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
-    assert!(run.outputs.is_empty() && run.summary.is_empty());
-}
-
-#[test]
-fn the_post_step_of_a_run_that_cleaned_up_only_looks() {
-    const ANSWERS: &[(&str, &str)] = &[NOTHING_LEFT[0], NOTHING_LEFT[1]];
-    for state in ["", "somebody-elses"] {
-        let run = scripted("")
-            .engine(ANSWERS)
-            .env("STATE_builder", state)
-            .arguments(&["post"])
-            .run();
-        check(&run, expect![[""]]);
-        let asked = run.noted("engine-requests");
-        assert!(asked.lines().all(|request| request.starts_with("GET ")));
-        assert_eq!((run.stdout.as_str(), run.stderr.as_str()), ("", ""));
-    }
 }

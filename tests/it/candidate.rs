@@ -7,22 +7,21 @@ mod of_commit;
 mod refusals;
 
 use expect_test::expect;
-use ghcr_double::{Account, Double, Endpoint, Package};
+use ghcr_double::{Double, Endpoint, Package};
 use serde_json::json;
 
+use crate::publication::COMMIT;
+use crate::publication::registry;
 use crate::support::{Action, Run, TOKEN};
 use images::{INDEX, Image, attested_index, referrer};
 
-const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const SOURCE: (&str, &str) = (
     "org.opencontainers.image.source",
     "https://github.com/acme/Widget",
 );
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
+    registry()
         .package("acme/tested", Package::of("acme/Widget"))
         .start()
         .unwrap()
@@ -30,13 +29,9 @@ fn double() -> Double {
 
 /// A push of the tag `v1.2.3` to `double`; a build that is started fails.
 fn action(double: &Double, candidate: &str) -> Action {
-    Action::new()
-        .event("push_tag")
+    Action::publishing("push_tag", double)
         .buildx("exit 1")
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
         .input("candidate", candidate)
-        .env("GITHUB_API_URL", double.api_url())
 }
 
 /// The same with a login for the registry the candidate is in.
@@ -286,12 +281,7 @@ fn older_candidate_keeps_branch_tag() {
         .commit(OLDER, &[], "2026-11-18T10:00:00Z")
         .commit(NEWER, &[OLDER], "2026-11-19T10:00:00Z")
         .commit(COMMIT, &[NEWER], "2026-11-20T10:00:00Z");
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .repository(repository)
-        .start()
-        .unwrap();
+    let double = registry().repository(repository).start().unwrap();
     let of = |commit| [SOURCE, ("org.opencontainers.image.revision", commit)];
     let older = double.put_image("acme/widget", "older", &of(OLDER));
     let newer = double.put_image("acme/widget", "main", &of(NEWER));
@@ -319,11 +309,7 @@ fn no_push_means_no_promotion() {
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.output("pushed"), "false");
     assert_eq!(run.noted("arguments"), "");
-    assert!(
-        run.stdout.contains("::notice title=ghcr-publish::quay.io/acme/app:1 would be published, and is not, because the input `push` is `false`"),
-        "{}",
-        run.stdout
-    );
+    run.assert_log("::notice title=ghcr-publish::quay.io/acme/app:1 would be published, and is not, because the input `push` is `false`");
     assert_eq!(double.requests().len(), 0);
 }
 
@@ -335,14 +321,10 @@ fn plan_shows_candidate_instead_of_build() {
         action.arguments(arguments).run()
     };
     let run = planned(&["plan"]);
-    assert!(
-        run.stdout.contains("from     quay.io/acme/app:1\n"),
-        "{}",
-        run.stdout
-    );
+    run.assert_log("from     quay.io/acme/app:1\n");
     assert!(!run.stdout.contains("build  "), "{}", run.stdout);
     let warning = "the input `candidate` names an image that exists, so these have no effect on it: `build-args`";
-    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    run.assert_log(warning);
     let run = planned(&["plan", "--json"]);
     let plan: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(plan["candidate"], json!("quay.io/acme/app:1"));

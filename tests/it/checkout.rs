@@ -160,11 +160,7 @@ fn git_context_uses_the_commit_of_the_checkout() {
         let head = check_out(&action, folder, ORIGIN);
         let run = plan(action);
         assert_eq!(warnings(&run), Vec::<&str>::new());
-        assert!(
-            run.stdout.contains(&format!("sha-{}", &head[..7])),
-            "{}",
-            run.stdout
-        );
+        run.assert_log(format!("sha-{}", &head[..7]));
     }
 }
 
@@ -220,5 +216,5 @@ fn tag_in_the_checkout_of_a_fork_names_no_version() {
     git(&action, "", &["checkout", "--quiet", "--detach"]);
     let run = plan(action);
     assert!(!run.stdout.contains("9.9.9"), "{}", run.stdout);
-    assert!(run.stdout.contains("widget:pr-5"), "{}", run.stdout);
+    run.assert_log("widget:pr-5");
 }

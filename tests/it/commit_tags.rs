@@ -1,11 +1,11 @@
 //! A tag that names a commit shows that commit: no run of another commit, and no other image, takes it.
 
-use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use ghcr_double::{Double, Endpoint, Fault, Package};
 
-use crate::support::{Action, Run, TOKEN};
+use crate::publication::registry;
+use crate::publication::{COMMIT as OURS, NAME};
+use crate::support::{Action, Run};
 
-const NAME: &str = "acme/widget";
-const OURS: &str = "0123456789abcdef0123456789abcdef01234567";
 /// Begins with the same seven digits.
 const OTHER: &str = "0123456fffffffffffffffffffffffffffffffff";
 const SHORT: &str = "sha-0123456";
@@ -13,9 +13,7 @@ const SOURCE: &str = "org.opencontainers.image.source";
 const REVISION: &str = "org.opencontainers.image.revision";
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package(NAME, Package::of("acme/Widget"))
+    registry()
         .package("acme/tested", Package::of("acme/Widget"))
         .start()
         .unwrap()
@@ -32,13 +30,9 @@ fn of(commit: &str) -> [(&str, &str); 2] {
 fn push(double: &Double, rules: &str) -> Action {
     let [source, revision] = of(OURS);
     let ours = double.put_image(NAME, "x-0123456", &[source, revision, ("built", "now")]);
-    Action::new()
-        .event("push_branch")
+    Action::publishing("push_branch", double)
         .buildx_pushes(&ours)
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
         .input("tags", rules)
-        .env("GITHUB_API_URL", double.api_url())
 }
 
 const RULES: &str = "type=raw,value=x-{{sha}}\ntype=sha";
@@ -55,12 +49,8 @@ fn taken(run: &Run, double: &Double, tag: &str) {
 #[track_caller]
 fn kept(run: &Run, double: &Double, tag: &str, digest: &str, said: &str) {
     assert!(!run.succeeded, "{}", run.stdout);
-    assert!(run.stderr.contains(said), "{}", run.stderr);
-    assert!(
-        run.stderr.contains(&format!("{NAME}:{tag}`")),
-        "{}",
-        run.stderr
-    );
+    run.assert_error(said);
+    run.assert_error(format!("{NAME}:{tag}`"));
     let tags = double.tags(NAME);
     assert_eq!(tags.get(tag).map(String::as_str), Some(digest));
     assert_eq!(run.noted("calls"), "", "something was built");
@@ -72,7 +62,7 @@ fn commit_tag_of_another_commit_fails_before_build() {
     let theirs = double.put_image(NAME, SHORT, &of(OTHER));
     let run = push(&double, RULES).run();
     kept(&run, &double, SHORT, &theirs, "of the commit `0123456fffff");
-    assert!(run.stderr.contains("format=long"), "{}", run.stderr);
+    run.assert_error("format=long");
 }
 
 /// From three on, one list says which of them the repository has.
@@ -177,11 +167,7 @@ fn commit_tag_created_during_build_is_kept() {
     double.script(before);
     let run = push(&double, RULES).run();
     assert!(!run.succeeded && !run.noted("calls").is_empty());
-    assert!(
-        run.stderr.contains("of the commit `0123456fffff"),
-        "{}",
-        run.stderr
-    );
+    run.assert_error("of the commit `0123456fffff");
     assert_eq!(double.tags(NAME).get(SHORT), Some(&theirs));
 }
 

@@ -4,9 +4,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use ghcr_double::{Account, Double, Package};
 use serde_json::Value;
 
+use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 
 /// The documents that people read.
@@ -95,12 +95,7 @@ fn every_command_of_the_program_runs() {
                 .split_whitespace()
                 .take_while(|word| *word != "#")
                 .collect();
-            let double = Double::builder()
-                .token(TOKEN, Account::workflow("acme/Widget"))
-                .package("acme/widget", Package::of("acme/Widget"))
-                .start()
-                .unwrap();
-            let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+            let (double, digest) = registry_with_image("v1.2.3");
             let run = Action::new()
                 .event("push_tag")
                 .buildx_pushes(&digest)

@@ -4,8 +4,9 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
-use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package};
+use ghcr_double::{Denial, Endpoint, Fault, Package};
 
+use crate::publication::{empty_registry, registry, registry_with_image};
 use crate::support::{Action, Run, TOKEN};
 
 #[expect(
@@ -79,10 +80,7 @@ fn missing_dockerfile_is_reported() {
 
 #[test]
 fn unreachable_engine_is_reported() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap();
+    let double = empty_registry().start().unwrap();
     let action = tag_push()
         .input("registry", double.host())
         .buildx("exit 1")
@@ -117,8 +115,7 @@ fn unreachable_registry_is_reported() {
 
 #[test]
 fn denied_push_fails_before_build() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
+    let double = empty_registry()
         .package("acme/widget", Package::unlinked())
         .start()
         .unwrap();
@@ -131,10 +128,7 @@ fn denied_push_fails_before_build() {
     assert!(started.elapsed() < Duration::from_secs(2));
     assert_eq!(run.noted("arguments"), "", "the build was started");
     assert!(double.requests().len() <= 3, "{:?}", double.requests());
-    let text = run
-        .stderr
-        .replace(&double.host(), "<registry>")
-        .replace("%0A", "\n");
+    let text = run.errors(double.host());
     expect![[r#"
         ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: <registry> answered 403 DENIED: permission_denied: write_package
           because: the package exists, and this repository has no write access to it
@@ -145,10 +139,7 @@ fn denied_push_fails_before_build() {
 
 #[test]
 fn failing_instruction_is_shown_with_its_line() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap();
+    let double = empty_registry().start().unwrap();
     let progress = r#"
 cat >&2 <<'END'
 {"vertexes":[{"digest":"sha256:1","name":"[2/2] RUN make","started":"2026-01-01T00:00:00Z"}]}
@@ -198,18 +189,9 @@ exit 1"#;
     );
 }
 
-/// A registry that takes the push.
-fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap()
-}
-
 #[test]
 fn mistyped_target_lists_stages() {
-    let double = double();
+    let double = registry().start().unwrap();
     let failed = r#"echo 'ERROR: failed to build: failed to solve: target stage "buld" could not be found' >&2; exit 1"#;
     let action = tag_push().buildx(failed).input("registry", double.host());
     let dockerfile = action.path("workspace/Dockerfile");
@@ -228,33 +210,27 @@ fn mistyped_target_lists_stages() {
 fn rejected_credentials_of_other_registry_get_no_github_advice() {
     let said = r#"echo 'ERROR: failed to push quay.io/acme/widget:v1.2.3: unauthorized: authentication required' >&2; exit 1"#;
     let progress = r#"echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z"}]}' >&2; echo '{"vertexes":[{"digest":"sha256:p","name":"pushing quay.io/acme/widget:v1.2.3 with docker","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"unauthorized: authentication required"}]}' >&2"#;
-    let double = double();
+    let double = registry().start().unwrap();
     let run = tag_push()
         .buildx(&format!("{progress}\n{said}"))
         .input("registry", double.host())
         .run();
     assert!(!run.succeeded);
     let fix = "fix: check the user name and password for ";
-    assert!(run.stderr.contains(fix), "{}", run.stderr);
+    run.assert_error(fix);
     assert!(!run.stderr.contains("packages: write"), "{}", run.stderr);
 }
 
 #[test]
 fn pushed_image_is_reported_although_a_tag_was_denied() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let (double, digest) = registry_with_image("v1.2.3");
     double.script(
         Fault::on(Endpoint::TagPut)
             .always()
             .deny(&Denial::WritePackage),
     );
-    let run = tag_push()
+    let run = Action::publishing("push_tag", &double)
         .buildx_pushes(&digest)
-        .input("registry", double.host())
         .run();
     assert!(!run.succeeded);
     assert_eq!(
@@ -265,11 +241,7 @@ fn pushed_image_is_reported_although_a_tag_was_denied() {
         run.output("tags"),
         format!("{}/acme/widget:v1.2.3", double.host())
     );
-    let text = run
-        .stderr
-        .replace(&double.host(), "<registry>")
-        .replace(&digest, "<digest>")
-        .replace("%0A", "\n");
+    let text = run.errors(double.host()).replace(&digest, "<digest>");
     expect![[r#"
         ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but not all of its tags were moved
           because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists, and this repository has no write access to it
@@ -279,11 +251,7 @@ fn pushed_image_is_reported_although_a_tag_was_denied() {
 
 #[test]
 fn wrong_content_fails_verification() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
+    let double = registry().start().unwrap();
     let digest = format!("sha256:{}", "0".repeat(64));
     let other = double.put_image("acme/widget", "v1.2.3", &[]);
     let (media_type, bytes) = double.manifest("acme/widget", &other).unwrap();
@@ -294,26 +262,17 @@ fn wrong_content_fails_verification() {
             .answer(200)
             .body(&media_type, std::str::from_utf8(&bytes).unwrap()),
     );
-    let run = tag_push()
+    let run = Action::publishing("push_tag", &double)
         .buildx_pushes(&digest)
-        .input("registry", double.host())
         .run();
     assert!(!run.succeeded);
-    assert!(
-        run.stderr
-            .contains(&format!("sent content with digest {other} for {digest}")),
-        "{}",
-        run.stderr
-    );
+    run.assert_error(format!("sent content with digest {other} for {digest}"));
     assert_eq!((run.output("pushed"), run.output("tags")), ("false", ""));
 }
 
 #[test]
 fn cancelled_run_leaves_no_credentials_behind() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap();
+    let double = empty_registry().start().unwrap();
     let run = tag_push()
         .buildx("exec sleep 20")
         .input("registry", double.host())
@@ -334,30 +293,16 @@ fn cancelled_run_leaves_no_credentials_behind() {
 }
 
 /// A publication whose image is in the registry, with one place of the runner that cannot be written: a file
-/// that is a folder, or a folder that is a file.
+/// that is a directory, or a directory that is a file.
 fn with_unwritable(variable: &str) -> Run {
-    let double = ghcr_double::Double::builder()
-        .token(TOKEN, ghcr_double::Account::workflow("acme/Widget"))
-        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
-    let action = Action::new().event("push_tag").buildx_pushes(&digest);
+    let (double, digest) = registry_with_image("v1.2.3");
+    let action = Action::publishing("push_tag", &double).buildx_pushes(&digest);
     let place = match variable {
         "RUNNER_TEMP" => action.path("workspace/Dockerfile"),
         _ => action.path("home"),
     };
-    let run = action
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
-        .env("GITHUB_API_URL", double.api_url())
-        .env(variable, place.display().to_string())
-        .run();
-    assert!(
-        run.stdout.contains(&format!("digest   {digest}")),
-        "{}",
-        run.stdout
-    );
+    let run = action.env(variable, place.display().to_string()).run();
+    run.assert_log(format!("digest   {digest}"));
     run
 }
 
@@ -366,7 +311,7 @@ fn an_unwritable_summary_is_a_warning() {
     let run = with_unwritable("GITHUB_STEP_SUMMARY");
     assert!(run.succeeded, "{}", run.stderr);
     let warning = "::warning title=ghcr-publish::cannot write the summary";
-    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    run.assert_log(warning);
     assert_eq!(run.output("pushed"), "true");
 }
 
@@ -375,34 +320,27 @@ fn unwritable_bake_files_are_a_warning() {
     let run = with_unwritable("RUNNER_TEMP");
     assert!(run.succeeded, "{}", run.stderr);
     let warning = "::warning title=ghcr-publish::cannot write the bake files";
-    assert!(run.stdout.contains(warning), "{}", run.stdout);
+    run.assert_log(warning);
     assert_eq!(
         (run.output("pushed"), run.output("bake-file")),
         ("true", "")
     );
-    assert!(run.summary.contains("is published"), "{}", run.summary);
+    run.assert_summary("is published");
 }
 
 /// A publication that also writes variables and the list of artifacts, where one place cannot be written.
 fn with_all_places_but(variable: &str) -> (Run, [bool; 4]) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let (double, digest) = registry_with_image("v1.2.3");
     let places = ["GITHUB_ENV", "GITHUB_ARTIFACTS"];
-    let action = tag_push()
+    let action = Action::publishing("push_tag", &double)
         .buildx_pushes(&digest)
-        .input("registry", double.host())
-        .env("GITHUB_API_URL", double.api_url())
         .env("DOCKER_METADATA_SET_OUTPUT_ENV", "true");
     let action = places.into_iter().fold(action, |action, place| {
         let path = action.path(place).display().to_string();
         action.env(place, path)
     });
-    let a_folder = action.path("home").display().to_string();
-    let run = action.env(variable, a_folder).run();
+    let directory = action.path("home").display().to_string();
+    let run = action.env(variable, directory).run();
     let written = [
         run.outputs.contains_key("digest"),
         run.noted("GITHUB_ENV")
@@ -434,10 +372,6 @@ fn one_unwritable_output_does_not_block_others() {
 fn unwritable_outputs_are_an_error_after_the_result() {
     let run = with_unwritable("GITHUB_OUTPUT");
     assert_eq!(run.status, Some(1));
-    assert!(
-        run.stderr.contains("cannot write the outputs"),
-        "{}",
-        run.stderr
-    );
-    assert!(run.summary.contains("is published"), "{}", run.summary);
+    run.assert_error("cannot write the outputs");
+    run.assert_summary("is published");
 }

@@ -27,7 +27,7 @@ fn a_run_is_stopped_while_a_helper_hangs() {
     let hangs = action.path("home/hangs");
     let run = action.run_and_stop_when(|| hangs.exists());
     assert!(!run.succeeded);
-    assert!(run.stderr.contains("the run was stopped"), "{}", run.stderr);
+    run.assert_error("the run was stopped");
 }
 
 #[test]

@@ -135,7 +135,7 @@ fn nothing_the_engine_says_becomes_a_command() {
 fn nothing_becomes_a_command(written: fn(&Value) -> String) {
     let run = build(&hostile_progress(written)).run();
     assert!(!run.succeeded);
-    assert!(run.stdout.contains("onerror"), "{}", run.stdout);
+    run.assert_log("onerror");
     for text in [&run.stdout, &run.stderr, &run.summary] {
         assert_eq!(foreign(commands(text.as_bytes())), [], "{text}");
     }

@@ -4,22 +4,12 @@ use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 
-use ghcr_double::{Account, Double, Package};
+use ghcr_double::Double;
 
 use crate::checkout::{ORIGIN, check_out, git};
 use crate::properties::recorder::Recorder;
+use crate::publication::registry_with_image;
 use crate::support::{Action, Run, TOKEN};
-
-/// A double that holds the image `buildx` is said to push.
-fn double_with_image(tag: &str) -> (Double, String) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", tag, &[]);
-    (double, digest)
-}
 
 /// A clean checkout of one commit, which has a Dockerfile; also gives the commit.
 fn in_checkout(folder: &str) -> (Action, String) {
@@ -57,7 +47,7 @@ fn is_dirty(action: Action, head: &str, file: &str) {
     let warning = warning.unwrap_or_else(|| panic!("no warning: {}", run.stdout));
     assert!(warning.contains(file), "{warning} does not name {file}");
     let revision = format!("revision={head}-dirty");
-    assert!(run.stdout.contains(&revision), "{}", run.stdout);
+    run.assert_log(&revision);
     let published = run.output("tags");
     assert_eq!(published, "ghcr.io/acme/widget:main");
 }
@@ -67,7 +57,7 @@ fn is_clean(action: Action, head: &str) -> Run {
     let run = plan(action);
     assert!(!run.stdout.contains("warning"), "{}", run.stdout);
     let revision = format!("revision={head}\n");
-    assert!(run.stdout.contains(&revision), "{}", run.stdout);
+    run.assert_log(&revision);
     assert!(run.output("tags").contains(&format!(":sha-{}", &head[..7])));
     run
 }
@@ -178,7 +168,7 @@ fn in_actions_steps_generate_files_on_purpose() {
 #[test]
 fn an_uncommitted_change_is_not_published_under_a_tag_of_the_commit() {
     let (action, head) = in_checkout("");
-    let (double, digest) = double_with_image(&format!("dirty-{head}"));
+    let (double, digest) = registry_with_image(&format!("dirty-{head}"));
     fs::write(action.path("workspace/Dockerfile"), "FROM debian\n").unwrap();
     let run = publish(action, &double, &digest);
     let tags = double.tags("acme/widget");
@@ -271,11 +261,11 @@ fn without_login(command: &str, registry: &str) -> Action {
 #[test]
 fn without_a_login_the_registry_is_asked_and_its_refusal_says_how_to_log_in() {
     for command in ["check", "publish"] {
-        let (double, _digest) = double_with_image("v1");
+        let (double, _digest) = registry_with_image("v1");
         let run = without_login(command, &double.host()).run();
         assert_eq!(run.status, Some(1), "{}", run.stdout);
         let way = format!("docker login {}", double.host());
-        assert!(run.stderr.contains(&way), "{}", run.stderr);
+        run.assert_error(&way);
         assert!(!double.requests().is_empty());
         assert_eq!(run.noted("calls"), "");
     }
@@ -283,14 +273,14 @@ fn without_a_login_the_registry_is_asked_and_its_refusal_says_how_to_log_in() {
 
 #[test]
 fn in_actions_check_without_a_login_fails_and_asks_nobody() {
-    let (double, _digest) = double_with_image("v1");
+    let (double, _digest) = registry_with_image("v1");
     let run = Action::new()
         .event("push_branch")
         .input("registry", double.host())
         .arguments(&["check"])
         .run();
     assert_eq!(run.status, Some(1), "{}", run.stdout);
-    assert!(run.stderr.contains("`registry-auth`"), "{}", run.stderr);
+    run.assert_error("`registry-auth`");
     assert_eq!(double.requests().len(), 0);
 }
 
@@ -341,5 +331,5 @@ fn open_registry() -> String {
 fn a_registry_that_needs_no_login_is_found_out_by_asking() {
     let run = without_login("check", &open_registry()).run();
     assert!(run.succeeded, "{}", run.stderr);
-    assert!(run.stdout.contains("/acme/widget: OK"), "{}", run.stdout);
+    run.assert_log("/acme/widget: OK");
 }

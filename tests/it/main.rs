@@ -20,6 +20,7 @@ mod laptop;
 mod progress;
 mod properties;
 mod proxies;
+mod publication;
 mod publish;
 mod pure;
 mod pushes;

@@ -194,7 +194,7 @@ fn dockerfile_warnings_are_annotated_once_up_to_a_limit() {
         "{}",
         run.stdout
     );
-    assert!(run.summary.contains("- and 2 more"), "{}", run.summary);
+    run.assert_summary("- and 2 more");
     let rest = run
         .stdout
         .lines()

@@ -1,33 +1,21 @@
 //! Publications that go well, against the GHCR double.
 
+mod other_references;
+
 use expect_test::expect;
-use ghcr_double::{Account, Double, Endpoint, Fault};
+use ghcr_double::{Double, Endpoint, Fault};
 use serde_json::json;
 
+use crate::publication::{registry, registry_with_image};
 use crate::support::{Action, TOKEN};
 
-/// A double in which the image that `buildx` is said to push already lies under `tag`.
-fn double_with_image(tag: &str) -> (Double, String) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", tag, &[]);
-    (double, digest)
-}
-
 fn publish(event: &str, double: &Double, digest: &str) -> Action {
-    let action = Action::new().event(event).buildx_pushes(digest);
-    action
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
-        .env("GITHUB_API_URL", double.api_url())
+    Action::publishing(event, double).buildx_pushes(digest)
 }
 
 #[test]
 fn release_is_pushed_verified_and_moves_latest() {
-    let (double, digest) = double_with_image("v1.2.3");
+    let (double, digest) = registry_with_image("v1.2.3");
     let run = publish("push_tag", &double, &digest).run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(double.tags("acme/widget").get("latest"), Some(&digest));
@@ -133,9 +121,7 @@ fn release_is_pushed_verified_and_moves_latest() {
 
 #[test]
 fn summary_covers_several_images() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
+    let double = registry()
         .package("acme/tool", ghcr_double::Package::of("acme/Widget"))
         .start()
         .unwrap();
@@ -194,12 +180,12 @@ fn summary_covers_several_images() {
             .replace(&digest, "<digest>"),
     );
     let step = format!("subject-name: {}/acme/tool\n", double.host());
-    assert!(run.stdout.contains(&step), "{}", run.stdout);
+    run.assert_log(&step);
 }
 
 #[test]
 fn buildx_gets_exact_arguments() {
-    let (double, digest) = double_with_image("v1.2.3");
+    let (double, digest) = registry_with_image("v1.2.3");
     let action = publish("push_tag", &double, &digest)
         .input("build-args", "A=1")
         .input("platforms", "linux/amd64")
@@ -268,7 +254,7 @@ fn buildx_gets_exact_arguments() {
 
 #[test]
 fn token_is_masked_first_and_never_shown() {
-    let (double, digest) = double_with_image("v1.2.3");
+    let (double, digest) = registry_with_image("v1.2.3");
     let run = publish("push_tag", &double, &digest).run();
     assert!(
         run.stdout.starts_with(&format!("::add-mask::{TOKEN}\n")),
@@ -287,7 +273,7 @@ fn token_is_masked_first_and_never_shown() {
 #[test]
 fn commit_tag_is_written_before_branch_moves() {
     let own = "sha-0123456789abcdef0123456789abcdef01234567";
-    let (double, digest) = double_with_image(own);
+    let (double, digest) = registry_with_image(own);
     let run = publish("push_branch", &double, &digest).run();
     assert!(run.succeeded, "{}", run.stderr);
     assert!(
@@ -302,108 +288,8 @@ fn commit_tag_is_written_before_branch_moves() {
 }
 
 #[test]
-fn extra_references_are_in_log_outputs_and_summary() {
-    let own = "sha-0123456789abcdef0123456789abcdef01234567";
-    let (double, digest) = double_with_image(own);
-    let run = publish("push_branch", &double, &digest)
-        .input("cache", "registry")
-        .input("builder", "mine")
-        .run();
-    assert!(run.succeeded, "{}", run.stderr);
-    expect![[r#"
-        <registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
-        <registry>/acme/widget/cache:main"#]]
-    .assert_eq(&run.stable(run.output("other-references"), double.host()));
-    for reference in run.output("other-references").lines() {
-        assert!(
-            run.stdout.contains(&format!("also     {reference}\n")),
-            "{}",
-            run.stdout
-        );
-        assert!(
-            run.summary.contains(&format!("`{reference}`")),
-            "{}",
-            run.summary
-        );
-    }
-    // docker/metadata-action lists what its rules give, and so does this output.
-    assert_eq!(
-        run.output("tags"),
-        format!("{}/acme/widget:main", double.host())
-    );
-}
-
-#[test]
-fn plan_lists_extra_references() {
-    let run = Action::new()
-        .event("push_branch")
-        .input("github-token", TOKEN)
-        .input("cache", "registry")
-        .arguments(&["plan"])
-        .run();
-    assert!(run.succeeded, "{}", run.stderr);
-    let lines = run
-        .stdout
-        .lines()
-        .skip_while(|line| !line.starts_with("publish"));
-    let lines: Vec<&str> = lines
-        .take_while(|line| !line.starts_with("rules"))
-        .collect();
-    expect![[r#"
-        publish  ghcr.io/acme/widget:main
-        also     ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
-                 ghcr.io/acme/widget/cache:main (the build cache)"#]].assert_eq(&lines.join("\n"));
-    expect![[r#"
-        ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
-        ghcr.io/acme/widget/cache:main"#]]
-    .assert_eq(run.output("other-references"));
-    assert_eq!(run.output("tags"), "ghcr.io/acme/widget:main");
-}
-
-#[test]
-fn unwritten_references_are_not_listed() {
-    let (double, digest) = double_with_image("sha-0123456789abcdef0123456789abcdef01234567");
-    let branch = || publish("push_branch", &double, &digest).input("cache", "registry");
-    let failed = branch().buildx("exit 1").run();
-    assert!(!failed.succeeded);
-    assert_eq!(failed.output("other-references"), "");
-    let by_digest = branch()
-        .input("driver", "remote")
-        .input("endpoint", "tcp://127.0.0.1:1")
-        .run();
-    assert!(by_digest.succeeded, "{}", by_digest.stderr);
-    let cache = format!("{}/acme/widget/cache:main", double.host());
-    assert_eq!(by_digest.output("other-references"), cache);
-    let promoted = branch()
-        .input(
-            "candidate",
-            format!("{}/acme/widget@{digest}", double.host()),
-        )
-        .run();
-    assert!(promoted.succeeded, "{}", promoted.stderr);
-    assert_eq!(promoted.output("other-references"), "");
-}
-
-#[test]
-fn failed_cache_export_is_not_listed() {
-    let own = "sha-0123456789abcdef0123456789abcdef01234567";
-    let (double, digest) = double_with_image(own);
-    let failed = r#"{"vertexes":[{"digest":"sha256:c","name":"exporting cache to registry","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"denied"}]}"#;
-    let run = publish("push_branch", &double, &digest)
-        .buildx(&format!(
-            "[ \"$1\" != build ] || {{ echo '{failed}' >&2; echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"; }}"
-        ))
-        .input("cache", "registry")
-        .input("builder", "mine")
-        .run();
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    let pushed = format!("{}/acme/widget:{own}", double.host());
-    assert_eq!(run.output("other-references"), pushed);
-}
-
-#[test]
 fn unpushed_build_logs_why() {
-    let (double, digest) = double_with_image("pr-3");
+    let (double, digest) = registry_with_image("pr-3");
     let run = publish("pull_request_fork", &double, &digest).run();
     assert!(run.succeeded, "{}", run.stderr);
     assert_eq!(
@@ -430,7 +316,7 @@ fn unpushed_build_logs_why() {
 
 #[test]
 fn transient_registry_error_is_retried() {
-    let (double, digest) = double_with_image("v1.2.3");
+    let (double, digest) = registry_with_image("v1.2.3");
     double.script(Fault::on(Endpoint::TagPut).answer(503));
     double.script(Fault::on(Endpoint::ManifestRead).reset());
     double.script(Fault::on(Endpoint::ManifestRead).stale());
@@ -444,12 +330,7 @@ fn missing_repository_facts_come_from_api() {
     let repository = ghcr_double::Repository::new("acme/Widget")
         .description("From the API")
         .license("MIT");
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", ghcr_double::Package::of("acme/Widget"))
-        .repository(repository)
-        .start()
-        .unwrap();
+    let double = registry().repository(repository).start().unwrap();
     let digest = double.put_image("acme/widget", "v1.2.3", &[]);
     let run = publish("push_tag", &double, &digest)
         .without("GITHUB_EVENT_PATH")
@@ -465,11 +346,11 @@ fn missing_repository_facts_come_from_api() {
 
 #[test]
 fn check_only_asks_registry() {
-    let (double, digest) = double_with_image("v1.2.3");
+    let (double, digest) = registry_with_image("v1.2.3");
     let run = publish("push_tag", &double, &digest)
         .arguments(&["check"])
         .run();
     assert!(run.succeeded, "{}", run.stderr);
     assert_eq!(run.noted("arguments"), "");
-    assert!(run.stdout.contains("/acme/widget: OK"), "{}", run.stdout);
+    run.assert_log("/acme/widget: OK");
 }

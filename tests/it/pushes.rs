@@ -1,17 +1,19 @@
 //! Pushes: asked for first, tried again while that helps, and to several registries.
 
+mod preflight;
+
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
 
 use expect_test::expect;
-use ghcr_double::{Access, Account, Denial, Double, Endpoint, Fault, Package};
+use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package};
 
-use crate::support::{Action, Run, TOKEN};
+use crate::publication::{empty_registry, registry};
+use crate::support::Action;
 
 fn double() -> (Double, String) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
+    let double = empty_registry()
         .token("quay-password", Account::classic("acme"))
         .package("acme/widget", Package::of("acme/Widget"))
         .start()
@@ -21,10 +23,7 @@ fn double() -> (Double, String) {
 }
 
 fn publication(double: &Double) -> Action {
-    Action::new()
-        .event("push_tag")
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
+    Action::publishing("push_tag", double)
 }
 
 /// A `buildx` whose first pushes fail with these words, and that then pushes.
@@ -43,10 +42,6 @@ fn failing_at_first(digest: &str, causes: &[&str]) -> String {
         );
     }
     script + &format!("echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"")
-}
-
-fn stable(run: &Run, double: &Double, text: &str) -> String {
-    run.stable(text, double.host()).replace("%0A", "\n")
 }
 
 #[test]
@@ -77,12 +72,8 @@ fn failed_push_is_retried_from_cache() {
         )
     };
     assert_eq!([asks(0), asks(1)], [(true, true), (false, false)]);
-    assert!(
-        run.stdout.contains("failed (502 Bad Gateway); retry 1 in "),
-        "{}",
-        run.stdout
-    );
-    assert!(run.stdout.contains(" s, giving up in 15 min\n"));
+    run.assert_log("failed (502 Bad Gateway); retry 1 in ");
+    run.assert_log(" s, giving up in 15 min\n");
 }
 
 #[test]
@@ -101,7 +92,7 @@ fn denied_push_is_not_retried_and_has_a_fix() {
         ::error title=ghcr-publish::cannot push `<registry>/acme/widget`: failed to push <registry>/acme/widget:v1.2.3: denied: permission_denied: write_package
           because: the package exists, and this repository has no write access to it
           fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
-    "#]].assert_eq(&stable(&run, &double, &run.stderr));
+    "#]].assert_eq(&run.errors(double.host()));
 }
 
 #[test]
@@ -140,7 +131,7 @@ fn failing_push_ends_at_push_timeout() {
         .input("push-timeout", "1s")
         .run();
     assert!(!run.succeeded);
-    let text = stable(&run, &double, &run.stderr);
+    let text = run.errors(double.host());
     assert!(
         text.contains("cannot push `<registry>/acme/widget`"),
         "{text}"
@@ -157,7 +148,7 @@ fn always_failing(double: &Double, digest: &str, cause: &str) -> (String, String
     let script = failing_at_first(digest, &[cause.as_str(); 5]);
     let run = publication(double).buildx(&script).run();
     assert!(!run.succeeded, "{}", run.stdout);
-    (run.noted("home/tries"), stable(&run, double, &run.stderr))
+    (run.noted("home/tries"), run.errors(double.host()))
 }
 
 #[test]
@@ -253,10 +244,7 @@ fn failure_of_one_registry_does_not_block_tags_in_another() {
     let expected =
         format!("{one}/acme/widget:v1.2.3\n{other}/acme/widget:v1.2.3\n{other}/acme/widget:latest");
     assert_eq!(run.output("tags"), expected);
-    assert!(
-        run.stderr
-            .contains(&format!("`{one}/acme/widget@{digest}` was pushed, but"))
-    );
+    run.assert_error(format!("`{one}/acme/widget@{digest}` was pushed, but"));
 }
 
 /// A port of this machine where nothing listens.
@@ -265,31 +253,6 @@ fn closed_port() -> SocketAddr {
         .unwrap()
         .local_addr()
         .unwrap()
-}
-
-#[test]
-fn known_registry_that_is_down_is_retried_before_build() {
-    let address = closed_port();
-    let started = Action::new()
-        .event("push_tag")
-        .input("password", "quay-password")
-        .input("registry", address.to_string())
-        .input("images", format!("{address}/acme/widget"))
-        .arguments(&["check"])
-        .start()
-        .says("; retry 1 in ");
-    let double = Double::builder()
-        .address(address)
-        .token("quay-password", Account::classic("acme"))
-        .start();
-    let run = started.end();
-    drop(double);
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains(", giving up in 60 s\n"),
-        "{}",
-        run.stdout
-    );
 }
 
 #[test]
@@ -305,7 +268,7 @@ fn registry_that_is_down_does_not_block_push_to_another() {
     assert_eq!(first.tags("acme/widget")["latest"], digest);
     assert!(!run.noted("arguments").contains(&down.to_string()));
     let error = format!("cannot reach the registry `{down}`");
-    assert!(run.stderr.contains(&error), "{}", run.stderr);
+    run.assert_error(&error);
     let headline = run.summary.lines().next().unwrap();
     assert_eq!(
         headline,
@@ -337,104 +300,12 @@ fn name_denied_during_push_is_skipped() {
             .lines()
             .all(|tag| tag.starts_with(&first.host()))
     );
-    assert!(
-        run.stderr
-            .contains(&format!("cannot push `{}/acme/widget`", second.host()))
-    );
-}
-
-#[test]
-fn read_only_dependabot_token_builds_without_push() {
-    let double = Double::builder()
-        .token(
-            TOKEN,
-            Account::workflow("acme/Widget").packages(Access::Read),
-        )
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = format!("sha256:{}", "0".repeat(64));
-    let run = publication(&double)
-        .env("GITHUB_ACTOR", "dependabot[bot]")
-        .buildx_pushes(&digest)
-        .run();
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert_eq!(
-        (run.output("pushed"), run.output("digest")),
-        ("false", digest.as_str())
-    );
-    assert!(run.noted("arguments").contains("push=false"));
-    assert!(run.noted("arguments").contains("/acme/widget:latest\n"));
-    let notice = "::notice title=ghcr-publish::the image is built and not pushed, because Dependabot's token may not write packages";
-    assert!(run.stdout.contains(notice), "{}", run.stdout);
-    assert!(run.summary.starts_with("### 🔨 "), "{}", run.summary);
-}
-
-#[test]
-fn check_reports_every_name() {
-    let (double, _) = double();
-    let names = format!(
-        "{0}/acme/widget\n{0}/acme/new\n{0}/joe/other",
-        double.host()
-    );
-    let run = publication(&double)
-        .input("images", names)
-        .arguments(&["check"])
-        .run();
-    assert!(!run.succeeded);
-    for name in ["acme/widget", "acme/new"] {
-        assert!(
-            run.stdout.contains(&format!("/{name}: OK\n")),
-            "{}",
-            run.stdout
-        );
-    }
-    expect![[r#"
-        ::error title=ghcr-publish::cannot push `<registry>/joe/other`: <registry> answered 404 DENIED: not_found: owner not found
-          because: there is no user or organisation `joe`
-          fix: correct the owner in `images`; a renamed owner has only its new name
-    "#]].assert_eq(&stable(&run, &double, &run.stderr));
-    assert!(double.requests().len() <= 9, "{:?}", double.requests());
-}
-
-#[test]
-fn settings_url_of_a_user_package() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::unlinked())
-        .start()
-        .unwrap();
-    let action = publication(&double);
-    let payload = r#"{"repository": {"name": "Widget", "owner": {"type": "User"}}}"#;
-    fs::write(action.path("event"), payload).unwrap();
-    let path = action.path("event").display().to_string();
-    let run = action.env("GITHUB_EVENT_PATH", path).run();
-    let page = "https://github.com/users/acme/packages/container/widget/settings";
-    assert!(run.stderr.contains(page), "{}", run.stderr);
-}
-
-#[test]
-fn inconclusive_preflight_does_not_stop_build() {
-    let (double, digest) = double();
-    double.script(
-        Fault::on(Endpoint::BlobPost)
-            .always()
-            .deny(&Denial::SecondaryRateLimit),
-    );
-    let run = publication(&double).buildx_pushes(&digest).run();
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert!(
-        run.stdout.contains("could not check push access to "),
-        "{}",
-        run.stdout
-    );
+    run.assert_error(format!("cannot push `{}/acme/widget`", second.host()));
 }
 
 #[test]
 fn bearer_token_is_renewed_before_it_expires() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
+    let double = registry()
         .bearer_life(Duration::from_millis(300))
         .start()
         .unwrap();

@@ -232,12 +232,8 @@ fn server_that_is_down_is_retried() {
     drop(double);
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     let found = format!("the registry of http://{address} is {address}\n");
-    assert!(run.stdout.contains(&found), "{}", run.stdout);
-    assert!(
-        run.stdout.contains(", giving up in 60 s\n"),
-        "{}",
-        run.stdout
-    );
+    run.assert_log(&found);
+    run.assert_log(", giving up in 60 s\n");
 }
 
 #[test]
@@ -250,7 +246,7 @@ fn registry_cache_needs_registry_even_without_push() {
             .arguments(&["plan"])
             .run();
         let said = "cannot tell which registry belongs to `https://git.example.com`";
-        assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
+        run.assert_error(said);
     }
 }
 
@@ -313,7 +309,7 @@ fn older_docker_registry_promotes_without_copying_layers() {
     assert_eq!([&tags["v1.2.3"], &tags["latest"]], [&digest; 2]);
     assert_eq!(double.count(Endpoint::BlobPut), 0);
     let pull = format!("docker pull {}/acme/widget/app:v1.2.3", double.host());
-    assert!(run.summary.contains(&pull), "{}", run.summary);
+    run.assert_summary(&pull);
     // An Enterprise Server keeps no attestations.
     assert!(!run.stdout.contains("attest") && !run.summary.contains("Attest"));
 }

@@ -8,8 +8,9 @@ use std::path::Path;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ghcr_double::{Account, Double, Endpoint, Fault, Package, Repository};
+use ghcr_double::{Double, Endpoint, Fault, Repository};
 
+use crate::publication::registry;
 use crate::support::{Action, Run, Started, TOKEN};
 
 /// The runner asks more firmly after 7.5 seconds, and kills soon after.
@@ -26,9 +27,7 @@ struct Fixture {
 impl Fixture {
     /// `special` is a case of the scripted `buildx`, tried before the usual ones.
     fn new(special: &str) -> Self {
-        let double = Double::builder()
-            .token(TOKEN, Account::workflow("acme/Widget"))
-            .package("acme/widget", Package::of("acme/Widget"))
+        let double = registry()
             .repository(Repository::new("acme/Widget"))
             .start()
             .unwrap();
@@ -206,7 +205,7 @@ fn cancel_ends_builder_removal() {
         in_time(&format!("the builder is removed {signal}"), took);
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
         assert_eq!(run.outputs.len(), 21);
-        assert!(run.summary.contains("is published"), "{}", run.summary);
+        run.assert_summary("is published");
         is_left_to_the_post_step(&run);
     }
 }
@@ -232,11 +231,7 @@ fn cancelled_run_with_stuck_builder_removal_ends() {
 /// The log says so, and the runner keeps the name.
 #[track_caller]
 fn is_left_to_the_post_step(run: &Run) {
-    assert!(
-        run.stdout.contains("the post step removes it"),
-        "{}",
-        run.stdout
-    );
+    run.assert_log("the post step removes it");
     let state = run.noted("state");
     assert!(state.starts_with("builder=ghcr-publish-42-"), "{state}");
     assert_eq!(state.lines().count(), 1, "{state}");
@@ -259,7 +254,7 @@ fn second_signal_ends_stuck_builder_removal() {
     started.send_when("-INT", || removes.exists());
     let run = started.end();
     let left = "remove it with `docker rm --force --volumes buildx_buildkit_ghcr-publish-";
-    assert!(run.stdout.contains(left), "{}", run.stdout);
+    run.assert_log(left);
 }
 
 #[test]
@@ -277,7 +272,7 @@ fn post_step_ends_in_time() {
         in_time(&format!("the post step removes the builder {signal}"), took);
         assert!(!run.succeeded);
         let said = "the post step was stopped before it removed the builder";
-        assert!(run.stderr.contains(said), "{}{}", run.stdout, run.stderr);
+        run.assert_error(said);
         no_login_is_left(&run, "the post step");
     }
 }

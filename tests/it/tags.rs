@@ -6,14 +6,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::expect;
-use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package, Repository};
+use ghcr_double::{Denial, Double, Endpoint, Fault, Repository};
 use serde_json::{Value, json};
 
-use crate::support::{Action, Run, TOKEN};
+use crate::publication::registry;
+use crate::publication::{COMMIT as OURS, NAME};
+use crate::support::{Action, Run};
 
-const NAME: &str = "acme/widget";
 const PAST: &str = "1111111111111111111111111111111111111111";
-const OURS: &str = "0123456789abcdef0123456789abcdef01234567";
 const FUTURE: &str = "3333333333333333333333333333333333333333";
 const ASIDE: &str = "4444444444444444444444444444444444444444";
 
@@ -25,12 +25,7 @@ fn double() -> Double {
         .commit(OURS, &[PAST], date)
         .commit(FUTURE, &[OURS], date)
         .commit(ASIDE, &[PAST], date);
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package(NAME, Package::of("acme/Widget"))
-        .repository(repository)
-        .start()
-        .unwrap()
+    registry().repository(repository).start().unwrap()
 }
 
 /// Stores an image of a commit of this repository under a tag.
@@ -58,11 +53,7 @@ fn labelled_image(double: &Double, tag: &str, commit: &str) -> String {
 }
 
 fn publication(event: &str, double: &Double, digest: &str) -> Action {
-    let action = Action::new().event(event).buildx_pushes(digest);
-    action
-        .input("github-token", TOKEN)
-        .input("registry", double.host())
-        .env("GITHUB_API_URL", double.api_url())
+    Action::publishing(event, double).buildx_pushes(digest)
 }
 
 /// A push to `main`, while `main` shows another commit, or what somebody else put there.
@@ -102,9 +93,9 @@ fn old_commit_keeps_tags_and_logs_why() {
     let expected = json!([{"name": name, "tag": "main", "reason": reason, "holds": newer}]);
     assert_eq!(skipped(&run), expected);
     let line = format!("kept     {name}:main ({reason})\n");
-    assert!(run.stdout.contains(&line), "{}", run.stdout);
+    run.assert_log(&line);
     let line = "`main` was not moved: it shows the commit";
-    assert!(run.summary.contains(line), "{}", run.summary);
+    run.assert_summary(line);
 }
 
 #[test]
@@ -129,7 +120,7 @@ fn image_of_unknown_commit_does_not_block_branch() {
         let run = push_to_main(&double, &[]);
         assert_eq!(double.tags(NAME)["main"], run.output("digest"));
         let line = format!("`main` moves although {remark}");
-        assert!(run.stdout.contains(&line), "{}", run.stdout);
+        run.assert_log(&line);
     };
     check(
         |double| drop(image(double, "main", ASIDE)),
@@ -368,5 +359,5 @@ fn cancelled_run_moves_no_more_tags_and_reports_state() {
         (run.output("tags"), run.output("pushed")),
         (expected.as_str(), "true")
     );
-    assert!(run.stderr.contains("the run was stopped"), "{}", run.stderr);
+    run.assert_error("the run was stopped");
 }

@@ -22,7 +22,7 @@ fn run(spoil: impl Fn(&Double, &Double, &Put)) -> (Run, Double, Double, Put) {
 fn survives(said: &str, spoil: impl Fn(&Double, &Double, &Put)) -> Double {
     let (run, _source, target, image) = run(spoil);
     published(&run, &target, &image.digest);
-    assert!(run.stdout.contains(said), "{}", run.stdout);
+    run.assert_log(said);
     target
 }
 
@@ -82,13 +82,9 @@ fn bytes_of_another_digest_are_never_published() {
     });
     assert!(!run.succeeded, "{}", run.stdout);
     let layer = &image.layers[0];
-    assert!(
-        run.stderr.contains(&format!(
-            "sent content that does not match {layer} (300000 bytes)"
-        )),
-        "{}",
-        run.stderr
-    );
+    run.assert_error(format!(
+        "sent content that does not match {layer} (300000 bytes)"
+    ));
     assert!(target.tags("acme/widget").is_empty());
     assert!(target.blob("acme/widget", layer).is_none());
     assert_eq!(run.output("pushed"), "false");

@@ -19,7 +19,7 @@ fn of(commit: &str) -> [(&str, &str); 2] {
 #[track_caller]
 fn is_built(run: &Run, said: &str) {
     assert!(!run.noted("calls").is_empty(), "{}", run.stdout);
-    assert!(run.stdout.contains(said), "{}", run.stdout);
+    run.assert_log(said);
 }
 
 #[test]

@@ -1,13 +1,14 @@
 //! Candidates that cannot be published, in the words the user reads.
 
 use expect_test::{Expect, expect};
-use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use ghcr_double::{Double, Endpoint, Fault, Package};
 use serde_json::json;
 
 use super::images::{Image, MANIFEST};
 use super::{action, double};
 use crate::engine_double::{Answers, CONTAINERD};
-use crate::support::{Action, TOKEN};
+use crate::publication::registry;
+use crate::support::Action;
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -213,9 +214,7 @@ fn missing_platform_is_reported_with_available_ones() {
 
 #[test]
 fn unreadable_candidate_names_required_permission() {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
+    let double = registry()
         .package("acme/hidden", Package::unlinked())
         .start()
         .unwrap();
@@ -245,7 +244,7 @@ fn candidate_in_registry_that_is_down_fails() {
         .run();
     assert_eq!(run.status, Some(1), "{}{}", run.stdout, run.stderr);
     let error = format!("cannot reach the registry `{down}`");
-    assert!(run.stderr.contains(&error), "{}", run.stderr);
+    run.assert_error(&error);
     assert!(!run.stdout.contains("continuing without"), "{}", run.stdout);
     assert!(double.tags("acme/widget").is_empty());
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::time::Duration;
 
-use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use ghcr_double::{Endpoint, Fault};
 use serde_json::{Value, json};
 
+use crate::publication::registry_with_image;
 use crate::support::{Action, Run, TOKEN};
 use testkit::corpus;
 use testkit::proof::{self, Proof};
@@ -34,12 +35,7 @@ fn body(fault: &Value) -> Option<String> {
 }
 
 fn publish(endpoint: Endpoint, status: u16, body: &str) -> (Run, u64, Duration) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let (double, digest) = registry_with_image("v1.2.3");
     let fault = Fault::on(endpoint)
         .answer(status)
         .body("application/json", body);

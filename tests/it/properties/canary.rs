@@ -6,11 +6,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use ghcr_double::{Double, Endpoint, Fault};
 use memchr::memmem;
 use serde_json::json;
 
 use super::encodings;
+use crate::publication::registry_with_image;
 use crate::support::{Action, Run};
 use testkit::proof::Proof;
 use testkit::runner;
@@ -178,16 +179,6 @@ fn telling(ending: &str) -> String {
     lines.join("\n")
 }
 
-fn double() -> (Double, String) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
-    (double, digest)
-}
-
 /// A run with every secret there is, on a machine whose every folder is looked at afterwards.
 fn action(double: &Double) -> Action {
     let action = Action::new().event("push_tag");
@@ -324,7 +315,7 @@ fn no_secret_is_seen_anywhere() {
         change,
     } in scenarios()
     {
-        let (double, digest) = double();
+        let (double, digest) = registry_with_image("v1.2.3");
         fault.into_iter().for_each(|fault| double.script(fault));
         let action = change(with_buildx(action(&double), buildx, &digest));
         let run = ended(action, end);

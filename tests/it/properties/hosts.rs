@@ -1,9 +1,10 @@
 //! A login stays with its registry, whatever the registry answers.
 
-use ghcr_double::{Account, Double, Endpoint, Fault, Package};
+use ghcr_double::{Endpoint, Fault};
 
 use super::encodings;
 use super::recorder::Recorder;
+use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 use testkit::corpus;
 use testkit::proof::{self, Proof};
@@ -78,12 +79,7 @@ fn faults(host: &str) -> Vec<Fault> {
 
 /// A publication to a registry with this fault.
 fn publish(fault: Fault) {
-    let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package("acme/widget", Package::of("acme/Widget"))
-        .start()
-        .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let (double, digest) = registry_with_image("v1.2.3");
     double.script(fault.always());
     let action = Action::new().event("push_tag").buildx_pushes(&digest);
     let action = action

@@ -6,17 +6,15 @@ use std::process::Command;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use ghcr_double::{Account, Double};
+use ghcr_double::Double;
 use serde_json::Value;
 
 use super::world::{Crane, buildx, graph_engine, output_of, publication, repository_file};
-use crate::support::{Action, Run, TOKEN, process};
+use crate::publication::empty_registry;
+use crate::support::{Action, Run, process};
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap()
+    empty_registry().start().unwrap()
 }
 
 fn docker(engine: Option<&str>) -> Command {
@@ -156,7 +154,7 @@ fn a_graph_driver_gets_a_builder_for_several_platforms() {
     let action = two_platforms(Some(&host), &number).input("push", "false");
     let run = action.input("images", "localhost/real-engine/two").run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert!(run.stdout.contains("graph driver"), "{}", run.stdout);
+    run.assert_log("graph driver");
     assert!(run.output("digest").starts_with("sha256:"));
     assert_eq!(left_by(&number, Some(&host)), [""; 0]);
 }
@@ -172,7 +170,7 @@ fn a_container_builder_is_made_used_and_removed() {
         .input("buildkitd-config-inline", "debug = true")
         .run();
     matches_crane(&run, &double, &["linux/amd64", "linux/386"]);
-    assert!(run.stdout.contains("creating the builder ghcr-publish-"));
+    run.assert_log("creating the builder ghcr-publish-");
     assert_eq!(left_by(&number, None), [""; 0]);
     assert_eq!(run.noted("state").lines().last(), Some("builder="));
 }
@@ -268,7 +266,7 @@ fn a_stopped_run_removes_its_builder_itself() {
     let (double, number) = (double(), run_number(5));
     let (started, _asked) = building(&number, &double);
     let run = started.stop_with("-TERM");
-    assert!(run.stderr.contains("the run was stopped"), "{}", run.stderr);
+    run.assert_error("the run was stopped");
     assert_eq!(left_by(&number, None), [""; 0]);
 }
 
@@ -316,11 +314,7 @@ fn a_builder_that_dies_is_named_and_its_log_shown() {
     output_of(docker(None).args(["kill", name]));
     let run = started.end();
     assert!(!run.succeeded);
-    assert!(
-        run.stderr.contains("was lost during the build"),
-        "{}",
-        run.stderr
-    );
+    run.assert_error("was lost during the build");
     let group = format!("::group::the last 50 log lines of {name}\n");
     let log = run.stdout.split_once(&group).unwrap().1;
     assert!(log.contains("running server on"), "{log}");

@@ -2,17 +2,15 @@
 
 use std::fs;
 
-use ghcr_double::{Account, Double};
+use ghcr_double::Double;
 use serde_json::Value;
 
 use super::world::{Crane, DebianRegistry, buildx, graph_engine, output_of, publication};
+use crate::publication::empty_registry;
 use crate::support::{Action, Run, TOKEN, process};
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap()
+    empty_registry().start().unwrap()
 }
 
 /// An image of an engine: gone with the value.

@@ -1,16 +1,14 @@
 //! The engine builds and pushes to the GHCR double.
 
 use expect_test::expect;
-use ghcr_double::{Account, Double};
+use ghcr_double::Double;
 
 use super::world::{Crane, graph_engine, output_of, publication};
-use crate::support::{TOKEN, process};
+use crate::publication::empty_registry;
+use crate::support::process;
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap()
+    empty_registry().start().unwrap()
 }
 
 fn publishes(engine: Option<&str>) {

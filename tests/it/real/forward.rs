@@ -3,11 +3,12 @@
 
 use std::time::Duration;
 
-use ghcr_double::{Account, Double, Endpoint, Fault, Package, Repository};
+use ghcr_double::{Double, Endpoint, Fault, Repository};
 use serde_json::Value;
 
 use super::world::{graph_engine, publication};
-use crate::support::{Action, Run, TOKEN};
+use crate::publication::registry;
+use crate::support::{Action, Run};
 
 const NAME: &str = "acme/widget";
 const OLDER: &str = "1111111111111111111111111111111111111111";
@@ -18,12 +19,7 @@ fn double() -> Double {
     let repository = Repository::new("acme/Widget")
         .commit(OLDER, &[], date)
         .commit(NEWER, &[OLDER], date);
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .package(NAME, Package::of("acme/Widget"))
-        .repository(repository)
-        .start()
-        .unwrap()
+    registry().repository(repository).start().unwrap()
 }
 
 /// A push of a commit: to `main`, or of a tag.
@@ -105,7 +101,7 @@ fn moves_only_forward(engine: Option<&str>, case: &Case) {
     double.script(outage.always());
     let run = older().input("push-timeout", "3s").run();
     assert!(!run.succeeded, "{}", run.stdout);
-    assert!(run.stderr.contains(case.fix), "{}", run.stderr);
+    run.assert_error(case.fix);
     assert_eq!(double.tags(NAME)[case.tag], shown);
 
     // And forward it does move, once there are answers.

@@ -190,7 +190,7 @@ fn a_second_build_finds_everything_in_the_cache() {
     let second = build();
     for step in steps {
         let line = format!("{step} (cached)");
-        assert!(second.stdout.contains(&line), "{}", second.stdout);
+        second.assert_log(&line);
     }
 }
 
@@ -376,27 +376,15 @@ fn the_engine_checks_a_dockerfile() {
     if !engine_is_recent() && run.stdout.contains(FRONTEND) {
         return names_the_frontend_that_is_missing(&run, FRONTEND);
     }
-    assert!(
-        run.stdout
-            .contains("::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: "),
-        "{}{}",
-        run.stdout,
-        run.stderr
-    );
+    run.assert_log("::warning file=Dockerfile,line=1,title=ghcr-publish::FromAsCasing: ");
     let clean = publication(None)
         .event("push_branch")
         .input("call", "check");
     let clean = succeeded(clean);
-    assert!(
-        clean
-            .stdout
-            .contains("the check of Dockerfile found no problems"),
-        "{}",
-        clean.stdout
-    );
+    clean.assert_log("the check of Dockerfile found no problems");
     let outline = publication(None)
         .event("push_branch")
         .input("call", "targets");
     let outline = succeeded(outline);
-    assert!(outline.stdout.contains("TARGET"), "{}", outline.stdout);
+    outline.assert_log("TARGET");
 }

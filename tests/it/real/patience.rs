@@ -3,16 +3,14 @@
 
 use std::time::{Duration, Instant};
 
-use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Seen};
+use ghcr_double::{Denial, Double, Endpoint, Fault, Seen};
 
 use super::world::{Crane, engine_is_recent, publication};
-use crate::support::{Action, Run, TOKEN};
+use crate::publication::empty_registry;
+use crate::support::{Action, Run};
 
 fn double() -> Double {
-    Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .start()
-        .unwrap()
+    empty_registry().start().unwrap()
 }
 
 /// A file of its own, so that there is something to upload.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use ghcr_double::{Account, Double, Repository};
+use ghcr_double::Repository;
 use serde_json::Value;
 
 use super::world::{Crane, DebianRegistry, publication};
-use crate::support::TOKEN;
+use crate::publication::empty_registry;
 
 #[test]
 fn several_platforms_and_tags_match_what_crane_reads() {
@@ -55,11 +55,7 @@ fn a_second_publication_moves_the_branch() {
     let history = Repository::new("acme/Widget")
         .commit(FIRST, &[], date)
         .commit(SECOND, &[FIRST], date);
-    let api = Double::builder()
-        .token(TOKEN, Account::workflow("acme/Widget"))
-        .repository(history)
-        .start()
-        .unwrap();
+    let api = empty_registry().repository(history).start().unwrap();
     let push = |commit: &str| {
         publication(None)
             .event("push_branch")

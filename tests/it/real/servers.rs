@@ -72,10 +72,7 @@ fn an_older_registry_gets_what_it_takes_from_either_store() {
             )
             .run();
         succeeded(&run);
-        assert!(
-            run.stdout
-                .contains(&format!("the registry of {} is", double.server_url()))
-        );
+        run.assert_log(format!("the registry of {} is", double.server_url()));
         check_docker(
             &double,
             &run,
