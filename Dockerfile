@@ -26,9 +26,9 @@ RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
     fi
 
 # The program contains no path of the build machine and needs no library.
-ARG FOLDER=/build
-WORKDIR ${FOLDER}
-ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${FOLDER}=." \
+ARG DIRECTORY=/build
+WORKDIR ${DIRECTORY}
+ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${DIRECTORY}=." \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 

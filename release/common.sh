@@ -1,4 +1,4 @@
-# What the scripts of this folder share; sourced, never run.
+# What the scripts of this directory share; sourced, never run.
 # shellcheck shell=bash
 . "$(dirname "${BASH_SOURCE[0]}")/../testbed/failures.sh"
 usage() { die "usage: release/$(basename "$0") $*"; }

@@ -82,11 +82,11 @@ pub(crate) struct Inputs {
 /// What the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
-    /// Build, push, verify and tag (the default)
+    /// Build, push, verify and move tags
     Publish,
     /// Show what would be published, without network or engine
     Plan,
-    /// Plan, then ask the registry whether it would take the push
+    /// Plan, then ask the registry for push access
     Check,
     /// Remove what a cancelled run left behind: the post step of the action
     #[value(hide = true)]

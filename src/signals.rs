@@ -33,8 +33,8 @@ impl StopSignals {
         }
         self.was_received = true;
         Problem::new(
-            "the run was stopped",
-            "run it again; nothing is left half-way but what the report names",
+            "the run was cancelled",
+            "run it again; the log lists what was published before the cancel",
         )
     }
 

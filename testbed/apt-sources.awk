@@ -1,7 +1,7 @@
 # Prints every enabled source of binary packages in one file of apt as `URI SUITE COMPONENTS SIGNED-BY`.
 # https://manpages.debian.org/sources.list
 
-# A file of mirrors stands for the first of them.
+# Of a file of mirrors, the first one counts.
 function resolved(uri,   path, line) {
     if (uri !~ /^mirror\+file:/) return uri
     path = uri
@@ -27,7 +27,7 @@ function words(text) {
     return text
 }
 
-# A stanza ends: every address with every suite. A key may stand in the stanza itself; then there is no file of it.
+# A stanza ends: every address with every suite. If the stanza contains the key itself, no file of it exists.
 function finish(   uris, suites, n, m, i, j) {
     if (" " words(field["types"]) " " ~ / deb / && words(tolower(field["enabled"])) !~ /^(no|false|without|off|disable)$/) {
         n = split(words(field["uris"]), uris, " ")

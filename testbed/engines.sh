@@ -45,7 +45,7 @@ start_engine() { # NAME SOCKET ARGUMENT...
     return 1
 }
 
-# The folders, the bridge and the subnet of an engine beside the machine's own. Names of interfaces have 15 characters.
+# The directories, the bridge and the subnet of an engine beside the machine's own. Names of interfaces have 15 characters.
 place_of() { echo "/run/$instance-$1"; }
 data_of() { echo "/var/lib/$instance-$1"; }
 bridge_of() { echo "${instance:0:10}-${1:0:4}"; }

@@ -50,9 +50,9 @@ offered_now() { # PACKAGE
 
 # Every enabled source of binary packages as a line `URI SUITE COMPONENTS SIGNED-BY`, in both formats of sources.
 # https://manpages.debian.org/sources.list
-apt_sources() { # FOLDER-OF-APT
-    local folder=$1 files
-    files=$(find "$folder/sources.list.d" "$folder/sources.list" -maxdepth 1 -type f \
+apt_sources() { # DIRECTORY-OF-APT
+    local directory=$1 files
+    files=$(find "$directory/sources.list.d" "$directory/sources.list" -maxdepth 1 -type f \
         \( -name '*.sources' -o -name '*.list' \) 2>/dev/null | sort) || true
     [ -n "$files" ] || return 0
     while read -r file; do awk -f "$testbed/apt-sources.awk" "$file"; done <<<"$files"
@@ -60,7 +60,7 @@ apt_sources() { # FOLDER-OF-APT
 
 # Debian's main archive among them as `URI SIGNED-BY`, or nothing. Third parties use Debian's names of suites too, so a
 # place that is called `debian` comes first; a machine's own mirror may have any name.
-debian_archive() { # FOLDER-OF-APT
+debian_archive() { # DIRECTORY-OF-APT
     apt_sources "$1" | awk '
         $2 !~ /^(bookworm|trixie|forky|duke|sid|oldstable|stable|testing|unstable)$/ || $3 !~ /(^|,)main(,|$)/ { next }
         $1 !~ /^(https?|ftp|file|copy):/ { next }
@@ -70,12 +70,12 @@ debian_archive() { # FOLDER-OF-APT
 }
 
 # The mirror of the machine's own Debian packages, or nothing on another system.
-debian_mirror() { # FOLDER-OF-APT
+debian_mirror() { # DIRECTORY-OF-APT
     debian_archive "$1" | cut -d ' ' -f 1
 }
 
 # Debian's `sid` as a source, from the machine's own mirror and with its key; fails where there is none.
-sid_source() { # FOLDER-OF-APT
+sid_source() { # DIRECTORY-OF-APT
     local uri key
     read -r uri key < <(debian_archive "$1") || return 1
     printf 'Types: deb\nURIs: %s\nSuites: sid\nComponents: main\n' "$uri"

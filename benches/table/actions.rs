@@ -10,7 +10,7 @@ use crate::meter::Meter;
 use crate::runner::Job;
 use crate::world::{command, on_path};
 
-/// The folder `PEERS` holds a checkout of each under its own name.
+/// The directory `PEERS` holds a checkout of each under its own name.
 pub(crate) struct Actions {
     pub(crate) node: PathBuf,
     pub(crate) login: Action,
@@ -20,7 +20,7 @@ pub(crate) struct Actions {
 }
 
 pub(crate) struct Action {
-    pub(crate) folder: PathBuf,
+    pub(crate) directory: PathBuf,
     manifest: Manifest,
 }
 
@@ -44,8 +44,8 @@ struct Runs {
 }
 
 impl Actions {
-    pub(crate) fn read(folder: &Path) -> Self {
-        let read = |name: &str| Action::read(folder.join(name));
+    pub(crate) fn read(directory: &Path) -> Self {
+        let read = |name: &str| Action::read(directory.join(name));
         Self {
             node: on_path("node").expect("node is here, for the actions in `PEERS`"),
             login: read("login-action"),
@@ -66,12 +66,15 @@ impl Actions {
 }
 
 impl Action {
-    fn read(folder: PathBuf) -> Self {
-        let path = folder.join("action.yml");
+    fn read(directory: PathBuf) -> Self {
+        let path = directory.join("action.yml");
         let text =
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let manifest = serde_saphyr::from_str(&text).unwrap();
-        Self { folder, manifest }
+        Self {
+            directory,
+            manifest,
+        }
     }
 
     /// The defaults of `action.yml`, but for what the job gives every step: the token.
@@ -132,7 +135,7 @@ impl<'a> Steps<'a> {
         let mut step = command(&self.actions.node);
         self.job.prepare(&mut step);
         step.envs(&given)
-            .arg(action.folder.join(&action.manifest.runs.main));
+            .arg(action.directory.join(&action.manifest.runs.main));
         match end {
             End::Success => drop(meter.run(&mut step)),
             End::FailureThatSays(reason) => meter.fail(&mut step, reason),
@@ -157,7 +160,7 @@ impl<'a> Steps<'a> {
             };
             let mut step = command(&self.actions.node);
             self.job.prepare(&mut step);
-            meter.run(step.envs(variables).arg(action.folder.join(post)));
+            meter.run(step.envs(variables).arg(action.directory.join(post)));
         }
     }
 }

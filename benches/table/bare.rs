@@ -11,7 +11,7 @@ pub(crate) struct Build<'a> {
     pub(crate) tags: Vec<String>,
     /// The engine's own when empty.
     pub(crate) platforms: &'a str,
-    /// Stands in a label, so that each round makes a new image, as the others do.
+    /// The value of a label, so that each round builds a new image, as the others do.
     pub(crate) round: usize,
 }
 

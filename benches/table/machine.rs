@@ -26,7 +26,7 @@ pub(crate) fn described(world: &World) -> String {
         lines.push(format!("- crane {}", line(command(crane).arg("version"))));
     }
     if let Some(actions) = &world.actions {
-        let versions = actions.each().map(|action| checkout(&action.folder));
+        let versions = actions.each().map(|action| checkout(&action.directory));
         let node = line(command(&actions.node).arg("--version"));
         lines.push(format!(
             "- usual actions: {}; node {node}",
@@ -67,11 +67,11 @@ fn system() -> String {
         .to_owned()
 }
 
-/// The action and the version that stands in its folder.
-fn checkout(folder: &Path) -> String {
-    let name = folder.file_name().unwrap().display();
+/// The action and the version in its directory.
+fn checkout(directory: &Path) -> String {
+    let name = directory.file_name().unwrap().display();
     let mut git = command("git");
-    git.arg("-C").arg(folder);
+    git.arg("-C").arg(directory);
     let version = line(git.args(["describe", "--tags", "--always", "--match=v*.*.*"]));
     format!("{name} {version}")
 }

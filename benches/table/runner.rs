@@ -12,14 +12,14 @@ use crate::world::{COMMIT, REPOSITORY, World};
 
 /// A push of a git tag.
 pub(crate) struct Job {
-    folder: TempDir,
+    directory: TempDir,
     variables: BTreeMap<String, String>,
 }
 
 impl Job {
     pub(crate) fn new(world: &World, workspace: &Path, tag: &str, token: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
         fs::write(at("event.json"), payload(tag)).unwrap();
         for name in ["temp", "tools", "docker"] {
             fs::create_dir(at(name)).unwrap();
@@ -55,7 +55,7 @@ impl Job {
         let variables = variables.map(|(name, value)| (name.to_owned(), value));
         Self {
             variables: variables.into(),
-            folder,
+            directory,
         }
     }
 
@@ -81,7 +81,7 @@ impl Job {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 }
 

@@ -30,7 +30,7 @@ impl World {
             double: registry(),
             buildx: buildx(),
             crane: on_path("crane"),
-            actions: peers.map(|folder| Actions::read(Path::new(&folder))),
+            actions: peers.map(|directory| Actions::read(Path::new(&directory))),
             example: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello"),
         }
     }
@@ -53,15 +53,15 @@ pub(crate) fn registry() -> Double {
 
 /// A `DOCKER_CONFIG` with logins to registries.
 pub(crate) fn login(hosts: &[String], token: &str) -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let login = json!({"username": "octocat", "password": token});
     let logins: serde_json::Map<_, _> = hosts
         .iter()
         .map(|host| (host.clone(), login.clone()))
         .collect();
     let config = json!({ "auths": logins });
-    std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();
-    folder
+    std::fs::write(directory.path().join("config.json"), config.to_string()).unwrap();
+    directory
 }
 
 #[expect(
@@ -82,18 +82,19 @@ pub(crate) fn variable(name: &str) -> Option<String> {
 
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
     let path = variable("PATH")?;
-    let places = std::env::split_paths(&path).map(|folder| folder.join(program));
+    let places = std::env::split_paths(&path).map(|directory| directory.join(program));
     places.into_iter().find(|place| place.is_file())
 }
 
 fn buildx() -> PathBuf {
-    let folders = [
+    let directories = [
         "/usr/local/lib/docker",
         "/usr/local/libexec/docker",
         "/usr/lib/docker",
         "/usr/libexec/docker",
     ];
-    let plugins = folders.map(|folder| Path::new(folder).join("cli-plugins/docker-buildx"));
+    let plugins =
+        directories.map(|directory| Path::new(directory).join("cli-plugins/docker-buildx"));
     plugins
         .into_iter()
         .find(|path| path.is_file())

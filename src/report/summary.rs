@@ -132,7 +132,7 @@ fn image(published: &Published, report: &Report) -> String {
     for skipped in &published.skipped {
         let tag = code(skipped.tag.as_str());
         let reason = prose(&skipped.reason);
-        let _infallible = writeln!(text, "{tag} was not moved: {reason}.\n");
+        let _infallible = writeln!(text, "Kept {tag}: {reason}.\n");
     }
     text + &platforms(&verified.platforms)
 }

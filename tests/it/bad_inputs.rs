@@ -146,7 +146,7 @@ fn a_context_outside_the_workspace() {
         action().input("context", ".."),
         expect![[r#"
         the input `context` is `..`, which is outside the workspace
-          because: it resolves to `<folder>`
+          because: it resolves to `<directory>`
           fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
     "#]],
     );
@@ -173,7 +173,7 @@ fn a_link_that_leaves_the_workspace() {
         action.input("secret-files", "id=inside"),
         expect![[r#"
         the input `secret-files` for `id` is `inside`, which is outside the workspace
-          because: it resolves to `<folder>/secret`
+          because: it resolves to `<directory>/secret`
           fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
     "#]],
     );
@@ -185,7 +185,7 @@ fn a_named_context_outside_the_workspace() {
         action().input("build-contexts", "home=../home"),
         expect![[r#"
             the input `build-contexts` for `home` is `../home`, which is outside the workspace
-              because: it resolves to `<folder>/home`
+              because: it resolves to `<directory>/home`
               fix: use a path inside the checkout; copy the file there in an earlier step if it comes from elsewhere
         "#]],
     );

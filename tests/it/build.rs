@@ -324,21 +324,21 @@ fn a_buildx_that_is_too_old_is_refused_before_the_build() {
     };
     let (error, calls) = said("v0.12.1 30feaa1a915b869ebc2eea6328624b49facd4bfb", &[]);
     expect![[r#"
-        ::error title=ghcr-publish::buildx 0.12.1 at `<folder>/bin/buildx` is too old
+        ::error title=ghcr-publish::buildx 0.12.1 at `<directory>/bin/buildx` is too old
           because: buildx 0.13.1 or newer is required
           fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);
     assert_eq!(calls, "");
     let (error, calls) = said("0.13.1+ds1 0.13.1+ds1-3", &[("call", "check")]);
     expect![[r#"
-        ::error title=ghcr-publish::buildx 0.13.1 at `<folder>/bin/buildx` is too old
+        ::error title=ghcr-publish::buildx 0.13.1 at `<directory>/bin/buildx` is too old
           because: buildx 0.15.0 or newer is required by `call: check`
           fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);
     assert_eq!(calls, "");
     let (error, calls) = said("v0.20.1 x", &[("cache-from", "type=gha")]);
     expect![[r#"
-        ::error title=ghcr-publish::buildx 0.20.1 at `<folder>/bin/buildx` is too old
+        ::error title=ghcr-publish::buildx 0.20.1 at `<directory>/bin/buildx` is too old
           because: buildx 0.21.0 or newer is required by GitHub's cache
           fix: install a newer version, for example the package `docker-buildx-plugin` of Docker's repository, or run the action from its image, which contains one
     "#]].assert_eq(&error);

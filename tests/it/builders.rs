@@ -145,7 +145,7 @@ fn graph_driver_engine_gets_a_builder_that_is_removed() {
     expect!["creating the builder ghcr-publish-42-<own> (docker-container), because the engine keeps its images in a graph driver, which cannot build for several platforms"].assert_eq(&stable(&run, said.unwrap()));
     let environment = run.noted("environment");
     assert!(
-        !environment.contains("BUILDX_CONFIG=<folder>/home"),
+        !environment.contains("BUILDX_CONFIG=<directory>/home"),
         "{environment}"
     );
 }

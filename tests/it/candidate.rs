@@ -34,7 +34,7 @@ fn action(double: &Double, candidate: &str) -> Action {
         .input("candidate", candidate)
 }
 
-/// The same with a login for the registry the candidate is in.
+/// The same with credentials for the registry of the candidate.
 fn action_between(source: &Double, target: &Double, candidate: &str) -> Action {
     let host = source.host();
     action(target, candidate).input(

@@ -5,9 +5,9 @@ use crate::support::{Action, Run, process};
 const EVENT: &str = "0123456789abcdef0123456789abcdef01234567";
 const WARNING: &str = "git-context: git";
 
-/// Runs git in a folder of the workspace and gives what it prints.
-pub(crate) fn git(action: &Action, folder: &str, arguments: &[&str]) -> String {
-    let place = action.path("workspace").join(folder);
+/// Runs git in a directory of the workspace and gives what it prints.
+pub(crate) fn git(action: &Action, directory: &str, arguments: &[&str]) -> String {
+    let place = action.path("workspace").join(directory);
     std::fs::create_dir_all(&place).unwrap();
     let identity = [
         "-c",
@@ -25,20 +25,20 @@ pub(crate) fn git(action: &Action, folder: &str, arguments: &[&str]) -> String {
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
 
-/// A checkout of `origin` in `folder`; gives its commit.
-pub(crate) fn check_out(action: &Action, folder: &str, origin: &str) -> String {
+/// A checkout of `origin` in `directory`; gives its commit.
+pub(crate) fn check_out(action: &Action, directory: &str, origin: &str) -> String {
     git(
         action,
-        folder,
+        directory,
         &["init", "--quiet", "--initial-branch=main"],
     );
-    git(action, folder, &["remote", "add", "origin", origin]);
+    git(action, directory, &["remote", "add", "origin", origin]);
     git(
         action,
-        folder,
+        directory,
         &["commit", "--quiet", "--allow-empty", "--message=one"],
     );
-    git(action, folder, &["rev-parse", "HEAD"])
+    git(action, directory, &["rev-parse", "HEAD"])
 }
 
 pub(crate) const ORIGIN: &str = "https://github.com/acme/Widget";
@@ -151,13 +151,13 @@ fn the_checkout_of_the_build_context_counts() {
 
 #[test]
 fn git_context_uses_the_commit_of_the_checkout() {
-    for (folder, context) in [("", "."), ("app", "app")] {
+    for (directory, context) in [("", "."), ("app", "app")] {
         let action = Action::new()
             .event("push_branch")
             .input("git-context", "git")
             .input("context", context)
             .input("tags", "type=sha");
-        let head = check_out(&action, folder, ORIGIN);
+        let head = check_out(&action, directory, ORIGIN);
         let run = plan(action);
         assert_eq!(warnings(&run), Vec::<&str>::new());
         run.assert_log(format!("sha-{}", &head[..7]));

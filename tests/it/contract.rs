@@ -143,7 +143,7 @@ fn table(section: &str) -> String {
     head.to_owned() + &rows.collect::<String>()
 }
 
-/// `document` with what stands between the comments `name` and `/name` replaced by `text`.
+/// `document` with the text between the comments `name` and `/name` replaced by `text`.
 fn with_part(document: &str, name: &str, text: &str) -> String {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = document.split_once(&begin).unwrap();

@@ -22,7 +22,7 @@ const DOCUMENTS: &[&str] = &[
     "docs/troubleshooting.md",
 ];
 
-/// What stands between `](` and `)`, outside of code blocks.
+/// The text between `](` and `)`, outside of code blocks.
 fn links(text: &str) -> Vec<&str> {
     let prose = text.split("```").step_by(2);
     prose
@@ -112,7 +112,7 @@ fn every_command_of_the_program_runs() {
     assert!(count >= 6, "only {count} commands were found");
 }
 
-/// The `with:` of every step that uses this action, wherever it stands.
+/// The `with:` of every step that uses this action, at any depth.
 fn own_steps<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
     let is_ours = value["uses"]
         .as_str()
@@ -125,7 +125,7 @@ fn own_steps<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
     }
 }
 
-/// A value as the runner would hand it over: each expression has become text.
+/// A value as the runner passes it: each expression is replaced by text.
 fn evaluated(value: &str) -> String {
     let mut parts = value.split("${{");
     let mut text = parts.next().unwrap().to_owned();
@@ -211,4 +211,31 @@ fn every_test_that_security_names_exists() {
         tests.partition(|test| sources.contains(&format!("fn {test}(")));
     assert_eq!(unknown, [""; 0]);
     assert!(known.len() > 30, "only {} tests were found", known.len());
+}
+
+#[test]
+fn every_path_in_the_architecture_exists() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = document("ARCHITECTURE.md");
+    let prose: String = text.split("```").step_by(2).collect();
+    let names = prose.split('`').skip(1).step_by(2);
+    let mut count = 0;
+    for path in names.filter(|name| name.contains('/') && !name.starts_with('/')) {
+        let is_path = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
+        let first = path.split('/').next().unwrap();
+        let is_module = root.join("src").join(first).exists();
+        if !path.chars().all(is_path) || !(is_module || root.join(first).exists()) {
+            continue;
+        }
+        let in_source = root.join("src").join(path);
+        let exists = root.join(path).exists()
+            || in_source.exists()
+            || in_source.with_extension("rs").exists();
+        assert!(
+            exists,
+            "ARCHITECTURE.md names `{path}`, which does not exist"
+        );
+        count += 1;
+    }
+    assert!(count >= 20, "only {count} paths were found");
 }

@@ -144,7 +144,7 @@ fn the_default_rules_give_the_known_table() {
 /// A checkout of `origin`, with a commit on its branch.
 fn checkout(origin: &str) -> (Action, impl Fn(&[&str]) + use<>) {
     let action = Action::new();
-    let folder = action.path("workspace");
+    let directory = action.path("workspace");
     let git = move |arguments: &[&str]| {
         let status = process("git")
             .args([
@@ -154,7 +154,7 @@ fn checkout(origin: &str) -> (Action, impl Fn(&[&str]) + use<>) {
                 "user.email=octocat@users.noreply.github.com",
             ])
             .args(arguments)
-            .current_dir(&folder)
+            .current_dir(&directory)
             .status();
         assert!(status.unwrap().success(), "git {arguments:?}");
     };

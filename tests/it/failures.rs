@@ -47,7 +47,7 @@ fn a_payload_must_be_json() {
     check(
         action.env("GITHUB_EVENT_PATH", &path).run(),
         expect![[r#"
-        ::error title=ghcr-publish::the event payload at `<folder>/event` is not JSON
+        ::error title=ghcr-publish::the event payload at `<directory>/event` is not JSON
           because: EOF while parsing an object at line 1 column 1
           fix: set `GITHUB_EVENT_PATH` to the payload that the runner wrote (with act: the file given to `--eventpath`)
     "#]],
@@ -279,15 +279,15 @@ fn cancelled_run_leaves_no_credentials_behind() {
         .run_until_building();
     let environment = run.noted("environment");
     let mut lines = environment.lines();
-    let folder = lines.find_map(|line| line.strip_prefix("DOCKER_CONFIG="));
-    let folder = folder.unwrap();
-    assert!(folder.contains("ghcr-publish-"), "{folder}");
-    assert!(!std::path::Path::new(folder).exists(), "{folder}");
+    let directory = lines.find_map(|line| line.strip_prefix("DOCKER_CONFIG="));
+    let directory = directory.unwrap();
+    assert!(directory.contains("ghcr-publish-"), "{directory}");
+    assert!(!std::path::Path::new(directory).exists(), "{directory}");
     check(
         run,
         expect![[r#"
-        ::error title=ghcr-publish::the run was stopped
-          fix: run it again; nothing is left half-way but what the report names
+        ::error title=ghcr-publish::the run was cancelled
+          fix: run it again; the log lists what was published before the cancel
     "#]],
     );
 }

@@ -1,16 +1,16 @@
-//! Credential helpers of the person's docker configuration.
+//! Credential helpers of the user's docker configuration.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 
 use crate::support::{Action, TOKEN};
 
-/// A run that would push to a registry whose login a helper keeps that is this shell script.
+/// A run that would push to a registry; its credentials come from a helper, which is this shell script.
 fn action(script: &str) -> Action {
     let action = Action::new().event("push_tag").buildx("exit 1");
     let helper = action.path("bin/docker-credential-test");
-    let folder = action.path("home").display().to_string();
-    fs::write(&helper, format!("#!/bin/sh\ncd {folder}\n{script}\n")).unwrap();
+    let directory = action.path("home").display().to_string();
+    fs::write(&helper, format!("#!/bin/sh\ncd {directory}\n{script}\n")).unwrap();
     fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
     fs::create_dir(action.path("home/.docker")).unwrap();
     let config = r#"{"credHelpers":{"registry.invalid":"test"}}"#;
@@ -27,7 +27,7 @@ fn a_run_is_stopped_while_a_helper_hangs() {
     let hangs = action.path("home/hangs");
     let run = action.run_and_stop_when(|| hangs.exists());
     assert!(!run.succeeded);
-    run.assert_error("the run was stopped");
+    run.assert_error("the run was cancelled");
 }
 
 #[test]
@@ -41,7 +41,7 @@ fn a_helper_gets_neither_inputs_nor_the_tokens_of_github_and_actions() {
         .env("AWS_SESSION_TOKEN", "of the cloud")
         .input("secrets", format!("npm={TOKEN}"));
     let asked = action.path("home/seen");
-    // The registry does not exist, and with a login it would be waited for.
+    // The registry does not exist, and with credentials it is retried.
     let run = action.run_and_stop_when(|| asked.exists());
     let seen = run.noted("home/seen");
     assert!(seen.contains("AWS_SESSION_TOKEN=of the cloud"), "{seen}");

@@ -73,7 +73,7 @@ fn listed(heading: &str) -> Vec<String> {
     names.map(str::to_owned).collect()
 }
 
-/// The text of each module of a package; the root and the program stand above all others.
+/// The text of each module of a package; the root and the program may import all others.
 fn sources(package: &str) -> BTreeMap<Module, String> {
     let src = root().join(package).join("src");
     let mut sources = BTreeMap::new();

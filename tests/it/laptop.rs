@@ -12,13 +12,13 @@ use crate::publication::registry_with_image;
 use crate::support::{Action, Run, TOKEN};
 
 /// A clean checkout of one commit, which has a Dockerfile; also gives the commit.
-fn in_checkout(folder: &str) -> (Action, String) {
+fn in_checkout(directory: &str) -> (Action, String) {
     let action = Action::new().input("tags", "type=sha\ntype=ref,event=branch");
-    check_out(&action, folder, ORIGIN);
+    check_out(&action, directory, ORIGIN);
     fs::write(action.path("workspace/.gitignore"), "*.log\n").unwrap();
-    git(&action, folder, &["add", "."]);
-    git(&action, folder, &["commit", "--quiet", "--message=two"]);
-    let head = git(&action, folder, &["rev-parse", "HEAD"]);
+    git(&action, directory, &["add", "."]);
+    git(&action, directory, &["commit", "--quiet", "--message=two"]);
+    let head = git(&action, directory, &["rev-parse", "HEAD"]);
     (action, head)
 }
 
@@ -249,7 +249,7 @@ fn ignored_part_of_a_tag_rule_is_a_warning() {
     );
 }
 
-/// A run without any login.
+/// A run without any credentials.
 fn without_login(command: &str, registry: &str) -> Action {
     let (action, _head) = in_checkout("");
     action

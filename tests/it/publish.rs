@@ -234,10 +234,10 @@ fn buildx_gets_exact_arguments() {
         BUILDX_METADATA_PROVENANCE=disabled
         BUILDX_NO_DEFAULT_ATTESTATIONS=1
         DOCKER_CONFIG=<private>
-        DOCKER_HOST=unix://<folder>/docker.sock
-        HOME=<folder>/home
-        PATH=<folder>/bin:/usr/bin:/bin
-        PWD=<folder>/workspace
+        DOCKER_HOST=unix://<directory>/docker.sock
+        HOME=<directory>/home
+        PATH=<directory>/bin:/usr/bin:/bin
+        PWD=<directory>/workspace
         SOURCE_DATE_EPOCH=1795168800
     "#]]
     .assert_eq(

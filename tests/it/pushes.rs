@@ -186,20 +186,20 @@ fn refused_connection_is_outage_while_registry_is_down() {
     assert_eq!(run.noted("home/tries"), "4\n");
 }
 
-/// One image at two registries, each with its own login.
+/// One image at two registries, each with its own credentials.
 fn two_registries(first: &Double, second: &Double) -> Action {
     let images = format!(
         "{}/acme/widget\n{}/acme/widget",
         first.host(),
         second.host()
     );
-    let logins = format!(
+    let credentials = format!(
         "- registry: {}\n  username: bot\n  password: quay-password\n",
         second.host()
     );
     publication(first)
         .input("images", images)
-        .input("registry-auth", logins)
+        .input("registry-auth", credentials)
 }
 
 #[test]

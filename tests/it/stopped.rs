@@ -18,7 +18,7 @@ const IN_TIME: Duration = Duration::from_secs(7);
 const SIGNALS: [&str; 2] = ["-TERM", "-INT"];
 const HANGS: &str = "touch ../hangs; exec sleep 60";
 
-/// A publication with a builder of its own. The facts of the repository come from the API, the login from a helper.
+/// A publication with a builder of its own. The facts of the repository come from the API, the credentials from a helper.
 struct Fixture {
     double: Double,
     action: Action,
@@ -50,11 +50,11 @@ impl Fixture {
         Self { double, action }
     }
 
-    /// A credential helper that hangs keeps the login of another registry.
+    /// A credential helper that hangs has the credentials for another registry.
     fn with_a_hanging_helper(mut self) -> Self {
         let helper = self.action.path("bin/docker-credential-test");
-        let folder = self.action.path("workspace").display().to_string();
-        fs::write(&helper, format!("#!/bin/sh\ncd {folder}\n{HANGS}\n")).unwrap();
+        let directory = self.action.path("workspace").display().to_string();
+        fs::write(&helper, format!("#!/bin/sh\ncd {directory}\n{HANGS}\n")).unwrap();
         fs::set_permissions(&helper, fs::Permissions::from_mode(0o755)).unwrap();
         fs::create_dir(self.action.path("home/.docker")).unwrap();
         let config = r#"{"credHelpers":{"registry.invalid":"test"}}"#;
@@ -104,7 +104,7 @@ fn nothing_is_left(run: &Run, moment: &str) {
         run.noted("calls")
     );
     assert!(
-        !run.succeeded && run.stderr.contains("the run was stopped"),
+        !run.succeeded && run.stderr.contains("the run was cancelled"),
         "{log}"
     );
     assert!(
@@ -132,8 +132,8 @@ fn nothing_is_left(run: &Run, moment: &str) {
 #[track_caller]
 fn no_login_is_left(run: &Run, moment: &str) {
     for line in run.noted("environment").lines() {
-        if let Some(folder) = line.strip_prefix("DOCKER_CONFIG=") {
-            assert!(!Path::new(folder).exists(), "{moment}: {folder}");
+        if let Some(directory) = line.strip_prefix("DOCKER_CONFIG=") {
+            assert!(!Path::new(directory).exists(), "{moment}: {directory}");
         }
     }
 }
@@ -363,8 +363,8 @@ fn cancel_ends_engine_wait() {
 fn copying(fixture: Fixture, source: &Double) -> Fixture {
     source.put_large_image("acme/widget", "v1", 1 << 20);
     let host = source.host();
-    let login = format!("- {{registry: '{host}', username: octocat, password: {TOKEN}}}");
-    let action = fixture.action.input("registry-auth", login);
+    let credentials = format!("- {{registry: '{host}', username: octocat, password: {TOKEN}}}");
+    let action = fixture.action.input("registry-auth", credentials);
     let action = action.input("candidate", format!("{host}/acme/widget:v1"));
     Fixture { action, ..fixture }
 }

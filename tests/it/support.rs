@@ -19,7 +19,7 @@ pub(crate) const TOKEN: &str = "ghs_canary.of-the-test_0123456789";
 
 /// A run being prepared: an empty environment, a workspace with a Dockerfile, an engine that answers.
 pub(crate) struct Action {
-    folder: TempDir,
+    directory: TempDir,
     variables: BTreeMap<String, String>,
     arguments: Vec<String>,
 }
@@ -41,19 +41,19 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
     pub(crate) outputs: BTreeMap<String, String>,
     pub(crate) summary: String,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Action {
     pub(crate) fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let at = |name: &str| folder.path().join(name).display().to_string();
+        let directory = tempfile::tempdir().unwrap();
+        let at = |name: &str| directory.path().join(name).display().to_string();
         for name in ["bin", "home", "workspace"] {
             fs::create_dir(at(name)).unwrap();
         }
         fs::write(at("workspace/Dockerfile"), "FROM scratch\n").unwrap();
-        let notes = folder.path().join("engine-requests");
-        engine_double::start(&folder.path().join("docker.sock"), notes, &[CONTAINERD]);
+        let notes = directory.path().join("engine-requests");
+        engine_double::start(&directory.path().join("docker.sock"), notes, &[CONTAINERD]);
         let variables = [
             ("DOCKER_HOST", format!("unix://{}", at("docker.sock"))),
             ("GITHUB_OUTPUT", at("output")),
@@ -67,14 +67,14 @@ impl Action {
             .map(|(name, value)| (name.to_owned(), value))
             .into();
         Self {
-            folder,
+            directory,
             variables,
             arguments: Vec::new(),
         }
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// Takes the environment and payload of a recorded event.
@@ -114,7 +114,7 @@ impl Action {
     /// A `buildx` that says its version, or notes its arguments and environment and runs `script` with the
     /// path of the metadata file in `$metadata`.
     pub(crate) fn buildx(self, script: &str) -> Self {
-        let (path, note) = (self.path("bin/buildx"), self.folder.path().display());
+        let (path, note) = (self.path("bin/buildx"), self.directory.path().display());
         let head = format!(
             "#!/bin/sh\n[ \"$1\" != version ] || exec cat {note}/version\nprintf '%s\\n' \"$@\" > {note}/arguments\necho \"$@\" >> {note}/calls\nenv | sort > {note}/environment\n\
              cat \"$DOCKER_CONFIG/config.json\" > {note}/docker-config\n\
@@ -277,7 +277,7 @@ impl Action {
             stderr: String::from_utf8(output.stderr).unwrap(),
             outputs: read_outputs(&read("output")),
             summary: read("summary"),
-            folder: self.folder,
+            directory: self.directory,
         }
     }
 }
@@ -350,17 +350,17 @@ fn peak_memory(process: u32) -> u64 {
 
 impl Run {
     pub(crate) fn path(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// What the scripted `buildx` noted; empty when it was not started.
     pub(crate) fn noted(&self, name: &str) -> String {
-        fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
+        fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
-    /// `text` with what differs from run to run replaced: the folder, and the address of the double.
+    /// `text` with what differs from run to run replaced: the directory, and the address of the double.
     pub(crate) fn stable(&self, text: &str, host: impl AsRef<str>) -> String {
-        let text = text.replace(&self.folder.path().display().to_string(), "<folder>");
+        let text = text.replace(&self.directory.path().display().to_string(), "<directory>");
         text.replace(host.as_ref(), "<registry>")
     }
 

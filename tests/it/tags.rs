@@ -94,7 +94,7 @@ fn old_commit_keeps_tags_and_logs_why() {
     assert_eq!(skipped(&run), expected);
     let line = format!("kept     {name}:main ({reason})\n");
     run.assert_log(&line);
-    let line = "`main` was not moved: it shows the commit";
+    let line = "Kept `main`: it shows the commit";
     run.assert_summary(line);
 }
 
@@ -359,5 +359,5 @@ fn cancelled_run_moves_no_more_tags_and_reports_state() {
         (run.output("tags"), run.output("pushed")),
         (expected.as_str(), "true")
     );
-    run.assert_error("the run was stopped");
+    run.assert_error("the run was cancelled");
 }

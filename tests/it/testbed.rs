@@ -9,7 +9,7 @@ use tempfile::TempDir;
 
 use crate::support::process;
 
-/// A folder that stands for a machine: its programs in `bin`, its sources of packages in `apt`.
+/// A directory that represents a machine: its programs in `bin`, its sources of packages in `apt`.
 struct Machine(TempDir);
 
 impl Machine {
@@ -71,7 +71,7 @@ Components: main
 Types: deb deb-src
 URIs: http://archive.test/debian
  http://second.test/debian
-# A comment may stand anywhere.
+# A comment may be anywhere.
 suites: bookworm bookworm-updates
 Components: main contrib
 Signed-By: /keys/archive.gpg
@@ -284,8 +284,8 @@ fn a_script_that_fails_names_the_command_and_its_line() {
 #[test]
 fn every_script_says_where_it_failed() {
     let mut scripts = 0;
-    for folder in ["testbed", "release", ".ci", "fuzz"] {
-        let entries = fs::read_dir(testbed("..").join(folder)).unwrap();
+    for directory in ["testbed", "release", ".ci", "fuzz"] {
+        let entries = fs::read_dir(testbed("..").join(directory)).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         for path in paths.filter(|path| path.is_file()) {
             let text = fs::read_to_string(&path).unwrap();

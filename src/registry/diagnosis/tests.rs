@@ -162,7 +162,7 @@ fn shown(text: &str) -> String {
 
 /// The entries of one persistence as a table; those that mean the same share a row.
 fn table(persistence: Persistence) -> String {
-    let mut table = "| It says | It means | What to do |\n|---|---|---|\n".to_owned();
+    let mut table = "| Message | Cause | Fix |\n|---|---|---|\n".to_owned();
     let mut told = HashSet::new();
     let of_prospect = || {
         ENTRIES

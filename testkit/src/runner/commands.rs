@@ -7,7 +7,7 @@
 //! - A line ends at LF, CR or CR LF (.NET's `ReadLine`). Bytes that are not UTF-8 become U+FFFD.
 //! - The newer form is tried first: white space is trimmed from the start, then `::` must follow, then
 //!   `name`, perhaps a space and `key=value` pairs with commas between, and `::` again.
-//! - The older form may stand anywhere in a line: the first `##[`, then `name`, pairs with semicolons, `]`.
+//! - The older form may begin anywhere in a line: the first `##[`, then `name`, pairs with semicolons, `]`.
 //! - Only registered names count, in any case. The rest of the line is the data, with `%0D` and its like
 //!   decoded.
 //! - After `stop-commands` nothing counts until its data comes back as the name of a command.
@@ -150,7 +150,7 @@ fn units(text: &str) -> Vec<u16> {
     text.encode_utf16().collect()
 }
 
-/// Whether `mark` stands at the start of `text`, for a reader who may overlook what is invisible.
+/// Whether `text` starts with `mark`, for a reader who may ignore invisible characters.
 fn finds(text: &[u16], mark: &str) -> bool {
     let mut visible = text.iter().filter(|unit| !is_ignorable(**unit));
     mark.encode_utf16()

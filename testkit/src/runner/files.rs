@@ -8,7 +8,7 @@
 //! - `name=value` is a line of its own; the name may be empty.
 //! - `name<<delimiter` begins a value of several lines; neither may be empty, and the line that is the
 //!   delimiter ends it. The value keeps its line breaks but for the last.
-//! - Whichever of `=` and `<<` stands first decides. A line with neither, or a value without its end, fails
+//! - Whichever of `=` and `<<` comes first decides. A line with neither, or a value without its end, fails
 //!   the step.
 //! - The variable `NODE_OPTIONS` is refused.
 //! - A summary of more than 1 MiB is dropped with an error.

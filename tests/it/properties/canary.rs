@@ -179,7 +179,7 @@ fn telling(ending: &str) -> String {
     lines.join("\n")
 }
 
-/// A run with every secret there is, on a machine whose every folder is looked at afterwards.
+/// A run with every secret there is, on a machine whose every directory is looked at afterwards.
 fn action(double: &Double) -> Action {
     let action = Action::new().event("push_tag");
     for name in ["notes", "runtime", "temp"] {
@@ -285,15 +285,15 @@ fn sinks(run: &Run) -> Vec<(String, Vec<u8>)> {
             fs::read(run.path(name)).unwrap_or_default(),
         ));
     }
-    for folder in ["notes", "home", "workspace", "runtime", "temp"] {
-        files(&run.path(folder), &mut sinks);
+    for directory in ["notes", "home", "workspace", "runtime", "temp"] {
+        files(&run.path(directory), &mut sinks);
     }
     sinks.retain(|(name, _)| !name.ends_with("workspace/npmrc"));
     sinks
 }
 
-fn files(folder: &Path, sinks: &mut Vec<(String, Vec<u8>)>) {
-    for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap()) {
+fn files(directory: &Path, sinks: &mut Vec<(String, Vec<u8>)>) {
+    for entry in fs::read_dir(directory).unwrap().map(|entry| entry.unwrap()) {
         match entry.file_type().unwrap().is_dir() {
             true => files(&entry.path(), sinks),
             false => sinks.push((

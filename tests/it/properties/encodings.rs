@@ -26,7 +26,7 @@ pub(crate) fn encodings(secret: &str) -> Vec<Vec<u8>> {
     texts.chain([bytes.to_vec(), wide]).collect()
 }
 
-/// The part of base64 that does not depend on what stands before and after.
+/// The part of base64 that does not depend on the bytes before and after.
 fn shifted(bytes: &[u8], before: usize) -> String {
     let text = STANDARD_NO_PAD.encode([&vec![0; before], bytes].concat());
     let begin = [0, 2, 3][before];

@@ -86,8 +86,8 @@ fn the_containerd_store_builds_several_platforms_itself() {
 #[test]
 fn the_engines_own_builder_can_what_the_choice_expects_of_it() {
     let graph = graph_engine();
-    let folder = tempfile::tempdir().unwrap();
-    let at = |name: &str| folder.path().join(name).display().to_string();
+    let directory = tempfile::tempdir().unwrap();
+    let at = |name: &str| directory.path().join(name).display().to_string();
     let kept = "--output=type=image,push=false";
     let cases = [
         (
@@ -266,7 +266,7 @@ fn a_stopped_run_removes_its_builder_itself() {
     let (double, number) = (double(), run_number(5));
     let (started, _asked) = building(&number, &double);
     let run = started.stop_with("-TERM");
-    run.assert_error("the run was stopped");
+    run.assert_error("the run was cancelled");
     assert_eq!(left_by(&number, None), [""; 0]);
 }
 

@@ -39,8 +39,8 @@ mod properties {
     }
 
     fn unpacked(bytes: &[u8]) -> Vec<u8> {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("blob");
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("blob");
         fs::write(&path, bytes).unwrap();
         process("gzip")
             .arg("-dc")

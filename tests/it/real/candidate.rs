@@ -65,8 +65,13 @@ fn agrees(run: &Run, host: &str) -> Value {
     assert_eq!(tags.len(), 2);
     for tag in tags {
         assert_eq!(crane.digest(tag), run.output("digest"), "{tag}");
-        let folder = tempfile::tempdir().unwrap();
-        crane.run(&["pull", "--format=oci", tag, folder.path().to_str().unwrap()]);
+        let directory = tempfile::tempdir().unwrap();
+        crane.run(&[
+            "pull",
+            "--format=oci",
+            tag,
+            directory.path().to_str().unwrap(),
+        ]);
     }
     crane.manifest(run.output("ref"))
 }

@@ -31,8 +31,8 @@ fn succeeded(action: Action) -> Run {
 
 /// A text no cache has seen, so that the step is run.
 fn unique() -> String {
-    let folder = tempfile::tempdir().unwrap();
-    folder.path().display().to_string()
+    let directory = tempfile::tempdir().unwrap();
+    directory.path().display().to_string()
 }
 
 /// BuildKit in a container of its own, with nothing in its cache; gone with the test.
@@ -75,9 +75,9 @@ impl Drop for ContainerBuilder {
     }
 }
 
-/// Whether any file below `folder` holds `text`, also in the layers that are packed.
-fn holds(folder: &Path, text: &str) -> bool {
-    fs::read_dir(folder).unwrap().any(|entry| {
+/// Whether any file below `directory` holds `text`, also in the layers that are packed.
+fn holds(directory: &Path, text: &str) -> bool {
+    fs::read_dir(directory).unwrap().any(|entry| {
         let path = entry.unwrap().path();
         if path.is_dir() {
             return holds(&path, text);
@@ -141,7 +141,7 @@ fn a_secret_is_seen_by_its_instruction_and_by_nothing_after() {
 }
 
 #[test]
-fn a_named_context_is_a_folder_beside_the_main_one() {
+fn a_named_context_is_a_directory_beside_the_main_one() {
     let registry = DebianRegistry::start();
     let action = published(&registry).input("context", "app").input(
         "build-contexts",
@@ -194,22 +194,22 @@ fn a_second_build_finds_everything_in_the_cache() {
     }
 }
 
-/// A generator of the engine's own, as BuildKit asks for one: it writes a statement into the folder it is
+/// A generator of the engine's own, as BuildKit asks for one: it writes a statement into the directory it is
 /// given (<https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/sbom-protocol.md>). The usual one
 /// lies in a registry that is not here.
 fn sbom_generator() -> &'static str {
     let name = "testbed/sbom-generator:1";
-    let folder = tempfile::tempdir().unwrap();
+    let directory = tempfile::tempdir().unwrap();
     let statement = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","subject":[],"predicate":{"spdxVersion":"SPDX-2.3","name":"of the generator"}}"#;
-    fs::write(folder.path().join("statement.json"), statement).unwrap();
+    fs::write(directory.path().join("statement.json"), statement).unwrap();
     let text = "FROM testbed/debian:trixie\nCOPY statement.json /\n\
                 ENTRYPOINT [\"/bin/sh\", \"-c\", \"cp /statement.json $BUILDKIT_SCAN_DESTINATION/sbom.spdx.json\"]\n";
-    fs::write(folder.path().join("Dockerfile"), text).unwrap();
+    fs::write(directory.path().join("Dockerfile"), text).unwrap();
     let mut build = process("docker");
     output_of(
         build
             .args(["build", "--quiet", "--tag", name])
-            .arg(folder.path()),
+            .arg(directory.path()),
     );
     name
 }

@@ -17,13 +17,13 @@ use crate::support::{Action, Run, TOKEN};
 
 const VERSION: &str = "v1.2.3";
 
-/// A version that this program published to the double, and a folder for what the scripts write.
+/// A version that this program published to the double, and a directory for what the scripts write.
 struct Release {
     double: Double,
     image: String,
     digest: String,
     login: TempDir,
-    folder: TempDir,
+    directory: TempDir,
 }
 
 impl Release {
@@ -37,7 +37,7 @@ impl Release {
             image: run.output("image").to_owned(),
             digest: run.output("digest").to_owned(),
             login: login(&double.host()),
-            folder: tempfile::tempdir().unwrap(),
+            directory: tempfile::tempdir().unwrap(),
             double,
         }
     }
@@ -46,13 +46,13 @@ impl Release {
         Self::of(|| publication(None))
     }
 
-    /// A script of `release/`, started in the folder, with the programs that the testbed installed.
+    /// A script of `release/`, started in the directory, with the programs that the testbed installed.
     fn script(&self, name: &str, arguments: &[&str]) -> Command {
         let path = repository_file(&format!("release/{name}"));
         let mut script = tool(path.to_str().unwrap());
         script
             .args(arguments)
-            .current_dir(self.folder.path())
+            .current_dir(self.directory.path())
             .env_remove("GITHUB_TOKEN")
             .env("DOCKER_CONFIG", self.login.path());
         script
@@ -63,7 +63,7 @@ impl Release {
     }
 
     fn file(&self, name: &str) -> PathBuf {
-        self.folder.path().join(name)
+        self.directory.path().join(name)
     }
 
     /// A script that reads `input`; what it prints is also left in the file `name`.

@@ -96,7 +96,7 @@ pub(crate) fn engine_is_recent() -> bool {
     major.parse::<u32>().unwrap() >= 28
 }
 
-/// A `DOCKER_CONFIG` with a login to one registry, where `docker buildx` is the same program.
+/// A `DOCKER_CONFIG` with credentials for one registry, where `docker buildx` is the same program.
 pub(crate) fn login(registry: &str) -> TempDir {
     let config = tempfile::tempdir().unwrap();
     let auth = STANDARD.encode(format!("octocat:{TOKEN}"));
@@ -150,24 +150,24 @@ pub(crate) struct DebianRegistry {
     address: SocketAddr,
     process: Child,
     _issuer: Issuer,
-    _folder: TempDir,
+    _directory: TempDir,
 }
 
 impl DebianRegistry {
     pub(crate) fn start() -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let directory = tempfile::tempdir().unwrap();
         let issuer = Issuer::builder("registry.test")
             .token(TOKEN, Account::classic("acme"))
-            .start(folder.path())
+            .start(directory.path())
             .unwrap();
         let address = TcpListener::bind("127.0.0.1:0")
             .unwrap()
             .local_addr()
             .unwrap();
-        let config = folder.path().join("config.yml");
+        let config = directory.path().join("config.yml");
         fs::write(
             &config,
-            issuer.registry_config(address, &folder.path().join("storage")),
+            issuer.registry_config(address, &directory.path().join("storage")),
         )
         .unwrap();
         let mut serve = tool("docker-registry");
@@ -189,7 +189,7 @@ impl DebianRegistry {
             address,
             process,
             _issuer: issuer,
-            _folder: folder,
+            _directory: directory,
         }
     }
 

@@ -1,4 +1,4 @@
-//! A tag stays where it is when it is not known whether it may move: nobody answers, or the list is cut.
+//! A tag is kept if it is not known whether it may move: a request has no answer, or the list is truncated.
 
 use expect_test::{Expect, expect};
 use ghcr_double::{Denial, Double, Endpoint, Fault};

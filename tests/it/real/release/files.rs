@@ -8,8 +8,8 @@ use crate::support::process;
 
 #[test]
 fn files_of_another_job_count_only_with_their_checksums() {
-    let folder = tempfile::tempdir().unwrap();
-    let file = |name: &str| folder.path().join("out").join(name);
+    let directory = tempfile::tempdir().unwrap();
+    let file = |name: &str| directory.path().join("out").join(name);
     fs::create_dir_all(file("assets")).unwrap();
     fs::write(file("action.yml"), "name: x\n").unwrap();
     fs::write(file("assets/program"), "one").unwrap();
@@ -18,7 +18,7 @@ fn files_of_another_job_count_only_with_their_checksums() {
         script
             .arg(repository_file("release/checksums"))
             .args(arguments);
-        script.current_dir(folder.path());
+        script.current_dir(directory.path());
         script
     };
     let made = output_of(&mut checksums(&["out"]));

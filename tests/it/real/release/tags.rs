@@ -8,7 +8,7 @@ use crate::support::process;
 
 /// A repository with one commit, and the one it is pushed to.
 fn repositories(release: &Release) -> impl Fn(&[&str]) -> String {
-    let folder = release.folder.path().to_owned();
+    let directory = release.directory.path().to_owned();
     let git = move |arguments: &[&str]| {
         let mut git = process("git");
         git.args([
@@ -17,7 +17,7 @@ fn repositories(release: &Release) -> impl Fn(&[&str]) -> String {
             "-c",
             "user.email=octocat@users.noreply.github.com",
         ]);
-        output_of(git.args(arguments).current_dir(&folder))
+        output_of(git.args(arguments).current_dir(&directory))
     };
     git(&["init", "--quiet", "--bare", "remote.git"]);
     git(&["init", "--quiet"]);
