@@ -14,6 +14,7 @@ mod sources;
 pub(crate) mod timeline;
 pub(crate) mod version;
 
+use std::cell::Cell;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -21,12 +22,13 @@ use serde_json::{Map, Value};
 
 use crate::buildx::builder::Builder;
 use crate::buildx::command::environment;
-use crate::buildx::command::{Files, ImageStore, Naming, Settings};
+use crate::buildx::command::{Files, ImageDestination, Naming, Settings};
 use crate::buildx::docker_config::PrivateConfig;
 use crate::buildx::progress::push_watch::{PushFailed, SILENCE};
 use crate::buildx::progress::{Failure, Progress, Record};
 use crate::child;
 use crate::console::Console;
+use crate::console::debug::redacted_command;
 use crate::credentials::Credentials;
 use crate::docker;
 use crate::error::Problem;
@@ -42,6 +44,10 @@ use crate::vars::Vars;
 #[derive(Debug)]
 pub(crate) struct Engine {
     buildx: PathBuf,
+    /// What buildx prints as its version, if it was asked.
+    version: Option<String>,
+    /// Whether the log has the group with the environment.
+    is_described: Cell<bool>,
 }
 
 /// The builder, credentials and trust that a build uses.
@@ -77,12 +83,22 @@ const METADATA_KEYS: &[&str] = &[
 
 impl Engine {
     /// Finds buildx, and asks whether the engine answers if it is to build.
-    pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
+    ///
+    /// `version` is what buildx prints, see [`version::require_recent`].
+    pub(crate) async fn find(
+        vars: &Vars,
+        plan: &Plan,
+        version: Option<String>,
+    ) -> anyhow::Result<Self> {
         let buildx = docker::find_buildx(vars)?;
         if plan.builder.uses_engine() {
             docker::require_engine(vars).await?;
         }
-        Ok(Self { buildx })
+        Ok(Self {
+            buildx,
+            version,
+            is_described: Cell::new(false),
+        })
     }
 
     /// Chooses the builder; it is created when it boots.
@@ -94,6 +110,23 @@ impl Engine {
         trust: &Trust,
     ) -> anyhow::Result<Builder> {
         Builder::choose(&self.buildx, plan, vars, credentials, trust).await
+    }
+
+    /// One folded group with what a report of a bug needs, before the first build.
+    fn describe(&self, builder: &Builder, arguments: &[String], console: Console) {
+        if self.is_described.replace(true) {
+            return;
+        }
+        let program = concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION"));
+        let version = self.version.as_deref().map(str::trim);
+        let buildx = version.map_or_else(|| self.buildx.display().to_string(), str::to_owned);
+        let mut facts = vec![("program", program.to_owned()), ("buildx", buildx)];
+        facts.extend(builder.facts());
+        facts.push(("command", redacted_command(&self.buildx, arguments)));
+        let lines = facts
+            .iter()
+            .map(|(name, value)| format!("{name:<8} {value}"));
+        console.environment(&lines.collect::<Vec<_>>().join("\n"));
     }
 
     /// Builds, and pushes when the request says so; or gets the answer to a question. Nothing comes of a
@@ -126,9 +159,9 @@ impl Engine {
         };
         let own_store = builder.name().is_none() && vars.get("BUILDX_BUILDER").is_none();
         let store = if own_store {
-            ImageStore::Engine
+            ImageDestination::Engine
         } else {
-            ImageStore::Builder
+            ImageDestination::Builder
         };
         let settings = Settings {
             builder: builder.name(),
@@ -149,6 +182,7 @@ impl Engine {
         }
         let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
+        self.describe(builder, &arguments, console);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
         let ended = run::to_its_end(command, progress, SILENCE).await?;
         *record = ended.record;

@@ -5,13 +5,16 @@ use std::process::Stdio;
 
 use tokio::process::Command;
 
-/// The child ends with the value that holds it.
+use crate::console::debug::redacted_command;
+
+/// One debug line tells that it starts. The child ends with the value that holds it.
 pub(crate) fn command(
     program: &Path,
     arguments: &[String],
     environment: impl IntoIterator<Item = (String, String)>,
     dir: &Path,
 ) -> Command {
+    log::debug!("starting {}", redacted_command(program, arguments));
     #[expect(
         clippy::disallowed_methods,
         reason = "the one place where a child is started, with the environment made for it"

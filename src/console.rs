@@ -4,6 +4,7 @@
 //! The runner looks for `::name::` at the start of a line and for `##[name]` anywhere in it, on both
 //! streams, so every foreign text is made harmless here.
 
+pub(crate) mod debug;
 pub(crate) mod sanitize;
 
 use std::borrow::Cow;
@@ -128,6 +129,16 @@ impl Console {
         if self.reader == Reader::Runner {
             self.emit("::endgroup::\n");
         }
+    }
+
+    /// What a report of a bug needs: a folded group for a runner, debug lines for a person.
+    pub(crate) fn environment(self, lines: &str) {
+        if self.reader != Reader::Runner {
+            return lines.lines().for_each(|line| log::debug!("{line}"));
+        }
+        self.open_group("Environment");
+        self.say(lines);
+        self.close_group();
     }
 
     /// Whether a line can be replaced by another.

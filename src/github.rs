@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, LengthLimitError, Limited};
 use octocrab::{FromResponse as _, Octocrab};
+use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::OnceCell;
 
 use crate::console::Console;
+use crate::console::debug::Exchange;
 use crate::context::event::OwnerKind;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
@@ -197,10 +199,10 @@ impl GitHub {
         let mut tries = 0;
         loop {
             tries += 1;
-            let sent = deadline.pace().timeout(REQUEST_TIMEOUT, send(client, path));
-            let error = match sent.await {
-                Ok(Ok(answer)) => return Ok(answer),
-                Ok(Err(error)) => ApiError::of(error),
+            let sent = self.send(client, path, tries);
+            let error = match deadline.pace().timeout(REQUEST_TIMEOUT, sent).await {
+                Ok(Ok(response)) => return Ok(response),
+                Ok(Err(error)) => error,
                 Err(_elapsed) => ApiError::passing("did not answer within 10 s"),
             };
             let ApiError::Passing { wait, .. } = &error else {
@@ -213,25 +215,38 @@ impl GitHub {
                 .say(&format!("GitHub's API {error}; asking again"));
         }
     }
+
+    /// One request and its response, of a limited length.
+    async fn send<T: DeserializeOwned>(
+        &self,
+        client: &Octocrab,
+        path: &str,
+        attempt: u32,
+    ) -> Result<T, ApiError> {
+        let url = format!("{}{path}", self.base);
+        let exchange = Exchange::start(&Method::GET, &url, attempt);
+        let sent = client._get(path).await.map_err(ApiError::of);
+        match &sent {
+            Ok(response) => exchange.answered(response.status(), response.headers(), None),
+            Err(error) => exchange.failed(error),
+        }
+        let response = sent?.map(|body| {
+            let limited = Limited::new(body, MAX_BODY);
+            let error = |source| octocrab::Error::Other {
+                source,
+                backtrace: Backtrace::disabled(),
+            };
+            limited.map_err(error).boxed()
+        });
+        let response = octocrab::map_github_error(response).await;
+        let response = T::from_response(response.map_err(ApiError::of)?).await;
+        response.map_err(ApiError::of)
+    }
 }
 
-/// One try: what is asked for is not worth a wait.
+/// One try: the response is not worth a wait.
 fn once() -> Deadline {
     Deadline::after(Duration::ZERO, Pace::REAL)
-}
-
-/// One request, and its answer, which may not have any length.
-async fn send<T: DeserializeOwned>(client: &Octocrab, path: &str) -> octocrab::Result<T> {
-    let response = client._get(path).await?;
-    let response = response.map(|body| {
-        let limited = Limited::new(body, MAX_BODY);
-        let error = |source| octocrab::Error::Other {
-            source,
-            backtrace: Backtrace::disabled(),
-        };
-        limited.map_err(error).boxed()
-    });
-    T::from_response(octocrab::map_github_error(response).await?).await
 }
 
 /// Why the API gave no answer; its text completes the sentence "GitHub's API ...".

@@ -22,6 +22,9 @@ struct Arguments {
     /// Print the result as one JSON object to stdout, and the log to stderr
     #[arg(long)]
     json: bool,
+    /// Print a line to stderr for every HTTP exchange, program that is started, and decision about a tag
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 /// Whether this is the post step. The runner starts it under another name and without arguments, and it must never
@@ -44,7 +47,12 @@ fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
     reason = "the one place that reads environment and clock"
 )]
 fn main() -> ExitCode {
-    let Arguments { mode, with, json } = Arguments::parse();
+    let Arguments {
+        mode,
+        with,
+        json,
+        verbose,
+    } = Arguments::parse();
     let mode = is_post_step().then_some(Mode::Post).or(mode);
     let with = match ghcr_publish::merged(with) {
         Ok(with) => with,
@@ -66,6 +74,7 @@ fn main() -> ExitCode {
         mode,
         with,
         json,
+        verbose,
         terminal,
     };
     let done = runtime.block_on(ghcr_publish::run(&request, &vars, Utc::now()));

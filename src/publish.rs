@@ -108,10 +108,10 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         version::require_recent(&session.vars, may_build.then_some(&plan.build))
     );
     let Preflight { not_pushed, down } = preflight?;
-    recent?;
+    let buildx_version = recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
-    let outcome = publish_to(&registries, session, done).await;
+    let outcome = publish_to(&registries, session, buildx_version, done).await;
     if done.published.is_empty() {
         return outcome;
     }
@@ -123,6 +123,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
 async fn publish_to(
     registries: &Registries,
     session: &Session,
+    buildx_version: Option<String>,
     done: &mut Done,
 ) -> anyhow::Result<()> {
     let plan = &session.plan;
@@ -144,7 +145,7 @@ async fn publish_to(
             .require_all(registries, deadline)
             .await?;
     }
-    let engine = Engine::find(&session.vars, plan).await?;
+    let engine = Engine::find(&session.vars, plan, buildx_version).await?;
     let builder = engine
         .builder(plan, &session.vars, &session.credentials, &session.trust)
         .await?;

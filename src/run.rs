@@ -5,6 +5,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 
 use crate::buildx::builder::{Builder, remove};
+use crate::console::debug;
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
@@ -23,6 +24,8 @@ pub struct Request {
     pub with: Vec<(String, String)>,
     /// Whether the result goes to stdout as JSON, and the log to stderr.
     pub json: bool,
+    /// Whether debug lines are shown; `RUNNER_DEBUG=1` asks for them too.
+    pub verbose: bool,
     /// Whether the log goes to a terminal.
     pub terminal: bool,
 }
@@ -31,6 +34,9 @@ pub struct Request {
 pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut stop = StopSignals::install();
     let console = console(request, vars);
+    if request.verbose || vars.get("RUNNER_DEBUG") == Some("1") {
+        debug::show(console);
+    }
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {

@@ -66,6 +66,7 @@ pub(crate) async fn respond(incoming: hyper::Request<Incoming>, shared: Arc<Shar
     };
     request.stale = matches!(fault.effect, Effect::Stale);
     let response = serve(&request, &fault, &shared)?;
+    let response = response.header("x-github-request-id", format!("D0:{number:X}"));
     if let Some(seen) = shared.lock().seen.get_mut(number) {
         seen.status = Some(response.status);
     }

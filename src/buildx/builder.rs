@@ -23,8 +23,7 @@ use crate::buildx::docker_config::PrivateConfig;
 use crate::child;
 use crate::console::Console;
 use crate::credentials::Credentials;
-use crate::docker::api::EngineApi;
-use crate::docker::api::ImageStore;
+use crate::docker::api::{EngineApi, ImageStore, Info};
 use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::builder::{Driver, Recipe};
@@ -43,6 +42,8 @@ pub(crate) struct Builder {
     environment: Vec<(String, String)>,
     workspace: PathBuf,
     api: Option<EngineApi>,
+    /// What the engine said about itself, if it was asked.
+    engine: Option<Info>,
 }
 
 /// The prefix of the containers and volumes of a builder.
@@ -68,10 +69,11 @@ impl Builder {
         let chosen = chosen(vars, config.buildx_directory(vars));
         let needs = Needs::of(&plan.build, trust);
         let matters = needs.depend_on_store() && chosen == Chosen::ByNobody;
-        let store = match &api {
-            Some(api) if matters => store(api).await,
-            _ => ImageStore::Unknown,
+        let engine = match &api {
+            Some(api) if matters => api.info().await.ok(),
+            _ => None,
         };
+        let store = engine.as_ref().map_or(ImageStore::Unknown, Info::store);
         let (name, creation) = match choose::choose(&plan.builder, chosen, store, &needs) {
             BuilderChoice::Current => (None, None),
             BuilderChoice::Named(name) => (Some(name), None),
@@ -83,7 +85,30 @@ impl Builder {
                 (Some(create::new_name(vars)), Some(creation))
             }
         };
-        Ok(Self::new(buildx.to_owned(), name, creation, config, vars))
+        Ok(Self {
+            engine,
+            ..Self::new(buildx.to_owned(), name, creation, config, vars)
+        })
+    }
+
+    /// The builder, and what is known of the engine: name and value of each line.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let builder = match (&self.name, &self.creation) {
+            (Some(name), Some(creation)) => format!("{name} ({})", creation.recipe.driver.as_str()),
+            (Some(name), None) => name.clone(),
+            (None, _) => "the default of buildx".to_owned(),
+        };
+        let engine = self.engine.iter();
+        let engine = engine.flat_map(|engine| {
+            let store = match engine.store() {
+                ImageStore::Containerd => "containerd",
+                ImageStore::Graph => "graph driver",
+                ImageStore::Unknown => "unknown",
+            };
+            let version = ("engine", engine.server_version.clone());
+            [version, ("store", store.to_owned())]
+        });
+        engine.chain([("builder", builder)]).collect()
     }
 
     /// A builder that a stopped run left behind.
@@ -118,6 +143,7 @@ impl Builder {
             config,
             workspace: vars.workspace().to_owned(),
             api: EngineApi::find(vars),
+            engine: None,
         }
     }
 
@@ -310,12 +336,5 @@ fn chosen(vars: &Vars, buildx_directory: &Path) -> Chosen {
         Chosen::ByPerson
     } else {
         Chosen::ByNobody
-    }
-}
-
-async fn store(api: &EngineApi) -> ImageStore {
-    match api.info().await {
-        Ok(info) => ImageStore::of(&info.driver_status),
-        Err(_no_answer) => ImageStore::Unknown,
     }
 }

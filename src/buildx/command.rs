@@ -23,7 +23,7 @@ pub(crate) struct Files {
 
 /// Where the builder puts an image that is not pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ImageStore {
+pub(crate) enum ImageDestination {
     /// The engine of this machine builds, and keeps the image.
     Engine,
     /// A separate builder, which exports the image to the engine when it is loaded.
@@ -43,7 +43,7 @@ pub(crate) enum Naming {
 pub(crate) struct Settings<'a> {
     /// The value of `--builder`; without it buildx uses the current one.
     pub(crate) builder: Option<&'a str>,
-    pub(crate) store: ImageStore,
+    pub(crate) store: ImageDestination,
     pub(crate) naming: Naming,
 }
 
@@ -68,7 +68,7 @@ pub(crate) fn build_arguments(
             let layout = layout.and_then(|directory| request.layout_in(directory));
             arguments.specs("output", layout.as_slice());
             let handed_over = request.handed_over();
-            let output = handed_over.filter(|_| settings.store == ImageStore::Builder);
+            let output = handed_over.filter(|_| settings.store == ImageDestination::Builder);
             arguments.specs("output", output.as_slice());
         }
     }
@@ -129,7 +129,7 @@ mod tests {
         };
         let settings = Settings {
             builder: None,
-            store: ImageStore::Builder,
+            store: ImageDestination::Builder,
             naming: Naming::Tag,
         };
         let arguments = build_arguments(request, &files, &settings);

@@ -30,23 +30,24 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Version([u32; 3]);
 
-/// Refuses a buildx that is older than what `request` needs. One that does not say its version is used.
+/// Refuses a buildx that is older than what `request` needs. One that does not say its version is used. Returns what it
+/// prints, if it was asked.
 pub(crate) async fn require_recent(
     vars: &Vars,
     request: Option<&BuildRequest>,
-) -> Result<(), Problem> {
+) -> Result<Option<String>, Problem> {
     let Some(request) = request.filter(|_| vars.get(IN_IMAGE).is_none()) else {
-        return Ok(());
+        return Ok(None);
     };
     // A missing buildx is reported where it is needed.
     let Ok(buildx) = docker::find_buildx(vars) else {
-        return Ok(());
+        return Ok(None);
     };
-    let said = ask(&buildx, vars).await.unwrap_or_default();
-    match Version::parse(&said) {
-        Some(found) => compare(found, needed(request, vars), &buildx),
-        None => Ok(()),
+    let printed = ask(&buildx, vars).await;
+    if let Some(found) = printed.as_deref().and_then(Version::parse) {
+        compare(found, needed(request, vars), &buildx)?;
     }
+    Ok(printed)
 }
 
 /// The oldest version that is sufficient, and the feature that requires it.

@@ -8,6 +8,7 @@ use reqwest::{Client, Method, RequestBuilder, Response, StatusCode, Url};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
+use crate::console::debug::Exchange;
 use crate::docker::{self, Address};
 use crate::vars::Vars;
 
@@ -22,6 +23,8 @@ pub(crate) struct EngineApi {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Info {
+    #[serde(default)]
+    pub(crate) server_version: String,
     #[serde(default)]
     pub(crate) driver_status: Vec<(String, String)>,
     /// As the kernel calls it, for example `x86_64`.
@@ -70,7 +73,7 @@ impl EngineApi {
     /// Whether the engine has an image of this name or id.
     pub(crate) async fn has_image(&self, name: &str) -> anyhow::Result<bool> {
         let request = self.get(&format!("/images/{name}/json"), &[]);
-        let response = request.send().await.context(NO_RESPONSE)?;
+        let response = self.exchange(request).await?;
         match response.status() {
             StatusCode::NOT_FOUND => Ok(false),
             _ => successful(response).await.map(|_| true),
@@ -193,7 +196,16 @@ impl EngineApi {
 
     /// Sends the request; an error response becomes an error with the engine's message.
     async fn send(&self, request: RequestBuilder) -> anyhow::Result<Response> {
-        successful(request.send().await.context(NO_RESPONSE)?).await
+        successful(self.exchange(request).await?).await
+    }
+
+    async fn exchange(&self, request: RequestBuilder) -> anyhow::Result<Response> {
+        let request = request.build()?;
+        let exchange = Exchange::of(&request, 1);
+        let sent = self.client.execute(request).await;
+        let sent = sent.map_err(reqwest::Error::without_url);
+        exchange.end(sent.as_ref().map_err(|error| error as _));
+        sent.context(NO_RESPONSE)
     }
 }
 
@@ -236,6 +248,12 @@ pub(crate) enum ImageStore {
     Graph,
     /// Not known: the engine was not asked, or cannot be.
     Unknown,
+}
+
+impl Info {
+    pub(crate) fn store(&self) -> ImageStore {
+        ImageStore::of(&self.driver_status)
+    }
 }
 
 impl ImageStore {

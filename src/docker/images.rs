@@ -88,7 +88,7 @@ async fn exported(
     console: Console,
 ) -> anyhow::Result<(LocalImage, Manifest)> {
     let directory = PrivateDirectory::for_images(vars).context("no directory to export it to")?;
-    let store = ImageStore::of(&api.info().await?.driver_status);
+    let store = api.info().await?.store();
     let directory = unpack(api.image(name).await?, directory).await?;
     let title = format!("the engine's image `{name}`");
     let layout = OciLayout::new(directory.path().to_owned(), title);

@@ -56,12 +56,23 @@ impl TagUpdate<'_> {
         shown: Option<&Manifest>,
         list: &Listed,
     ) -> Result<Freshness, Unanswered> {
-        match (&planned.line, list, shown) {
+        let freshness = match (&planned.line, list, shown) {
             (Some(_), Some(Err(unanswered)), _) => Err(unanswered.clone()),
             (Some(line), Some(Ok(list)), _) => self.by_version(line, list, shown).await,
             (_, _, None) => Ok(Freshness::Newer),
-            (_, _, Some(shown)) => self.by_commit(self.identity(shown).await?).await,
-        }
+            (_, _, Some(shown)) => match self.identity(shown).await {
+                Ok(identity) => self.by_commit(identity).await,
+                Err(unanswered) => Err(unanswered),
+            },
+        };
+        let digest = shown.map_or("no image", |shown| shown.digest.as_str());
+        let decision = match &freshness {
+            Ok(freshness) => format!("{freshness:?}"),
+            Err(unanswered) => format!("unknown, since {}", unanswered.reason),
+        };
+        let (name, tag) = (&self.subject.name, &planned.tag);
+        log::debug!("tag {name}:{tag} shows {digest}; our image compared with it: {decision}");
+        freshness
     }
 
     /// By the versions among the tags. Where they cannot tell, the image under the tag is read: the list is

@@ -8,6 +8,7 @@ use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
+use crate::console::debug::Exchange;
 use crate::deadline;
 use crate::deadline::Deadline;
 use crate::registry::auth::Scope;
@@ -40,7 +41,11 @@ impl Registry {
         let mut tries = 0;
         loop {
             tries += 1;
-            let error = match self.send_once(scope, request).await {
+            let attempt = Request {
+                attempt: tries,
+                ..request.clone()
+            };
+            let error = match self.send_once(scope, &attempt).await {
                 Ok(response) if response.status.is_success() => return Ok(response),
                 Ok(response) => self.retryable_error(&response, request, started)?,
                 Err(error @ RegistryError::Unreachable { .. }) => error,
@@ -89,7 +94,7 @@ impl Registry {
     /// Whether this process gets any response from the registry; one request.
     pub(crate) async fn is_reachable(&self) -> bool {
         let request = self.http.get(self.base.clone());
-        self.send_for_headers(request, None).await.is_ok()
+        self.send_for_headers(request, None, 1).await.is_ok()
     }
 
     async fn send_once(
@@ -151,7 +156,8 @@ impl Registry {
             None if request.method == Method::POST => builder.body(Vec::new()),
             None => builder,
         };
-        self.send_for_headers(builder, authorization).await
+        self.send_for_headers(builder, authorization, request.attempt)
+            .await
     }
 
     /// The URL of `path` in a repository.
@@ -165,7 +171,7 @@ impl Registry {
         request: RequestBuilder,
         authorization: Option<&Secret>,
     ) -> Result<Response, RegistryError> {
-        let response = self.send_for_headers(request, authorization).await?;
+        let response = self.send_for_headers(request, authorization, 1).await?;
         self.read_response(response).await
     }
 
@@ -173,15 +179,36 @@ impl Registry {
         &self,
         request: RequestBuilder,
         authorization: Option<&Secret>,
+        attempt: u32,
     ) -> Result<reqwest::Response, RegistryError> {
-        let request = self.authorized(request, authorization)?;
-        match self.pace.timeout(HEADERS_TIMEOUT, request.send()).await {
+        let (exchange, request) = self.exchange(request, authorization, attempt)?;
+        let sent = match self.pace.timeout(HEADERS_TIMEOUT, request).await {
             Ok(sent) => sent.map_err(|error| self.unreachable(error)),
             Err(elapsed) => Err(self.timed_out(elapsed)),
-        }
+        };
+        exchange.end(sent.as_ref().map_err(|error| error as _));
+        sent
     }
 
-    pub(super) fn authorized(
+    /// The request under way, with its debug line.
+    pub(super) fn exchange(
+        &self,
+        request: RequestBuilder,
+        authorization: Option<&Secret>,
+        attempt: u32,
+    ) -> Result<
+        (
+            Exchange,
+            impl Future<Output = reqwest::Result<reqwest::Response>> + use<>,
+        ),
+        RegistryError,
+    > {
+        let request = self.authorized(request, authorization)?.build();
+        let request = request.map_err(|error| self.unreachable(error))?;
+        Ok((Exchange::of(&request, attempt), self.http.execute(request)))
+    }
+
+    fn authorized(
         &self,
         request: RequestBuilder,
         authorization: Option<&Secret>,

@@ -9,6 +9,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
 use crate::console::Console;
+use crate::console::debug::Exchange;
 use crate::deadline::{Deadline, Pace};
 use crate::error::Problem;
 use crate::registry::auth::Challenge;
@@ -37,7 +38,7 @@ pub(crate) async fn first_of(
     let mut tries = 0;
     let failures = loop {
         tries += 1;
-        let answers = join_all(hosts.iter().map(|host| ask(&client, host))).await;
+        let answers = join_all(hosts.iter().map(|host| ask(&client, host, tries))).await;
         let is_down = answers
             .iter()
             .all(|answer| answer.as_ref().is_err_and(is_down));
@@ -66,9 +67,13 @@ pub(crate) async fn first_of(
 
 /// `GET /v2/`
 /// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#determining-support>).
-async fn ask(client: &Client, host: &str) -> anyhow::Result<()> {
-    let response = client.get(base_url(host)?).send().await;
-    let response = response.map_err(reqwest::Error::without_url)?;
+async fn ask(client: &Client, host: &str, attempt: u32) -> anyhow::Result<()> {
+    let request = client.get(base_url(host)?).build()?;
+    let exchange = Exchange::of(&request, attempt);
+    let response = client.execute(request).await;
+    let response = response.map_err(reqwest::Error::without_url);
+    exchange.end(response.as_ref().map_err(|error| error as _));
+    let response = response?;
     let status = response.status();
     if is_registry(status, response.headers()) {
         return Ok(());

@@ -11,7 +11,7 @@ use crate::image::manifest::Manifest;
 use crate::registry::error;
 
 /// A request as a value, so that it can be sent again.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Request<'a> {
     pub(super) method: Method,
     /// Relative to the repository.
@@ -21,6 +21,8 @@ pub(super) struct Request<'a> {
     pub(super) body: Option<(&'a str, &'a [u8])>,
     pub(super) if_match: Option<&'a str>,
     pub(super) not_found: NotFound,
+    /// Which try it is, from 1.
+    pub(super) attempt: u32,
 }
 
 /// What a 404 means.
@@ -41,6 +43,7 @@ impl<'a> Request<'a> {
             body: None,
             if_match: None,
             not_found: NotFound::Final,
+            attempt: 1,
         }
     }
 

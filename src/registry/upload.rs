@@ -9,13 +9,13 @@ use reqwest::{Body, Method, StatusCode, Url};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::registry::Repository;
 use crate::registry::blobs::{Blob, Mounted};
 use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::http::{Request, Response};
 use crate::registry::stream::{Feed, StreamError};
+use crate::registry::{Registry, Repository};
 
 /// Why an image was not copied.
 #[derive(Debug)]
@@ -79,11 +79,11 @@ impl Repository<'_> {
         }
         let mut tries = 0;
         loop {
-            let error = match self.upload(blob, source, session.take()).await {
+            tries += 1;
+            let error = match self.upload(blob, source, session.take(), tries).await {
                 Ok(()) => return Ok(Arrival::Sent(blob.size)),
                 Err(error) => error,
             };
-            tries += 1;
             let cause = error.registry_error();
             if !cause.is_transient() || !self.deadline.wait(tries, cause.retry_after()).await {
                 return Err(error);
@@ -104,6 +104,7 @@ impl Repository<'_> {
         blob: &Blob,
         source: CopySource<'_>,
         session: Option<String>,
+        attempt: u32,
     ) -> Result<(), CopyError> {
         let location = match session {
             Some(location) => Some(location),
@@ -114,7 +115,7 @@ impl Repository<'_> {
             }
         };
         let target = self.upload_address(location.as_deref(), &blob.digest)?;
-        let response = self.stream(&target, blob, source).await?;
+        let response = self.stream(&target, blob, source, attempt).await?;
         if response.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = response.challenge()
         {
@@ -123,7 +124,7 @@ impl Repository<'_> {
             let used = registry.access(&scope).await?;
             let fresh = registry.renew(&scope, &challenge, used.as_ref()).await?;
             if matches!(fresh, Ok(Some(_))) {
-                let response = self.stream(&target, blob, source).await?;
+                let response = self.stream(&target, blob, source, attempt).await?;
                 return self.judged(&response);
             }
         }
@@ -152,6 +153,7 @@ impl Repository<'_> {
         target: &Url,
         blob: &Blob,
         source: CopySource<'_>,
+        attempt: u32,
     ) -> Result<Response, CopyError> {
         let registry = self.registry;
         let reader = source.open(blob).await.map_err(CopyError::Reading)?;
@@ -163,24 +165,38 @@ impl Repository<'_> {
         let access = registry.access(&self.scope()).await?;
         // Another host gets the bytes, and never the login.
         let own = access.filter(|_| target.origin() == registry.base.origin());
-        let request = registry.authorized(request, own.as_ref().map(|own| &own.header))?;
-        let mut sending = pin!(request.send());
+        let authorization = own.as_ref().map(|own| &own.header);
+        let (exchange, sending) = registry.exchange(request, authorization, attempt)?;
+        let sent = registry.fed(sending, reader.pump(blob, feed, registry.pace));
+        let sent = sent.await;
+        exchange.end(sent.as_ref().map_err(|error| error.registry_error() as _));
+        Ok(registry.read_response(sent?).await?)
+    }
+}
+
+impl Registry {
+    /// The response to a request whose body is read meanwhile.
+    async fn fed(
+        &self,
+        sending: impl Future<Output = reqwest::Result<reqwest::Response>>,
+        pumping: impl Future<Output = Result<(), StreamError>>,
+    ) -> Result<reqwest::Response, CopyError> {
+        let mut sending = pin!(sending);
         let response = tokio::select! {
             response = &mut sending => response,
-            pumped = reader.pump(blob, feed, registry.pace) => {
+            pumped = pumping => {
                 match pumped {
                     Err(StreamError::Reading(error)) => return Err(CopyError::Reading(error)),
                     Err(StreamError::Stalled) => return Err(CopyError::Writing(
-                        registry.interrupted(anyhow::anyhow!("it accepted no data for {} seconds", IDLE_TIMEOUT.as_secs())),
+                        self.interrupted(anyhow::anyhow!("it accepted no data for {} seconds", IDLE_TIMEOUT.as_secs())),
                     )),
                     Ok(()) | Err(StreamError::Unwanted) => {}
                 }
-                let answered = registry.pace.timeout(COMMIT_TIMEOUT, sending).await;
-                answered.map_err(|elapsed| registry.timed_out(elapsed))?
+                let answered = self.pace.timeout(COMMIT_TIMEOUT, sending).await;
+                answered.map_err(|elapsed| self.timed_out(elapsed))?
             }
         };
-        let response = response.map_err(|error| registry.unreachable(error))?;
-        Ok(registry.read_response(response).await?)
+        Ok(response.map_err(|error| self.unreachable(error))?)
     }
 }
 

@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use ghcr_double::{Denial, Endpoint, Fault, Package};
 
 use crate::publication::{empty_registry, registry, registry_with_image};
-use crate::support::{Action, Run, TOKEN};
+use crate::support::{Action, Run, TOKEN, without_environment};
 
 #[expect(
     clippy::needless_pass_by_value,
@@ -157,8 +157,7 @@ exit 1"#;
         .buildx(progress)
         .input("registry", double.host())
         .run();
-    let log = run
-        .stdout
+    let log = without_environment(&run.stdout)
         .lines()
         .skip_while(|line| !line.starts_with("::group::"))
         .collect::<Vec<_>>()

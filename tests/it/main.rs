@@ -9,6 +9,7 @@ mod candidate;
 mod checkout;
 mod commit_tags;
 mod contract;
+mod diagnostics;
 mod documentation;
 mod engine_double;
 mod events;

@@ -2,6 +2,7 @@
 
 use expect_test::{Expect, expect};
 
+use crate::support::without_environment;
 use crate::support::{Action, Run};
 
 /// A build without a push whose `buildx` says what `script` says.
@@ -18,7 +19,7 @@ fn build(script: &str) -> Action {
 #[track_caller]
 fn check(run: Run, expected: Expect) {
     assert!(run.succeeded, "{}", run.stderr);
-    expected.assert_eq(&run.stdout.replace("%0A", "\n"));
+    expected.assert_eq(&without_environment(&run.stdout).replace("%0A", "\n"));
 }
 
 /// Two steps that talk at once, one of them for longer than others wait.
@@ -195,8 +196,7 @@ fn dockerfile_warnings_are_annotated_once_up_to_a_limit() {
         run.stdout
     );
     run.assert_summary("- and 2 more");
-    let rest = run
-        .stdout
+    let rest = without_environment(&run.stdout)
         .lines()
         .filter(|line| !line.contains(",line="))
         .collect::<Vec<_>>()
@@ -255,7 +255,7 @@ fn oldest_buildx_gives_the_same_failure() {
         ::endgroup::
           failed after 0.2 s
     "#]]
-    .assert_eq(&run.stdout);
+    .assert_eq(&without_environment(&run.stdout));
     expect![[r#"
         ::error file=Fails,line=3,title=ghcr-publish::the build failed at `[2/2] RUN ["/hello", "{", "fail"]`%0A  because: process "/hello { fail" did not complete successfully: exit code: 3%0A  the source:%0A       1 |     FROM scratch%0A       2 |     COPY hello /hello%0A       3 | >>> RUN ["/hello", "{", "fail"]%0A  the last lines of the step's log:%0A    hello from a step%0A    {"vertexes":[]}%0A    it does not work%0A  fix: correct line 3 of `Fails`
     "#]].assert_eq(&run.stderr);

@@ -358,8 +358,10 @@ impl Run {
         fs::read_to_string(self.directory.path().join(name)).unwrap_or_default()
     }
 
-    /// `text` with what differs from run to run replaced: the directory, and the address of the double.
+    /// `text` with what differs from run to run replaced: the directory, and the address of the double. It has no
+    /// group *Environment*.
     pub(crate) fn stable(&self, text: &str, host: impl AsRef<str>) -> String {
+        let text = without_environment(text);
         let text = text.replace(&self.directory.path().display().to_string(), "<directory>");
         text.replace(host.as_ref(), "<registry>")
     }
@@ -367,6 +369,14 @@ impl Run {
     pub(crate) fn output(&self, name: &str) -> &str {
         &self.outputs[name]
     }
+}
+
+pub(crate) fn without_environment(text: &str) -> String {
+    let Some((before, rest)) = text.split_once("::group::Environment\n") else {
+        return text.to_owned();
+    };
+    let (_, after) = rest.split_once("::endgroup::\n").unwrap();
+    format!("{before}{after}")
 }
 
 pub(crate) fn fixture(name: &str, ending: &str) -> PathBuf {

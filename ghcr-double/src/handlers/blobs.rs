@@ -155,7 +155,7 @@ pub(crate) fn read(
     };
     if request.method == Method::GET && state.delivery == Delivery::Redirected {
         let location = format!(
-            "{}://{}/storage/{digest}",
+            "{}://{}/storage/{digest}?se=2026-11-20&sig=of-the-double",
             state.scheme,
             storage_host(&state.server, &request.host)
         );

@@ -64,11 +64,9 @@ fn links_use_tls_and_the_requested_host() {
     let headers = [("authorization", bearer.as_str())];
     let target = format!("/v2/{NAME}/blobs/{digest}");
     let reply = get(&double, &authority, host, &target, &headers).unwrap();
-    let location = format!("https://{}/storage/{digest}", double.at("localhost"));
-    assert_eq!(
-        (reply.status, reply.header("location")),
-        (307, Some(&*location))
-    );
+    let storage = format!("https://{}/storage/{digest}?", double.at("localhost"));
+    assert_eq!(reply.status, 307);
+    assert!(reply.header("location").unwrap().starts_with(&storage));
     let target = reply.location();
     let reply = get(&double, &authority, "localhost", &target, &[]).unwrap();
     assert_eq!((reply.status, reply.text().as_str()), (200, "layer"));

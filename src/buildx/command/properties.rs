@@ -278,7 +278,7 @@ fn tried(inputs: &[(&str, String)], description: &str) -> Result<(), String> {
     for (builder, naming) in [(None, Naming::Tag), (Some("own"), Naming::Digest)] {
         let settings = Settings {
             builder,
-            store: ImageStore::Engine,
+            store: ImageDestination::Engine,
             naming,
         };
         says_exactly(&request, &settings)?;

@@ -4,6 +4,7 @@ use expect_test::expect;
 
 use super::{NOTHING_LEFT, calls, check, scripted, stable};
 use crate::publication::registry;
+use crate::support::without_environment;
 
 const DIES: &str = "build) echo 'ERROR: failed to build: failed to receive status: rpc error: code = Unavailable desc = error reading from server: EOF' >&2; exit 1;;";
 
@@ -26,8 +27,8 @@ fn log_of_a_lost_builder_is_shown() {
         .input("builder", "mine")
         .run();
     assert!(!run.succeeded);
-    let log = run
-        .stdout
+    let log = without_environment(&run.stdout);
+    let log = log
         .lines()
         .skip_while(|line| !line.starts_with("::group::"));
     expect![[r#"

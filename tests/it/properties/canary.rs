@@ -116,6 +116,11 @@ fn scenarios() -> Vec<Scenario> {
         with("a publication as JSON", |action| {
             action.arguments(&["--json"])
         }),
+        with("a run with debug lines", |action| {
+            action
+                .env("RUNNER_DEBUG", "1")
+                .input("build-args", format!("A={TOKEN}"))
+        }),
         with("only built", |action| action.input("push", "false")),
         with("a token in a build argument", |action| {
             action.input("build-args", format!("A={TOKEN}"))
