@@ -7,7 +7,9 @@ use std::cell::Cell;
 use std::time::Instant;
 
 use proptest::strategy::Strategy;
-use proptest::test_runner::{Config, FileFailurePersistence, TestCaseError, TestRunner};
+use proptest::test_runner::{
+    Config, FileFailurePersistence, RngAlgorithm, TestCaseError, TestRng, TestRunner,
+};
 
 /// A check under way.
 pub struct Proof {
@@ -45,12 +47,34 @@ impl Proof {
         strategy: &S,
         property: impl Fn(S::Value) -> Result<(), TestCaseError>,
     ) {
+        self.run(cases, TestRunner::new, strategy, property);
+    }
+
+    /// The same with cases that are the same in every run.
+    pub fn fixed_property<S: Strategy>(
+        &mut self,
+        cases: u32,
+        strategy: &S,
+        property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+    ) {
+        let rng = TestRng::deterministic_rng(RngAlgorithm::ChaCha);
+        let runner = |config| TestRunner::new_with_rng(config, rng);
+        self.run(cases, runner, strategy, property);
+    }
+
+    fn run<S: Strategy>(
+        &mut self,
+        cases: u32,
+        runner: impl FnOnce(Config) -> TestRunner,
+        strategy: &S,
+        property: impl Fn(S::Value) -> Result<(), TestCaseError>,
+    ) {
         let config = Config {
             failure_persistence: None::<Box<FileFailurePersistence>>.map(|file| file as _),
             ..Config::with_cases(cases)
         };
         let tried = Cell::new(0);
-        let outcome = TestRunner::new(config).run(strategy, |value| {
+        let outcome = runner(config).run(strategy, |value| {
             tried.set(tried.get() + 1);
             property(value)
         });

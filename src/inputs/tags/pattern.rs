@@ -10,16 +10,69 @@ use std::ops::Range;
 
 use crate::error::InputError;
 use crate::inputs::tags::pattern::javascript::Flags;
-use fancy_regex::{Captures, Error, Regex, RegexBuilder, RuntimeError};
+use fancy_regex::{Error, RuntimeError};
 
 /// A compiled expression; with the flag `g` it finds every match instead of groups.
 #[derive(Clone, Debug)]
 pub(crate) struct Pattern {
     text: String,
-    regex: Regex,
+    engine: Engine,
     groups: usize,
     goes_back: bool,
     reach: Reach,
+}
+
+/// What matches an expression.
+#[derive(Clone, Debug)]
+enum Engine {
+    /// In linear time.
+    Linear(regex::Regex),
+    /// For look-around and back-references, which the other engine does not know.
+    Backtracking(fancy_regex::Regex),
+}
+
+impl Engine {
+    fn compile(expression: &str) -> fancy_regex::Result<Self> {
+        let linear = regex::RegexBuilder::new(expression)
+            .size_limit(MAX_COMPILED)
+            .build();
+        if let Ok(linear) = linear {
+            return Ok(Self::Linear(linear));
+        }
+        let backtracking = fancy_regex::RegexBuilder::new(expression)
+            .backtrack_limit(MAX_BACKTRACKS)
+            .delegate_size_limit(MAX_COMPILED)
+            .build();
+        backtracking.map(Self::Backtracking)
+    }
+
+    fn find_at(&self, value: &str, at: usize) -> fancy_regex::Result<Option<Range<usize>>> {
+        match self {
+            Self::Linear(regex) => Ok(regex.find_at(value, at).map(|found| found.range())),
+            Self::Backtracking(regex) => {
+                let found = regex.find_from_pos(value, at)?;
+                Ok(found.map(|found| found.range()))
+            }
+        }
+    }
+
+    /// The whole match and the groups `g1`, `g2`…, as the translation names them.
+    fn captures(&self, value: &str, groups: usize) -> fancy_regex::Result<Option<Ranges>> {
+        let names = (1..=groups).map(|group| format!("g{group}"));
+        Ok(match self {
+            Self::Linear(regex) => regex.captures(value).map(|found| {
+                let named = names.map(|name| found.name(&name).map(|group| group.range()));
+                std::iter::once(Some(found.get_match().range()))
+                    .chain(named)
+                    .collect()
+            }),
+            Self::Backtracking(regex) => regex.captures(value)?.map(|found| {
+                let named = names.map(|name| found.name(&name).map(|group| group.range()));
+                let whole = found.get(0).map(|whole| whole.range());
+                std::iter::once(whole).chain(named).collect()
+            }),
+        })
+    }
 }
 
 /// The groups that `group` numbers.
@@ -106,11 +159,7 @@ impl Pattern {
             sets: has('v'),
         };
         let translated = javascript::translate(expression, flags).map_err(wrong)?;
-        let regex = RegexBuilder::new(&translated.text)
-            .backtrack_limit(MAX_BACKTRACKS)
-            .delegate_size_limit(MAX_COMPILED)
-            .build();
-        let regex = regex.map_err(|error| {
+        let engine = Engine::compile(&translated.text).map_err(|error| {
             let because = format!("the regular expression `{text}` cannot be used: {error}");
             InputError::new(because, "make it shorter or use fewer repetitions")
         })?;
@@ -121,7 +170,7 @@ impl Pattern {
         };
         Ok(Self {
             text: text.to_owned(),
-            regex,
+            engine,
             groups: translated.groups,
             goes_back: translated.goes_back,
             reach,
@@ -143,7 +192,7 @@ impl Pattern {
             return Err(InputError::new(because, "match a shorter value"));
         }
         let ranges = match self.reach {
-            Reach::GroupsOfFirst => self.groups_of_first(value),
+            Reach::GroupsOfFirst => self.engine.captures(value, self.groups),
             Reach::EveryMatch => self.every_match(value),
         };
         let ranges = ranges.map_err(|error| self.stopped(value, &error))?;
@@ -156,25 +205,16 @@ impl Pattern {
         Ok(ranges.map(texts))
     }
 
-    fn groups_of_first(&self, value: &str) -> fancy_regex::Result<Option<Ranges>> {
-        let found = self.regex.captures(value)?;
-        Ok(found.map(|found| {
-            let whole = found.get(0).map(|whole| whole.range());
-            let groups = (1..=self.groups).map(|group| range_of(&found, group));
-            std::iter::once(whole).chain(groups).collect()
-        }))
-    }
-
     /// As `String.prototype.match` goes on: after a match of nothing, one character further.
     fn every_match(&self, value: &str) -> fancy_regex::Result<Option<Ranges>> {
         let (mut ranges, mut at) = (Ranges::new(), 0);
         while at <= value.len()
-            && let Some(found) = self.regex.find_from_pos(value, at)?
+            && let Some(found) = self.engine.find_at(value, at)?
         {
-            let after = value[found.end()..].chars().next();
+            let after = value[found.end..].chars().next();
             let step = after.map_or(1, char::len_utf8);
-            at = found.end() + if found.range().is_empty() { step } else { 0 };
-            ranges.push(Some(found.range()));
+            at = found.end + if found.is_empty() { step } else { 0 };
+            ranges.push(Some(found));
         }
         Ok((!ranges.is_empty()).then_some(ranges))
     }
@@ -194,11 +234,6 @@ impl Pattern {
 }
 
 type Ranges = Vec<Option<Range<usize>>>;
-
-fn range_of(found: &Captures<'_, str>, group: usize) -> Option<Range<usize>> {
-    let found = found.name(&format!("g{group}"))?;
-    Some(found.range())
-}
 
 #[cfg(test)]
 mod tests {
