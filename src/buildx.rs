@@ -1,6 +1,5 @@
 //! Runs buildx: build request -> `Built`.
 
-mod answer;
 pub(crate) mod builder;
 mod command;
 mod docker_config;
@@ -9,9 +8,7 @@ pub(crate) mod fuzzing;
 mod hints;
 pub(crate) mod progress;
 mod run;
-mod source;
 mod sources;
-pub(crate) mod timeline;
 pub(crate) mod version;
 
 use std::cell::Cell;
@@ -180,7 +177,7 @@ impl Engine {
         if let Some(directory) = config.ca_directory(trust)? {
             environment.push(environment::trusting(vars, &directory));
         }
-        let dockerfile = source::path_in_repository(&request.dockerfile(), vars.workspace());
+        let dockerfile = sources::path_in_repository(&request.dockerfile(), vars.workspace());
         let progress = Progress::new(console, dockerfile);
         self.describe(builder, &arguments, console);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
@@ -189,7 +186,7 @@ impl Engine {
         match (ended.failure, request.call) {
             // A check that finds something fails, and says what in its answer.
             (failure, Some(Call::Check)) if failure.is_none() || !ended.answer.is_empty() => {
-                answer::check(&ended.answer, &request.dockerfile(), console)?;
+                run::check(&ended.answer, &request.dockerfile(), console)?;
                 Ok(None)
             }
             (Some(failure), _) if builder::failure::is_unknown(&failure.cause) => {

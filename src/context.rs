@@ -6,7 +6,6 @@ pub(crate) mod facts;
 mod head;
 pub(crate) mod history;
 pub(crate) mod server;
-mod sources;
 
 use std::fmt;
 use std::path::Path;

@@ -11,9 +11,9 @@ use crate::credentials::Credentials;
 use crate::image::tag::Tag;
 use crate::inputs::Inputs;
 use crate::inputs::tags::date_format::DateFormat;
-use crate::inputs::tags::date_format::zone::Zone;
+use crate::inputs::tags::date_format::Zone;
+use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
-use crate::inputs::tags::template::global::Global;
 use crate::plan::Plan;
 use crate::vars::Vars;
 

@@ -1,16 +1,14 @@
 //! `INPUT_*` -> `Inputs`: the parsed inputs of the workflow step.
 
-mod attestations;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
 pub(crate) mod candidate;
 pub(crate) mod destination;
-pub(crate) mod exporters;
 pub(crate) mod labels;
 pub(crate) mod list;
-mod platforms;
 pub(crate) mod raw;
+pub(crate) mod results;
 pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
@@ -194,7 +192,7 @@ impl Inputs {
     /// `push: true` needs an image, and `type=local` gives none.
     fn refuse_files_with_push(&self) -> Result<(), Problem> {
         let mut outputs = self.build.outputs.iter();
-        match outputs.find(|output| self.push == Push::Always && exporters::is_files(output)) {
+        match outputs.find(|output| self.push == Push::Always && results::is_files(output)) {
             None => Ok(()),
             Some(files) => Err(Problem::new(
                 format!(

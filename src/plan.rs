@@ -3,7 +3,6 @@
 pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
-mod destination;
 mod docker;
 pub(crate) mod labels;
 pub(crate) mod names;
@@ -28,8 +27,8 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
-use crate::inputs::exporters::is_files;
 use crate::inputs::labels::Levels;
+use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher};
 use crate::plan::decision::{Floating, PushDecision};
@@ -83,7 +82,7 @@ impl Plan {
         } = names::names(inputs, context)?;
         docker::check_build(&images, inputs, context)?;
         if let Some(Candidate::InRegistry(reference)) = &inputs.candidate {
-            destination::check_host(&reference.name)?;
+            names::check_host(&reference.name)?;
         }
         let facts = Facts::new(context, now, inputs.short_sha_length);
         let Tags {
@@ -93,7 +92,7 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
-        let foreign = |name| destination::foreign_owner(name, inputs, context);
+        let foreign = |name| names::foreign_owner(name, inputs, context);
         notices.extend(images.iter().filter_map(foreign));
         if tags.is_empty() {
             let fallback = PlannedTag::fallback(context);
@@ -249,7 +248,7 @@ fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>
 fn primary_tag(tags: &[PlannedTag], context: &Context) -> Tag {
     let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
     fixed.map_or_else(
-        || tags::fallback::own_tag(context, usize::MAX),
+        || tags::own_tag(context, usize::MAX),
         |planned| planned.tag.clone(),
     )
 }

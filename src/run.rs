@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::buildx::builder::{Builder, remove};
+use crate::buildx::builder::{Builder, create};
 use crate::console::debug;
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::{Explanation, Problem};
@@ -91,7 +91,7 @@ async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
 /// The post step: removes what the run left.
 async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
     let removal = async {
-        remove::remove_leftover(vars, console).await;
+        create::remove_leftover(vars, console).await;
         Ok(())
     };
     if stop.unless(removal).await.is_ok() {

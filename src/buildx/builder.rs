@@ -2,10 +2,9 @@
 
 pub(crate) mod choose;
 mod config;
-mod create;
+pub(crate) mod create;
 mod emulation;
 pub(crate) mod failure;
-pub(crate) mod remove;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -6,9 +6,9 @@ mod ending;
 mod lines;
 pub(crate) mod messages;
 pub(crate) mod push_watch;
+pub(crate) mod record;
 mod render;
 mod step;
-pub(crate) mod warnings;
 
 use std::path::Path;
 
@@ -20,9 +20,9 @@ use crate::buildx::progress::ending::Ending;
 use crate::buildx::progress::messages::Message;
 use crate::buildx::progress::messages::status::{Activity, Log, Status, Vertex};
 use crate::buildx::progress::push_watch::is_export_of_cache;
+use crate::buildx::progress::record::Timeline;
+use crate::buildx::progress::record::Warnings;
 use crate::buildx::progress::render::LogRenderer;
-use crate::buildx::progress::warnings::Warnings;
-use crate::buildx::timeline::Timeline;
 use crate::console::Console;
 use crate::error::FilePosition;
 
@@ -155,7 +155,7 @@ impl Progress {
         if step.end.is_some() && !self.ended.iter().any(|ended| ended == digest) {
             self.ended.push(digest.to_owned());
         }
-        if step.end == Some(crate::buildx::timeline::End::Failed) && self.failed.is_none() {
+        if step.end == Some(crate::buildx::progress::record::End::Failed) && self.failed.is_none() {
             self.failed = Some((digest.to_owned(), vertex.error.clone().into_owned()));
         }
     }

@@ -1,7 +1,7 @@
 //! The files of this machine that a build reads: all of them inside the workspace, none missing.
 
 use std::io::Read as _;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use crate::error::Problem;
 use crate::inputs::secrets::SecretContent;
@@ -103,6 +103,42 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
 #[cfg(test)]
 mod properties;
 
+/// The path of `file`, which is given from the workspace, as it is in the repository: the checkout may lie
+/// in a directory of the workspace.
+pub(crate) fn path_in_repository(file: &str, workspace: &Path) -> String {
+    let path = plain(
+        Path::new(file)
+            .strip_prefix(workspace)
+            .unwrap_or(Path::new(file)),
+    );
+    let mut directories = path.ancestors().skip(1);
+    let checkout = directories.find(|directory| workspace.join(directory).join(".git").exists());
+    let path = checkout
+        .and_then(|directory| path.strip_prefix(directory).ok())
+        .unwrap_or(&path);
+    path.display().to_string()
+}
+
+/// Without `.` and, where that is clear, without `..`.
+fn plain(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.file_name().is_some() => {
+                plain.pop();
+            }
+            Component::ParentDir
+            | Component::Normal(_)
+            | Component::RootDir
+            | Component::Prefix(_) => {
+                plain.push(part);
+            }
+        }
+    }
+    plain
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,5 +152,25 @@ mod tests {
         let problem = read_secret("x", "large", workspace.path()).unwrap_err();
         let text = Explanation::of(&problem.into()).to_string();
         assert!(text.contains("500 KiB"), "{text}");
+    }
+
+    #[test]
+    fn a_path_starts_where_the_checkout_is() {
+        let workspace = tempfile::tempdir().unwrap();
+        std::fs::create_dir_all(workspace.path().join("src/.git")).unwrap();
+        let check = |file: &str, expected: &str| {
+            assert_eq!(path_in_repository(file, workspace.path()), expected);
+        };
+        check("./app/../app/./Dockerfile", "app/Dockerfile");
+        check("src/app/Dockerfile", "app/Dockerfile");
+        check(
+            &workspace
+                .path()
+                .join("src/Dockerfile")
+                .display()
+                .to_string(),
+            "Dockerfile",
+        );
+        check("../Dockerfile", "../Dockerfile");
     }
 }

@@ -2,16 +2,15 @@
 
 use crate::error::{InputError, Problem};
 use crate::image::platform;
-use crate::inputs::cache::CacheKey;
-use crate::inputs::cache::CacheKind;
+use crate::image::platform::canonical;
+use crate::inputs::cache::{CacheKey, CacheKind};
 use crate::inputs::list::Entry;
-use crate::inputs::platforms;
 use crate::inputs::raw::RawInputs;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::source::Source;
 use crate::inputs::spec::Spec;
-use crate::inputs::{attestations, cache, exporters, list, source};
+use crate::inputs::{cache, list, results, source};
 use crate::secret::Secret;
 
 /// The inputs of the build; each list in the order it was written.
@@ -62,7 +61,7 @@ impl Call {
 
 impl BuildInputs {
     pub(super) fn read(raw: &RawInputs, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
-        let platforms = platforms::parse(raw.untrimmed("platforms"))?;
+        let platforms = parse(raw.untrimmed("platforms"))?;
         let load = raw.flag("load", false)?;
         if load && platforms.len() > 1 {
             return Err(loads_one_platform());
@@ -88,8 +87,8 @@ impl BuildInputs {
             no_cache: raw.flag("no-cache", false)?,
             no_cache_filters: texts(raw, "no-cache-filters")?,
             pull: raw.flag("pull", false)?,
-            attestations: attestations::read(raw)?,
-            outputs: exporters::parse(raw.untrimmed("outputs"))?,
+            attestations: results::attestations(raw)?,
+            outputs: results::outputs(raw.untrimmed("outputs"))?,
             load,
             call: raw.parsed("call", call)?.flatten(),
             reproducible: raw.flag("reproducible", false)?,
@@ -204,5 +203,68 @@ fn call(text: &str) -> Result<Option<Call>, &'static str> {
         "outline" => Ok(Some(Call::Outline)),
         "targets" => Ok(Some(Call::Targets)),
         _ => Err("write `build`, `check`, `outline` or `targets`"),
+    }
+}
+
+/// The platforms in the spelling the engine shows, none twice.
+pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
+    let mut platforms = Vec::new();
+    for entry in list::comma_entries("platforms", text)? {
+        let platform = canonical(entry.text()).map_err(|error| unknown(&entry, error))?;
+        if !platforms.contains(&platform) {
+            platforms.push(platform);
+        }
+    }
+    Ok(platforms)
+}
+
+fn unknown(entry: &Entry, error: InputError) -> Problem {
+    let what = format!(
+        "invalid platform `{}` in the input `platforms`",
+        entry.text()
+    );
+    Problem::new(what, error.fix).because(error.because)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::Explanation;
+
+    #[track_caller]
+    fn check(text: &str, expected: &[&str]) {
+        assert_eq!(parse(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn every_spelling_becomes_the_canonical_platform() {
+        check("linux/amd64,linux/arm64", &["linux/amd64", "linux/arm64"]);
+        check(
+            "Linux/x86_64, amd64\nlinux/arm64/v8",
+            &["linux/amd64", "linux/arm64"],
+        );
+        check("linux/arm", &["linux/arm/v7"]);
+        check(
+            "armhf\nlinux/arm/6\n386",
+            &["linux/arm/v7", "linux/arm/v6", "linux/386"],
+        );
+        check("windows(10.0.17763)/amd64", &["windows(10.0.17763)/amd64"]);
+        check("linux/amd64/v2", &["linux/amd64/v2"]);
+        check("local", &["local"]);
+        check("", &[]);
+    }
+
+    #[test]
+    fn unknown_platform_is_refused_with_the_nearest_name() {
+        let refused = |text: &str| Explanation::of(&parse(text).unwrap_err().into()).to_string();
+        expect_test::expect![[r#"
+            invalid platform `linux/amd46` in the input `platforms`
+              because: unknown architecture `amd46`
+              fix: write `amd64`, `arm64`, `arm`, `386`, `ppc64le`, `ppc64`, `s390x`, `riscv64`, `loong64`, `mips`, `mipsle`, `mips64`, `mips64le` or `wasm`; did you mean `amd64`?"#]]
+        .assert_eq(&refused("linux/amd46"));
+        assert!(refused("linus/amd64").contains("did you mean `linux`?"));
+        assert!(refused("linux/arm/v7/x").contains("more than three parts"));
+        assert!(refused("linux/arm/v7 x").contains("`v7 x` is not a variant"));
+        assert!(refused("linux/amd64;linux/arm64").contains("`amd64;linux`"));
     }
 }

@@ -3,8 +3,8 @@
 use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::raw::RawInputs;
+use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
-use crate::inputs::tags::template::global::Global;
 use crate::vars::Vars;
 use std::fmt;
 

@@ -17,8 +17,8 @@ use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::tags::attributes::Attributes;
 use crate::inputs::tags::kind::RuleKind;
+use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
-use crate::inputs::tags::template::global::Global;
 
 /// One line of the input: when it applies, and which tag it gives.
 #[derive(Clone, Debug)]

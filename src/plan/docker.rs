@@ -8,7 +8,7 @@ use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
-use crate::inputs::exporters::is_image;
+use crate::inputs::results::is_image;
 
 pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations: the older Docker registry stores Docker manifests, which have none; labels are unchanged";
 

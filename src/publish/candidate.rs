@@ -10,7 +10,7 @@ use crate::image::name::ImageName;
 use crate::image::platform::is_same;
 use crate::image::tag::Tag;
 use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
-use crate::plan::tags::fallback::commit_tag;
+use crate::plan::tags::commit_tag;
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;

@@ -5,8 +5,8 @@ use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
+use crate::buildx::progress::record::{End, Timeline};
 use crate::buildx::progress::step::Step;
-use crate::buildx::timeline::{End, Timeline};
 use crate::console::duration;
 use crate::console::{Console, Tone};
 

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::buildx::progress::lines::{Lines, clipped};
 use crate::buildx::progress::messages::status::{Activity, Vertex};
-use crate::buildx::timeline::{End, Span, Traffic};
+use crate::buildx::progress::record::{End, Span, Traffic};
 use crate::console::{duration, size};
 
 #[derive(Debug, Default)]

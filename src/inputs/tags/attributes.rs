@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::error::InputError;
-use crate::inputs::tags::template::global::Global;
+use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::{Expression, Template};
 
 /// The fields that were not taken yet, and every name that was asked for.

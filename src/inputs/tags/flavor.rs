@@ -3,8 +3,8 @@
 use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::list::Entry;
+use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
-use crate::inputs::tags::template::global::Global;
 
 /// `latest=…`, and texts put around every tag.
 #[derive(Clone, Debug)]

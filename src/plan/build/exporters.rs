@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::inputs::build::BuildInputs;
-use crate::inputs::exporters::is_image;
+use crate::inputs::results::is_image;
 use crate::inputs::spec::Spec;
 use crate::plan::build::{Image, Pusher};
 

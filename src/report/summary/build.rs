@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use chrono::TimeDelta;
 
 use crate::buildx::progress::Record;
-use crate::buildx::progress::warnings::Warning;
-use crate::buildx::timeline::{End, Span, Timeline, Traffic};
+use crate::buildx::progress::record::Warning;
+use crate::buildx::progress::record::{End, Span, Timeline, Traffic};
 use crate::console::{duration, size};
 use crate::report::markdown::{code, escape, link};
 

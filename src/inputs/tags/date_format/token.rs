@@ -3,7 +3,7 @@
 use chrono::{Datelike, Days, Timelike, Weekday};
 
 use crate::inputs::tags::date_format::DateFormat;
-use crate::inputs::tags::date_format::zone::Local;
+use crate::inputs::tags::date_format::Local;
 
 type Show = fn(&Local) -> String;
 
