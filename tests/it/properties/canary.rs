@@ -6,12 +6,12 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ghcr_double::{Double, Endpoint, Fault};
+use ghcr_double::{Account, Double, Endpoint, Fault, Package};
 use memchr::memmem;
 use serde_json::json;
 
 use super::encodings;
-use crate::publication::registry_with_image;
+use crate::publication::NAME;
 use crate::support::{Action, Run};
 use testkit::proof::Proof;
 use testkit::runner;
@@ -117,9 +117,7 @@ fn scenarios() -> Vec<Scenario> {
             action.arguments(&["--json"])
         }),
         with("a run with debug lines", |action| {
-            action
-                .env("RUNNER_DEBUG", "1")
-                .input("build-args", format!("A={TOKEN}"))
+            action.env("RUNNER_DEBUG", "1")
         }),
         with("only built", |action| action.input("push", "false")),
         with("a token in a build argument", |action| {
@@ -182,6 +180,17 @@ fn telling(ending: &str) -> String {
         lines.push(format!("Dockerfile:1\n--------------------\n   1 | >>> RUN echo {BUILD}\n--------------------\nERROR: {ending}"));
     }
     lines.join("\n")
+}
+
+/// A registry that accepts the canary as a token.
+fn double() -> (Double, String) {
+    let double = Double::builder()
+        .token(TOKEN, Account::workflow("acme/Widget"))
+        .package(NAME, Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let digest = double.put_image(NAME, "v1.2.3", &[]);
+    (double, digest)
 }
 
 /// A run with every secret there is, on a machine whose every directory is looked at afterwards.
@@ -320,7 +329,7 @@ fn no_secret_is_seen_anywhere() {
         change,
     } in scenarios()
     {
-        let (double, digest) = registry_with_image("v1.2.3");
+        let (double, digest) = double();
         fault.into_iter().for_each(|fault| double.script(fault));
         let action = change(with_buildx(action(&double), buildx, &digest));
         let run = ended(action, end);
