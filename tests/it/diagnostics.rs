@@ -205,7 +205,7 @@ fn debug_lines_show_each_decision_about_a_floating_tag() {
 }
 
 #[test]
-fn log_opens_with_the_environment_of_the_build() {
+fn environment_of_the_build_is_shown_before_it() {
     let (double, digest) = double();
     let run = succeeded(publish(&double, &digest));
     let (_, group) = run.stdout.split_once("::group::Environment\n").unwrap();
