@@ -3,7 +3,7 @@
 pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
-mod docker;
+pub(crate) mod docker;
 pub(crate) mod labels;
 pub(crate) mod names;
 mod other_references;
@@ -30,6 +30,7 @@ use crate::inputs::candidate::Candidate;
 use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
+use crate::plan::build::context_source;
 use crate::plan::build::{BuildRequest, Image, Pusher};
 use crate::plan::decision::{Floating, PushDecision};
 use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
@@ -134,9 +135,9 @@ impl Plan {
             },
             timestamp,
         };
-        let token = build::fetch::secret(inputs, context);
+        let token = context_source::secret(inputs, context);
         let told = token.as_ref();
-        notices.extend(told.map(|token| build::fetch::notice(token, context)));
+        notices.extend(told.map(|token| context_source::notice(token, context)));
         let build = BuildRequest::new(inputs, context, cache, image, token);
         Ok(Self {
             images,

@@ -3,7 +3,6 @@
 mod candidate;
 mod commit_tags;
 mod floating;
-mod freshness;
 mod move_tags;
 pub(crate) mod preflight;
 mod promote;

@@ -3,7 +3,6 @@
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
 mod auth;
-mod blobs;
 mod client;
 pub(crate) mod convert;
 pub(crate) mod copy;

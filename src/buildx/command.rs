@@ -1,7 +1,6 @@
 //! The argument vector and the environment of the child, as values.
 
 mod arguments;
-mod csv;
 pub(crate) mod environment;
 
 #[cfg(test)]

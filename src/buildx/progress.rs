@@ -2,7 +2,6 @@
 //!
 //! Log bytes are base64 in the engine's messages, so no output of a build reaches the log without sanitizing.
 
-mod ending;
 mod lines;
 pub(crate) mod messages;
 pub(crate) mod push_watch;
@@ -16,9 +15,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::buildx::progress::ending::Ending;
+use crate::buildx::progress::lines::Ending;
 use crate::buildx::progress::messages::Message;
-use crate::buildx::progress::messages::status::{Activity, Log, Status, Vertex};
+use crate::buildx::progress::messages::{Activity, Log, Status, Vertex};
 use crate::buildx::progress::push_watch::is_export_of_cache;
 use crate::buildx::progress::record::Timeline;
 use crate::buildx::progress::record::Warnings;

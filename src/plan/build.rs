@@ -2,7 +2,6 @@
 
 pub(crate) mod context_source;
 mod exporters;
-pub(crate) mod fetch;
 
 use std::path::Path;
 

@@ -11,7 +11,7 @@ use crate::plan::decision::Floating;
 use crate::plan::tag_order::{Freshness, MAX_ROUNDS, RaceOutcome, Unanswered, recheck_delay};
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
-use crate::publish::freshness::Listed;
+use crate::publish::floating::Listed;
 use crate::publish::move_tags::{RefusedWrites, TagUpdate};
 use crate::registry::error::RegistryError;
 use crate::registry::manifests::{TagList, Tagged};

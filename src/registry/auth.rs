@@ -14,7 +14,7 @@ use reqwest::header::WWW_AUTHENTICATE;
 use serde::Deserialize;
 use tokio::time::Instant;
 
-use crate::credentials::owner;
+use crate::credentials;
 use crate::registry::Registry;
 use crate::registry::error::RegistryError;
 use crate::registry::http::{Responder, Response};
@@ -243,7 +243,7 @@ pub(super) fn is_trusted(realm: &reqwest::Url, registry: &reqwest::Url) -> bool 
         return false;
     };
     match realm.scheme() {
-        "https" => owner::is_same(realm_host, registry_host),
+        "https" => credentials::is_same_owner(realm_host, registry_host),
         _ => registry.scheme() == "http" && realm_host == registry_host,
     }
 }

@@ -9,9 +9,9 @@ use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
-use crate::registry::blobs::Blob;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
+use crate::registry::stream::Blob;
 use crate::registry::upload::{Arrival, CopyError};
 use crate::registry::{PARALLEL, Repository};
 

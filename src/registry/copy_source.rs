@@ -4,9 +4,8 @@ use crate::image::digest::Digest;
 use crate::image::manifest::{Manifest, Platform};
 use crate::oci_layout::OciLayout;
 use crate::registry::Repository;
-use crate::registry::blobs::Blob;
 use crate::registry::error::RegistryError;
-use crate::registry::stream::Reader;
+use crate::registry::stream::{Blob, Reader};
 
 /// The place an image is copied from.
 #[derive(Clone, Copy, Debug)]

@@ -9,11 +9,11 @@ use reqwest::{Body, Method, StatusCode, Url};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::registry::blobs::{Blob, Mounted};
 use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::http::{Request, Response};
+use crate::registry::stream::{Blob, Mounted};
 use crate::registry::stream::{Feed, StreamError};
 use crate::registry::{Registry, Repository};
 

@@ -1,14 +1,14 @@
-//! The flags of `buildx build`, group by group.
+//! The flags of `buildx build`, group by group. Flags such as `--output` and `--secret` take one line of CSV.
 
-use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
-
-use crate::buildx::command::{Naming, csv};
+use crate::buildx::command::Naming;
 use crate::inputs::build::Call;
 use crate::inputs::sandbox::Sandbox;
 use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::plan::build::context_source::ContextSource;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::path::PathBuf;
 
 /// Arguments in the order in which they are added.
 pub(super) struct Arguments(Vec<String>);
@@ -40,7 +40,7 @@ impl Arguments {
 
     pub(super) fn specs(&mut self, name: &str, specs: &[Spec]) {
         for spec in specs {
-            self.flag(name, &csv::spec(spec));
+            self.flag(name, &csv_spec(spec));
         }
     }
 
@@ -129,7 +129,7 @@ impl Arguments {
         self.each("network", network);
         for host in add_hosts {
             // The only flag whose value buildx splits into a list.
-            self.flag("add-host", &csv::line(std::slice::from_ref(host)));
+            self.flag("add-host", &csv_line(std::slice::from_ref(host)));
         }
         self.each("allow", allow);
         self.each("ssh", ssh);
@@ -141,7 +141,7 @@ impl Arguments {
     pub(super) fn secrets(&mut self, secrets: &[(String, PathBuf)]) {
         for (id, file) in secrets {
             let fields = [format!("id={id}"), format!("src={}", file.display())];
-            self.flag("secret", &csv::line(&fields));
+            self.flag("secret", &csv_line(&fields));
         }
     }
 }
@@ -157,5 +157,97 @@ pub(super) fn context(place: &ContextSource) -> String {
         ContextSource::Directory(_)
         | ContextSource::Repository { .. }
         | ContextSource::Address(_) => place.to_string(),
+    }
+}
+
+/// `fields` in one line, quoted so that no field can end early or add another.
+pub(crate) fn csv_line(fields: &[String]) -> String {
+    fields
+        .iter()
+        .map(|field| quoted(field))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+/// A spec as buildx reads it, its type first.
+pub(crate) fn csv_spec(spec: &Spec) -> String {
+    let attributes = spec.attributes().iter();
+    let attributes = attributes.map(|(key, value)| format!("{key}={value}"));
+    let fields: Vec<String> = [format!("type={}", spec.kind())]
+        .into_iter()
+        .chain(attributes)
+        .collect();
+    csv_line(&fields)
+}
+
+/// Quotes around what could be taken for the grammar; a quote inside is doubled (RFC 4180).
+fn quoted(field: &str) -> String {
+    let special = |c: char| matches!(c, ',' | '"' | '\n' | '\r');
+    let edge = |c: Option<char>| c.is_some_and(char::is_whitespace);
+    let chars = || field.chars();
+    if !field.contains(special) && !edge(chars().next()) && !edge(chars().next_back()) {
+        return field.to_owned();
+    }
+    format!("\"{}\"", field.replace('"', "\"\""))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::any;
+    use proptest::prop_assert_eq;
+    use testkit::corpus;
+    use testkit::proof;
+    use testkit::proof::Proof;
+
+    /// The fields that buildx reads from a line; more than one record where it would stop reading.
+    fn decoded(line: &str) -> Vec<Vec<String>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .from_reader(line.as_bytes());
+        let records = reader.records().map(|record| record.unwrap());
+        records
+            .map(|record| record.iter().map(str::to_owned).collect())
+            .collect()
+    }
+
+    mod properties {
+        use super::*;
+
+        #[test]
+        fn nothing_in_a_value_becomes_a_key() {
+            let mut proof = Proof::of("CSV for buildx: every field comes back as it was");
+            let fields = |values: &[String]| -> Vec<String> {
+                values.iter().map(|value| format!("name={value}")).collect()
+            };
+            proof.property(proof::cases(), &vec(any::<String>(), 1..5), |values| {
+                prop_assert_eq!(decoded(&csv_line(&fields(&values))), [fields(&values)]);
+                Ok(())
+            });
+            proof.property(proof::cases(), &vec("[a=,\"\n\r ]{0,12}", 1..5), |values| {
+                prop_assert_eq!(decoded(&csv_line(&fields(&values))), [fields(&values)]);
+                Ok(())
+            });
+            for text in corpus::texts() {
+                let fields = fields(&[text.clone(), "last".to_owned()]);
+                let same = decoded(&csv_line(&fields)) == std::slice::from_ref(&fields);
+                proof.case(same.then_some(()).ok_or(text));
+            }
+            proof.end();
+        }
+    }
+
+    #[test]
+    fn quotes_stand_only_where_they_must() {
+        let output = Spec::new("image")
+            .with("name", "a,push=true")
+            .with("x", "\"y\"")
+            .with("z", "1");
+        assert_eq!(
+            csv_spec(&output),
+            "type=image,\"name=a,push=true\",\"x=\"\"y\"\"\",z=1"
+        );
     }
 }

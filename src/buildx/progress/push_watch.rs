@@ -6,7 +6,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::buildx::progress::messages::Message;
-use crate::buildx::progress::messages::status::Vertex;
+use crate::buildx::progress::messages::Vertex;
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
 

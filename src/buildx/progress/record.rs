@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::TimeDelta;
 
 use crate::buildx::progress::lines::clipped;
-use crate::buildx::progress::messages::status;
+use crate::buildx::progress::messages;
 
 /// The findings, none twice: each platform of a build repeats them.
 #[derive(Clone, Debug, Default)]
@@ -33,7 +33,7 @@ const MAX_WARNINGS: usize = 200;
 const MAX_TEXT: usize = 1000;
 
 impl Warnings {
-    pub(crate) fn add(&mut self, warning: &status::Warning<'_>) {
+    pub(crate) fn add(&mut self, warning: &messages::Warning<'_>) {
         let decoded = |text: &str| {
             let bytes = STANDARD.decode(text).unwrap_or_default();
             clipped(&String::from_utf8_lossy(&bytes), MAX_TEXT).into_owned()

@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::buildx::progress::lines::{Lines, clipped};
-use crate::buildx::progress::messages::status::{Activity, Vertex};
+use crate::buildx::progress::messages::{Activity, Vertex};
 use crate::buildx::progress::record::{End, Span, Traffic};
 use crate::console::{duration, size};
 

@@ -1,7 +1,7 @@
 //! `RuleKind`: the attribute `type` of a tag rule, and the attributes that only this type has.
 
 use crate::error::InputError;
-use crate::inputs::tags::attributes::Attributes;
+use crate::inputs::tags::Attributes;
 use crate::inputs::tags::pattern::Pattern;
 use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
