@@ -9,6 +9,8 @@ use regex::Regex;
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
 
+use crate::console::Console;
+
 /// How fast time passes for everything that waits: in tests a minute takes a fraction of a second.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Pace {
@@ -115,6 +117,30 @@ impl Deadline {
         })
     }
 
+    /// Calls `attempt` with its number, from 1, until it succeeds, fails for good, or the deadline passes. Each retry is
+    /// logged behind what `describe` says of the failure.
+    pub(crate) async fn retried<T, E>(
+        &self,
+        console: Console,
+        describe: impl Fn(&E) -> String,
+        mut attempt: impl AsyncFnMut(u32) -> Result<T, Failure<E>>,
+    ) -> Result<T, E> {
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (error, asked) = match attempt(tries).await {
+                Ok(value) => return Ok(value),
+                Err(Failure::Permanent(error)) => return Err(error),
+                Err(Failure::Transient(error, asked)) => (error, asked),
+            };
+            let Some(retry) = self.retry(tries, asked) else {
+                return Err(error);
+            };
+            console.say(&format!("{}; {retry}", describe(&error)));
+            retry.wait().await;
+        }
+    }
+
     /// Waits for the retry after `tries` tries; false when the deadline would pass.
     pub(crate) async fn wait(&self, tries: u32, asked: Option<Duration>) -> bool {
         match self.retry(tries, asked) {
@@ -125,6 +151,14 @@ impl Deadline {
             None => false,
         }
     }
+}
+
+/// Why an attempt failed.
+pub(crate) enum Failure<E> {
+    /// The next attempt would fail too.
+    Permanent(E),
+    /// A later attempt may succeed, after the delay that the server asked for.
+    Transient(E, Option<Duration>),
 }
 
 /// A try that follows a failed one. Shown as `retry 3 in 4 s, giving up in 14 min`.

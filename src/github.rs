@@ -20,7 +20,7 @@ use crate::context::event::OwnerKind;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::deadline::{Deadline, Pace, retry_after};
+use crate::deadline::{Deadline, Failure, Pace, retry_after};
 use crate::plan::tag_order::Unanswered;
 use crate::secret::Secret;
 use crate::tls::{self, Trust};
@@ -196,24 +196,18 @@ impl GitHub {
         let client = self.client.get_or_try_init(async || self.connect()).await;
         let client =
             client.map_err(|error| ApiError::passing(&format!("cannot be asked: {error:#}")))?;
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let sent = self.send(client, path, tries);
-            let error = match deadline.pace().timeout(REQUEST_TIMEOUT, sent).await {
-                Ok(Ok(response)) => return Ok(response),
-                Ok(Err(error)) => error,
-                Err(_elapsed) => ApiError::passing("did not answer within 10 s"),
-            };
-            let ApiError::Passing { wait, .. } = &error else {
-                return Err(error);
-            };
-            if !deadline.wait(tries, *wait).await {
-                return Err(error);
-            }
-            self.console
-                .say(&format!("GitHub's API {error}; asking again"));
-        }
+        let attempt = async |number| {
+            let sent = self.send(client, path, number);
+            let sent = deadline.pace().timeout(REQUEST_TIMEOUT, sent).await;
+            let response = sent
+                .unwrap_or_else(|_elapsed| Err(ApiError::passing("did not answer within 10 s")));
+            response.map_err(|error| match error {
+                ApiError::Passing { wait, .. } => Failure::Transient(error, wait),
+                ApiError::Refused { .. } => Failure::Permanent(error),
+            })
+        };
+        let describe = |error: &ApiError| format!("GitHub's API {error}");
+        deadline.retried(self.console, describe, attempt).await
     }
 
     /// One request and its response, of a limited length.

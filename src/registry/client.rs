@@ -10,7 +10,7 @@ use tokio::time::error::Elapsed;
 
 use crate::console::debug::Exchange;
 use crate::deadline;
-use crate::deadline::Deadline;
+use crate::deadline::{Deadline, Failure};
 use crate::registry::auth::Scope;
 use crate::registry::error::{ConnectionFailure, RegistryError};
 use crate::registry::http::{NotFound, Request, Responder, Response};
@@ -38,47 +38,41 @@ impl Registry {
         deadline: Deadline,
     ) -> Result<Response, RegistryError> {
         let started = Instant::now();
-        let mut tries = 0;
-        loop {
-            tries += 1;
+        let attempt = async |number| {
             let attempt = Request {
-                attempt: tries,
+                attempt: number,
                 ..request.clone()
             };
-            let error = match self.send_once(scope, &attempt).await {
+            let (error, may_pass) = match self.send_once(scope, &attempt).await {
                 Ok(response) if response.status.is_success() => return Ok(response),
-                Ok(response) => self.retryable_error(&response, request, started)?,
-                Err(error @ RegistryError::Unreachable { .. }) => error,
-                Err(error) => return Err(error),
+                Ok(response) => {
+                    let error = self.error(&response);
+                    let is_lag = self.is_lag(&response, request, started);
+                    let may_pass = is_lag || error.is_transient();
+                    (error, may_pass)
+                }
+                Err(error) => {
+                    let may_pass = matches!(error, RegistryError::Unreachable { .. });
+                    (error, may_pass)
+                }
             };
-            if error.is_permanent_when_repeated() && tries >= PERMANENT_AFTER {
-                return Err(error);
-            }
-            let Some(retry) = deadline.retry(tries, error.retry_after()) else {
-                return Err(error);
-            };
-            self.console.say(&format!("{error}; {retry}"));
-            retry.wait().await;
-        }
+            let is_repeated = error.is_permanent_when_repeated() && number >= PERMANENT_AFTER;
+            let asked = error.retry_after();
+            Err(match may_pass && !is_repeated {
+                true => Failure::Transient(error, asked),
+                false => Failure::Permanent(error),
+            })
+        };
+        let retried = deadline.retried(self.console, ToString::to_string, attempt);
+        retried.await
     }
 
-    /// The error in a response, if a retry may help; else `Err` with it.
-    fn retryable_error(
-        &self,
-        response: &Response,
-        request: &Request,
-        started: Instant,
-    ) -> Result<RegistryError, RegistryError> {
-        let is_lag = response.responder == Responder::Registry
+    /// Whether the content was just pushed, and this read may be older.
+    fn is_lag(&self, response: &Response, request: &Request, started: Instant) -> bool {
+        response.responder == Responder::Registry
             && response.status == StatusCode::NOT_FOUND
             && request.not_found == NotFound::Retry
-            && self.pace.since(started) < STALE_READS;
-        let error = self.error(response);
-        if is_lag || error.is_transient() {
-            Ok(error)
-        } else {
-            Err(error)
-        }
+            && self.pace.since(started) < STALE_READS
     }
 
     /// The error in a response that is not a success.

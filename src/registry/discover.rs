@@ -10,7 +10,7 @@ use reqwest::{Client, StatusCode};
 
 use crate::console::Console;
 use crate::console::debug::Exchange;
-use crate::deadline::{Deadline, Pace};
+use crate::deadline::{Deadline, Failure, Pace};
 use crate::error::Problem;
 use crate::registry::auth::Challenge;
 use crate::registry::base_url;
@@ -35,10 +35,8 @@ pub(crate) async fn first_of(
         .build()
         .context("could not set up the HTTP client")?;
     let deadline = Deadline::after(OUTAGE, Pace::REAL);
-    let mut tries = 0;
-    let failures = loop {
-        tries += 1;
-        let answers = join_all(hosts.iter().map(|host| ask(&client, host, tries))).await;
+    let attempt = async |number| {
+        let answers = join_all(hosts.iter().map(|host| ask(&client, host, number))).await;
         let is_down = answers
             .iter()
             .all(|answer| answer.as_ref().is_err_and(is_down));
@@ -49,10 +47,15 @@ pub(crate) async fn first_of(
                 Err(error) => failures.push(format!("`{host}`: {error:#}")),
             }
         }
-        let retry = is_down.then(|| deadline.retry(tries, None)).flatten();
-        let Some(retry) = retry else { break failures };
-        console.say(&format!("the GitHub server did not respond; {retry}"));
-        retry.wait().await;
+        Err(match is_down {
+            true => Failure::Transient(failures, None),
+            false => Failure::Permanent(failures),
+        })
+    };
+    let describe = |_failures: &Vec<String>| "the GitHub server did not respond".to_owned();
+    let failures = match deadline.retried(console, describe, attempt).await {
+        Ok(host) => return Ok(host),
+        Err(failures) => failures,
     };
     let example = hosts.first().map(String::as_str).unwrap_or_default();
     Err(Problem::new(

@@ -7,6 +7,7 @@ use std::time::Duration;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, StatusCode, Url};
 
+use crate::deadline::Failure;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::registry::client::IDLE_TIMEOUT;
@@ -39,7 +40,7 @@ impl From<RegistryError> for CopyError {
     }
 }
 
-/// How long a registry may take to response once it has all bytes: some hash and move them first.
+/// How long a registry may take to respond once it has all bytes: some hash and move them first.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(300);
 
 /// How a blob came to be where it is.
@@ -77,25 +78,32 @@ impl Repository<'_> {
             None if self.has_blob(&blob.digest).await? => return Ok(Arrival::WithoutBytes),
             None => {}
         }
-        let mut tries = 0;
-        loop {
-            tries += 1;
-            let error = match self.upload(blob, source, session.take(), tries).await {
-                Ok(()) => return Ok(Arrival::Sent(blob.size)),
-                Err(error) => error,
-            };
-            let cause = error.registry_error();
-            if !cause.is_transient() || !self.deadline.wait(tries, cause.retry_after()).await {
-                return Err(error);
-            }
-            self.registry
-                .console
-                .say(&format!("{cause}; sending {} again", blob.digest));
+        let attempt = async |number| {
             // The bytes may have arrived although the response did not.
-            if self.has_blob(&blob.digest).await? {
-                return Ok(Arrival::Sent(blob.size));
+            if number > 1
+                && self
+                    .has_blob(&blob.digest)
+                    .await
+                    .map_err(|error| Failure::Permanent(error.into()))?
+            {
+                return Ok(());
             }
-        }
+            let sent = self.upload(blob, source, session.take(), number).await;
+            sent.map_err(|error| {
+                let cause = error.registry_error();
+                let asked = cause.retry_after();
+                match cause.is_transient() {
+                    true => Failure::Transient(error, asked),
+                    false => Failure::Permanent(error),
+                }
+            })
+        };
+        let describe =
+            |error: &CopyError| format!("cannot send {}: {}", blob.digest, error.registry_error());
+        let retried = self
+            .deadline
+            .retried(self.registry.console, describe, attempt);
+        retried.await.map(|()| Arrival::Sent(blob.size))
     }
 
     /// Sends the bytes once, to the upload that is open or to a new one.
