@@ -51,7 +51,7 @@ pub fn template(text: &str) {
 
 /// The text as each input in turn, read as far as the request to the engine.
 pub fn inputs(text: &str) {
-    for name in crate::inputs::raw::NAMES {
+    for (name, ..) in crate::inputs::raw::INPUTS {
         let with = [((*name).to_owned(), text.to_owned())];
         let vars = vars(&[]);
         if let Ok(inputs) = Inputs::from_vars(&vars, &with) {

@@ -35,45 +35,6 @@ pub(crate) enum TagOrDigest {
 
 const RULE: &str = "write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)";
 
-/// Inputs that say how an image is built, and their default values.
-const OF_A_BUILD: &[(&str, &str)] = &[
-    ("add-hosts", ""),
-    ("allow", ""),
-    ("append", ""),
-    ("attests", ""),
-    ("build-args", ""),
-    ("build-contexts", ""),
-    ("builder", ""),
-    ("buildkitd-config", ""),
-    ("buildkitd-config-inline", ""),
-    ("buildkitd-flags", ""),
-    ("cache", "none"),
-    ("cache-from", ""),
-    ("cache-to", ""),
-    ("call", ""),
-    ("cgroup-parent", ""),
-    ("context", ""),
-    ("driver", ""),
-    ("driver-opts", ""),
-    ("endpoint", ""),
-    ("file", ""),
-    ("load", "false"),
-    ("network", ""),
-    ("no-cache", "false"),
-    ("no-cache-filters", ""),
-    ("outputs", ""),
-    ("provenance", ""),
-    ("pull", "false"),
-    ("reproducible", "false"),
-    ("sbom", ""),
-    ("secret-envs", ""),
-    ("secret-files", ""),
-    ("secrets", ""),
-    ("shm-size", ""),
-    ("ssh", ""),
-    ("target", ""),
-    ("ulimit", ""),
-];
 /// Inputs that are written into an image when it is built, and go to the outputs all the same.
 const OF_THE_IMAGE: [&str; 3] = ["annotation-levels", "annotations", "labels"];
 
@@ -180,7 +141,7 @@ pub(super) fn read(raw: &mut RawInputs) -> Result<(Option<Candidate>, Option<Str
     if !candidate.is_image() {
         return Ok((Some(candidate), None));
     }
-    let mut idle = raw.take_all(OF_A_BUILD);
+    let mut idle = raw.take_those_of_a_build();
     idle.extend(OF_THE_IMAGE.iter().filter(|name| raw.text(name).is_some()));
     idle.sort_unstable();
     let listed: Vec<String> = idle.iter().map(|name| format!("`{name}`")).collect();

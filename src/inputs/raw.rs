@@ -5,6 +5,9 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use std::collections::BTreeMap;
 
+use self::Form::{Lines, One};
+use self::Subject::{Build, Other};
+
 /// The inputs as text, by their name in `action.yml`.
 pub(super) struct RawInputs(BTreeMap<String, String>);
 
@@ -23,7 +26,7 @@ impl RawInputs {
 
     /// The value without the white space around it; nothing when empty.
     pub(super) fn text(&self, name: &'static str) -> Option<&str> {
-        debug_assert!(NAMES.contains(&name), "`{name}` is declared");
+        debug_assert!(is_declared(name), "`{name}` is declared");
         self.0
             .get(name)
             .map(|value| value.trim())
@@ -32,7 +35,7 @@ impl RawInputs {
 
     /// The value as it was given; the empty text when it was not.
     pub(super) fn untrimmed(&self, name: &'static str) -> &str {
-        debug_assert!(NAMES.contains(&name), "`{name}` is declared");
+        debug_assert!(is_declared(name), "`{name}` is declared");
         self.0.get(name).map_or("", String::as_str)
     }
 
@@ -61,21 +64,21 @@ impl RawInputs {
         Ok(self.parsed(name, boolean)?.unwrap_or(default))
     }
 
-    /// Removes the inputs of `names`, and returns those whose value was not the default next to the name.
-    pub(super) fn take_all(&mut self, names: &[(&'static str, &str)]) -> Vec<&'static str> {
-        let mut taken = Vec::new();
-        for (name, default) in names {
+    /// Removes the inputs that say how an image is built, and returns those that ask for something.
+    pub(super) fn take_those_of_a_build(&mut self) -> Vec<&'static str> {
+        let build = INPUTS.iter().filter(|(.., subject)| *subject == Build);
+        let taken = build.filter(|(name, ..)| {
             let value = self.0.remove(*name).unwrap_or_default();
-            let value = value.trim();
-            if !value.is_empty() && !value.eq_ignore_ascii_case(default) {
-                taken.push(*name);
-            }
-        }
-        taken
+            !matches!(
+                value.trim().to_ascii_lowercase().as_str(),
+                "" | "false" | "none"
+            )
+        });
+        taken.map(|(name, ..)| *name).collect()
     }
 
     pub(super) fn unknown_names(&self) -> Vec<String> {
-        let unknown = self.0.keys().filter(|name| !NAMES.contains(&name.as_str()));
+        let unknown = self.0.keys().filter(|name| !is_declared(name));
         unknown.map(|name| unknown_input(name)).collect()
     }
 }
@@ -86,6 +89,14 @@ fn unknown_input(name: &str) -> String {
     format!("the unknown input `{name}` is ignored{hint}")
 }
 
+fn declared(name: &str) -> Option<&'static (&'static str, Form, Subject)> {
+    INPUTS.iter().find(|(known, ..)| *known == name)
+}
+
+fn is_declared(name: &str) -> bool {
+    declared(name).is_some()
+}
+
 /// An input's name as `action.yml` writes it.
 pub(super) fn normal(text: &str) -> String {
     text.to_ascii_lowercase().replace('_', "-")
@@ -93,11 +104,9 @@ pub(super) fn normal(text: &str) -> String {
 
 /// The nearest known input.
 pub(super) fn nearest(name: &str) -> Option<&'static str> {
-    let nearest = NAMES
-        .iter()
-        .min_by_key(|known| strsim::damerau_levenshtein(known, name));
-    let near = nearest.filter(|known| strsim::normalized_damerau_levenshtein(known, name) > 0.5);
-    near.copied()
+    let names = INPUTS.iter().map(|(known, ..)| *known);
+    let nearest = names.min_by_key(|known| strsim::damerau_levenshtein(known, name));
+    nearest.filter(|known| strsim::normalized_damerau_levenshtein(known, name) > 0.5)
 }
 
 fn boolean(text: &str) -> Result<bool, &'static str> {
@@ -108,39 +117,12 @@ fn boolean(text: &str) -> Result<bool, &'static str> {
     }
 }
 
-/// The inputs that hold one entry a line, so that another `--with` adds a line.
-const LISTS: &[&str] = &[
-    "add-hosts",
-    "allow",
-    "annotations",
-    "append",
-    "attests",
-    "build-args",
-    "build-contexts",
-    "cache-from",
-    "cache-to",
-    "driver-opts",
-    "flavor",
-    "images",
-    "labels",
-    "no-cache-filters",
-    "outputs",
-    "platforms",
-    "registry-auth",
-    "secret-envs",
-    "secret-files",
-    "secrets",
-    "ssh",
-    "tags",
-    "ulimit",
-];
-
 /// Reads one `--with`; the name must be that of an input.
 pub fn name_and_value(text: &str) -> Result<(String, String), String> {
     let pair = text.split_once('=');
     let (name, value) = pair.ok_or("write NAME=VALUE, for example --with push=false")?;
     let name = normal(name);
-    if NAMES.contains(&name.as_str()) {
+    if is_declared(&name) {
         return Ok((name, value.to_owned()));
     }
     Err(unknown_option(&name))
@@ -159,7 +141,7 @@ pub fn merged(given: Vec<(String, String)>) -> Result<Vec<(String, String)>, Str
     for (name, value) in given {
         match merged.iter_mut().find(|(known, _)| *known == name) {
             None => merged.push((name, value)),
-            Some((_, lines)) if LISTS.contains(&name.as_str()) => {
+            Some((_, lines)) if declared(&name).is_some_and(|(_, form, _)| *form == Lines) => {
                 lines.push('\n');
                 lines.push_str(&value);
             }
@@ -173,67 +155,84 @@ pub fn merged(given: Vec<(String, String)>) -> Result<Vec<(String, String)>, Str
     Ok(merged)
 }
 
-/// Every input the action has. `action.yml` declares the same; a test compares the two.
-pub(crate) const NAMES: &[&str] = &[
-    "add-hosts",
-    "allow",
-    "allow-untrusted-pull-request",
-    "annotation-levels",
-    "annotations",
-    "append",
-    "attests",
-    "bake-target",
-    "build-args",
-    "build-contexts",
-    "builder",
-    "buildkitd-config",
-    "buildkitd-config-inline",
-    "buildkitd-flags",
-    "cache",
-    "cache-from",
-    "cache-to",
-    "ca-cert",
-    "call",
-    "candidate",
-    "cgroup-parent",
-    "context",
-    "driver",
-    "driver-opts",
-    "endpoint",
-    "file",
-    "flavor",
-    "floating-tags",
-    "git-context",
-    "github-token",
-    "images",
-    "labels",
-    "load",
-    "mode",
-    "network",
-    "no-cache",
-    "no-cache-filters",
-    "outputs",
-    "password",
-    "platforms",
-    "provenance",
-    "pull",
-    "push",
-    "push-timeout",
-    "registry",
-    "registry-auth",
-    "reproducible",
-    "sbom",
-    "secret-envs",
-    "secret-files",
-    "secrets",
-    "sep-annotations",
-    "sep-labels",
-    "sep-tags",
-    "shm-size",
-    "ssh",
-    "summary",
-    "tags",
-    "target",
-    "ulimit",
-    "username",
+/// How often an input may be given on the command line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Once: it takes one value.
+    One,
+    /// Again and again: each `--with` adds a line.
+    Lines,
+}
+
+/// What an input is about.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// How an image is built: it has no effect on an image that exists.
+    Build,
+    Other,
+}
+
+/// Every input of the action. `action.yml` declares the same; a test compares the two.
+pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
+    ("add-hosts", Lines, Build),
+    ("allow", Lines, Build),
+    ("allow-untrusted-pull-request", One, Other),
+    ("annotation-levels", One, Other),
+    ("annotations", Lines, Other),
+    ("append", Lines, Build),
+    ("attests", Lines, Build),
+    ("bake-target", One, Other),
+    ("build-args", Lines, Build),
+    ("build-contexts", Lines, Build),
+    ("builder", One, Build),
+    ("buildkitd-config", One, Build),
+    ("buildkitd-config-inline", One, Build),
+    ("buildkitd-flags", One, Build),
+    ("cache", One, Build),
+    ("cache-from", Lines, Build),
+    ("cache-to", Lines, Build),
+    ("ca-cert", One, Other),
+    ("call", One, Build),
+    ("candidate", One, Other),
+    ("cgroup-parent", One, Build),
+    ("context", One, Build),
+    ("driver", One, Build),
+    ("driver-opts", Lines, Build),
+    ("endpoint", One, Build),
+    ("file", One, Build),
+    ("flavor", Lines, Other),
+    ("floating-tags", One, Other),
+    ("git-context", One, Other),
+    ("github-token", One, Other),
+    ("images", Lines, Other),
+    ("labels", Lines, Other),
+    ("load", One, Build),
+    ("mode", One, Other),
+    ("network", One, Build),
+    ("no-cache", One, Build),
+    ("no-cache-filters", Lines, Build),
+    ("outputs", Lines, Build),
+    ("password", One, Other),
+    ("platforms", Lines, Other),
+    ("provenance", One, Build),
+    ("pull", One, Build),
+    ("push", One, Other),
+    ("push-timeout", One, Other),
+    ("registry", One, Other),
+    ("registry-auth", Lines, Other),
+    ("reproducible", One, Build),
+    ("sbom", One, Build),
+    ("secret-envs", Lines, Build),
+    ("secret-files", Lines, Build),
+    ("secrets", Lines, Build),
+    ("sep-annotations", One, Other),
+    ("sep-labels", One, Other),
+    ("sep-tags", One, Other),
+    ("shm-size", One, Build),
+    ("ssh", Lines, Build),
+    ("summary", One, Other),
+    ("tags", Lines, Other),
+    ("target", One, Build),
+    ("ulimit", Lines, Build),
+    ("username", One, Other),
 ];

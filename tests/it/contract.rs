@@ -170,7 +170,7 @@ fn every_known_input_is_declared() {
     known.assert_log("the unknown input `no-such-input-x` is ignored");
     let text = read("src/inputs/raw.rs");
     let list = text
-        .split_once("NAMES: &[&str] = &[")
+        .split_once("INPUTS: &[(&str, Form, Subject)] = &[")
         .unwrap()
         .1
         .split_once(']')
