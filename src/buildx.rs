@@ -183,7 +183,7 @@ impl Engine {
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
         let ended = run::to_its_end(command, progress, SILENCE).await?;
         *record = ended.record;
-        match (ended.failure, request.call) {
+        match (ended.failure, request.parameters.call) {
             // A check that finds something fails, and says what in its answer.
             (failure, Some(Call::Check)) if failure.is_none() || !ended.answer.is_empty() => {
                 run::check(&ended.answer, &request.dockerfile(), console)?;
@@ -226,14 +226,19 @@ fn write_secrets(
     config: &PrivateConfig,
     vars: &Vars,
 ) -> anyhow::Result<Vec<(String, PathBuf)>> {
-    let written = request.secrets.iter().enumerate().map(|(at, secret)| {
-        let BuildSecret { id, content } = secret;
-        let bytes = match content {
-            SecretContent::Value(value) => value.expose().as_bytes().to_vec(),
-            SecretContent::File(file) => sources::read_secret(id, file, vars.workspace())?,
-        };
-        Ok((id.clone(), config.add(&format!("secret-{at}"), &bytes)?))
-    });
+    let written = request
+        .parameters
+        .secrets
+        .iter()
+        .enumerate()
+        .map(|(at, secret)| {
+            let BuildSecret { id, content } = secret;
+            let bytes = match content {
+                SecretContent::Value(value) => value.expose().as_bytes().to_vec(),
+                SecretContent::File(file) => sources::read_secret(id, file, vars.workspace())?,
+            };
+            Ok((id.clone(), config.add(&format!("secret-{at}"), &bytes)?))
+        });
     written.collect()
 }
 

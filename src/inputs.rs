@@ -210,12 +210,17 @@ impl Inputs {
     /// Every value that must be masked in the log. A secret file may hold a whole configuration, each line of which
     /// would be masked everywhere, so it is secret only inside the build.
     pub(crate) fn secrets(&self) -> impl Iterator<Item = &Secret> {
-        let build = self.build.secrets.iter();
+        let build = self.build.parameters.secrets.iter();
         let values = build.filter_map(|secret| match &secret.content {
             SecretContent::Value(value) => Some(value),
             SecretContent::File(_) => None,
         });
-        let keys = self.build.cache_keys.iter().filter_map(CacheKey::secret);
+        let keys = self
+            .build
+            .parameters
+            .cache_keys
+            .iter()
+            .filter_map(CacheKey::secret);
         self.tokens().chain(values).chain(keys)
     }
 
@@ -388,6 +393,6 @@ mod tests {
     fn the_command_line_wins_over_the_environment() {
         let vars = Vars::of(&[("INPUT_TARGET", "one")]);
         let inputs = Inputs::from_vars(&vars, &[("target".to_owned(), "two".to_owned())]).unwrap();
-        assert_eq!(inputs.build.target.as_deref(), Some("two"));
+        assert_eq!(inputs.build.parameters.target.as_deref(), Some("two"));
     }
 }

@@ -213,7 +213,7 @@ impl Plan {
 fn unless_no_image(push: PushDecision, inputs: &Inputs) -> PushDecision {
     let build = &inputs.build;
     let outputs = &build.outputs;
-    let reason = match build.call {
+    let reason = match build.parameters.call {
         Some(call) => format!(
             "the input `call` is `{}`, which builds nothing",
             call.as_str()
@@ -222,7 +222,9 @@ fn unless_no_image(push: PushDecision, inputs: &Inputs) -> PushDecision {
         None => "the input `outputs` asks for files only".to_owned(),
     };
     match push {
-        PushDecision::Push { .. } if build.call.is_some() || inputs.push == Push::Auto => {
+        PushDecision::Push { .. }
+            if build.parameters.call.is_some() || inputs.push == Push::Auto =>
+        {
             PushDecision::BuildOnly { reason }
         }
         push => push,

@@ -56,9 +56,9 @@ pub(crate) fn build_arguments(
     arguments.builder(settings.builder);
     arguments.sources(request);
     arguments.settings(request);
-    arguments.sandbox(&request.sandbox);
+    arguments.sandbox(&request.parameters.sandbox);
     arguments.secrets(&files.secrets);
-    match request.call {
+    match request.parameters.call {
         Some(call) => arguments.call(call),
         None => {
             arguments.result(request, &files.metadata);
@@ -113,7 +113,7 @@ mod tests {
     }
 
     fn arguments(request: &BuildRequest) -> String {
-        let secrets = request.secrets.iter().enumerate();
+        let secrets = request.parameters.secrets.iter().enumerate();
         let files = Files {
             metadata: PathBuf::from("/run/x/metadata.json"),
             secrets: secrets

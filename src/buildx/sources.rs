@@ -35,7 +35,7 @@ pub(crate) fn check(
         };
         inside.directory(&format!("build-contexts` for `{name}"), directory)?;
     }
-    for secret in &request.secrets {
+    for secret in &request.parameters.secrets {
         if let SecretContent::File(file) = &secret.content {
             let input = format!("secret-files` for `{}", secret.id);
             inside.file(&input, file)?;
@@ -78,6 +78,7 @@ fn places(request: &BuildRequest) -> impl Iterator<Item = (&'static str, &str)> 
 /// the engine's to find.
 fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Problem> {
     let is_address = request
+        .parameters
         .file
         .as_ref()
         .is_some_and(|file| file.starts_with("https://") || file.starts_with("http://"));

@@ -52,7 +52,7 @@ pub(crate) async fn require_recent(
 
 /// The oldest version that is sufficient, and the feature that requires it.
 fn needed(request: &BuildRequest, vars: &Vars) -> (Version, String) {
-    if let Some(call) = request.call {
+    if let Some(call) = request.parameters.call {
         let by = format!(" by `call: {}`", call.as_str());
         (OLDEST_WITH_CALL, by)
     } else if environment::second_protocol(request, vars) == Some("true") {

@@ -16,29 +16,37 @@ use crate::secret::Secret;
 /// The inputs of the build; each list in the order it was written.
 #[derive(Debug)]
 pub(crate) struct BuildInputs {
+    pub(crate) parameters: Parameters,
     pub(crate) context: Option<Source>,
-    /// A path, or the web address of a Dockerfile.
-    pub(crate) file: Option<String>,
-    pub(crate) target: Option<String>,
-    pub(crate) platforms: Vec<String>,
-    pub(crate) build_args: Vec<(String, String)>,
     /// Other contexts, by name.
     pub(crate) contexts: Vec<(String, Source)>,
-    pub(crate) secrets: Vec<BuildSecret>,
-    pub(crate) sandbox: Sandbox,
     pub(crate) cache: CacheKind,
     pub(crate) cache_from: Vec<Spec>,
     pub(crate) cache_to: Vec<Spec>,
-    pub(crate) cache_keys: Vec<CacheKey>,
-    pub(crate) no_cache: bool,
-    pub(crate) no_cache_filters: Vec<String>,
-    pub(crate) pull: bool,
     pub(crate) attestations: Vec<Spec>,
     pub(crate) outputs: Vec<Spec>,
     /// Whether the engine keeps the image for `docker run`.
     pub(crate) load: bool,
-    pub(crate) call: Option<Call>,
     pub(crate) reproducible: bool,
+}
+
+/// What buildx is given as the inputs say it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parameters {
+    /// The Dockerfile: a path relative to the workspace, or to the repository if the engine fetches that, or a web
+    /// address. If it is not named, it is the one of the context.
+    pub(crate) file: Option<String>,
+    pub(crate) target: Option<String>,
+    pub(crate) platforms: Vec<String>,
+    pub(crate) build_args: Vec<(String, String)>,
+    pub(crate) secrets: Vec<BuildSecret>,
+    pub(crate) sandbox: Sandbox,
+    pub(crate) cache_keys: Vec<CacheKey>,
+    pub(crate) no_cache: bool,
+    pub(crate) no_cache_filters: Vec<String>,
+    pub(crate) pull: bool,
+    /// A question in place of a build.
+    pub(crate) call: Option<Call>,
 }
 
 /// The input `call`: a question about the Dockerfile, in place of a build.
@@ -72,25 +80,27 @@ impl BuildInputs {
         let cache_keys = cache::take_keys(&mut cache_from)?;
         let cache_to = cache_from.split_off(begin);
         Ok(Self {
+            parameters: Parameters {
+                file: file(raw)?,
+                target: raw.text("target").map(str::to_owned),
+                platforms,
+                build_args: build_args(raw)?,
+                secrets,
+                sandbox: Sandbox::read(raw)?,
+                cache_keys,
+                no_cache: raw.flag("no-cache", false)?,
+                no_cache_filters: texts(raw, "no-cache-filters")?,
+                pull: raw.flag("pull", false)?,
+                call: raw.parsed("call", call)?.flatten(),
+            },
             context: context(raw)?,
-            file: file(raw)?,
-            target: raw.text("target").map(str::to_owned),
-            platforms,
-            build_args: build_args(raw)?,
             contexts: contexts(raw)?,
-            secrets,
-            sandbox: Sandbox::read(raw)?,
             cache: raw.parsed("cache", cache::kind)?.unwrap_or(CacheKind::None),
             cache_from,
             cache_to,
-            cache_keys,
-            no_cache: raw.flag("no-cache", false)?,
-            no_cache_filters: texts(raw, "no-cache-filters")?,
-            pull: raw.flag("pull", false)?,
             attestations: results::attestations(raw)?,
             outputs: results::outputs(raw.untrimmed("outputs"))?,
             load,
-            call: raw.parsed("call", call)?.flatten(),
             reproducible: raw.flag("reproducible", false)?,
         })
     }
@@ -102,7 +112,7 @@ impl BuildInputs {
     ) -> Result<(), Problem> {
         let tokens: Vec<&str> = tokens.map(Secret::expose).collect();
         let carries = |value: &str| tokens.iter().any(|token| value.contains(token));
-        match self.build_args.iter().find(|(_, value)| carries(value)) {
+        match self.parameters.build_args.iter().find(|(_, value)| carries(value)) {
             None => Ok(()),
             Some((name, _)) => Err(Problem::new(
                 format!("the input `build-args` sets `{name}` to the token"),

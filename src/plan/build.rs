@@ -10,10 +10,8 @@ use chrono::{DateTime, Utc};
 use crate::context::Context;
 use crate::image::Tagged;
 use crate::inputs::Inputs;
-use crate::inputs::build::Call;
-use crate::inputs::cache::CacheKey;
+use crate::inputs::build::Parameters;
 use crate::inputs::labels::Levels;
-use crate::inputs::sandbox::Sandbox;
 use crate::inputs::secrets::BuildSecret;
 use crate::inputs::spec::Spec;
 use crate::plan::build::context_source::ContextSource;
@@ -22,30 +20,17 @@ use crate::plan::cache::Cache;
 /// One build, complete: the engine only has to carry it out.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct BuildRequest {
+    pub(crate) parameters: Parameters,
     pub(crate) context: ContextSource,
-    /// The Dockerfile, relative to the workspace, or in the context where the engine fetches that, or a
-    /// web address; the context's own when not named.
-    pub(crate) file: Option<String>,
-    pub(crate) target: Option<String>,
-    pub(crate) platforms: Vec<String>,
-    pub(crate) build_args: Vec<(String, String)>,
     /// Other contexts, by name.
     pub(crate) contexts: Vec<(String, ContextSource)>,
-    pub(crate) secrets: Vec<BuildSecret>,
-    pub(crate) sandbox: Sandbox,
     pub(crate) cache_from: Vec<Spec>,
     pub(crate) cache_to: Vec<Spec>,
-    pub(crate) cache_keys: Vec<CacheKey>,
-    pub(crate) no_cache: bool,
-    pub(crate) no_cache_filters: Vec<String>,
-    pub(crate) pull: bool,
     pub(crate) attestations: Vec<Spec>,
     /// Where the result goes; the image that is named and pushed among them, if there is one.
     pub(crate) outputs: Vec<Spec>,
     /// Whether the engine of this machine keeps the image.
     pub(crate) load: bool,
-    /// A question in place of a build.
-    pub(crate) call: Option<Call>,
     /// The time every file and record carries, instead of the clock's.
     pub(crate) timestamp: Option<DateTime<Utc>>,
     pub(crate) labels: Vec<(String, String)>,
@@ -94,25 +79,17 @@ impl BuildRequest {
             .map(|(name, source)| (name.clone(), ContextSource::of(source, context)))
             .collect();
         let layout = exporters::layout(build, &image);
+        let mut parameters = build.parameters.clone();
+        parameters.secrets.extend(token);
         let request = Self {
+            parameters,
             context: place,
-            file: build.file.clone(),
-            target: build.target.clone(),
-            platforms: build.platforms.clone(),
-            build_args: build.build_args.clone(),
             contexts,
-            secrets: build.secrets.iter().cloned().chain(token).collect(),
-            sandbox: build.sandbox.clone(),
             cache_from: cache.from,
             cache_to: cache.to,
-            cache_keys: build.cache_keys.clone(),
-            no_cache: build.no_cache,
-            no_cache_filters: build.no_cache_filters.clone(),
-            pull: build.pull,
             attestations: attestations(&build.attestations, context),
             outputs: exporters::all(build, &image),
             load: exporters::loads(build),
-            call: build.call,
             timestamp: image.timestamp,
             annotations: Vec::new(),
             labels: image.labels,
@@ -146,7 +123,7 @@ impl BuildRequest {
 
     /// The Dockerfile's path in the repository, as it is shown.
     pub(crate) fn dockerfile(&self) -> String {
-        match (&self.file, &self.context) {
+        match (&self.parameters.file, &self.context) {
             (Some(file), ContextSource::Directory(_) | ContextSource::Address(_)) => file.clone(),
             (Some(file), ContextSource::Repository { directory, .. }) => {
                 in_directory(directory, file)
@@ -161,14 +138,14 @@ impl BuildRequest {
 
     /// Whether the result is an index: of several platforms, or of an image and its attestations.
     pub(crate) fn makes_index(&self) -> bool {
-        self.platforms.len() > 1 || !self.attestations.is_empty()
+        self.parameters.platforms.len() > 1 || !self.attestations.is_empty()
     }
 
     /// Whether the build results in an image, and so in a digest.
     pub(crate) fn makes_image(&self) -> bool {
         let is_image = |output: &Spec| matches!(output.kind(), "image" | "docker" | "oci");
         let has_image = self.layout.is_some() || self.outputs.iter().any(is_image);
-        self.call.is_none() && has_image
+        self.parameters.call.is_none() && has_image
     }
 
     /// How a separate builder loads the image into the engine; the engine's builder has it in

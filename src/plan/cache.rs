@@ -87,6 +87,7 @@ fn branch_scope(branch: &str) -> Option<String> {
 /// The cache of `scope` as the input `cache` wants it kept.
 fn keep(build: &BuildInputs, image: Option<&ImageName>, scope: &str) -> Option<Kept> {
     let platforms: Vec<String> = build
+        .parameters
         .platforms
         .iter()
         .map(|platform| platform.replace('/', "-"))

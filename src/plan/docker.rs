@@ -65,14 +65,14 @@ pub(super) fn check_build(
         Err(Problem::new(format!("{what} is not supported by `{registry}`"), fix).because(because))
     };
     let build = &inputs.build;
-    if build.platforms.len() > 1 {
-        let list = build.platforms.join(",");
+    if build.parameters.platforms.len() > 1 {
+        let list = build.parameters.platforms.join(",");
         return refused(
             format!("the input `platforms` (`{list}`)"),
             "the older Docker registry does not support indexes, so an image has one platform",
             &format!(
                 "set one platform, for example `platforms: {}`",
-                build.platforms[0]
+                build.parameters.platforms[0]
             ),
         );
     }

@@ -248,7 +248,7 @@ impl Search<'_> {
         &self,
         found: &ExistingImage,
     ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
-        let requested = &self.session.inputs.build.platforms;
+        let requested = &self.session.inputs.build.parameters.platforms;
         if requested.is_empty() {
             return Ok(None);
         }

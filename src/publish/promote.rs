@@ -97,7 +97,7 @@ async fn root_for(
         return Ok(image.root.clone());
     }
     let source = image.source(registries, deadline);
-    let platform = session.inputs.build.platforms.first();
+    let platform = session.inputs.build.parameters.platforms.first();
     let converted = convert::to_docker(source, &image.root, platform.map(String::as_str)).await;
     converted.map_err(|unfit| match unfit {
         ConvertError::Image(problem) => problem.into(),

@@ -36,7 +36,7 @@ impl<'a> BuildContext<'a> {
         if session.trust.pem().is_some() && !builder.can_trust_ca_cert() {
             session.console.notice("the builder existed before this run and cannot be given `ca-cert`: configure the CA in the builder itself");
         }
-        let platforms = &session.plan.build.platforms;
+        let platforms = &session.plan.build.parameters.platforms;
         builder.boot(platforms, session.console).await?;
         Ok(Self {
             engine,
@@ -156,9 +156,9 @@ pub(super) async fn build_and_push(
             session.console.say(&text);
         }
         // What was built is in the cache, and asking for it again would be a build from scratch.
-        request.no_cache = false;
-        request.no_cache_filters.clear();
-        request.pull = false;
+        request.parameters.no_cache = false;
+        request.parameters.no_cache_filters.clear();
+        request.parameters.pull = false;
     }
 }
 

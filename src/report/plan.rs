@@ -87,10 +87,10 @@ fn what_is_published(plan: &Plan) -> (&'static str, Vec<String>) {
 }
 
 fn build_text(build: &BuildRequest) -> String {
-    let platforms = if build.platforms.is_empty() {
+    let platforms = if build.parameters.platforms.is_empty() {
         "the engine's platform".to_owned()
     } else {
-        build.platforms.join(", ")
+        build.parameters.platforms.join(", ")
     };
     format!(
         "{} in {} for {platforms}",
@@ -130,19 +130,19 @@ fn build_json(build: &BuildRequest) -> Value {
     json!({
         "context": build.context.to_string(),
         "file": build.dockerfile(),
-        "target": build.target,
-        "platforms": build.platforms,
-        "build-args": build.build_args.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "target": build.parameters.target,
+        "platforms": build.parameters.platforms,
+        "build-args": build.parameters.build_args.iter().map(|(name, _)| name).collect::<Vec<_>>(),
         "build-contexts": build.contexts.iter().map(|(name, place)| (name.clone(), json!(place.to_string()))).collect::<Map<_, _>>(),
-        "secrets": build.secrets.iter().map(|secret| &secret.id).collect::<Vec<_>>(),
+        "secrets": build.parameters.secrets.iter().map(|secret| &secret.id).collect::<Vec<_>>(),
         "cache-from": caches(&build.cache_from),
         "cache-to": caches(&build.cache_to),
         "attestations": build.attestations.iter().map(Spec::kind).collect::<Vec<_>>(),
         "outputs": build.outputs.iter().map(Spec::kind).collect::<Vec<_>>(),
-        "call": build.call.map(Call::as_str),
+        "call": build.parameters.call.map(Call::as_str),
         "timestamp": build.timestamp.map(|time| time.to_rfc3339()),
-        "no-cache": build.no_cache,
-        "pull": build.pull,
+        "no-cache": build.parameters.no_cache,
+        "pull": build.parameters.pull,
         "names": build.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }

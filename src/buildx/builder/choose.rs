@@ -56,7 +56,10 @@ impl Needs {
         };
         let is_insecure = |right: &String| right.starts_with("security.insecure");
         let needs = [
-            (request.platforms.len() > 1, Need::SeveralPlatforms),
+            (
+                request.parameters.platforms.len() > 1,
+                Need::SeveralPlatforms,
+            ),
             (!request.attestations.is_empty(), Need::Attestations),
             (
                 request.cache_to.iter().any(exports_cache),
@@ -68,7 +71,7 @@ impl Needs {
             ),
             (request.timestamp.is_some(), Need::RewrittenTimestamps),
             (
-                request.sandbox.allow.iter().any(is_insecure),
+                request.parameters.sandbox.allow.iter().any(is_insecure),
                 Need::InsecureEntitlement,
             ),
             (trust.pem().is_some(), Need::PrivateCa),

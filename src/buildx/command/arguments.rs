@@ -95,7 +95,7 @@ impl Arguments {
 
     pub(super) fn sources(&mut self, request: &BuildRequest) {
         // In a context that the engine fetches, it looks for the Dockerfile itself.
-        match (&request.context, &request.file) {
+        match (&request.context, &request.parameters.file) {
             (ContextSource::Directory(_), _) => self.flag("file", &request.dockerfile()),
             (_, Some(file)) => self.flag("file", file),
             (_, None) => {}
@@ -107,11 +107,14 @@ impl Arguments {
     }
 
     pub(super) fn settings(&mut self, request: &BuildRequest) {
-        self.each("target", &request.target);
-        self.each("platform", &request.platforms);
-        self.pairs("build-arg", &request.build_args);
-        self.each("no-cache-filter", &request.no_cache_filters);
-        let switches = [("--no-cache", request.no_cache), ("--pull", request.pull)];
+        self.each("target", &request.parameters.target);
+        self.each("platform", &request.parameters.platforms);
+        self.pairs("build-arg", &request.parameters.build_args);
+        self.each("no-cache-filter", &request.parameters.no_cache_filters);
+        let switches = [
+            ("--no-cache", request.parameters.no_cache),
+            ("--pull", request.parameters.pull),
+        ];
         let on = switches.iter().filter(|(_, is_on)| *is_on);
         self.0.extend(on.map(|(name, _)| (*name).to_owned()));
     }

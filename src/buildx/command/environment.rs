@@ -93,7 +93,7 @@ pub(crate) fn common_environment(
 /// The additional environment of a build: the credentials of its caches, and its clock.
 pub(crate) fn build_environment(request: &BuildRequest, vars: &Vars) -> Vec<(String, String)> {
     let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
-    let keys = request.cache_keys.iter();
+    let keys = request.parameters.cache_keys.iter();
     let keys = keys.map(|key| (key.variable.to_owned(), key.value.expose().to_owned()));
     let keys: Vec<(String, String)> = keys.collect();
     // A key of the input is the whole identity: no part of another one goes with it.

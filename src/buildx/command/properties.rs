@@ -80,7 +80,7 @@ pub(crate) fn request(inputs: &[(&str, String)], description: &str) -> Option<Bu
 }
 
 fn arguments(request: &BuildRequest, settings: &Settings<'_>) -> Vec<String> {
-    let secrets = request.secrets.iter().enumerate();
+    let secrets = request.parameters.secrets.iter().enumerate();
     let files = Files {
         metadata: PathBuf::from("/run/x/metadata.json"),
         secrets: secrets
@@ -158,7 +158,7 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
             .map(|(key, value)| format!("{key}={value}"))
             .collect()
     };
-    let sandbox = &request.sandbox;
+    let sandbox = &request.parameters.sandbox;
     let switch = |is_on: bool| {
         if is_on {
             vec![String::new()]
@@ -166,7 +166,7 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
             Vec::new()
         }
     };
-    let file = match (&request.context, &request.file) {
+    let file = match (&request.context, &request.parameters.file) {
         (ContextSource::Directory(_), _) => Some(request.dockerfile()),
         (_, file) => file.clone(),
     };
@@ -176,12 +176,18 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
         .collect();
     same("build-context", contexts)?;
     same("file", file.into_iter().collect())?;
-    same("target", request.target.iter().cloned().collect())?;
-    same("platform", request.platforms.clone())?;
-    same("build-arg", pairs(&request.build_args))?;
-    same("no-cache-filter", request.no_cache_filters.clone())?;
-    same("no-cache", switch(request.no_cache))?;
-    same("pull", switch(request.pull))?;
+    same(
+        "target",
+        request.parameters.target.iter().cloned().collect(),
+    )?;
+    same("platform", request.parameters.platforms.clone())?;
+    same("build-arg", pairs(&request.parameters.build_args))?;
+    same(
+        "no-cache-filter",
+        request.parameters.no_cache_filters.clone(),
+    )?;
+    same("no-cache", switch(request.parameters.no_cache))?;
+    same("pull", switch(request.parameters.pull))?;
     same("label", pairs(&request.labels))?;
     same("annotation", request.annotations.clone())?;
     let tags = request.names.iter().map(ToString::to_string);
@@ -242,7 +248,7 @@ fn says_exactly(request: &BuildRequest, settings: &Settings<'_>) -> Result<(), S
             .map(|host| vec![host.clone()])
             .collect(),
     )?;
-    let secrets = request.secrets.iter().enumerate();
+    let secrets = request.parameters.secrets.iter().enumerate();
     let secrets = secrets.map(|(at, secret)| {
         vec![
             format!("id={}", secret.id),

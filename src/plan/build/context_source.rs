@@ -92,7 +92,7 @@ pub(crate) fn secret(inputs: &Inputs, context: &Context) -> Option<BuildSecret> 
     let server = context.server_url.split_once("://");
     let host = server.map_or(context.server_url.as_str(), |(_scheme, host)| host);
     let id = format!("GIT_AUTH_TOKEN.{host}");
-    let mut given = inputs.build.secrets.iter();
+    let mut given = inputs.build.parameters.secrets.iter();
     if given.any(|secret| secret.id == "GIT_AUTH_TOKEN" || secret.id == id) {
         return None;
     }
