@@ -18,16 +18,13 @@ use anyhow::Context as _;
 use serde_json::{Map, Value};
 
 use crate::buildx::builder::Builder;
-use crate::buildx::command::environment;
-use crate::buildx::command::{Files, ImageDestination, Naming, Settings};
+use crate::buildx::command::{Files, ImageDestination, Naming, Settings, environment};
 use crate::buildx::docker_config::PrivateConfig;
 use crate::buildx::progress::push_watch::{PushFailed, SILENCE};
 use crate::buildx::progress::{Failure, Progress, Record};
-use crate::child;
 use crate::console::Console;
 use crate::console::debug::redacted_command;
 use crate::credentials::Credentials;
-use crate::docker;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::inputs::build::Call;
@@ -36,6 +33,7 @@ use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::tls::Trust;
 use crate::vars::Vars;
+use crate::{child, docker};
 
 /// buildx, found, with an engine that answers.
 #[derive(Debug)]

@@ -1,15 +1,11 @@
 //! The credentials for each registry: from the inputs, else from the docker configuration.
 
-use crate::context::server::Server;
-use crate::context::server::is_loopback;
-use crate::credentials::docker_config::DockerConfig;
-use crate::credentials::docker_config::Helpers;
-use crate::credentials::docker_config::key;
+use crate::context::server::{Server, is_loopback};
+use crate::credentials::docker_config::{DockerConfig, Helpers, key};
 use crate::inputs::Inputs;
 use crate::secret::Secret;
 use crate::vars::Vars;
-use public_suffix::DEFAULT_PROVIDER;
-use public_suffix::EffectiveTLDProvider as _;
+use public_suffix::{DEFAULT_PROVIDER, EffectiveTLDProvider as _};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 pub(crate) mod docker_config;

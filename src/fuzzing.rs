@@ -10,10 +10,8 @@ use crate::context::facts::Facts;
 use crate::credentials::Credentials;
 use crate::image::tag::Tag;
 use crate::inputs::Inputs;
-use crate::inputs::tags::date_format::DateFormat;
-use crate::inputs::tags::date_format::Zone;
-use crate::inputs::tags::template::Global;
-use crate::inputs::tags::template::Template;
+use crate::inputs::tags::date_format::{DateFormat, Zone};
+use crate::inputs::tags::template::{Global, Template};
 use crate::plan::Plan;
 use crate::vars::Vars;
 

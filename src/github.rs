@@ -16,8 +16,7 @@ use tokio::sync::OnceCell;
 
 use crate::console::Console;
 use crate::console::debug::Exchange;
-use crate::context::event::OwnerKind;
-use crate::context::event::RepositoryFacts;
+use crate::context::event::{OwnerKind, RepositoryFacts};
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
 use crate::deadline::{Deadline, Failure, Pace, retry_after};

@@ -30,8 +30,7 @@ use crate::inputs::candidate::Candidate;
 use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
-use crate::plan::build::context_source;
-use crate::plan::build::{BuildRequest, Image, Pusher};
+use crate::plan::build::{BuildRequest, Image, Pusher, context_source};
 use crate::plan::decision::{Floating, PushDecision};
 use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 

@@ -16,11 +16,9 @@ use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::buildx::progress::lines::Ending;
-use crate::buildx::progress::messages::Message;
-use crate::buildx::progress::messages::{Activity, Log, Status, Vertex};
+use crate::buildx::progress::messages::{Activity, Log, Message, Status, Vertex};
 use crate::buildx::progress::push_watch::is_export_of_cache;
-use crate::buildx::progress::record::Timeline;
-use crate::buildx::progress::record::Warnings;
+use crate::buildx::progress::record::{Timeline, Warnings};
 use crate::buildx::progress::render::LogRenderer;
 use crate::console::Console;
 use crate::error::FilePosition;

@@ -10,11 +10,10 @@ use regex::Regex;
 use tokio::time::timeout;
 
 use crate::buildx::command::environment;
-use crate::child;
-use crate::docker;
 use crate::error::Problem;
 use crate::plan::build::BuildRequest;
 use crate::vars::Vars;
+use crate::{child, docker};
 
 /// Debian 13 packages this one.
 const OLDEST: Version = Version([0, 13, 1]);

@@ -4,13 +4,10 @@
 //! (<https://github.com/docker/metadata-action#tags-input>). A rule that parsed is complete: every
 //! template, pattern, number and choice in it is known to be right.
 
-use crate::error::InputError;
-use crate::error::Problem;
+use crate::error::{InputError, Problem};
 use crate::inputs::list;
 use crate::inputs::tags::kind::RuleKind;
-use crate::inputs::tags::template::Expression;
-use crate::inputs::tags::template::Global;
-use crate::inputs::tags::template::Template;
+use crate::inputs::tags::template::{Expression, Global, Template};
 use std::collections::BTreeMap;
 pub(crate) mod date_format;
 pub(crate) mod flavor;

@@ -4,30 +4,23 @@
 
 use crate::deadline::Pace;
 use crate::error::Problem;
-use crate::image::digest::Digest;
-use crate::image::digest::Hasher;
+use crate::image::digest::{Digest, Hasher};
 use crate::image::manifest::Descriptor;
 use crate::oci_layout::OciLayout;
-use crate::registry::Registry;
-use crate::registry::Repository;
 use crate::registry::auth::Scope;
 use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::error::RegistryError;
 use crate::registry::http::Request;
+use crate::registry::{Registry, Repository};
 use bytes::Bytes;
-use http_body::Body;
-use http_body::Frame;
-use http_body::SizeHint;
-use reqwest::Method;
-use reqwest::Response;
-use reqwest::StatusCode;
+use http_body::{Body, Frame, SizeHint};
 use reqwest::header::LOCATION;
+use reqwest::{Method, Response, StatusCode};
 use std::fs::File;
 use std::io;
 use std::io::Read as _;
 use std::pin::Pin;
-use std::task::Context;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
@@ -271,16 +264,12 @@ impl Repository<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::Console;
-    use crate::console::Reader as Audience;
-    use crate::console::Screen;
-    use crate::console::Stream;
+    use crate::console::{Console, Reader as Audience, Screen, Stream};
     use crate::context::server::RegistryKind;
     use crate::image::digest::Digest;
     use crate::tls::Trust;
     use std::time::Duration;
-    use tokio::io::AsyncReadExt;
-    use tokio::io::AsyncWriteExt;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::net::TcpListener;
 
     /// A byte each second, as time passes here: each comes in time, and all of them in a day.

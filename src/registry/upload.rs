@@ -14,8 +14,7 @@ use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::http::{Request, Response};
-use crate::registry::stream::{Blob, Mounted};
-use crate::registry::stream::{Feed, StreamError};
+use crate::registry::stream::{Blob, Feed, Mounted, StreamError};
 use crate::registry::{Registry, Repository};
 
 /// Why an image was not copied.

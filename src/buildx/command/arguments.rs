@@ -7,8 +7,7 @@ use crate::inputs::spec::Spec;
 use crate::plan::build::BuildRequest;
 use crate::plan::build::context_source::ContextSource;
 use std::collections::BTreeSet;
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Arguments in the order in which they are added.
 pub(super) struct Arguments(Vec<String>);
@@ -200,9 +199,8 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::any;
     use proptest::prop_assert_eq;
-    use testkit::corpus;
-    use testkit::proof;
     use testkit::proof::Proof;
+    use testkit::{corpus, proof};
 
     /// The fields that buildx reads from a line; more than one record where it would stop reading.
     fn decoded(line: &str) -> Vec<Vec<String>> {

@@ -4,10 +4,8 @@
 //! before buildx 0.14. Plain text stands between them and after them. The objects are BuildKit's `SolveStatus`
 //! (<https://github.com/moby/buildkit/blob/v0.25.0/client/graph.go>), the fields that are shown.
 
-use chrono::DateTime;
-use chrono::Utc;
-use memchr::memchr;
-use memchr::memchr2;
+use chrono::{DateTime, Utc};
+use memchr::{memchr, memchr2};
 use serde::Deserialize;
 use std::borrow::Cow;
 

@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::time::Duration;
 
-use crate::buildx::progress::messages::Message;
-use crate::buildx::progress::messages::Vertex;
+use crate::buildx::progress::messages::{Message, Vertex};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
 

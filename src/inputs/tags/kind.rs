@@ -3,8 +3,7 @@
 use crate::error::InputError;
 use crate::inputs::tags::Attributes;
 use crate::inputs::tags::pattern::Pattern;
-use crate::inputs::tags::template::Global;
-use crate::inputs::tags::template::Template;
+use crate::inputs::tags::template::{Global, Template};
 use crate::inputs::tags::version::{Part, Scheme};
 
 /// What a rule looks at.
