@@ -203,6 +203,17 @@ mod tests {
     use std::path::Path;
 
     #[test]
+    fn lines_of_other_crates_are_dropped() {
+        let log = DebugLog(Console {
+            reader: Reader::Runner,
+            stream: Stream::Nowhere,
+        });
+        let shows = |target| log.enabled(&Metadata::builder().target(target).build());
+        assert!(shows(module_path!()));
+        assert!(!shows("reqwest::connect") && !shows("octocrab"));
+    }
+
+    #[test]
     fn url_is_shown_without_signatures_and_credentials() {
         for (url, expected) in [
             (

@@ -326,6 +326,17 @@ fn transient_registry_error_is_retried() {
 }
 
 #[test]
+fn manifest_that_cannot_be_read_yet_is_read_again() {
+    let (double, digest) = registry_with_image("v1.2.3");
+    let unknown = Fault::on(Endpoint::ManifestRead).path(&digest).times(2);
+    double.script(unknown.error(404, "MANIFEST_UNKNOWN", "manifest unknown"));
+    let run = publish("push_tag", &double, &digest).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run.assert_log("MANIFEST_UNKNOWN: manifest unknown; retry 1 in");
+    assert_eq!(double.tags("acme/widget").get("latest"), Some(&digest));
+}
+
+#[test]
 fn missing_repository_facts_come_from_api() {
     let repository = ghcr_double::Repository::new("acme/Widget")
         .description("From the API")
