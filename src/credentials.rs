@@ -1,5 +1,8 @@
 //! The credentials for each registry: from the inputs, else from the docker configuration.
 
+pub(crate) mod docker_config;
+pub(crate) mod keep;
+
 use crate::context::server::{Server, is_loopback};
 use crate::credentials::docker_config::{DockerConfig, Helpers, key};
 use crate::inputs::Inputs;
@@ -8,8 +11,6 @@ use crate::vars::Vars;
 use public_suffix::{DEFAULT_PROVIDER, EffectiveTLDProvider as _};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
-pub(crate) mod docker_config;
-
 /// The credentials of a run.
 #[derive(Debug)]
 pub(crate) struct Credentials {

@@ -177,7 +177,7 @@ impl Inputs {
                 .parsed("push-timeout", duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: raw.flag("allow-untrusted-pull-request", false)?,
-            destination: DestinationInputs::read(&raw)?,
+            destination: DestinationInputs::read(&raw, vars)?,
             candidate,
             build: BuildInputs::read(&raw, secrets)?,
             builder: BuilderInputs::read(&raw, vars)?,

@@ -19,6 +19,7 @@ mod image;
 mod inputs;
 mod oci_layout;
 mod plan;
+mod post_state;
 mod private_directory;
 mod proxy;
 mod publish;

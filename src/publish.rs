@@ -16,6 +16,7 @@ mod late_writes;
 #[cfg(test)]
 mod races;
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -32,7 +33,7 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::move_tags::{TagUpdate, move_tags};
-use crate::publish::preflight::{Preflight, Registries, connect, subject};
+use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
 use crate::publish::push::BuildContext;
 use crate::registry::Registry;
 use crate::registry::verify::Verified;
@@ -130,6 +131,14 @@ async fn publish_to(
     if plan.is_promotion() && !pushes {
         promote::say_it_would_be(session);
         return Ok(());
+    }
+    if pushes && session.inputs.destination.keep_login {
+        let names = names_in(registries, session).map(ImageName::registry);
+        let hosts: BTreeSet<&str> = names.collect();
+        let credentials = &session.credentials;
+        credentials
+            .keep(hosts.into_iter(), &session.vars, session.console)
+            .await?;
     }
     if pushes && let Some(found) = candidate::find(session, registries).await? {
         return promote::promote(session, registries, &found, done).await;

@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use crate::buildx::builder::{Builder, create};
 use crate::console::debug;
 use crate::console::{Console, Reader, Screen, Stream};
+use crate::credentials::keep;
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
 use crate::publish::{self, Done, preflight};
@@ -91,6 +92,7 @@ async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
 /// The post step: removes what the run left.
 async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
     let removal = async {
+        keep::remove_kept(vars, console).await;
         create::remove_leftover(vars, console).await;
         Ok(())
     };

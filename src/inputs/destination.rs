@@ -1,5 +1,5 @@
 //! The inputs about registries, their credentials and their CA: `floating-tags`, `registry-auth`,
-//! `ca-cert`.
+//! `keep-login`, `ca-cert`.
 
 use serde::Deserialize;
 
@@ -7,12 +7,15 @@ use crate::error::Problem;
 use crate::inputs::RawInputs;
 use crate::secret::Secret;
 use crate::tls::CaCert;
+use crate::vars::Vars;
 
 /// The inputs about registries.
 #[derive(Debug)]
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
+    /// Whether later steps get the credentials too.
+    pub(crate) keep_login: bool,
     pub(crate) ca_cert: Option<CaCert>,
 }
 
@@ -48,14 +51,28 @@ struct Entry {
 const EXAMPLE: &str = "write a YAML list whose entries have `registry`, `username` and `password`, for example `- {registry: quay.io, username: acme+bot, password: \"${{ secrets.QUAY }}\"}`";
 
 impl DestinationInputs {
-    pub(super) fn read(raw: &RawInputs) -> Result<Self, Problem> {
+    pub(super) fn read(raw: &RawInputs, vars: &Vars) -> Result<Self, Problem> {
         let floating_tags = raw.parsed("floating-tags", floating_tags)?;
         Ok(Self {
             floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
             registry_auth: registry_auth(raw.text("registry-auth").unwrap_or_default())?,
+            keep_login: keep_login(raw, vars)?,
             ca_cert: raw.text("ca-cert").map(CaCert::of),
         })
     }
+}
+
+/// Only the post step removes what is kept, and only Actions has one.
+fn keep_login(raw: &RawInputs, vars: &Vars) -> Result<bool, Problem> {
+    let keeps = raw.flag("keep-login", false)?;
+    if keeps && !vars.in_actions() {
+        return Err(Problem::new(
+            "the input `keep-login` is `true` outside of GitHub Actions",
+            "run `docker login`",
+        )
+        .because("only the post step of the action removes the credentials"));
+    }
+    Ok(keeps)
 }
 
 fn floating_tags(text: &str) -> Result<FloatingTags, &'static str> {

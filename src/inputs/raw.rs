@@ -205,6 +205,7 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("git-context", One, Other),
     ("github-token", One, Other),
     ("images", Lines, Other),
+    ("keep-login", One, Other),
     ("labels", Lines, Other),
     ("load", One, Build),
     ("mode", One, Other),

@@ -67,6 +67,21 @@ fn a_secret_file_that_is_not_there() {
 }
 
 #[test]
+fn keeping_the_credentials_on_a_laptop() {
+    refused(
+        action()
+            .without("GITHUB_ACTIONS")
+            .arguments(&["publish"])
+            .input("keep-login", "true"),
+        expect![[r#"
+            error: the input `keep-login` is `true` outside of GitHub Actions
+              because: only the post step of the action removes the credentials
+              fix: run `docker login`
+        "#]],
+    );
+}
+
+#[test]
 fn an_unknown_platform() {
     refused(
         action().input("platforms", "linux/amd64,linux/amr64"),

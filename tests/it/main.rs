@@ -17,6 +17,7 @@ mod failures;
 mod helpers;
 mod hostile;
 mod import_order;
+mod keep_login;
 mod laptop;
 mod progress;
 mod properties;

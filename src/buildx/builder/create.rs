@@ -1,7 +1,5 @@
 //! A builder that is created for a run: its name, its state, and the argument vectors that create, boot and remove it; the post step, which removes what a stopped run left.
 
-use std::fs::OpenOptions;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
@@ -17,6 +15,7 @@ use crate::docker::api::EngineApi;
 use crate::inputs::Inputs;
 use crate::inputs::builder::node::Node;
 use crate::inputs::builder::{BuilderInputs, Driver, Recipe};
+use crate::post_state::PostState;
 use crate::private_directory::remove_leftovers;
 use crate::vars::Vars;
 
@@ -28,8 +27,8 @@ pub(crate) struct Creation {
     pub(crate) reason: Option<String>,
     /// How far it got.
     pub(crate) state: CreationState,
-    /// The runner's file for what the post step must know.
-    state_file: Option<PathBuf>,
+    /// Where the post step learns of it.
+    post_state: Option<PostState>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,37 +52,26 @@ impl Creation {
             recipe,
             reason,
             state,
-            state_file: vars.path("GITHUB_STATE").map(Path::to_owned),
+            post_state: PostState::of(vars),
         }
     }
 
     pub(crate) fn remember(&self, name: &str) -> anyhow::Result<()> {
-        let Some(file) = &self.state_file else {
+        let Some(state) = &self.post_state else {
             return Ok(());
         };
-        write_state(file, Some(name)).context("could not write to `GITHUB_STATE`")
+        let set = state.set(STATE, name);
+        set.context("could not write to `GITHUB_STATE`")
     }
 
     /// Without it the post step looks once more, and finds nothing.
     pub(crate) fn forget(&self) {
-        let file = self.state_file.as_ref();
-        drop(file.map(|file| write_state(file, None)));
+        drop(self.post_state.as_ref().map(|state| state.set(STATE, "")));
     }
 }
 
+/// The name of the builder for the post step; empty if there is none any more.
 const STATE: &str = "builder";
-
-/// Hands the name of a builder to the post step, or says that there is none any more; a later line replaces an earlier one.
-///
-/// The post step finds what is appended to the file `GITHUB_STATE` as `STATE_<name>`
-/// (<https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-commands#sending-values-to-the-pre-and-post-actions>).
-fn write_state(state_file: &Path, name: Option<&str>) -> std::io::Result<()> {
-    let mut file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(state_file)?;
-    writeln!(file, "{STATE}={}", name.unwrap_or_default())
-}
 
 pub(super) const PREFIX: &str = "ghcr-publish-";
 
