@@ -2,8 +2,14 @@
 //!
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "nothing attaches artifacts yet")
+)]
+pub(crate) mod artifact;
 mod auth;
 mod client;
+pub(crate) mod conditional_write;
 pub(crate) mod convert;
 pub(crate) mod copy;
 pub(crate) mod copy_source;
@@ -16,6 +22,7 @@ pub(crate) mod fuzzing;
 mod http;
 pub(crate) mod identity;
 pub(crate) mod manifests;
+mod referrer_index;
 pub(crate) mod referrers;
 mod stream;
 pub(crate) mod upload;

@@ -12,7 +12,8 @@ use crate::plan::tag_order::{Freshness, MAX_ROUNDS, RaceOutcome, Unanswered, rec
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
 use crate::publish::floating::Listed;
-use crate::publish::move_tags::{RefusedWrites, TagUpdate};
+use crate::publish::move_tags::TagUpdate;
+use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::error::RegistryError;
 use crate::registry::manifests::{TagList, Tagged};
 use crate::registry::{PARALLEL, STALE_READS};

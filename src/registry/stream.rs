@@ -28,6 +28,7 @@ use tokio::time::Instant;
 pub(super) enum Reader<'a> {
     Registry(&'a Registry, Response),
     Layout(&'a OciLayout, File),
+    Memory(Bytes),
 }
 
 /// How much of a file is read at once.
@@ -46,6 +47,7 @@ impl Reader<'_> {
                 piece.truncate(length);
                 Ok((length > 0).then(|| piece.into()))
             }
+            Self::Memory(bytes) => Ok((!bytes.is_empty()).then(|| std::mem::take(bytes))),
         }
     }
 
@@ -53,6 +55,10 @@ impl Reader<'_> {
         match self {
             Self::Registry(registry, _) => registry.invalid(what),
             Self::Layout(layout, _) => layout.broken(what).into(),
+            Self::Memory(_) => RegistryError::Invalid {
+                host: "this run".to_owned(),
+                what,
+            },
         }
     }
 
@@ -66,6 +72,10 @@ impl Reader<'_> {
         match self {
             Self::Registry(registry, _) => registry.interrupted(anyhow::anyhow!(what)),
             Self::Layout(layout, _) => layout.broken(what).into(),
+            Self::Memory(_) => RegistryError::Invalid {
+                host: "this run".to_owned(),
+                what,
+            },
         }
     }
 

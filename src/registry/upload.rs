@@ -4,6 +4,7 @@
 use std::pin::pin;
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Body, Method, StatusCode, Url};
 
@@ -14,7 +15,7 @@ use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::http::{Request, Response};
-use crate::registry::stream::{Blob, Feed, Mounted, StreamError};
+use crate::registry::stream::{Blob, Feed, Mounted, Reader, StreamError};
 use crate::registry::{Registry, Repository};
 
 /// Why an image was not copied.
@@ -26,6 +27,12 @@ pub(crate) enum CopyError {
 
 impl CopyError {
     pub(crate) fn registry_error(&self) -> &RegistryError {
+        match self {
+            Self::Reading(error) | Self::Writing(error) => error,
+        }
+    }
+
+    fn into_registry_error(self) -> RegistryError {
         match self {
             Self::Reading(error) | Self::Writing(error) => error,
         }
@@ -67,8 +74,30 @@ impl Repository<'_> {
         blob: &Blob,
         source: CopySource<'_>,
     ) -> Result<Arrival, CopyError> {
+        let open = async || source.open(blob).await;
+        self.place_from(blob, source.path_beside(self), open).await
+    }
+
+    /// The same for bytes in memory.
+    pub(super) async fn place_bytes(self, bytes: &[u8]) -> Result<(), RegistryError> {
+        let blob = Blob {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+        };
+        let open = async || Ok(Reader::Memory(Bytes::copy_from_slice(bytes)));
+        let placed = self.place_from(&blob, None, open).await;
+        placed.map(drop).map_err(CopyError::into_registry_error)
+    }
+
+    /// `beside` is the path of a repository of this registry that may have the blob; `open` reads it from elsewhere.
+    async fn place_from<'s>(
+        self,
+        blob: &Blob,
+        beside: Option<&str>,
+        open: impl AsyncFn() -> Result<Reader<'s>, RegistryError>,
+    ) -> Result<Arrival, CopyError> {
         let mut session = None;
-        match source.path_beside(self) {
+        match beside {
             Some(from) => match self.mount(&blob.digest, from).await? {
                 Mounted::Done => return Ok(Arrival::WithoutBytes),
                 Mounted::Session(location) => session = Some(location),
@@ -87,7 +116,7 @@ impl Repository<'_> {
             {
                 return Ok(());
             }
-            let sent = self.upload(blob, source, session.take(), number).await;
+            let sent = self.upload(blob, &open, session.take(), number).await;
             sent.map_err(|error| {
                 let cause = error.registry_error();
                 let asked = cause.retry_after();
@@ -106,10 +135,10 @@ impl Repository<'_> {
     }
 
     /// Sends the bytes once, to the upload that is open or to a new one.
-    async fn upload(
+    async fn upload<'s>(
         self,
         blob: &Blob,
-        source: CopySource<'_>,
+        open: &impl AsyncFn() -> Result<Reader<'s>, RegistryError>,
         session: Option<String>,
         attempt: u32,
     ) -> Result<(), CopyError> {
@@ -122,7 +151,7 @@ impl Repository<'_> {
             }
         };
         let target = self.upload_address(location.as_deref(), &blob.digest)?;
-        let response = self.stream(&target, blob, source, attempt).await?;
+        let response = self.stream(&target, blob, open, attempt).await?;
         if response.status == StatusCode::UNAUTHORIZED
             && let Some(challenge) = response.challenge()
         {
@@ -131,7 +160,7 @@ impl Repository<'_> {
             let used = registry.access(&scope).await?;
             let fresh = registry.renew(&scope, &challenge, used.as_ref()).await?;
             if matches!(fresh, Ok(Some(_))) {
-                let response = self.stream(&target, blob, source, attempt).await?;
+                let response = self.stream(&target, blob, open, attempt).await?;
                 return self.judged(&response);
             }
         }
@@ -155,15 +184,15 @@ impl Repository<'_> {
     }
 
     /// Streams the blob into an open upload, and waits for the response.
-    async fn stream(
+    async fn stream<'s>(
         self,
         target: &Url,
         blob: &Blob,
-        source: CopySource<'_>,
+        open: &impl AsyncFn() -> Result<Reader<'s>, RegistryError>,
         attempt: u32,
     ) -> Result<Response, CopyError> {
         let registry = self.registry;
-        let reader = source.open(blob).await.map_err(CopyError::Reading)?;
+        let reader = open().await.map_err(CopyError::Reading)?;
         let (feed, body) = Feed::of(blob.size);
         let request = registry.http.put(target.clone());
         let request = request
