@@ -178,6 +178,19 @@ async fn transient_errors_are_retried() {
     }
 }
 
+/// A bearer may age between two requests of an upload.
+#[tokio::test]
+async fn upload_is_sent_again_with_a_new_bearer() {
+    let (double, subject) = with_image(builder());
+    let challenge = format!(r#"Bearer realm="{}/token",service="x""#, double.url());
+    let aged = Fault::on(Endpoint::BlobPut).answer(401);
+    double.script(aged.header("www-authenticate", &challenge));
+    let registry = registry(&double.host());
+    let attached = attach(&registry, &subject, "one").await.unwrap();
+    assert_eq!(listed(&double, &subject), [attached.digest.to_string()]);
+    assert_eq!(double.count(Endpoint::BlobPut), 3);
+}
+
 #[tokio::test]
 async fn refusal_is_permanent() {
     for endpoint in [Endpoint::BlobPost, Endpoint::ManifestPut, Endpoint::TagPut] {
@@ -262,6 +275,30 @@ async fn blob_longer_than_its_descriptor_is_refused() {
         error.contains("sent more than 3 bytes for sha256:"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn blob_with_another_digest_is_refused() {
+    let (double, subject) = with_image(builder());
+    let artifact = stored(&double, &subject, "good");
+    list(&double, &subject, &[artifact]);
+    double.script(Fault::on(Endpoint::BlobGet).answer(200).body("x/y", "evil"));
+    let registry = registry(&double.host());
+    let found = repository(&registry).attached(&subject.digest, BUNDLE);
+    let error = found.await.unwrap_err().to_string();
+    assert!(error.contains("sent content with digest"), "{error}");
+}
+
+#[tokio::test]
+async fn read_is_retried() {
+    for endpoint in [Endpoint::BlobGet, Endpoint::ManifestRead] {
+        let (double, subject) = with_image(builder());
+        let artifact = stored(&double, &subject, "good");
+        list(&double, &subject, &[artifact]);
+        double.script(Fault::on(endpoint).times(2).answer(503));
+        let registry = registry(&double.host());
+        assert_eq!(read(&registry, &subject).await, ["good"]);
+    }
 }
 
 #[tokio::test]
