@@ -56,6 +56,9 @@ impl Credentials {
                 entries.insert(registry.to_owned(), entry(&login));
             }
         }
+        if entries.is_empty() {
+            return Ok(());
+        }
         let path = write(&entries, vars).with_context(|| {
             Problem::new(
                 "cannot keep the credentials for later steps",
@@ -77,26 +80,12 @@ fn write(entries: &Entries, vars: &Vars) -> anyhow::Result<PathBuf> {
     let state = PostState::of(vars).context("`GITHUB_STATE` is not set")?;
     let home = home(vars)?;
     let directory = DockerDirectory::open(home)?;
-    let before = directory
-        .as_ref()
-        .map(DockerDirectory::config)
-        .transpose()?;
-    let before = before.flatten();
+    let before = directory.as_ref().map(DockerDirectory::config);
+    let before = before.transpose()?.flatten();
     let (created_file, created_directory) = (before.is_none(), directory.is_none());
     let mut config = before.unwrap_or_else(|| json!({}));
-    let auths = auths(&mut config)?;
-    let mut registries = Vec::new();
-    for (registry, entry) in entries {
-        if auths
-            .insert(key(registry).to_owned(), entry.clone())
-            .as_ref()
-            != Some(entry)
-        {
-            registries.push(registry.clone());
-        }
-    }
     let record = Record {
-        registries,
+        registries: add(entries, auths(&mut config)?),
         created_file,
         created_directory,
     };
@@ -105,6 +94,18 @@ fn write(entries: &Entries, vars: &Vars) -> anyhow::Result<PathBuf> {
     let directory = directory.map_or_else(|| DockerDirectory::create(home), Ok)?;
     directory.replace(&config)?;
     Ok(directory.config_path())
+}
+
+/// Adds the entries. Returns the registries whose entry is new or another one than before.
+fn add(entries: &Entries, auths: &mut Map<String, Value>) -> Vec<String> {
+    let mut added = Vec::new();
+    for (registry, entry) in entries {
+        let before = auths.insert(key(registry).to_owned(), entry.clone());
+        if before.as_ref() != Some(entry) {
+            added.push(registry.clone());
+        }
+    }
+    added
 }
 
 /// Removes what [`Credentials::keep`] added, unless somebody changed it; the file and the directory too if they were
@@ -126,16 +127,7 @@ async fn remove(record: &str, vars: &Vars) -> anyhow::Result<()> {
         return Ok(());
     };
     if let Some(mut config) = directory.config()? {
-        let auths = auths(&mut config)?;
-        let kept = auths.len();
-        let credentials = credentials(vars)?;
-        for registry in &record.registries {
-            let login = credentials.login(registry).await?;
-            if auths.get(key(registry)) == login.as_ref().map(entry).as_ref() {
-                auths.shift_remove(key(registry));
-            }
-        }
-        let is_changed = auths.len() < kept;
+        let is_changed = take(&record.registries, auths(&mut config)?, vars).await?;
         if record.created_file && is_empty(&config) {
             directory.remove_config()?;
         } else if is_changed {
@@ -146,6 +138,23 @@ async fn remove(record: &str, vars: &Vars) -> anyhow::Result<()> {
         directory.remove_if_empty();
     }
     Ok(())
+}
+
+/// Takes out the entries of `registries` that are still those of this step. Returns whether there was one.
+async fn take(
+    registries: &[String],
+    auths: &mut Map<String, Value>,
+    vars: &Vars,
+) -> anyhow::Result<bool> {
+    let before = auths.len();
+    let credentials = credentials(vars)?;
+    for registry in registries {
+        let login = credentials.login(registry).await?;
+        if auths.get(key(registry)) == login.as_ref().map(entry).as_ref() {
+            auths.shift_remove(key(registry));
+        }
+    }
+    Ok(auths.len() < before)
 }
 
 /// The credentials of the step, from its inputs.

@@ -210,6 +210,16 @@ async fn nothing_is_kept_that_no_post_step_would_remove() {
     assert!(!job.path(".docker").exists());
 }
 
+#[tokio::test]
+async fn nothing_is_written_without_credentials() {
+    let job = Job::new();
+    let vars = job.vars(&[]);
+    let credentials = super::credentials(&vars).unwrap();
+    let kept = credentials.keep(["quay.io"].into_iter(), &vars, CONSOLE);
+    kept.await.unwrap();
+    assert!(!job.path(".docker").exists());
+}
+
 #[test]
 fn identity_token_has_a_key_of_its_own() {
     let login = Login {
