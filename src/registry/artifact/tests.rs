@@ -207,14 +207,14 @@ async fn refusal_is_permanent() {
 async fn stale_index_is_read_again_before_a_write() {
     let (double, subject) = with_image(builder());
     let registry = registry(&double.host());
-    attach(&registry, &subject, "one").await.unwrap();
-    let writes = double.count(Endpoint::TagPut);
     let tag = named(&subject.digest, None);
-    let read = Fault::on(Endpoint::ManifestRead).path(tag.as_str());
-    double.script(read.after(1).times(3).stale());
-    attach(&registry, &subject, "two").await.unwrap();
-    assert_eq!(double.count(Endpoint::TagPut), writes + 1);
-    assert_eq!(listed(&double, &subject).len(), 2);
+    for (writes, text) in [(1, "one"), (2, "two")] {
+        let read = Fault::on(Endpoint::ManifestRead).path(tag.as_str());
+        double.script(read.times(3).stale());
+        attach(&registry, &subject, text).await.unwrap();
+        assert_eq!(double.count(Endpoint::TagPut), writes);
+        assert_eq!(listed(&double, &subject).len(), writes);
+    }
 }
 
 /// Puts an artifact manifest into the index under the tag, as it is.
@@ -260,6 +260,16 @@ async fn only_artifacts_of_the_image_and_the_type_are_read() {
     list(&double, &subject, &artifacts);
     let registry = registry(&double.host());
     assert_eq!(read(&registry, &subject).await, ["good"]);
+}
+
+#[tokio::test]
+async fn artifact_of_another_type_is_not_requested() {
+    let (double, subject) = with_image(builder());
+    double.put_referrer(NAME, subject.digest.as_str(), "application/spdx+json");
+    let registry = registry(&double.host());
+    assert_eq!(read(&registry, &subject).await, [""; 0]);
+    // The index alone.
+    assert_eq!(double.count(Endpoint::ManifestRead), 1);
 }
 
 #[tokio::test]
