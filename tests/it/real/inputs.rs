@@ -343,7 +343,8 @@ const FRONTEND: &str = "docker.io/docker/dockerfile:1";
 
 #[track_caller]
 fn names_the_frontend_that_is_missing(run: &Run, frontend: &str) {
-    let step = format!("the build failed at `resolve image config for docker-image://{frontend}`");
+    // buildx appends a version and a digest.
+    let step = format!("the build failed at `resolve image config for docker-image://{frontend}");
     let said = [step.as_str(), "because: ", "fix: "];
     assert!(
         said.iter().all(|part| run.stderr.contains(part)),
