@@ -4,6 +4,7 @@ pub(crate) mod builder;
 mod seed;
 
 use bytes::Bytes;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -173,6 +174,17 @@ impl Double {
         let store = &self.shared.lock().store;
         let linked = store.has_blob(name, digest);
         store.blob(digest).filter(|_| linked).cloned()
+    }
+
+    /// The bundles that a repository (`owner/name`) stored for a subject with this digest, oldest first.
+    #[must_use]
+    pub fn attestations(&self, repository: &str, digest: &str) -> Vec<Value> {
+        let state = self.shared.lock();
+        let found = state.attestations_of(repository, digest);
+        found
+            .into_iter()
+            .map(|known| known.bundle.clone())
+            .collect()
     }
 
     /// The package of that name, including one that a push created.

@@ -1,6 +1,7 @@
 //! `Server`: the GitHub server that the double imitates, and what each of its host names serves (pure).
 
 pub(crate) mod account;
+pub(crate) mod attestation;
 pub(crate) mod denial;
 pub(crate) mod package;
 pub(crate) mod permissions;

@@ -1,6 +1,7 @@
 //! The handlers of all routes: functions over `State` that never wait. An `Err` is an error response.
 
 mod api;
+mod attestations;
 mod auth;
 mod blobs;
 mod docker;
@@ -19,6 +20,11 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
         Route::Token => return auth::exchange(state, request).unwrap_or_else(|error| error),
         Route::Api { path } => {
             return api::handle(state, request, path).unwrap_or_else(|error| error);
+        }
+        Route::Attestations { repository, digest } => {
+            let digest = digest.as_deref();
+            return attestations::handle(state, request, repository, digest)
+                .unwrap_or_else(|error| error);
         }
         Route::Storage { digest } => return blobs::download(state, request, digest),
         Route::Website { path } => return page(request.site.pages, path),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::fault::Script;
 use crate::github::account::{Account, Grant};
+use crate::github::attestation::Attestation;
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions::Target;
 use crate::github::repository::Repository;
@@ -91,6 +92,8 @@ pub(crate) struct State {
     pub(crate) users: Vec<String>,
     pub(crate) packages: BTreeMap<String, Package>,
     pub(crate) repositories: Vec<Repository>,
+    /// The stored attestations of all repositories, oldest first.
+    pub(crate) attestations: Vec<Attestation>,
     pub(crate) bearer_life: Duration,
     pub(crate) delivery: Delivery,
     pub(crate) conditions: Conditions,
@@ -111,6 +114,15 @@ impl State {
         self.repositories
             .iter()
             .find(|repository| repository.full_name.eq_ignore_ascii_case(full_name))
+    }
+
+    /// The stored attestations with this digest among their subjects, oldest first.
+    pub(crate) fn attestations_of(&self, repository: &str, digest: &str) -> Vec<&Attestation> {
+        let is_of = |attestation: &&Attestation| {
+            attestation.repository.eq_ignore_ascii_case(repository)
+                && attestation.statement.digests.iter().any(|of| of == digest)
+        };
+        self.attestations.iter().filter(is_of).collect()
     }
 
     /// A package that belongs to a repository and has its visibility.

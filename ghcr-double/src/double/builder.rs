@@ -42,6 +42,7 @@ impl Double {
                 users: Vec::new(),
                 packages: BTreeMap::new(),
                 repositories: Vec::new(),
+                attestations: Vec::new(),
                 bearer_life: Duration::from_secs(300),
                 delivery: Delivery::Redirected,
                 conditions: Conditions::Ignored,

@@ -2,14 +2,14 @@
 
 use std::time::Instant;
 
-/// The level of the `packages` permission or scope of a token.
+/// The level of a permission or scope of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Access {
-    /// None: the token cannot even read private packages.
+    /// None: the token cannot even read what is private.
     None,
-    /// `packages: read`, `read:packages`.
+    /// For example `packages: read`, `read:packages`.
     Read,
-    /// `packages: write`, `write:packages`.
+    /// For example `packages: write`, `write:packages`.
     Write,
 }
 
@@ -33,10 +33,11 @@ pub struct Account {
     /// The users and organizations it acts for.
     pub(crate) owners: Vec<String>,
     pub(crate) packages: Access,
+    pub(crate) attestations: Access,
 }
 
 impl Account {
-    /// The `GITHUB_TOKEN` of a run in `owner/name`, with `packages: write`.
+    /// The `GITHUB_TOKEN` of a run in `owner/name`, with `packages: write` and `attestations: write`.
     #[must_use]
     pub fn workflow(repository: &str) -> Self {
         let owner = repository.split('/').next().unwrap_or_default();
@@ -67,6 +68,7 @@ impl Account {
             kind,
             owners: vec![owner.to_owned()],
             packages: Access::Write,
+            attestations: Access::Write,
         }
     }
 
@@ -81,6 +83,13 @@ impl Account {
     #[must_use]
     pub fn packages(mut self, access: Access) -> Self {
         self.packages = access;
+        self
+    }
+
+    /// Sets the level of its `attestations` permission.
+    #[must_use]
+    pub fn attestations(mut self, access: Access) -> Self {
+        self.attestations = access;
         self
     }
 

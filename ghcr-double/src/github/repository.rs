@@ -12,6 +12,8 @@ pub struct Repository {
     pub(crate) license: Option<String>,
     pub(crate) default_branch: String,
     pub(crate) visibility: Visibility,
+    /// Whether the plan of its organization includes attestations while it is not public.
+    pub(crate) attestations: bool,
     pub(crate) commits: BTreeMap<String, Commit>,
     branches: BTreeMap<String, String>,
 }
@@ -50,6 +52,7 @@ impl Repository {
             license: None,
             default_branch: "main".to_owned(),
             visibility: Visibility::Public,
+            attestations: true,
             commits: BTreeMap::new(),
             branches: BTreeMap::new(),
         }
@@ -80,6 +83,13 @@ impl Repository {
     #[must_use]
     pub fn visibility(mut self, visibility: Visibility) -> Self {
         self.visibility = visibility;
+        self
+    }
+
+    /// Makes its organization one whose plan includes attestations only for public repositories.
+    #[must_use]
+    pub fn without_attestations(mut self) -> Self {
+        self.attestations = false;
         self
     }
 

@@ -1,4 +1,4 @@
-//! The endpoints of the GitHub API for repositories, commits, comparisons, owners and packages.
+//! The endpoints of the GitHub API for repositories, commits, comparisons, owners and packages, and what all of the API shares.
 //!
 //! Modelled on <https://docs.github.com/en/rest/repos/repos>, `/rest/commits/commits` and `/rest/packages/packages`.
 
@@ -34,8 +34,10 @@ pub(crate) fn handle(
             name @ ..,
         ] => container(state, account, kind, owner, &name.join("/"))
             .map(|package| package_json(&links, kind, owner, &name.join("/"), package)),
-        ["repos", owner, name, rest @ ..] => visible(state, account, &format!("{owner}/{name}"))
-            .and_then(|repository| repository_resource(&links, repository, rest)),
+        ["repos", owner, name, rest @ ..] => {
+            visible(state, Some(account), &format!("{owner}/{name}"))
+                .and_then(|repository| repository_resource(&links, repository, rest))
+        }
         _ => None,
     };
     found
@@ -63,7 +65,7 @@ impl Links {
 }
 
 /// The account of the token, which is sent as `Bearer` or `token`.
-fn caller<'a>(state: &'a State, request: &Request) -> Result<&'a Account, Response> {
+pub(super) fn caller<'a>(state: &'a State, request: &Request) -> Result<&'a Account, Response> {
     let message = |text: &str| Response::json(401, &json!({ "message": text, "status": "401" }));
     let header = request
         .header("authorization")
@@ -76,13 +78,18 @@ fn caller<'a>(state: &'a State, request: &Request) -> Result<&'a Account, Respon
         .ok_or_else(|| message("Bad credentials"))
 }
 
-fn not_found() -> Response {
+pub(super) fn not_found() -> Response {
     Response::json(404, &json!({ "message": "Not Found", "status": "404" }))
 }
 
-fn visible<'a>(state: &'a State, account: &Account, full_name: &str) -> Option<&'a Repository> {
+pub(super) fn visible<'a>(
+    state: &'a State,
+    account: Option<&Account>,
+    full_name: &str,
+) -> Option<&'a Repository> {
     state.repository(full_name).filter(|repository| {
-        repository.visibility == Visibility::Public || account.acts_for(owner_of(full_name))
+        repository.visibility == Visibility::Public
+            || account.is_some_and(|account| account.acts_for(owner_of(full_name)))
     })
 }
 
@@ -199,7 +206,7 @@ fn package_json(links: &Links, kind: &str, owner: &str, name: &str, package: &Pa
     value
 }
 
-fn is_organization(state: &State, login: &str) -> bool {
+pub(super) fn is_organization(state: &State, login: &str) -> bool {
     state
         .organizations
         .iter()

@@ -30,7 +30,11 @@ pub enum Endpoint {
     ManifestRead,
     /// `GET …/tags/list`.
     TagList,
-    /// Every path under `/api/v3`, or on the host of the API.
+    /// `POST /repos/<owner>/<name>/attestations` of the API.
+    AttestationPost,
+    /// `GET /repos/<owner>/<name>/attestations/<digest>` of the API.
+    AttestationGet,
+    /// Every other path under `/api/v3`, or on the host of the API.
     Api,
     /// Every request that belongs to no other class.
     Other,
@@ -70,6 +74,11 @@ pub(crate) enum Route {
     Api {
         path: Vec<String>,
     },
+    /// The attestation store of the API: all of it, or the attestations of one digest.
+    Attestations {
+        repository: String,
+        digest: Option<String>,
+    },
     /// A page of the web interface, or of any server behind a DNS wildcard.
     Website {
         path: String,
@@ -90,8 +99,7 @@ impl Route {
             Api::Absent => None,
         };
         if let Some(rest) = api {
-            let path = rest.split('/').map(decode).collect();
-            return Self::Api { path };
+            return Self::api(rest);
         }
         if site.registry.is_none() {
             let path = path.to_owned();
@@ -105,6 +113,26 @@ impl Route {
             Some(rest) => Self::registry(rest),
             None if path == "/v2" => Self::Ping,
             None => Self::Unknown,
+        }
+    }
+
+    fn api(path: &str) -> Self {
+        let path: Vec<String> = path.split('/').map(decode).collect();
+        let parts: Vec<&str> = path.iter().map(String::as_str).collect();
+        let ["repos", owner, name, "attestations", digest @ ..] = parts.as_slice() else {
+            return Self::Api { path };
+        };
+        let repository = format!("{owner}/{name}");
+        match digest {
+            [] => Self::Attestations {
+                repository,
+                digest: None,
+            },
+            [digest] => Self::Attestations {
+                repository,
+                digest: Some((*digest).to_owned()),
+            },
+            _ => Self::Api { path },
         }
     }
 
@@ -165,7 +193,13 @@ impl Route {
                 }
             }
             Self::Tags { .. } if read => Endpoint::TagList,
-            Self::Api { .. } => Endpoint::Api,
+            Self::Attestations { digest: None, .. } if *method == Method::POST => {
+                Endpoint::AttestationPost
+            }
+            Self::Attestations {
+                digest: Some(_), ..
+            } if *method == Method::GET => Endpoint::AttestationGet,
+            Self::Api { .. } | Self::Attestations { .. } => Endpoint::Api,
             _ => Endpoint::Other,
         }
     }
@@ -283,6 +317,12 @@ mod tests {
         check(&Method::GET, "/v2/", None, Endpoint::Ping);
         check(&Method::GET, "/token", None, Endpoint::Token);
         check(&Method::GET, "/api/v3/repos/o/r", None, Endpoint::Api);
+        let attestations = "/api/v3/repos/o/r/attestations";
+        check(&Method::POST, attestations, None, Endpoint::AttestationPost);
+        check(&Method::GET, attestations, None, Endpoint::Api);
+        let read = format!("{attestations}/sha256:{}", "a".repeat(64));
+        check(&Method::GET, &read, None, Endpoint::AttestationGet);
+        check(&Method::GET, &format!("{read}/x"), None, Endpoint::Api);
         check(&Method::GET, "/", None, Endpoint::Other);
         check(&Method::GET, "/v2/_catalog", None, Endpoint::Other);
     }
