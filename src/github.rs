@@ -1,4 +1,6 @@
-//! `GitHub`: questions only the GitHub API can answer.
+//! `GitHub`: questions only the GitHub API can answer, and its attestation store.
+
+pub(crate) mod attestations;
 
 use std::backtrace::Backtrace;
 use std::fmt;
@@ -12,6 +14,7 @@ use reqwest::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use crate::console::Console;
@@ -58,9 +61,20 @@ pub(crate) struct PackageRepository {
     pub(crate) full_name: String,
 }
 
+/// A request below the URL of the API, and the limits of one attempt.
+struct Request<'a> {
+    path: &'a str,
+    /// The JSON that `POST` sends; without it, the method is `GET`.
+    body: Option<&'a RawValue>,
+    /// For request and response.
+    time: Duration,
+    /// In bytes; a longer response is not what was asked for.
+    max_body: usize,
+}
+
 /// For one request and its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
-/// In bytes; a longer answer is not what was asked for.
+/// In bytes.
 const MAX_BODY: usize = 4 << 20;
 /// In characters, of what the API says in its own words.
 const MAX_REASON: usize = 300;
@@ -192,14 +206,22 @@ impl GitHub {
         path: &str,
         deadline: Deadline,
     ) -> Result<T, ApiError> {
+        self.ask(&Request::get(path), deadline).await
+    }
+
+    /// Sends a request until there is an answer, a refusal, or the deadline passes.
+    async fn ask<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        deadline: Deadline,
+    ) -> Result<T, ApiError> {
         let client = self.client.get_or_try_init(async || self.connect()).await;
         let client =
             client.map_err(|error| ApiError::passing(&format!("cannot be asked: {error:#}")))?;
         let attempt = async |number| {
-            let sent = self.send(client, path, number);
-            let sent = deadline.pace().timeout(REQUEST_TIMEOUT, sent).await;
-            let response = sent
-                .unwrap_or_else(|_elapsed| Err(ApiError::passing("did not answer within 10 s")));
+            let sent = self.send(client, request, number);
+            let sent = deadline.pace().timeout(request.time, sent).await;
+            let response = sent.unwrap_or_else(|_elapsed| Err(request.is_late()));
             response.map_err(|error| match error {
                 ApiError::Passing { wait, .. } => Failure::Transient(error, wait),
                 ApiError::Refused { .. } => Failure::Permanent(error),
@@ -213,18 +235,23 @@ impl GitHub {
     async fn send<T: DeserializeOwned>(
         &self,
         client: &Octocrab,
-        path: &str,
+        request: &Request<'_>,
         attempt: u32,
     ) -> Result<T, ApiError> {
-        let url = format!("{}{path}", self.base);
-        let exchange = Exchange::start(&Method::GET, &url, attempt);
-        let sent = client._get(path).await.map_err(ApiError::of);
+        let url = format!("{}{}", self.base, request.path);
+        let exchange = Exchange::start(&request.method(), &url, attempt);
+        let failed = |error| ApiError::of(error, request.max_body);
+        let sent = match request.body {
+            Some(body) => client._post(request.path, Some(body)).await,
+            None => client._get(request.path).await,
+        };
+        let sent = sent.map_err(failed);
         match &sent {
             Ok(response) => exchange.answered(response.status(), response.headers(), None),
             Err(error) => exchange.failed(error),
         }
         let response = sent?.map(|body| {
-            let limited = Limited::new(body, MAX_BODY);
+            let limited = Limited::new(body, request.max_body);
             let error = |source| octocrab::Error::Other {
                 source,
                 backtrace: Backtrace::disabled(),
@@ -232,8 +259,30 @@ impl GitHub {
             limited.map_err(error).boxed()
         });
         let response = octocrab::map_github_error(response).await;
-        let response = T::from_response(response.map_err(ApiError::of)?).await;
-        response.map_err(ApiError::of)
+        let response = T::from_response(response.map_err(failed)?).await;
+        response.map_err(failed)
+    }
+}
+
+impl<'a> Request<'a> {
+    fn get(path: &'a str) -> Self {
+        Self {
+            path,
+            body: None,
+            time: REQUEST_TIMEOUT,
+            max_body: MAX_BODY,
+        }
+    }
+
+    fn method(&self) -> Method {
+        match self.body {
+            Some(_) => Method::POST,
+            None => Method::GET,
+        }
+    }
+
+    fn is_late(&self) -> ApiError {
+        ApiError::passing(&format!("did not answer within {} s", self.time.as_secs()))
     }
 }
 
@@ -269,7 +318,7 @@ impl ApiError {
     }
 
     /// octocrab wraps the error of the HTTP client, and a body's error once more.
-    fn of(error: octocrab::Error) -> Self {
+    fn of(error: octocrab::Error, max_body: usize) -> Self {
         use octocrab::Error;
         let silent = |error: anyhow::Error| Self::passing(&format!("did not answer: {error:#}"));
         match error {
@@ -279,9 +328,9 @@ impl ApiError {
             Error::Reqwest { source, .. } => silent(source.without_url().into()),
             Error::Service { source, .. } | Error::Other { source, .. } => {
                 match source.downcast::<Error>() {
-                    Ok(wrapped) => Self::of(*wrapped),
+                    Ok(wrapped) => Self::of(*wrapped, max_body),
                     Err(source) if source.is::<LengthLimitError>() => {
-                        Self::passing(&format!("answered more than {MAX_BODY} bytes"))
+                        Self::passing(&format!("answered more than {max_body} bytes"))
                     }
                     Err(source) => silent(anyhow::anyhow!(source)),
                 }

@@ -64,6 +64,7 @@ const SHOWN_PARAMETERS: &[&str] = &[
     "n",
     "page",
     "per_page",
+    "predicate_type",
     "scope",
     "service",
 ];

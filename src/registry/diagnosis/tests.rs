@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 
 use crate::context::server::Server;
+use crate::github::attestations::{MEANINGS, Meaning};
 use crate::registry::diagnosis::texts::TEXTS;
 use crate::registry::diagnosis::*;
 use crate::registry::error::RegistryError;
@@ -211,6 +212,19 @@ fn providers() -> String {
     std::iter::once(head.to_owned()).chain(rows).collect()
 }
 
+/// What the attestation store of GitHub says.
+fn attestations() -> String {
+    let row = |known: &Meaning| {
+        let says: Vec<String> = known.says.iter().map(|text| format!("`{text}`")).collect();
+        let (because, fix) = (shown(known.because), shown(known.fix));
+        format!("| {} | {because} | {fix} |\n", says.join(" … "))
+    };
+    let head = "| Message | Cause | Fix |\n|---|---|---|\n".to_owned();
+    std::iter::once(head)
+        .chain(MEANINGS.iter().map(row))
+        .collect()
+}
+
 /// `UPDATE_EXPECT=1 cargo test --lib registry::diagnosis` writes the tables anew.
 #[test]
 fn troubleshooting_tables_match_the_diagnoses() {
@@ -222,6 +236,7 @@ fn troubleshooting_tables_match_the_diagnoses() {
         ("repeated", table(Persistence::PermanentWhenRepeated)),
         ("reachable", table(Persistence::PermanentWhenReachable)),
         ("logins", providers()),
+        ("attestations", attestations()),
     ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
         let (before, rest) = document.split_once(&begin).unwrap();
