@@ -148,6 +148,16 @@ async fn bundles_that_github_leaves_out_are_skipped() {
 }
 
 #[tokio::test]
+async fn a_page_may_be_larger_than_other_answers() {
+    let double = double();
+    let bundle = format!(r#"{{"a":"{}"}}"#, "x".repeat(5 << 20));
+    let body = format!(r#"{{"attestations":[{{"bundle":{bundle}}}]}}"#);
+    let fault = Fault::on(Endpoint::AttestationGet).answer(200);
+    double.script(fault.body("application/json", &body));
+    assert!(read(&double, None, None).await == Ok(vec![bundle]));
+}
+
+#[tokio::test]
 async fn refusal_of_the_token_names_the_permission() {
     let account = Account::workflow("acme/app").attestations(Access::Read);
     let builder = builder(Repository::new("acme/app")).token(TOKEN, account);
