@@ -52,6 +52,8 @@ pub(crate) enum Effect {
     Stale,
     /// The registry does not know the manifest that was just put.
     Missing,
+    /// The handler serves it, but the inclusion proof of the log entry is wrong.
+    BadInclusion,
 }
 
 impl Fault {
@@ -216,6 +218,12 @@ impl Fault {
     #[must_use]
     pub fn missing(self) -> Self {
         self.effect(Effect::Missing)
+    }
+
+    /// Serves a log entry with an inclusion proof of another entry.
+    #[must_use]
+    pub fn bad_inclusion(self) -> Self {
+        self.effect(Effect::BadInclusion)
     }
 
     fn effect(mut self, effect: Effect) -> Self {

@@ -3,7 +3,7 @@
 //! Token requests: <https://distribution.github.io/distribution/spec/auth/token/>;
 //! tokens: <https://distribution.github.io/distribution/spec/auth/jwt/>.
 
-mod jwt;
+pub(crate) mod jwt;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

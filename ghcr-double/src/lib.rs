@@ -7,7 +7,7 @@
 //! into a `Response`.
 //!
 //! Each module imports only modules before it in this list: `reference`, `github`, `http`, `fault`, `gate`, `store`,
-//! `state`, `handlers`, `respond`, `double`, `issuer`.
+//! `state`, `handlers`, `respond`, `double`, `issuer`, `sigstore`.
 //!
 //! ```
 //! use ghcr_double::{Account, Double, Endpoint, Fault, Package};
@@ -47,6 +47,7 @@ mod http;
 mod issuer;
 mod reference;
 mod respond;
+mod sigstore;
 mod state;
 mod store;
 
@@ -63,4 +64,5 @@ pub use http::request::{Credential, Seen};
 pub use http::route::Endpoint;
 pub use http::tls::Authority;
 pub use issuer::{Issuer, IssuerBuilder};
+pub use sigstore::Sigstore;
 pub use state::{Conditions, ContentDigest, Login, Referrers};

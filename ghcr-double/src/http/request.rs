@@ -82,7 +82,7 @@ pub enum Credential {
 }
 
 impl Credential {
-    fn of(headers: &HeaderMap) -> Self {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
         let Some(value) = headers.get("authorization") else {
             return Self::None;
         };

@@ -36,6 +36,16 @@ pub enum Endpoint {
     AttestationGet,
     /// Every other path under `/api/v3`, or on the host of the API.
     Api,
+    /// The OIDC tokens of a job, at a [`crate::Sigstore`].
+    IdToken,
+    /// `POST /api/v2/signingCert` of Fulcio.
+    SigningCertificate,
+    /// `POST /api/v1/log/entries` of Rekor.
+    LogEntryPost,
+    /// `GET /api/v1/log/entries/<uuid>` of Rekor.
+    LogEntryGet,
+    /// `POST /api/v1/timestamp` of a timestamp authority.
+    Timestamp,
     /// Every request that belongs to no other class.
     Other,
     /// All requests, whatever their class.
