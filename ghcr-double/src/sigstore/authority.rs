@@ -6,7 +6,7 @@ use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType,
     ExtendedKeyUsagePurpose, IsCa, KeyPair, KeyUsagePurpose, date_time_ymd,
 };
-use ring::rand::SystemRandom;
+use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
 use serde_json::{Value, json};
 use std::io;
@@ -24,6 +24,14 @@ pub(super) const P256_PREFIX: [u8; 26] = [
 ];
 /// The length of an uncompressed point.
 pub(super) const POINT: usize = 65;
+
+/// A common name that no other double has.
+pub(super) fn unique(name: &str) -> io::Result<String> {
+    let mut bytes = [0; 4];
+    let filled = SystemRandom::new().fill(&mut bytes);
+    filled.map_err(|_unspecified| io::Error::other("no random bytes"))?;
+    Ok(format!("{name} {:08x}", u32::from_be_bytes(bytes)))
+}
 
 /// A self-signed root with this common name.
 pub(super) fn root(name: &str) -> io::Result<Issuer> {

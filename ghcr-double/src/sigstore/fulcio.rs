@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
 
-use super::authority::{Issuer, P256_PREFIX, intermediate, leaf, raw, root};
+use super::authority::{Issuer, P256_PREFIX, intermediate, leaf, raw, root, unique};
 use super::{Refusal, Served, bad, internal};
 use crate::http::response::Response;
 use crate::issuer::jwt::now;
@@ -27,9 +27,9 @@ pub(super) struct Fulcio {
 
 impl Fulcio {
     pub(super) fn new() -> io::Result<Self> {
-        let root = root("Fulcio root")?;
+        let root = root(&unique("Fulcio root")?)?;
         let purpose = ExtendedKeyUsagePurpose::CodeSigning;
-        let intermediate = intermediate("Fulcio intermediate", purpose, &root)?;
+        let intermediate = intermediate(&unique("Fulcio intermediate")?, purpose, &root)?;
         Ok(Self { root, intermediate })
     }
 
@@ -41,14 +41,14 @@ impl Fulcio {
     /// Answers `POST /api/v2/signingCert`. It refuses a token for another audience, an expired one, and a key whose
     /// possession is not proven.
     pub(super) fn certificate(&self, body: &[u8]) -> Served {
-        let request: Value = serde_json::from_slice(body).map_err(|_| bad("invalid JSON"))?;
+        let request: Value = serde_json::from_slice(body).map_err(|_why| bad("invalid JSON"))?;
         let token = text(&request, "/credentials/oidcIdentityToken")?;
         let claims = claims(token)?;
         let key = Key::parse(text(&request, "/publicKeyRequest/publicKey/content")?)?;
         let proof = text(&request, "/publicKeyRequest/proofOfPossession")?;
         let proof = STANDARD
             .decode(proof)
-            .map_err(|_| bad("invalid signature"))?;
+            .map_err(|_why| bad("invalid signature"))?;
         let subject = text(&claims, "/sub")?;
         let verified = UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, &key.0)
             .verify(subject.as_bytes(), &proof);
@@ -84,8 +84,8 @@ fn claims(token: &str) -> Result<Value, Refusal> {
         )
     };
     let middle = token.split('.').nth(1).ok_or_else(refused)?;
-    let claims = URL_SAFE_NO_PAD.decode(middle).map_err(|_| refused())?;
-    let claims: Value = serde_json::from_slice(&claims).map_err(|_| refused())?;
+    let claims = URL_SAFE_NO_PAD.decode(middle).map_err(|_why| refused())?;
+    let claims: Value = serde_json::from_slice(&claims).map_err(|_why| refused())?;
     let expires = claims["exp"].as_u64().unwrap_or_default();
     let now = now().map_err(internal)?.as_secs();
     if claims["aud"] != "sigstore" || expires < now {
@@ -102,7 +102,7 @@ fn params(claims: &Value) -> Result<CertificateParams, Refusal> {
     let url = |name: &str| format!("{SERVER}/{}", of(name));
     let identity = url("job_workflow_ref")
         .try_into()
-        .map_err(|_| bad("invalid identity"))?;
+        .map_err(|_why| bad("invalid identity"))?;
     params.subject_alt_names = vec![SanType::URI(identity)];
     let run = format!(
         "{}/actions/runs/{}/attempts/{}",
@@ -158,7 +158,7 @@ impl Key {
         let lines = pem.lines().filter(|line| !line.starts_with("-----"));
         let der = STANDARD
             .decode(lines.collect::<String>())
-            .map_err(|_| invalid())?;
+            .map_err(|_why| invalid())?;
         let point = der.strip_prefix(&P256_PREFIX).ok_or_else(invalid)?;
         Ok(Self(point.to_vec()))
     }
@@ -171,5 +171,53 @@ impl PublicKeyData for Key {
 
     fn algorithm(&self) -> &'static SignatureAlgorithm {
         &PKCS_ECDSA_P256_SHA256
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::Engine;
+    use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+    use ring::signature::KeyPair as _;
+    use serde_json::json;
+
+    use super::super::Sigstore;
+    use super::super::authority::{sign, signer};
+    use super::{Fulcio, P256_PREFIX, now};
+
+    /// The status for a token with this audience and life in seconds, and a proof over this subject.
+    fn status(audience: &str, life: u64, proven: &str) -> u16 {
+        let pair = rcgen::KeyPair::generate().unwrap();
+        let key = signer(pair.serialized_der()).unwrap();
+        let der = [&P256_PREFIX, key.public_key().as_ref()].concat();
+        let mut claims = Sigstore::claims();
+        claims["aud"] = json!(audience);
+        claims["exp"] = json!(now().unwrap().as_secs() + life - 60);
+        let token = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(claims.to_string()));
+        let content = format!(
+            "-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n",
+            STANDARD.encode(der)
+        );
+        let proof = STANDARD.encode(sign(&key, proven.as_bytes()).unwrap());
+        let request = json!({
+            "credentials": { "oidcIdentityToken": token },
+            "publicKeyRequest": {
+                "publicKey": { "algorithm": "ECDSA", "content": content },
+                "proofOfPossession": proof,
+            },
+        });
+        let served = Fulcio::new()
+            .unwrap()
+            .certificate(request.to_string().as_bytes());
+        served.map_or_else(|refusal| refusal.0, |response| response.status)
+    }
+
+    #[test]
+    fn audience_expiry_and_possession_are_checked() {
+        let subject = "repo:acme/app:ref:refs/tags/v1.2.3";
+        assert_eq!(status("sigstore", 120, subject), 200);
+        assert_eq!(status("https://github.com/acme", 120, subject), 401);
+        assert_eq!(status("sigstore", 0, subject), 401);
+        assert_eq!(status("sigstore", 120, "another"), 400);
     }
 }

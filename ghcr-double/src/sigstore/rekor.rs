@@ -114,26 +114,26 @@ impl Rekor {
 /// The body of the entry for a proposed envelope, whose signature must be that of the certificate
 /// (<https://github.com/sigstore/rekor/tree/v1.4.2/pkg/types/dsse>).
 fn canonical(body: &[u8]) -> Result<String, Refusal> {
-    let request: Value = serde_json::from_slice(body).map_err(|_| bad("invalid JSON"))?;
+    let request: Value = serde_json::from_slice(body).map_err(|_why| bad("invalid JSON"))?;
     if request["kind"] != "dsse" || request["apiVersion"] != "0.0.1" {
         return Err(bad("unsupported kind of entry"));
     }
     let content = &request["spec"]["proposedContent"];
     let envelope = content["envelope"].as_str().unwrap_or_default();
     let verifier = content["verifiers"][0].as_str().unwrap_or_default();
-    let parsed: Value = serde_json::from_str(envelope).map_err(|_| bad("invalid envelope"))?;
+    let parsed: Value = serde_json::from_str(envelope).map_err(|_why| bad("invalid envelope"))?;
     let decode = |value: &Value| STANDARD.decode(value.as_str().unwrap_or_default());
-    let payload = decode(&parsed["payload"]).map_err(|_| bad("invalid payload"))?;
+    let payload = decode(&parsed["payload"]).map_err(|_why| bad("invalid payload"))?;
     let kind = parsed["payloadType"].as_str().unwrap_or_default();
     let signature = &parsed["signatures"][0]["sig"];
-    let bytes = decode(signature).map_err(|_| bad("invalid signature"))?;
+    let bytes = decode(signature).map_err(|_why| bad("invalid signature"))?;
     let lengths = (kind.len(), payload.len());
     let signed = format!("DSSEv1 {} {kind} {} ", lengths.0, lengths.1);
     let signed = [signed.as_bytes(), &payload].concat();
     let point = point(verifier).ok_or_else(|| bad("invalid verifier"))?;
     UnparsedPublicKey::new(&ECDSA_P256_SHA256_ASN1, point)
         .verify(&signed, &bytes)
-        .map_err(|_| bad("could not verify envelope"))?;
+        .map_err(|_why| bad("could not verify envelope"))?;
     let hash = |bytes: &[u8]| json!({ "algorithm": "sha256", "value": hex(&sha256(bytes)) });
     Ok(json!({
         "apiVersion": "0.0.1",

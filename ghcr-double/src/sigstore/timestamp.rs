@@ -14,14 +14,13 @@ use yasna::models::ObjectIdentifier;
 use yasna::tags::TAG_GENERALIZEDTIME;
 use yasna::{DERWriter, DERWriterSeq, Tag, construct_der};
 
-use super::authority::{Issuer, leaf, raw, root, sign, signer, subject};
+use super::authority::{Issuer, leaf, raw, root, sign, signer, subject, unique};
 use super::{Served, bad, internal};
 use crate::http::response::Response;
 use crate::issuer::jwt::now;
 
 const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const SERIAL: u64 = 4711;
-const ROOT: &str = "Timestamp root";
 
 const SIGNED_DATA: &[u64] = &[1, 2, 840, 113_549, 1, 7, 2];
 const TST_INFO: &[u64] = &[1, 2, 840, 113_549, 1, 9, 16, 1, 4];
@@ -36,13 +35,15 @@ const POLICY: &[u64] = &[1, 3, 6, 1, 4, 1, 57264, 2];
 
 pub(super) struct TimestampAuthority {
     root: Issuer,
+    root_name: String,
     certificate: Vec<u8>,
     key: EcdsaKeyPair,
 }
 
 impl TimestampAuthority {
     pub(super) fn new() -> io::Result<Self> {
-        let root = root(ROOT)?;
+        let root_name = unique("Timestamp root")?;
+        let root = root(&root_name)?;
         let pair = KeyPair::generate().map_err(io::Error::other)?;
         let mut params = leaf(ExtendedKeyUsagePurpose::TimeStamping, LIFE)?;
         params.distinguished_name = subject("Timestamp authority");
@@ -50,6 +51,7 @@ impl TimestampAuthority {
         let certificate = params.signed_by(&pair, &root).map_err(io::Error::other)?;
         Ok(Self {
             root,
+            root_name,
             certificate: certificate.der().to_vec(),
             key: signer(pair.serialized_der())?,
         })
@@ -62,12 +64,12 @@ impl TimestampAuthority {
 
     /// Answers `POST /api/v1/timestamp`.
     pub(super) fn stamp(&self, body: &[u8]) -> Served {
-        let request: Value = serde_json::from_slice(body).map_err(|_| bad("invalid JSON"))?;
+        let request: Value = serde_json::from_slice(body).map_err(|_why| bad("invalid JSON"))?;
         if request["hashAlgorithm"] != "sha256" {
             return Err(bad("invalid hash algorithm"));
         }
         let hash = STANDARD.decode(request["artifactHash"].as_str().unwrap_or_default());
-        let hash = hash.map_err(|_| bad("invalid artifact hash"))?;
+        let hash = hash.map_err(|_why| bad("invalid artifact hash"))?;
         if hash.len() != 32 {
             return Err(bad("hash length does not match algorithm"));
         }
@@ -106,7 +108,7 @@ impl TimestampAuthority {
                         });
                         writer.next().write_set(|set| {
                             set.next().write_sequence(|writer| {
-                                signer_info(writer, &attributes, &signature);
+                                signer_info(writer, &self.root_name, &attributes, &signature);
                             });
                         });
                     });
@@ -140,12 +142,12 @@ impl TimestampAuthority {
 }
 
 /// `SignerInfo` (<https://www.rfc-editor.org/rfc/rfc5652#section-5.3>).
-fn signer_info(writer: &mut DERWriterSeq, attributes: &[u8], signature: &[u8]) {
+fn signer_info(writer: &mut DERWriterSeq, issuer_name: &str, attributes: &[u8], signature: &[u8]) {
     writer.next().write_i64(1);
     writer.next().write_sequence(|id| {
         id.next().write_sequence(|issuer| {
             name(issuer.next(), ORGANIZATION, "ghcr-double");
-            name(issuer.next(), COMMON_NAME, ROOT);
+            name(issuer.next(), COMMON_NAME, issuer_name);
         });
         id.next().write_u64(SERIAL);
     });
