@@ -29,6 +29,8 @@ mod run;
 mod secret;
 mod session;
 mod signals;
+#[cfg_attr(not(test), expect(dead_code, reason = "`publish` does not sign yet"))]
+mod sigstore;
 mod tls;
 mod vars;
 mod workspace;

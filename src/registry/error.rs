@@ -54,7 +54,7 @@ pub(crate) enum ConnectionFailure {
 }
 
 impl ConnectionFailure {
-    pub(super) fn of(error: &reqwest::Error) -> Self {
+    pub(crate) fn of(error: &reqwest::Error) -> Self {
         match tls_error(error) {
             Some(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType)) => {
                 return Self::PlainHttp;

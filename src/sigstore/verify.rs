@@ -1,0 +1,394 @@
+//! Verifies bundles against a trusted root, without network.
+//!
+//! The chain of the certificate, its issuer and identity, the signature, the log entry or timestamp, and the subject are
+//! verified by `sigstore-verify`; the claims of the certificate and the predicate type here
+//! (<https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>).
+
+use std::fmt;
+
+use serde_json::Value;
+use sigstore_verify::crypto::FulcioCiClaims;
+use sigstore_verify::trust_root::{SigstoreInstance, TrustedRoot};
+use sigstore_verify::types::bundle::{
+    MediaType, SignatureContent, VerificationMaterialContent, X509Certificate,
+};
+use sigstore_verify::types::{self, DerCertificate, Sha256Hash};
+use sigstore_verify::{
+    CertificateError, Error, IdentityMatcher, TimestampError, TransparencyLogError,
+    VerificationPolicy, VerificationResult, Verifier,
+};
+
+use crate::error::Problem;
+use crate::image::digest::Digest;
+use crate::sigstore::bundle::{Bundle, PAYLOAD_TYPE};
+use crate::sigstore::oidc::Claims;
+use crate::sigstore::provider;
+
+/// Who must have signed. What is not set is not compared; what is set is compared octet by octet. A repository, a
+/// workflow or an identity must be set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy {
+    /// The OIDC issuer.
+    pub(crate) issuer: String,
+    /// The URL of the GitHub server, for example `https://github.com`.
+    pub(crate) server: String,
+    /// `OWNER/REPO` of the source. Without `workflow` and `identity`, the workflow must be in it too.
+    pub(crate) repository: Option<String>,
+    /// The file of the workflow: `OWNER/REPO/.github/workflows/X`, `.github/workflows/X` or `X`; the last two in
+    /// `repository`.
+    pub(crate) workflow: Option<String>,
+    /// The full git ref of the source, for example `refs/heads/main`.
+    pub(crate) git_ref: Option<String>,
+    /// The whole identity: `https://github.com/OWNER/REPO/.github/workflows/X@REF`.
+    pub(crate) identity: Option<String>,
+}
+
+impl Policy {
+    /// The policy for what a run signs itself.
+    pub(crate) fn of_run(claims: &Claims, server: &str, issuer: &str) -> Self {
+        let server = server.trim_end_matches('/');
+        Self {
+            issuer: issuer.to_owned(),
+            server: server.to_owned(),
+            repository: Some(claims.repository.clone()),
+            workflow: None,
+            git_ref: Some(claims.git_ref.clone()),
+            identity: Some(format!("{server}/{}", claims.job_workflow_ref)),
+        }
+    }
+
+    /// Compares the claims of a certificate.
+    fn check(&self, identity: &str, claims: &FulcioCiClaims) -> Result<(), Refusal> {
+        let server = self.server.trim_end_matches('/');
+        let named = [&self.repository, &self.workflow, &self.identity];
+        if named.iter().all(|named| named.is_none()) {
+            let why = "no repository, workflow or identity is expected";
+            return Err(Refusal::Invalid(why.to_owned()));
+        }
+        if let Some(repository) = &self.repository {
+            let url = format!("{server}/{repository}");
+            require("repository", &url, claims.source_repository_uri.as_deref())?;
+            let is_named = self.workflow.is_some() || self.identity.is_some();
+            if !is_named && !identity.starts_with(&format!("{url}/")) {
+                let why = format!("the workflow is not in {url}: {identity}");
+                return Err(Refusal::Invalid(why));
+            }
+        }
+        if let Some(file) = &self.workflow {
+            let file = workflow_file(file, self.repository.as_deref());
+            let workflow = format!("{server}/{file}");
+            if !is_identity_of(&workflow, identity) {
+                let why = format!("the workflow is {identity}, expected {workflow}");
+                return Err(Refusal::Invalid(why));
+            }
+        }
+        if let Some(git_ref) = &self.git_ref {
+            require("git ref", git_ref, claims.source_repository_ref.as_deref())?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether `identity` is `workflow@REF`, where `REF` is a full git ref or a commit. A file name may contain `@`.
+fn is_identity_of(workflow: &str, identity: &str) -> bool {
+    let rest = identity.strip_prefix(workflow);
+    let Some(git_ref) = rest.and_then(|rest| rest.strip_prefix('@')) else {
+        return false;
+    };
+    let is_commit = git_ref.len() == 40 && git_ref.bytes().all(|byte| byte.is_ascii_hexdigit());
+    git_ref.starts_with("refs/") || is_commit
+}
+
+/// What an attestation must be about, and who must have signed it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Expected<'a> {
+    pub(crate) digest: &'a Digest,
+    pub(crate) predicate_type: &'a str,
+    pub(crate) policy: &'a Policy,
+}
+
+/// An attestation that is valid.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Verified {
+    /// The workflow that signed.
+    pub(crate) identity: String,
+    /// `https://github.com/OWNER/REPO` of the source, if the certificate names it.
+    pub(crate) repository: Option<String>,
+    /// The git ref of the source.
+    pub(crate) git_ref: Option<String>,
+    /// The commit of the source.
+    pub(crate) commit: Option<String>,
+    /// When it was signed, RFC 3339: the earliest verified time.
+    pub(crate) signed_at: String,
+    /// The statement.
+    pub(crate) statement: Value,
+}
+
+/// Why an attestation is not valid.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// The trusted root does not contain who issued the certificate, or who vouches for the time. The rest was not
+    /// verified.
+    UnknownRoot(String),
+    /// The attestation is wrong, or it is another one.
+    Invalid(String),
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (Self::UnknownRoot(why) | Self::Invalid(why)) = self;
+        f.write_str(why)
+    }
+}
+
+impl std::error::Error for Refusal {}
+
+/// Certificates and keys that are trusted, and what a bundle must contain.
+pub(crate) struct Root {
+    verifier: Verifier,
+    /// Whether an entry in a transparency log is required.
+    log: bool,
+    /// Whether the certificate must be in a certificate transparency log.
+    sct: bool,
+}
+
+impl Root {
+    /// The public-good instance: with log.
+    pub(crate) fn public_good() -> Self {
+        Self::embedded(SigstoreInstance::PublicGood)
+    }
+
+    /// The instance of GitHub for private repositories: timestamps only.
+    pub(crate) fn github() -> Self {
+        Self::embedded(SigstoreInstance::GitHub)
+    }
+
+    /// The embedded root that a bundle needs: only the public-good instance has a log.
+    pub(crate) fn embedded_for(bundle: &str) -> Result<Self, Refusal> {
+        let entries = parse(bundle)?.verification_material.tlog_entries;
+        Ok(if entries.is_empty() {
+            Self::github()
+        } else {
+            Self::public_good()
+        })
+    }
+
+    fn embedded(instance: SigstoreInstance) -> Self {
+        provider::install();
+        let root = TrustedRoot::from_embedded(instance);
+        let root = root.map(|root| Self::new(&root));
+        root.expect("an embedded root is JSON")
+            .expect("an embedded root is valid")
+    }
+
+    /// The text of a `trusted_root.json`. Logs are required if it lists some, as `gh attestation verify` does.
+    pub(crate) fn given(json: &str) -> Result<Self, Problem> {
+        provider::install();
+        let root = TrustedRoot::from_json(json).map_err(|error| error.to_string());
+        let root = root.and_then(|root| Self::new(&root).map_err(|error| error.to_string()));
+        root.map_err(|because| {
+            let what = "invalid trusted root in the input `trusted-root`";
+            let fix = "set it to a file with the JSON of a Sigstore trusted root";
+            Problem::new(what, fix).because(because)
+        })
+    }
+
+    fn new(root: &TrustedRoot) -> Result<Self, Error> {
+        Ok(Self {
+            verifier: Verifier::new(root)?,
+            log: !root.tlogs.is_empty(),
+            sct: !root.ctlogs.is_empty(),
+        })
+    }
+
+    /// The same for an instance without log: a timestamp is enough.
+    pub(crate) fn without_log(self) -> Self {
+        Self {
+            log: false,
+            sct: false,
+            ..self
+        }
+    }
+
+    /// Verifies the text of a bundle.
+    pub(crate) fn verify(&self, bundle: &str, expected: &Expected) -> Result<Verified, Refusal> {
+        self.verify_parsed(&parse(bundle)?, expected)
+    }
+
+    /// Verifies a bundle that this run made. The intermediate certificates that Fulcio sent along are used, because
+    /// they change more often than the root.
+    pub(crate) fn verify_own(
+        &self,
+        bundle: &Bundle,
+        expected: &Expected,
+    ) -> Result<Verified, Refusal> {
+        let mut parsed = parse(&bundle.to_json())?;
+        if let Some(leaf) = parsed.signing_certificate() {
+            let issuers = bundle.issuers.iter().cloned().map(DerCertificate::new);
+            let chain = std::iter::once(leaf.clone()).chain(issuers);
+            let certificates = chain.map(X509Certificate::new).collect();
+            // Version 0.3 has no place for them.
+            parsed.media_type = MediaType::Bundle0_2;
+            parsed.verification_material.content =
+                VerificationMaterialContent::X509CertificateChain { certificates };
+        }
+        self.verify_parsed(&parsed, expected)
+    }
+
+    fn verify_parsed(
+        &self,
+        bundle: &types::Bundle,
+        expected: &Expected,
+    ) -> Result<Verified, Refusal> {
+        let policy = expected.policy;
+        let statement = statement(bundle)?;
+        let digest = Sha256Hash::from_hex(expected.digest.hex());
+        let digest = digest.map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let result = self.verifier.verify(digest, bundle, &self.rules(policy));
+        let result = result.map_err(|error| refusal(&error))?;
+        require(
+            "predicate type",
+            expected.predicate_type,
+            statement["predicateType"].as_str(),
+        )?;
+        verified(&result, policy, statement)
+    }
+
+    fn rules(&self, policy: &Policy) -> VerificationPolicy {
+        let mut rules = VerificationPolicy::any_identity().require_issuer(&policy.issuer);
+        if let Some(identity) = &policy.identity {
+            rules = rules.require_identity(IdentityMatcher::Uri(identity.clone()));
+        }
+        if !self.log {
+            rules = rules.skip_tlog_unsafe();
+        }
+        if !self.sct {
+            rules = rules.skip_sct();
+        }
+        rules
+    }
+}
+
+fn parse(bundle: &str) -> Result<types::Bundle, Refusal> {
+    let parsed = types::Bundle::from_json(bundle);
+    parsed.map_err(|error| Refusal::Invalid(format!("not a Sigstore bundle: {error}")))
+}
+
+/// The statement in a bundle, which is not verified yet.
+fn statement(bundle: &types::Bundle) -> Result<Value, Refusal> {
+    let SignatureContent::DsseEnvelope(envelope) = &bundle.content else {
+        let what = "the bundle contains a signature, not an attestation";
+        return Err(Refusal::Invalid(what.to_owned()));
+    };
+    require("payload type", PAYLOAD_TYPE, Some(&envelope.payload_type))?;
+    serde_json::from_slice(envelope.payload.as_bytes())
+        .map_err(|error| Refusal::Invalid(format!("the statement is not JSON: {error}")))
+}
+
+fn verified(
+    result: &VerificationResult,
+    policy: &Policy,
+    statement: Value,
+) -> Result<Verified, Refusal> {
+    let identity = result.identity().map(|identity| identity.as_str());
+    let identity = identity.unwrap_or_default().to_owned();
+    let none = FulcioCiClaims::default();
+    let claims = result.certificate().map_or(&none, |info| &info.ci_claims);
+    policy.check(&identity, claims)?;
+    let signed_at = result.verified_timestamps().iter().min();
+    Ok(Verified {
+        identity,
+        repository: claims.source_repository_uri.clone(),
+        git_ref: claims.source_repository_ref.clone(),
+        commit: claims.source_repository_digest.clone(),
+        signed_at: signed_at.map(ToString::to_string).unwrap_or_default(),
+        statement,
+    })
+}
+
+/// `OWNER/REPO/.github/workflows/X`
+fn workflow_file(given: &str, repository: Option<&str>) -> String {
+    let repository = repository.unwrap_or_default();
+    if given.starts_with(".github/") {
+        format!("{repository}/{given}")
+    } else if given.contains('/') {
+        given.to_owned()
+    } else {
+        format!("{repository}/.github/workflows/{given}")
+    }
+}
+
+fn require(what: &str, expected: &str, found: Option<&str>) -> Result<(), Refusal> {
+    if found == Some(expected) {
+        return Ok(());
+    }
+    let found = found.unwrap_or("none");
+    let why = format!("the {what} is {found}, expected {expected}");
+    Err(Refusal::Invalid(why))
+}
+
+/// Sorts the errors. `sigstore-verify` has no type for some, so that its text decides; the tests compare it.
+fn refusal(error: &Error) -> Refusal {
+    let text = error.to_string();
+    let is_unknown = match error {
+        Error::Certificate(CertificateError::NoValidAuthority { .. })
+        | Error::TransparencyLog(TransparencyLogError::UnknownLog { .. }) => true,
+        Error::Certificate(CertificateError::ChainInvalid(_)) => text.contains("UnknownIssuer"),
+        Error::TransparencyLog(TransparencyLogError::InclusionPromise(_)) => {
+            text.contains("No log key valid")
+        }
+        Error::Timestamp(TimestampError::Invalid(_)) => {
+            text.contains("does not match any trusted TSA certificate")
+                || text.contains("no timestamp authorities")
+        }
+        _ => false,
+    };
+    if is_unknown {
+        Refusal::UnknownRoot(text)
+    } else {
+        Refusal::Invalid(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workflow_is_named_in_three_forms() {
+        let file = "acme/app/.github/workflows/release.yml";
+        for given in ["release.yml", ".github/workflows/release.yml", file] {
+            assert_eq!(workflow_file(given, Some("acme/app")), file);
+        }
+    }
+
+    #[test]
+    fn an_identity_is_a_workflow_and_a_ref() {
+        let workflow = "https://github.com/acme/app/.github/workflows/release.yml";
+        for (rest, expected) in [
+            ("@refs/heads/main", true),
+            ("@refs/heads/a@b", true),
+            ("@babca52ab0c93ae16539e5923cb0d7403b9a093b", true),
+            ("@other.yml@refs/heads/main", false),
+            (".yml@refs/heads/main", false),
+            ("@main", false),
+            ("", false),
+        ] {
+            let identity = format!("{workflow}{rest}");
+            assert_eq!(is_identity_of(workflow, &identity), expected, "{rest}");
+        }
+    }
+
+    #[test]
+    fn embedded_roots_are_valid() {
+        let (public, github) = (Root::public_good(), Root::github());
+        assert!(public.log && public.sct && !github.log && !github.sct);
+    }
+
+    #[test]
+    fn an_invalid_root_is_explained() {
+        for json in ["", "{}", "[1]"] {
+            assert!(Root::given(json).is_err(), "{json}");
+        }
+    }
+}
