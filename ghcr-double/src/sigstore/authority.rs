@@ -69,15 +69,11 @@ pub(super) fn subject(name: &str) -> DistinguishedName {
     subject
 }
 
-/// A certificate that is valid for `life` from now, for signatures of one purpose.
-pub(super) fn leaf(
-    purpose: ExtendedKeyUsagePurpose,
-    life: Duration,
-) -> io::Result<CertificateParams> {
+/// A certificate without subject for signatures, valid for `life` from now.
+pub(super) fn leaf(life: Duration) -> io::Result<CertificateParams> {
     let mut params = CertificateParams::default();
     params.distinguished_name = DistinguishedName::new();
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
-    params.extended_key_usages = vec![purpose];
     params.use_authority_key_identifier_extension = true;
     params.not_before = date_time_ymd(1970, 1, 1) + Duration::from_secs(now()?.as_secs());
     params.not_after = params.not_before + life;

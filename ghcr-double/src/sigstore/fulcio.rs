@@ -96,8 +96,8 @@ fn claims(token: &str) -> Result<Value, Refusal> {
 
 /// A certificate for a job (<https://github.com/sigstore/fulcio/blob/v1.8.8/docs/oid-info.md>).
 fn params(claims: &Value) -> Result<CertificateParams, Refusal> {
-    let mut params =
-        leaf(ExtendedKeyUsagePurpose::CodeSigning, CERTIFICATE_LIFE).map_err(internal)?;
+    let mut params = leaf(CERTIFICATE_LIFE).map_err(internal)?;
+    params.extended_key_usages = vec![ExtendedKeyUsagePurpose::CodeSigning];
     let of = |name: &str| claims[name].as_str().unwrap_or_default().to_owned();
     let url = |name: &str| format!("{SERVER}/{}", of(name));
     let identity = url("job_workflow_ref")

@@ -3,7 +3,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use rcgen::{ExtendedKeyUsagePurpose, KeyPair, SerialNumber, date_time_ymd};
+use rcgen::{CustomExtension, KeyPair, SerialNumber, date_time_ymd};
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use ring::signature::EcdsaKeyPair;
@@ -31,6 +31,8 @@ const SHA_256: &[u64] = &[2, 16, 840, 1, 101, 3, 4, 2, 1];
 const ECDSA_WITH_SHA_256: &[u64] = &[1, 2, 840, 10045, 4, 3, 2];
 const ORGANIZATION: &[u64] = &[2, 5, 4, 10];
 const COMMON_NAME: &[u64] = &[2, 5, 4, 3];
+const EXTENDED_KEY_USAGE: &[u64] = &[2, 5, 29, 37];
+const TIME_STAMPING: &[u64] = &[1, 3, 6, 1, 5, 5, 7, 3, 8];
 const POLICY: &[u64] = &[1, 3, 6, 1, 4, 1, 57264, 2];
 
 pub(super) struct TimestampAuthority {
@@ -45,7 +47,8 @@ impl TimestampAuthority {
         let root_name = unique("Timestamp root")?;
         let root = root(&root_name)?;
         let pair = KeyPair::generate().map_err(io::Error::other)?;
-        let mut params = leaf(ExtendedKeyUsagePurpose::TimeStamping, LIFE)?;
+        let mut params = leaf(LIFE)?;
+        params.custom_extensions = vec![purpose()];
         params.distinguished_name = subject("Timestamp authority");
         params.serial_number = Some(SerialNumber::from(SERIAL));
         let certificate = params.signed_by(&pair, &root).map_err(io::Error::other)?;
@@ -139,6 +142,15 @@ impl TimestampAuthority {
             });
         })
     }
+}
+
+/// Time stamping as the only purpose, which must be critical (<https://www.rfc-editor.org/rfc/rfc3161#section-2.3>).
+fn purpose() -> CustomExtension {
+    let content =
+        construct_der(|writer| writer.write_sequence(|list| oid(list.next(), TIME_STAMPING)));
+    let mut extension = CustomExtension::from_oid_content(EXTENDED_KEY_USAGE, content);
+    extension.set_criticality(true);
+    extension
 }
 
 /// `SignerInfo` (<https://www.rfc-editor.org/rfc/rfc5652#section-5.3>).
