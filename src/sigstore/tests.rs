@@ -1,6 +1,6 @@
 //! Signing with the double of Sigstore, and verifying what it signed.
 
-mod retries;
+mod faults;
 mod vectors;
 
 use std::time::Duration;
