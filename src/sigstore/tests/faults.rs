@@ -44,7 +44,7 @@ const SPELLS: [fn(Fault) -> Fault; 3] = [
     |fault| fault.lasting(Duration::from_secs(60) / SPEED),
 ];
 /// How many cells wait at once. Time is short in them, so few of them may compute.
-const PARALLEL: usize = 12;
+const PARALLEL: usize = 18;
 
 /// Signs as a run does, with the token, for this many seconds at most.
 async fn run_for(seconds: u64, fault: Fault) -> (Fixture, anyhow::Result<Bundle>) {
