@@ -1,5 +1,6 @@
 //! `INPUT_*` -> `Inputs`: the parsed inputs of the workflow step.
 
+pub(crate) mod attest;
 pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::error::Problem;
+use crate::inputs::attest::AttestInputs;
 use crate::inputs::build::BuildInputs;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::cache::CacheKey;
@@ -68,6 +70,7 @@ pub(crate) struct Inputs {
     pub(crate) push_timeout: Duration,
     pub(crate) allow_untrusted_pull_request: bool,
     pub(crate) destination: DestinationInputs,
+    pub(crate) attest: AttestInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
     pub(crate) build: BuildInputs,
@@ -178,6 +181,7 @@ impl Inputs {
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: raw.flag("allow-untrusted-pull-request", false)?,
             destination: DestinationInputs::read(&raw, vars)?,
+            attest: AttestInputs::read(&raw)?,
             candidate,
             build: BuildInputs::read(&raw, secrets)?,
             builder: BuilderInputs::read(&raw, vars)?,

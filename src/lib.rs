@@ -1,6 +1,6 @@
 //! ghcr-publish: builds, pushes, verifies and tags a container image in one step.
 //!
-//! environment -> inputs + context -> plan (pure) -> check -> build and push -> verify -> move tags -> report.
+//! environment -> inputs + context -> plan (pure) -> check -> build and push -> verify -> attest -> move tags -> report.
 //! [`run()`] is where to begin. ARCHITECTURE.md lists the modules from the ground up.
 
 mod buildx;
@@ -29,7 +29,6 @@ mod run;
 mod secret;
 mod session;
 mod signals;
-#[cfg_attr(not(test), expect(dead_code, reason = "`publish` does not sign yet"))]
 mod sigstore;
 mod tls;
 mod vars;

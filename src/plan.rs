@@ -1,5 +1,6 @@
 //! `Plan::new(&facts, now)`: what to build, where it goes, how it is labelled. Pure: every fact is an argument.
 
+mod attest;
 pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
@@ -25,6 +26,7 @@ use crate::error::Problem;
 use crate::image::Tagged;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::inputs::attest::Stores;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::labels::Levels;
@@ -62,6 +64,8 @@ pub(crate) struct Plan {
     pub(crate) floating: Floating,
     /// The image that is published in place of what would be built.
     pub(crate) candidate: Option<Candidate>,
+    /// Where the image is attested.
+    pub(crate) attest: Option<Stores>,
     pub(crate) build: BuildRequest,
     pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
@@ -102,12 +106,16 @@ impl Plan {
             ));
             tags.push(fallback);
         }
-        let primary = primary_tag(&tags, context);
-        let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         let registries = images.iter().map(ImageName::registry);
         let mut unknown = registries.filter(|registry| !has_credentials(registry));
         let push = decision::decide(inputs, context, unknown.next())?;
         let push = unless_no_image(push, inputs);
+        let attest = attest::stores(inputs, context, &images, &push)?;
+        let primary = match attest {
+            Some(_) => attest::carrier(&tags, context),
+            None => primary_tag(&tags, context),
+        };
+        let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
         let timestamp = timestamp(inputs, context)?;
         let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
@@ -119,6 +127,9 @@ impl Plan {
         if older && push.is_push() && !inputs.annotations.is_empty() {
             notices.push(docker::NO_ANNOTATIONS.to_owned());
         }
+        let primary_names_commit = context
+            .named_commit()
+            .is_ok_and(|commit| primary.as_str().contains(commit));
         let image = Image {
             names: names_for_engine(&images, &tags, &primary, &push),
             pusher: match push.is_push() {
@@ -147,13 +158,14 @@ impl Plan {
             latest,
             primary,
             carriers,
-            primary_names_commit: context.named_commit().is_ok(),
+            primary_names_commit,
             labels,
             annotations,
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             floating: decision::floating(inputs, context),
             candidate: inputs.candidate.clone(),
+            attest,
             build,
             builder: inputs.builder.clone(),
             notices,

@@ -1,5 +1,6 @@
 //! Publishes an image: checks access, builds and pushes, verifies, moves tags, reads them back.
 
+pub(crate) mod attest;
 mod candidate;
 mod commit_tags;
 mod floating;
@@ -31,8 +32,9 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::publish::attest::{Attestation, Attester};
 use crate::publish::commit_tags::CommitTagCheck;
-use crate::publish::move_tags::{TagUpdate, move_tags};
+use crate::publish::move_tags::{TagUpdate, move_tags, verify};
 use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
 use crate::publish::push::BuildContext;
 use crate::registry::Registry;
@@ -66,6 +68,7 @@ pub(crate) struct Published {
     pub(crate) skipped: Vec<Skipped>,
     /// Tags that were written and that no rule gives: the one of the first push, those of referrers.
     pub(crate) others: Vec<Tag>,
+    pub(crate) attestations: Vec<Attestation>,
 }
 
 /// A floating tag that does not show the image.
@@ -97,6 +100,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     if plan.candidate.is_none() {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
+    let attester = Attester::new(session)?;
     let mut registries = if plan.push.is_push() {
         connect(session, Pace::REAL).await?
     } else {
@@ -111,7 +115,8 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     let buildx_version = recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
-    let outcome = publish_to(&registries, session, buildx_version, done).await;
+    let attester = attester.as_ref();
+    let outcome = publish_to(&registries, session, buildx_version, attester, done).await;
     if done.published.is_empty() {
         return outcome;
     }
@@ -124,6 +129,7 @@ async fn publish_to(
     registries: &Registries,
     session: &Session,
     buildx_version: Option<String>,
+    attester: Option<&Attester<'_>>,
     done: &mut Done,
 ) -> anyhow::Result<()> {
     let plan = &session.plan;
@@ -176,6 +182,7 @@ async fn publish_to(
         digest: pushed.built.digest.clone(),
         tag: (!build_context.builder.can_push_by_digest()).then_some(&plan.primary),
         commit,
+        attester,
     };
     done.built = Some(pushed.built);
     let carrier = image.tag.and(plan.carrier());
@@ -185,8 +192,9 @@ async fn publish_to(
     });
     done.published = published.collect();
     let (deadline, published) = (pushed.deadline, &mut done.published);
-    let failures = verify_and_move_tags(session, registries, &image, deadline, published).await;
-    combine(failures.chain(pushed.failures).collect())
+    let mut failures = verify_and_move_tags(session, registries, &image, deadline, published).await;
+    failures.extend(pushed.failures);
+    combine(failures)
 }
 
 impl Published {
@@ -197,6 +205,7 @@ impl Published {
             tags: Vec::new(),
             skipped: Vec::new(),
             others: Vec::new(),
+            attestations: Vec::new(),
         }
     }
 
@@ -212,26 +221,53 @@ struct PushedImage<'a> {
     tag: Option<&'a Tag>,
     /// The commit the image is of; else why that is not known.
     commit: Result<String, String>,
+    /// What attests the image, if this run built it.
+    attester: Option<&'a Attester<'a>>,
 }
 
-/// Verifies every image and moves its tags, all at once; one that fails does not keep the others from their tags.
-async fn verify_and_move_tags<'a>(
-    session: &'a Session,
-    registries: &'a Registries,
-    image: &'a PushedImage<'a>,
+/// Verifies every image, attests those that are right, and moves their tags. An image that fails does not keep the others
+/// from their tags; without its attestation no image gets a tag.
+async fn verify_and_move_tags(
+    session: &Session,
+    registries: &Registries,
+    image: &PushedImage<'_>,
     deadline: Deadline,
-    published: &'a mut [Published],
-) -> impl Iterator<Item = anyhow::Error> + use<'a> {
-    let updates = published.iter_mut().map(|published| async move {
-        let name = published.name.clone();
+    published: &mut [Published],
+) -> Vec<anyhow::Error> {
+    let names = published.iter().map(|published| published.name.clone());
+    let names: Vec<ImageName> = names.collect();
+    let updates = names.iter().map(|name| {
+        let repository = registries[name.registry()].repository(name.repository(), deadline);
+        TagUpdate::new(session, name, image, repository)
+    });
+    let updates: Vec<TagUpdate> = updates.collect();
+    let verified = published.iter_mut().zip(&updates);
+    let verified = verified.map(|(published, update)| verify(update, &image.digest, published));
+    let mut failures = failures(join_all(verified).await);
+    if let Some(attester) = image.attester
+        && let Err(error) = attester.attest(registries, published, deadline).await
+    {
+        let text = "no tag of the plan was written, because the image is not attested";
+        session.console.say(text);
+        failures.push(error);
+        return failures;
+    }
+    let moved = published.iter_mut().zip(&updates);
+    let moved = moved.filter(|(published, _)| published.verified.is_some());
+    let moved = moved.map(|(published, update)| async move {
+        move_tags(update, published).await?;
+        let name = &published.name;
+        attest::keep_listed(session, name, update.repository, published).await?;
         let registry = &registries[name.registry()];
-        let repository = registry.repository(name.repository(), deadline);
-        let update = TagUpdate::new(session, &name, image, repository);
-        move_tags(&update, &image.digest, published).await?;
         say_how_to_find(session, registry, published).await;
         anyhow::Ok(())
     });
-    join_all(updates).await.into_iter().filter_map(Result::err)
+    failures.extend(self::failures(join_all(moved).await));
+    failures
+}
+
+fn failures(outcomes: Vec<anyhow::Result<()>>) -> Vec<anyhow::Error> {
+    outcomes.into_iter().filter_map(Result::err).collect()
 }
 
 /// The only failure as it is, or all of them as one.

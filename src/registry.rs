@@ -2,10 +2,6 @@
 //!
 //! Protocol: <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md>.
 
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "nothing attaches artifacts yet")
-)]
 pub(crate) mod artifact;
 mod auth;
 mod client;
@@ -24,6 +20,7 @@ pub(crate) mod identity;
 pub(crate) mod manifests;
 mod referrer_index;
 pub(crate) mod referrers;
+mod sbom;
 mod stream;
 pub(crate) mod upload;
 pub(crate) mod verify;

@@ -1,5 +1,6 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
+mod attestations;
 mod github_output;
 mod markdown;
 pub(crate) mod metadata;
@@ -40,12 +41,6 @@ impl Report {
 
     fn plan(&self) -> Option<&Plan> {
         self.session.as_ref().map(|session| &session.plan)
-    }
-
-    /// Whether the server of the run keeps attestations.
-    fn can_attest(&self) -> bool {
-        let session = self.session.as_ref();
-        session.is_some_and(|session| session.context.server.keeps_attestations())
     }
 
     /// What pulls each image that is published: by digest, but from the older Docker registry, which serves tags only.
@@ -157,10 +152,15 @@ pub(crate) fn tell(
     };
     let session = report.session.as_ref();
     let files = session.map_or(Ok(Vec::new()), |session| {
-        metadata::write_bake_files(session, vars)
+        let mut files = metadata::bake_files(&session.plan, &session.inputs.metadata_format);
+        files.extend(attestations::bundle_file(&report.done));
+        let written = metadata::write_files(&files, vars)?;
+        attestations::list_path(vars, &written)?;
+        Ok(written)
     });
-    let files = files.inspect_err(warn).unwrap_or_default();
-    let outputs = github_output::of_report(report, &files);
+    let mut others = files.inspect_err(warn).unwrap_or_default();
+    others.extend(attestations::outputs(report));
+    let outputs = github_output::of_report(report, &others);
     let failures = write_outputs(report, &outputs, vars);
     if let Err(error) = write_summary(report, vars) {
         warn(&error);

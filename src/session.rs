@@ -29,6 +29,8 @@ pub(crate) struct Session {
     pub(crate) plan: Plan,
     pub(crate) vars: Vars,
     pub(crate) console: Console,
+    /// When the run began.
+    pub(crate) now: DateTime<Utc>,
 }
 
 impl Session {
@@ -84,6 +86,7 @@ impl Session {
             plan,
             vars: vars.clone(),
             console,
+            now,
         })
     }
 }

@@ -77,12 +77,6 @@ impl Server {
         }
     }
 
-    /// Whether the server keeps attestations: an Enterprise Server does not
-    /// (<https://github.com/actions/attest#usage>).
-    pub(crate) fn keeps_attestations(&self) -> bool {
-        !matches!(self, Self::Enterprise { .. })
-    }
-
     /// Whether the registry belongs to the server, so that the server's token is for it.
     pub(crate) fn has(&self, registry: &str) -> bool {
         self.possible_registries().iter().any(|own| own == registry)
@@ -159,7 +153,6 @@ mod tests {
     fn a_token_is_for_the_registries_of_its_server() {
         let enterprise = Server::of("https://git.example.com");
         assert!(enterprise.has("docker.git.example.com"));
-        assert!(!enterprise.keeps_attestations() && Server::Public.keeps_attestations());
         assert!(!enterprise.has("ghcr.io"));
         assert!(!Server::Public.has("quay.io"));
         assert!(!Server::of("https://acme.ghe.com").has("containers.evil.ghe.com"));

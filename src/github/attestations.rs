@@ -117,10 +117,6 @@ impl GitHub {
     /// # Errors
     ///
     /// If GitHub refuses the bundle, or does not store it until the deadline.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the input `attest` will call it")
-    )]
     pub(crate) async fn store_attestation(
         &self,
         repository: &RepositoryName,
@@ -146,10 +142,6 @@ impl GitHub {
     /// # Errors
     ///
     /// If GitHub refuses to show them, or does not answer until the deadline.
-    #[cfg_attr(
-        not(test),
-        expect(dead_code, reason = "the input `attest` will call it")
-    )]
     pub(crate) async fn attestations(
         &self,
         repository: &RepositoryName,

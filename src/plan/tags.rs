@@ -207,8 +207,7 @@ pub(crate) fn commit_tag(commit: &str, digits: usize) -> Tag {
 
 fn prefixed(prefix: &str, commit: &str, digits: usize) -> Tag {
     let short = commit.get(..digits).unwrap_or(commit);
-    Tag::sanitized(&format!("{prefix}-{short}"))
-        .expect("it starts with a letter, so something valid is left")
+    valid(&format!("{prefix}-{short}"))
 }
 
 impl PlannedTag {
@@ -232,10 +231,25 @@ pub(crate) fn own_tag(context: &Context, digits: usize) -> Tag {
     if context.uncommitted.is_some() {
         return prefixed("dirty", &context.commit, digits);
     }
-    let text = match (&context.git_ref, &context.run) {
-        (GitRef::PullRequest(number), _) => format!("pr-{number}"),
-        (_, Some(run)) => format!("run-{}-{}", run.id, run.attempt),
-        (_, None) => "run".to_owned(),
-    };
-    Tag::sanitized(&text).expect("it starts with a letter, so something valid is left")
+    match &context.git_ref {
+        GitRef::PullRequest(number) => valid(&format!("pr-{number}")),
+        _ => run_tag(context),
+    }
+}
+
+/// The tag of the attempt of this run.
+pub(crate) fn run_tag(context: &Context) -> Tag {
+    match &context.run {
+        Some(run) => valid(&format!("run-{}-{}", run.id, run.attempt)),
+        None => valid("run"),
+    }
+}
+
+/// `tag` for the code of a pull request.
+pub(crate) fn of_pull_request(number: u64, tag: &Tag) -> Tag {
+    valid(&format!("pr-{number}-{tag}"))
+}
+
+fn valid(text: &str) -> Tag {
+    Tag::sanitized(text).expect("it starts with a letter, so something valid is left")
 }

@@ -24,7 +24,6 @@ use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::{RUN_AGAIN, explain_incomplete};
-use crate::registry::verify::Verified;
 use crate::registry::{Repository, STALE_READS, explain};
 use crate::session::Session;
 
@@ -68,22 +67,32 @@ impl<'a> TagUpdate<'a> {
     }
 }
 
-/// Proves the digest, lets the tags point to it, the floating ones last, and reads them back.
-pub(super) async fn move_tags(
+/// Verifies that the registry holds the image.
+pub(super) async fn verify(
     update: &TagUpdate<'_>,
     digest: &Digest,
     published: &mut Published,
 ) -> anyhow::Result<()> {
     let tag = &update.session.plan.primary;
-    let verified: Verified = match update.repository.verify(digest, tag).await {
-        Ok(verified) => verified,
-        Err(error) => {
-            let what = format!("cannot verify `{}@{digest}`", update.subject.name);
-            return Err(explain::explain(&what, &update.subject, &error).into());
-        }
+    let verified = update.repository.verify(digest, tag).await;
+    let verified = verified.map_err(|error| {
+        let what = format!("cannot verify `{}@{digest}`", update.subject.name);
+        explain::explain(&what, &update.subject, &error)
+    })?;
+    published.verified = Some(verified);
+    Ok(())
+}
+
+/// Lets the tags point to the verified image, the floating ones last, and reads them back.
+pub(super) async fn move_tags(
+    update: &TagUpdate<'_>,
+    published: &mut Published,
+) -> anyhow::Result<()> {
+    let Some(verified) = &published.verified else {
+        return Ok(());
     };
     let manifest = verified.manifest.clone();
-    published.verified = Some(verified);
+    let digest = &manifest.digest;
     if let Err(error) = update.write_tags(&manifest, published).await {
         update.roll_back(digest).await;
         published.tags = update.tags_showing(digest).await;

@@ -67,9 +67,11 @@ pub(super) async fn promote(
         digest: root.digest.clone(),
         tag: None,
         commit: image.commit.clone(),
+        attester: None,
     };
     let moved = verify_and_move_tags(session, registries, &image, deadline, &mut done.published);
-    combine(moved.await.chain(failures).collect())
+    failures.splice(0..0, moved.await);
+    combine(failures)
 }
 
 /// A run that may not push publishes nothing, and has nothing to build either.

@@ -179,11 +179,12 @@ impl Race {
             digest: racer.digest.parse()?,
             tag: None,
             commit: Ok(racer.commit.clone()),
+            attester: None,
         };
         let deadline = Deadline::after(std::time::Duration::from_secs(36_000), pace);
         let moved =
             verify_and_move_tags(&session, &registries, &image, deadline, &mut done.published);
-        let ended = combine(moved.await.collect());
+        let ended = combine(moved.await);
         racer.asked.set(false);
         racer.has_ended.set(true);
         ended

@@ -98,6 +98,9 @@ impl Repository<'_> {
             }
         };
         let digest = manifest.digest;
+        let stored = self.just_pushed();
+        stored.manifest(&digest).await?;
+        stored.bytes_of(&Blob::new(artifact.bytes)).await?;
         Ok(Attached { digest, tag })
     }
 
@@ -185,7 +188,7 @@ impl Repository<'_> {
     }
 
     /// The bytes of a blob, which has the size that was said.
-    async fn bytes_of(self, blob: &Blob) -> Result<Vec<u8>, RegistryError> {
+    pub(super) async fn bytes_of(self, blob: &Blob) -> Result<Vec<u8>, RegistryError> {
         let mut tries = 0;
         loop {
             tries += 1;

@@ -196,6 +196,13 @@ pub(super) enum Mounted {
 }
 
 impl Blob {
+    pub(super) fn new(bytes: &[u8]) -> Self {
+        Self {
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+        }
+    }
+
     pub(super) fn of(descriptor: &Descriptor) -> Result<Self, Problem> {
         Ok(Self {
             digest: descriptor.digest.parse()?,

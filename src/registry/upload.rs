@@ -80,10 +80,7 @@ impl Repository<'_> {
 
     /// The same for bytes in memory.
     pub(super) async fn place_bytes(self, bytes: &[u8]) -> Result<(), RegistryError> {
-        let blob = Blob {
-            digest: Digest::of(bytes),
-            size: bytes.len() as u64,
-        };
+        let blob = Blob::new(bytes);
         let open = async || Ok(Reader::Memory(Bytes::copy_from_slice(bytes)));
         let placed = self.place_from(&blob, None, open).await;
         placed.map(drop).map_err(CopyError::into_registry_error)

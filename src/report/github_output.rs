@@ -23,6 +23,9 @@ pub(crate) const NAMES: &[&str] = &[
     "platform-digests",
     "digests",
     "imageid",
+    "attestation-id",
+    "attestation-url",
+    "bundle-path",
     "pushed",
     "tags",
     "other-references",
@@ -41,13 +44,13 @@ pub(crate) const NAMES: &[&str] = &[
 
 const METADATA_LIMIT: usize = 32 * 1024;
 
-/// All outputs of a run, empty where nothing is known. `files` are those whose value is a path.
-pub(super) fn of_report(report: &Report, files: &[Output]) -> Vec<Output> {
+/// All outputs of a run, empty where nothing is known. `others` are those that are not about the plan.
+pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
     let session = report.session.as_ref();
     let mut planned = session
         .map(|session| metadata::outputs(&session.plan, &session.inputs.metadata_format))
         .unwrap_or_default();
-    planned.extend_from_slice(files);
+    planned.extend_from_slice(others);
     let digest = report.digest().map(ToString::to_string).unwrap_or_default();
     let image = report.image().map(ToString::to_string).unwrap_or_default();
     let reference = if digest.is_empty() || image.is_empty() {
@@ -118,13 +121,16 @@ fn platform_digests(report: &Report) -> String {
     Value::Object(pairs.collect()).to_string()
 }
 
-/// Every manifest of every image name, none twice.
+/// Every manifest of every image name, and every artifact with an attestation, none twice.
 fn digests(report: &Report) -> String {
     let mut digests: Vec<&str> = Vec::new();
-    for digest in report
+    let manifests = report
         .verified()
-        .flat_map(|(_, verified)| &verified.digests)
-    {
+        .flat_map(|(_, verified)| &verified.digests);
+    let published = report.done.published.iter();
+    let attestations = published.flat_map(|published| &published.attestations);
+    let artifacts = attestations.filter_map(|attestation| attestation.artifact.as_ref());
+    for digest in manifests.chain(artifacts) {
         if !digests.contains(&digest.as_str()) {
             digests.push(digest.as_str());
         }

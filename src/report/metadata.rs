@@ -10,15 +10,14 @@ use crate::error::Problem;
 use crate::inputs::MetadataFormat;
 use crate::inputs::labels::Levels;
 use crate::plan::Plan;
-use crate::session::Session;
 use crate::vars::Vars;
 
 /// Name and value of an output.
 pub(crate) type Output = (&'static str, String);
 
-/// A definition for `docker buildx bake`; the output of that name is the path of a file with it.
+/// A file that later steps read; the output of that name is its path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct BakeFile {
+pub(crate) struct OutputFile {
     pub(crate) output: &'static str,
     pub(crate) file_name: &'static str,
     pub(crate) text: String,
@@ -45,10 +44,10 @@ pub(crate) fn outputs(plan: &Plan, layout: &MetadataFormat) -> Vec<Output> {
 }
 
 /// The outputs that are files.
-pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<BakeFile> {
+pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<OutputFile> {
     let arguments = bake_arguments(plan);
     let labels = labels_object(plan);
-    let file = |output, file_name, definition: Value| BakeFile {
+    let file = |output, file_name, definition: Value| OutputFile {
         output,
         file_name,
         text: format!(
@@ -81,30 +80,33 @@ pub(crate) fn bake_files(plan: &Plan, layout: &MetadataFormat) -> Vec<BakeFile> 
 }
 
 /// Writes the files into a directory that later steps of the job can read; their outputs.
-pub(super) fn write_bake_files(session: &Session, vars: &Vars) -> anyhow::Result<Vec<Output>> {
+pub(super) fn write_files(files: &[OutputFile], vars: &Vars) -> anyhow::Result<Vec<Output>> {
     let Some(temporary) = vars
         .path("RUNNER_TEMP")
         .filter(|_| vars.get("GITHUB_OUTPUT").is_some())
     else {
         return Ok(Vec::new());
     };
-    let files = bake_files(&session.plan, &session.inputs.metadata_format);
     let directory = temporary.join(format!("ghcr-publish-{:016x}", fastrand::u64(..)));
+    let seen = directory_outside(&directory, temporary, vars);
+    let output = |file: &OutputFile| (file.output, seen.join(file.file_name).display().to_string());
+    let outputs: Vec<Output> = files.iter().map(output).collect();
     let written = fs::create_dir(&directory).and_then(|()| {
         files
             .iter()
             .try_for_each(|file| fs::write(directory.join(file.file_name), &file.text))
     });
     written.with_context(|| {
-        let what = format!("cannot write the bake files to `{}`", directory.display());
+        let what = format!(
+            "cannot write the bake files and bundles to `{}`",
+            directory.display()
+        );
         Problem::new(
             what,
             "set `RUNNER_TEMP` to a writable directory, or unset it",
         )
     })?;
-    let seen = directory_outside(&directory, temporary, vars);
-    let output = |file: BakeFile| (file.output, seen.join(file.file_name).display().to_string());
-    Ok(files.into_iter().map(output).collect())
+    Ok(outputs)
 }
 
 /// In the container of an action the runner's temporary directory is mounted at `/github/runner_temp`,

@@ -11,8 +11,8 @@ use crate::image::tag::Tag;
 use crate::plan::Plan;
 use crate::publish::{Published, Skipped};
 use crate::registry::verify::PlatformImage;
-use crate::report::Report;
 use crate::report::markdown::{block, code, prose, without};
+use crate::report::{Report, attestations};
 
 /// In bytes; the runner drops a summary of more than 1 MiB.
 const MAX_SUMMARY: usize = 256 * 1024;
@@ -128,6 +128,7 @@ fn image(published: &Published, report: &Report) -> String {
     if missing.peek().is_some() {
         let _infallible = writeln!(text, "| Not moved | {} |", tags(missing));
     }
+    text += &attestations::rows(published, report);
     text.push('\n');
     for skipped in &published.skipped {
         let tag = code(skipped.tag.as_str());
@@ -171,11 +172,7 @@ fn usage(report: &Report, digest: &Digest) -> String {
     let pulls = report.pullable(digest);
     let pulls: Vec<String> = pulls.iter().map(|it| format!("docker pull {it}")).collect();
     let pull = block("sh", &pulls.join("\n"));
-    if !report.can_attest() {
-        return format!("{pull}\n");
-    }
-    let steps = block("yaml", &attest_steps(report, digest));
-    format!("{pull}\n<details><summary>Attest the image</summary>\n\n{steps}\n</details>\n\n")
+    format!("{pull}{}\n", attestations::commands(report))
 }
 
 /// The result as the last lines of the log.
@@ -209,21 +206,7 @@ pub(crate) fn text(report: &Report) -> String {
         }
     }
     others.iter().for_each(|reference| row("also", reference));
-    if report.failure.is_none() && report.can_attest() {
-        let steps = attest_steps(report, digest);
-        let _infallible = writeln!(text, "\nTo attest the image, add this step:\n\n{steps}");
-    }
     text
-}
-
-/// A step for each image, which attests what was just pushed.
-fn attest_steps(report: &Report, digest: &Digest) -> String {
-    let step = |name: &ImageName| {
-        format!(
-            "- uses: actions/attest@v4\n  with:\n    subject-name: {name}\n    subject-digest: {digest}"
-        )
-    };
-    report.published().map(step).collect::<Vec<_>>().join("\n")
 }
 
 #[cfg(test)]

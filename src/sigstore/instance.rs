@@ -6,26 +6,9 @@
 use reqwest::Url;
 
 use crate::context::server::Server;
+use crate::inputs::attest::{Choice, OwnUrls};
 use crate::sigstore::http::{Role, Service};
 use crate::sigstore::oidc::Claims;
-
-/// The inputs `sigstore`, `fulcio-url`, `rekor-url` and `timestamp-url`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// The public-good instance for public repositories, else that of GitHub.
-    Auto,
-    Public,
-    GitHub,
-    Own(Box<OwnUrls>),
-}
-
-/// The URLs of a Sigstore of one's own: with `rekor`, `timestamp`, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct OwnUrls {
-    pub(crate) fulcio: Url,
-    pub(crate) rekor: Option<Url>,
-    pub(crate) timestamp: Option<Url>,
-}
 
 /// Whose instance it is: which trusted root applies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

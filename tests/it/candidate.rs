@@ -105,17 +105,6 @@ fn promotion_in_same_repository_only_writes_tags() {
         docker pull <registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd
         ```
 
-        <details><summary>Attest the image</summary>
-
-        ```yaml
-        - uses: actions/attest@v4
-          with:
-            subject-name: <registry>/acme/widget
-            subject-digest: sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd
-        ```
-
-        </details>
-
         Published unchanged from `<registry>/acme/widget@sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd`.
 
     "#]].assert_eq(&run.stable(&run.summary, double.host()));

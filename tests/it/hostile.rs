@@ -220,7 +220,18 @@ fn a_gigabyte_of_log_takes_no_memory_and_holds_no_command() {
     });
     assert!(length > LENGTH, "{length}");
     assert_eq!(found, []);
-    assert!((1..32 * 1024).contains(&peak), "{peak} KiB");
+    assert_little_memory(peak);
+}
+
+/// In KiB, at most 8 MiB above a build without a log: what the program itself takes depends on how it is built.
+#[track_caller]
+fn assert_little_memory(peak: u64) {
+    let usual = build(b"").measured(|_piece| {});
+    let allowed = 1..usual + 8 * 1024;
+    assert!(
+        usual > 0 && allowed.contains(&peak),
+        "{peak} KiB, usually {usual}"
+    );
 }
 
 #[test]
@@ -243,7 +254,7 @@ fn a_line_without_an_end_takes_no_memory() {
     });
     assert!(length < 100_000, "{length}");
     assert_eq!(found, []);
-    assert!((1..32 * 1024).contains(&peak), "{peak} KiB");
+    assert_little_memory(peak);
 }
 
 /// A step may print the object: nothing in it may be a command, and a program reads the same text.

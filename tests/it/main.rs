@@ -2,6 +2,7 @@
 //! feature `real-engine` on the real parts.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod attest;
 mod bad_inputs;
 mod build;
 mod builders;

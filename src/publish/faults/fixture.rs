@@ -178,11 +178,12 @@ impl Fixture {
             digest,
             tag: Some(&plan.primary),
             commit: Ok(NEW.to_owned()),
+            attester: None,
         };
         let deadline = Deadline::after(Duration::from_secs(15 * 60), pace);
         let failures =
             verify_and_move_tags(session, &registries, &image, deadline, &mut done.published);
-        combine(failures.await.collect())
+        combine(failures.await)
     }
 }
 
@@ -227,6 +228,7 @@ pub(crate) fn session(variables: &[(&str, &str)]) -> Session {
         plan,
         vars,
         console: CONSOLE,
+        now: chrono::DateTime::UNIX_EPOCH,
     }
 }
 

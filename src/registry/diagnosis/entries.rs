@@ -214,7 +214,7 @@ pub(super) const ENTRIES: &[Entry] = &[
         Permanent,
         &["no credential … found"],
         "the step reads credentials from `~/.docker/config.json`, which does not contain those of another action",
-        "put docker/login-action before the step, or set `push-to-registry: false`",
+        "replace that step by `attest: true` on this one; or set `keep-login: true` here, and `HOME` to `$RUNNER_TEMP/_github_home` in the `env:` of that step",
     ),
     entry(
         Permanent,

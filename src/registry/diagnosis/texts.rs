@@ -315,13 +315,13 @@ pub(super) const TEXTS: &[(&str, &str, Option<Persistence>, &str)] = &[
         "D4",
         "No credentials found for registry ghcr.io",
         Some(Persistence::Permanent),
-        "login-action",
+        "keep-login",
     ),
     (
         "D4",
         "No credential file found at /home/runner/.docker/config.json",
         Some(Persistence::Permanent),
-        "login-action",
+        "keep-login",
     ),
     (
         "D5",

@@ -1,0 +1,403 @@
+//! Attestations of a publication, with doubles of the registry, of GitHub and of Sigstore.
+
+use std::fs;
+use std::time::{Duration, Instant};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use expect_test::expect;
+use ghcr_double::{Double, Endpoint, Fault, Sigstore};
+use serde_json::{Value, json};
+
+use crate::publication::{COMMIT, NAME, registry};
+use crate::support::{Action, Run};
+
+/// A registry with the image that `buildx` claims to push, under the tag of the first push.
+fn doubles() -> (Double, String, Sigstore) {
+    let repository = ghcr_double::Repository::new("acme/Widget");
+    let double = registry().repository(repository).start().unwrap();
+    let digest = double.put_image(NAME, &format!("sha-{COMMIT}"), &[]);
+    let claims = json!({ "repository": "acme/Widget", "run_id": "42", "run_attempt": "1" });
+    (double, digest, Sigstore::start(&claims).unwrap())
+}
+
+#[derive(Clone, Copy)]
+enum Profile {
+    Log,
+    Timestamp,
+}
+
+fn attesting(double: &Double, digest: &str, sigstore: &Sigstore, profile: Profile) -> Action {
+    let action = Action::publishing("push_tag", double).buildx_pushes(digest);
+    fs::write(action.path("workspace/root.json"), sigstore.trusted_root()).unwrap();
+    fs::create_dir(action.path("temp")).unwrap();
+    let temp = action.path("temp").display().to_string();
+    let recorder = match profile {
+        Profile::Log => "rekor-url",
+        Profile::Timestamp => "timestamp-url",
+    };
+    action
+        .env("RUNNER_TEMP", temp)
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", sigstore.token_url())
+        .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", Sigstore::REQUEST_TOKEN)
+        .input("attest", "true")
+        .input("fulcio-url", sigstore.url())
+        .input(recorder, sigstore.url())
+        .input("trusted-root", "root.json")
+}
+
+/// The place of the first request that matches.
+#[track_caller]
+fn position(double: &Double, endpoint: Endpoint, part: &str) -> usize {
+    let requests = double.requests();
+    let mut requests = requests.iter();
+    let found = requests.position(|seen| seen.endpoint == endpoint && seen.path.contains(part));
+    found.unwrap_or_else(|| panic!("no request for {endpoint:?} {part}"))
+}
+
+#[track_caller]
+fn has_no_secret(run: &Run) {
+    let outputs: String = run.outputs.values().map(String::as_str).collect();
+    let masked = |line: &&str| line.starts_with("::add-mask::");
+    let log: String = run.stdout.lines().filter(|line| !masked(line)).collect();
+    for text in [&log, &run.stderr, &run.summary, &outputs] {
+        for secret in [Sigstore::REQUEST_TOKEN, "eyJ", "PRIVATE KEY"] {
+            assert!(!text.contains(secret), "{secret}: {text}");
+        }
+    }
+}
+
+#[track_caller]
+fn has_no_tag_of_the_plan(double: &Double) {
+    let tags: Vec<String> = double.tags(NAME).into_keys().collect();
+    let planned = ["v1.2.3", "latest"];
+    assert!(
+        tags.iter().all(|tag| !planned.contains(&tag.as_str())),
+        "{tags:?}"
+    );
+}
+
+#[test]
+fn image_is_attested_before_its_tags() {
+    for profile in [Profile::Log, Profile::Timestamp] {
+        let (double, digest, sigstore) = doubles();
+        let run = attesting(&double, &digest, &sigstore, profile).run();
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        let hex = digest.trim_start_matches("sha256:");
+        let referrer = position(&double, Endpoint::TagPut, &format!("sha256-{hex}"));
+        let github = position(&double, Endpoint::AttestationPost, "");
+        let first = position(&double, Endpoint::TagPut, "v1.2.3");
+        let latest = position(&double, Endpoint::TagPut, "latest");
+        assert!(referrer < first && github < first && first < latest);
+        assert_eq!(double.tags(NAME).get("latest"), Some(&digest));
+        assert_eq!(double.attestations("acme/Widget", &digest).len(), 1);
+        has_no_secret(&run);
+    }
+}
+
+#[test]
+fn later_steps_and_people_find_the_attestation() {
+    let (double, digest, sigstore) = doubles();
+    let run = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let stable = |text: &str| {
+        let text = run.stable(text, double.host()).replace(&digest, "<digest>");
+        text.replace(&digest.replace(':', "-"), "<tag of the digest>")
+    };
+    let lines = run.stdout.lines();
+    let log: Vec<&str> = lines
+        .filter(|line| line.starts_with("Attested") || line.starts_with("also"))
+        .collect();
+    expect![[r#"
+        Attested <registry>/acme/widget@<digest>: https://slsa.dev/provenance/v1, signed by 127.0.0.1, log index 4242
+        also     <registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
+        also     <registry>/acme/widget:<tag of the digest>"#]].assert_eq(&stable(&log.join("\n")));
+    expect![[r#"
+        ### 📦 `<registry>/acme/widget` is published
+
+        | | |
+        |---|---|
+        | Image | `<registry>/acme/widget` |
+        | Digest | `<digest>` |
+        | Tags | `v1.2.3` `latest` |
+        | Attestation | [slsa.dev/provenance/v1](https://github.com/acme/Widget/attestations/3), signed by `127.0.0.1` |
+
+        | Platform | Size | Digest |
+        |---|--:|---|
+        | `linux/amd64` | 1.2 kB | `<digest>` |
+
+        ```sh
+        docker pull <registry>/acme/widget@<digest>
+        ```
+        ```sh
+        ghcr-publish verify <registry>/acme/widget@<digest> --repository acme/Widget --trusted-root root.json
+        ```
+
+        Also written: `<registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567`, `<registry>/acme/widget:<tag of the digest>`.
+
+    "#]].assert_eq(&stable(&run.summary));
+    let page = format!("/acme/Widget/attestations/{}", run.output("attestation-id"));
+    let url = run.output("attestation-url");
+    assert!(
+        url.ends_with(&page) && page.ends_with(char::is_numeric),
+        "{url}"
+    );
+    let bundle = fs::read_to_string(run.output("bundle-path")).unwrap();
+    let bundle: Value = serde_json::from_str(&bundle).unwrap();
+    assert_eq!(double.attestations("acme/Widget", &digest), [bundle]);
+    let paths = fs::read_to_string(run.path("temp/created_attestation_paths.txt")).unwrap();
+    assert_eq!(paths, format!("{}\n", run.output("bundle-path")));
+    let digests: Vec<String> = serde_json::from_str(run.output("digests")).unwrap();
+    assert_eq!(digests.len(), 2);
+    assert!(double.manifest(NAME, &digests[1]).is_some());
+}
+
+#[test]
+fn second_attempt_does_not_sign_again() {
+    let (double, digest, sigstore) = doubles();
+    let first = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(first.succeeded, "{}{}", first.stdout, first.stderr);
+    let attempt = attesting(&double, &digest, &sigstore, Profile::Log);
+    let second = attempt.env("GITHUB_RUN_ATTEMPT", "2").run();
+    assert!(second.succeeded, "{}{}", second.stdout, second.stderr);
+    second.assert_log("signed by an earlier attempt of this run");
+    assert_eq!(sigstore.count(Endpoint::SigningCertificate), 1);
+    assert_eq!(double.count(Endpoint::AttestationPost), 1);
+}
+
+#[test]
+fn store_that_lacks_the_attestation_gets_it() {
+    let (double, digest, sigstore) = doubles();
+    let only = attesting(&double, &digest, &sigstore, Profile::Log);
+    let only = only.input("attest", "registry").run();
+    assert!(only.succeeded, "{}{}", only.stdout, only.stderr);
+    assert_eq!(double.count(Endpoint::AttestationPost), 0);
+    let both = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(both.succeeded, "{}{}", both.stdout, both.stderr);
+    assert_eq!(sigstore.count(Endpoint::SigningCertificate), 1);
+    assert_eq!(double.attestations("acme/Widget", &digest).len(), 1);
+}
+
+#[test]
+fn refused_certificate_leaves_every_tag() {
+    let (double, digest, sigstore) = doubles();
+    let refused = Fault::on(Endpoint::SigningCertificate).always().answer(400);
+    sigstore.script(refused.body(
+        "application/json",
+        r#"{"code":3,"message":"There was an error processing the identity token"}"#,
+    ));
+    let run = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(!run.succeeded);
+    has_no_tag_of_the_plan(&double);
+    expect![[r#"
+        ::error title=ghcr-publish::cannot get a signing certificate%0A  because: Fulcio at <registry> answered 400 There was an error processing the identity token%0A  fix: check the inputs `sigstore` and `fulcio-url`: the instance must accept tokens of https://token.actions.githubusercontent.com
+    "#]].assert_eq(&run.stable(&run.stderr, sigstore.url().trim_start_matches("http://")));
+    has_no_secret(&run);
+    assert_eq!(run.output("digest"), digest);
+    assert_eq!(run.output("tags"), "");
+}
+
+#[test]
+fn refused_store_leaves_every_tag() {
+    let (double, digest, sigstore) = doubles();
+    double.script(
+        Fault::on(Endpoint::AttestationPost)
+            .always()
+            .answer(403)
+            .body(
+                "application/json",
+                r#"{"message":"Resource not accessible by integration"}"#,
+            ),
+    );
+    let run = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(!run.succeeded);
+    has_no_tag_of_the_plan(&double);
+    expect![[r#"
+        ::error title=ghcr-publish::cannot store the attestation of `acme/Widget`: GitHub's API answered 403 Resource not accessible by integration%0A  because: the token may not store attestations of `acme/Widget`%0A  fix: add `attestations: write` to the job's `permissions:`; in a reusable workflow the caller grants it too
+    "#]].assert_eq(&run.stable(&run.stderr, double.host()));
+}
+
+#[test]
+fn job_without_id_token_fails_before_the_build() {
+    let (double, digest, sigstore) = doubles();
+    let action = attesting(&double, &digest, &sigstore, Profile::Log);
+    let run = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN").run();
+    assert!(!run.succeeded);
+    assert_eq!(run.noted("calls"), "");
+    assert_eq!(double.count(Endpoint::ManifestRead), 0);
+    expect![[r#"
+        ::error title=ghcr-publish::cannot sign attestations: the job gets no OIDC token%0A  because: `ACTIONS_ID_TOKEN_REQUEST_TOKEN` is not set%0A  fix: add `id-token: write` to the job's `permissions:`
+    "#]].assert_eq(&run.stable(&run.stderr, double.host()));
+}
+
+#[test]
+fn what_is_not_pushed_is_not_attested() {
+    let (double, digest, sigstore) = doubles();
+    let action = attesting(&double, &digest, &sigstore, Profile::Log);
+    let action = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    let run = action.input("push", "false").run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("bundle-path"), "");
+}
+
+/// An image with the SBOM that BuildKit attaches to it, of at least `size` bytes.
+fn put_image_with_sbom(double: &Double, size: usize) -> (String, String) {
+    let image = double.put_platform_image(NAME, "linux/amd64");
+    let document = json!({ "spdxVersion": "SPDX-2.3", "name": "x".repeat(size) });
+    let statement = json!({
+        "_type": "https://in-toto.io/Statement/v0.1",
+        "predicateType": "https://spdx.dev/Document",
+        "subject": [],
+        "predicate": document,
+    });
+    let bytes = statement.to_string();
+    let (length, blob) = (bytes.len(), double.put_blob(NAME, bytes));
+    let config = double.put_blob(NAME, "{}");
+    let manifest = "application/vnd.oci.image.manifest.v1+json";
+    let attestations = json!({
+        "schemaVersion": 2,
+        "mediaType": manifest,
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": 2 },
+        "layers": [{
+            "mediaType": "application/vnd.in-toto+json",
+            "digest": blob,
+            "size": length,
+            "annotations": { "in-toto.io/predicate-type": "https://spdx.dev/Document" },
+        }],
+    });
+    let attestations = attestations.to_string();
+    let length = attestations.len();
+    let attestation = double.put_manifest(NAME, "unused", manifest, attestations);
+    let (_, bytes) = double.manifest(NAME, &image).unwrap();
+    let index = json!({
+        "schemaVersion": 2,
+        "mediaType": "application/vnd.oci.image.index.v1+json",
+        "manifests": [
+            {
+                "mediaType": manifest, "digest": image, "size": bytes.len(),
+                "platform": { "os": "linux", "architecture": "amd64" },
+            },
+            {
+                "mediaType": manifest, "digest": attestation, "size": length,
+                "platform": { "os": "unknown", "architecture": "unknown" },
+                "annotations": {
+                    "vnd.docker.reference.type": "attestation-manifest",
+                    "vnd.docker.reference.digest": image,
+                },
+            },
+        ],
+    });
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let tag = format!("sha-{COMMIT}");
+    (
+        double.put_manifest(NAME, &tag, kind, index.to_string()),
+        image,
+    )
+}
+
+#[test]
+fn sbom_of_each_platform_is_attested_too() {
+    let (double, _, sigstore) = doubles();
+    let (index, image) = put_image_with_sbom(&double, 10);
+    let run = attesting(&double, &index, &sigstore, Profile::Timestamp).run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let types = |digest: &str| {
+        let stored = double.attestations("acme/Widget", digest);
+        let types = stored.iter().map(|bundle| {
+            let payload = bundle["dsseEnvelope"]["payload"].as_str().unwrap();
+            let statement: Value =
+                serde_json::from_slice(&STANDARD.decode(payload).unwrap()).unwrap();
+            statement["predicateType"].as_str().unwrap().to_owned()
+        });
+        let mut types: Vec<String> = types.collect();
+        types.sort();
+        types
+    };
+    let provenance = "https://slsa.dev/provenance/v1";
+    assert_eq!(types(&index), [provenance]);
+    assert_eq!(
+        types(&image),
+        [provenance, "https://spdx.dev/Document/v2.3"]
+    );
+    let bundles = fs::read_to_string(run.output("bundle-path")).unwrap();
+    assert_eq!(bundles.lines().count(), 2);
+    assert_eq!(sigstore.count(Endpoint::SigningCertificate), 1);
+}
+
+#[test]
+fn sbom_that_is_too_large_is_an_error() {
+    let (double, _, sigstore) = doubles();
+    let (index, _) = put_image_with_sbom(&double, 17 << 20);
+    let run = attesting(&double, &index, &sigstore, Profile::Timestamp).run();
+    assert!(!run.succeeded);
+    has_no_tag_of_the_plan(&double);
+    run.assert_error("an SBOM of 17825");
+    run.assert_error("at most 16 MiB can be attested");
+}
+
+/// Each service that signs or stores, down once and for good.
+#[test]
+fn outage_of_a_service_delays_the_tags_and_no_outage_lets_one_through() {
+    let services = [
+        Endpoint::IdToken,
+        Endpoint::SigningCertificate,
+        Endpoint::LogEntryPost,
+        Endpoint::AttestationPost,
+        Endpoint::AttestationGet,
+    ];
+    for endpoint in services {
+        for is_for_good in [false, true] {
+            let (double, digest, sigstore) = doubles();
+            let fault = Fault::on(endpoint).answer(503);
+            let fault = if is_for_good { fault.always() } else { fault };
+            match endpoint {
+                Endpoint::AttestationPost | Endpoint::AttestationGet => double.script(fault),
+                _ => sigstore.script(fault),
+            }
+            let run = attesting(&double, &digest, &sigstore, Profile::Log);
+            let run = run
+                .input("push-timeout", if is_for_good { "2s" } else { "60s" })
+                .run();
+            let context = format!("{endpoint:?} {is_for_good}: {}{}", run.stdout, run.stderr);
+            assert_eq!(run.succeeded, !is_for_good, "{context}");
+            match is_for_good {
+                true => has_no_tag_of_the_plan(&double),
+                false => assert_eq!(double.tags(NAME).get("latest"), Some(&digest), "{context}"),
+            }
+            has_no_secret(&run);
+        }
+    }
+}
+
+#[test]
+fn invalid_attestation_is_not_stored() {
+    let (double, digest, sigstore) = doubles();
+    sigstore.script(Fault::on(Endpoint::LogEntryPost).always().bad_inclusion());
+    let run = attesting(&double, &digest, &sigstore, Profile::Log).run();
+    assert!(!run.succeeded);
+    has_no_tag_of_the_plan(&double);
+    assert_eq!(double.count(Endpoint::AttestationPost), 0);
+    run.assert_error("the attestation that 127.0.0.1 signed is not valid");
+}
+
+#[test]
+fn attestation_that_a_concurrent_writer_removed_from_the_list_is_listed_again() {
+    let (double, digest, sigstore) = doubles();
+    let list = digest.replace(':', "-");
+    let slow = Fault::on(Endpoint::TagPut).path("latest");
+    double.script(slow.hang(Duration::from_secs(1)));
+    let action = attesting(&double, &digest, &sigstore, Profile::Log).start();
+    let until = Instant::now() + Duration::from_secs(20);
+    while double.tags(NAME).get("v1.2.3").is_none() {
+        assert!(Instant::now() < until, "the first tag is not written");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let kind = "application/vnd.oci.image.index.v1+json";
+    let empty = json!({ "schemaVersion": 2, "mediaType": kind, "manifests": [] });
+    double.put_manifest(NAME, &list, kind, empty.to_string());
+    let run = action.end();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    let (_, index) = double.manifest(NAME, &list).unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    assert_eq!(index["manifests"].as_array().unwrap().len(), 1);
+}
