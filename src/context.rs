@@ -102,9 +102,7 @@ impl Context {
         let head = head_commit(vars, &event_name, &event);
         Ok(Self {
             in_actions: vars.in_actions(),
-            api_url: vars
-                .get("GITHUB_API_URL")
-                .map_or_else(|| api_url(&server_url), str::to_owned),
+            api_url: api_url_of(vars, &server_url),
             server_url: server_url.trim_end_matches('/').to_owned(),
             registry: server.registry(),
             server,
@@ -273,6 +271,12 @@ fn commit_time(event: &Event, checkout: Option<&Checkout>) -> Option<DateTime<Ut
         .and_then(|text| DateTime::parse_from_rfc3339(text).ok());
     said.map(|time| time.to_utc())
         .or_else(|| checkout.and_then(|c| c.commit_time))
+}
+
+/// `GITHUB_API_URL`, else the address that belongs to the server.
+pub(crate) fn api_url_of(vars: &Vars, server_url: &str) -> String {
+    let given = vars.get("GITHUB_API_URL");
+    given.map_or_else(|| api_url(server_url), str::to_owned)
 }
 
 /// GitHub's own, GHE.com's and a GitHub Enterprise Server's API addresses, from the page address.

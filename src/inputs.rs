@@ -15,6 +15,7 @@ pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod tags;
+pub(crate) mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -33,6 +34,7 @@ use crate::inputs::source::Source;
 use crate::inputs::tags::flavor::Flavor;
 use crate::inputs::tags::images::ImageEntry;
 use crate::inputs::tags::{TagRule, flavor, images};
+use crate::inputs::verify::VerifyInputs;
 use crate::secret::Secret;
 use crate::vars::Vars;
 use crate::workspace::Workspace;
@@ -71,6 +73,7 @@ pub(crate) struct Inputs {
     pub(crate) allow_untrusted_pull_request: bool,
     pub(crate) destination: DestinationInputs,
     pub(crate) attest: AttestInputs,
+    pub(crate) verify: VerifyInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
     pub(crate) build: BuildInputs,
@@ -88,6 +91,8 @@ pub enum Mode {
     Plan,
     /// Plan, then ask the registry for push access
     Check,
+    /// Check that images are complete and who signed them, without writing anything
+    Verify,
     /// Remove what a cancelled run left behind: the post step of the action
     #[value(hide = true)]
     Post,
@@ -182,6 +187,7 @@ impl Inputs {
             allow_untrusted_pull_request: raw.flag("allow-untrusted-pull-request", false)?,
             destination: DestinationInputs::read(&raw, vars)?,
             attest: AttestInputs::read(&raw)?,
+            verify: VerifyInputs::read(&raw)?,
             candidate,
             build: BuildInputs::read(&raw, secrets)?,
             builder: BuilderInputs::read(&raw, vars)?,
@@ -292,7 +298,8 @@ fn mode(text: &str) -> Result<Mode, &'static str> {
         "publish" => Ok(Mode::Publish),
         "plan" => Ok(Mode::Plan),
         "check" => Ok(Mode::Check),
-        _ => Err("write `publish`, `plan` or `check`"),
+        "verify" => Ok(Mode::Verify),
+        _ => Err("write `publish`, `plan`, `check` or `verify`"),
     }
 }
 

@@ -32,6 +32,7 @@ mod signals;
 mod sigstore;
 mod tls;
 mod vars;
+mod verify;
 mod workspace;
 
 pub use inputs::Mode;

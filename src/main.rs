@@ -16,6 +16,24 @@ struct Arguments {
     /// Task of the run. Default in GitHub Actions: the input `mode`, else `publish`; required elsewhere
     #[arg(value_enum)]
     mode: Option<Mode>,
+    /// With `verify`: the images, for example `ghcr.io/acme/app:1.2.3`
+    #[arg(value_name = "REFERENCE")]
+    references: Vec<String>,
+    /// With `verify`: the repository that must have signed. Default: the one that the image names as its source
+    #[arg(long, value_name = "OWNER/REPO")]
+    repository: Option<String>,
+    /// With `verify`: the workflow that must have signed, for example `release.yml`
+    #[arg(long)]
+    workflow: Option<String>,
+    /// With `verify`: the git ref that must have been built, for example `refs/tags/v1.2.3`
+    #[arg(long = "ref", value_name = "REF")]
+    git_ref: Option<String>,
+    /// With `verify`: the issuer that the certificate must name. Default: the issuer of the GitHub server
+    #[arg(long, value_name = "URL")]
+    oidc_issuer: Option<String>,
+    /// With `verify`: the trusted root of another Sigstore, a file in this directory
+    #[arg(long, value_name = "FILE")]
+    trusted_root: Option<String>,
     /// Set an input, like `with:` in a workflow. Repeat it for a list to add lines
     #[arg(long, value_name = "NAME=VALUE", value_parser = ghcr_publish::name_and_value)]
     with: Vec<(String, String)>,
@@ -25,6 +43,26 @@ struct Arguments {
     /// Print a line to stderr for every HTTP exchange, program that is started, and decision about a tag
     #[arg(short, long)]
     verbose: bool,
+}
+
+impl Arguments {
+    /// The arguments of `verify`, as inputs.
+    fn of_verify(&self) -> Vec<(String, String)> {
+        let references = self.references.join("\n");
+        let references = (!references.is_empty()).then_some(references);
+        let given = [
+            ("references", references.as_ref()),
+            ("repository", self.repository.as_ref()),
+            ("workflow", self.workflow.as_ref()),
+            ("ref", self.git_ref.as_ref()),
+            ("oidc-issuer", self.oidc_issuer.as_ref()),
+            ("trusted-root", self.trusted_root.as_ref()),
+        ];
+        let given = given.into_iter();
+        given
+            .filter_map(|(name, value)| Some((name.to_owned(), value?.clone())))
+            .collect()
+    }
 }
 
 /// Whether this is the post step. The runner starts it under another name and without arguments, and it must never
@@ -47,13 +85,22 @@ fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
     reason = "the one place that reads environment and clock"
 )]
 fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    let mode = is_post_step().then_some(Mode::Post).or(arguments.mode);
+    let of_verify = arguments.of_verify();
+    if mode != Some(Mode::Verify)
+        && let Some((name, _)) = of_verify.first()
+    {
+        let why = format!("`{name}` is an argument of `verify`");
+        return wrong_usage(ErrorKind::ArgumentConflict, &why);
+    }
     let Arguments {
-        mode,
         with,
         json,
         verbose,
-    } = Arguments::parse();
-    let mode = is_post_step().then_some(Mode::Post).or(mode);
+        ..
+    } = arguments;
+    let with = with.into_iter().chain(of_verify).collect();
     let with = match ghcr_publish::merged(with) {
         Ok(with) => with,
         Err(why) => return wrong_usage(ErrorKind::ArgumentConflict, &why),
@@ -62,7 +109,7 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let vars = Vars::new(variables, std::env::current_dir().unwrap_or_default());
     if mode.is_none() && !vars.in_actions() {
-        let why = "name a subcommand: `publish`, `plan` or `check`";
+        let why = "name a subcommand: `publish`, `plan`, `check` or `verify`";
         return wrong_usage(ErrorKind::MissingSubcommand, why);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -15,6 +15,7 @@ use crate::report::{self, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
+use crate::verify;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -42,6 +43,11 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {
         return clean_up(vars, console, &mut stop).await;
+    }
+    if request.mode == Some(Mode::Verify)
+        || (request.mode.is_none() && vars.get("INPUT_MODE") == Some("verify"))
+    {
+        return verify_images(request, vars, console, &mut stop).await;
     }
     let mut done = Done::default();
     let session = Session::new(request.mode, &request.with, vars, now, console);
@@ -83,10 +89,28 @@ async fn act_until_stopped(
 
 async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     match session.mode {
-        Mode::Plan | Mode::Post => Ok(()),
+        Mode::Plan | Mode::Verify | Mode::Post => Ok(()),
         Mode::Check => preflight::check(session).await,
         Mode::Publish => publish::publish(session, done).await,
     }
+}
+
+/// Whether every image is as it should be.
+async fn verify_images(
+    request: &Request,
+    vars: &Vars,
+    console: Console,
+    stop: &mut StopSignals,
+) -> bool {
+    let verified = async { Ok(verify::verify(&request.with, vars, request.json, console).await) };
+    let failures = match stop.unless(verified).await {
+        Ok(failures) => failures,
+        Err(error) => vec![error],
+    };
+    for error in &failures {
+        console.failure(&Explanation::of(error));
+    }
+    failures.is_empty()
 }
 
 /// The post step: removes what the run left.

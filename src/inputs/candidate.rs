@@ -63,7 +63,7 @@ impl Candidate {
 
 impl Reference {
     /// Reads `host/path[:tag][@digest]`; the digest counts when there are both.
-    fn parse(text: &str) -> Result<Self, InputError> {
+    pub(super) fn parse(text: &str) -> Result<Self, InputError> {
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),

@@ -222,9 +222,12 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("pull", One, Build),
     ("push", One, Other),
     ("push-timeout", One, Other),
+    ("ref", One, Other),
+    ("references", Lines, Other),
     ("registry", One, Other),
     ("registry-auth", Lines, Other),
     ("rekor-url", One, Other),
+    ("repository", One, Other),
     ("reproducible", One, Build),
     ("sbom", One, Build),
     ("secret-envs", Lines, Build),
@@ -243,4 +246,5 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("trusted-root", One, Other),
     ("ulimit", Lines, Build),
     ("username", One, Other),
+    ("workflow", One, Other),
 ];

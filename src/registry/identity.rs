@@ -129,6 +129,21 @@ impl CopySource<'_> {
         }
     }
 
+    /// The page of the repository that the image says it is from, in its annotations or the labels of its config.
+    pub(crate) async fn source_url(
+        self,
+        image: &Manifest,
+    ) -> Result<Option<String>, RegistryError> {
+        let content: Content = image.content().unwrap_or_default();
+        if let Some(source) = content.annotations.get(SOURCE) {
+            return Ok(Some(source.clone()));
+        }
+        let config = self.config_of(image, &content).await?.unwrap_or_default();
+        let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
+        let labels = config.config.and_then(|config| config.labels);
+        Ok(labels.and_then(|labels| labels.get(SOURCE).cloned()))
+    }
+
     /// The config of an image, or of the first platform of an index; nothing when it is no image.
     async fn config_of(
         self,

@@ -54,11 +54,19 @@ impl Repository<'_> {
             RegistryKind::Container | RegistryKind::Generic => digest.as_str(),
         };
         let manifest = this.manifest_under(reference, digest).await?;
-        let content = this.content(&manifest)?;
+        this.verify_manifest(manifest).await
+    }
+
+    /// Verifies everything below a manifest that was read.
+    pub(crate) async fn verify_manifest(
+        self,
+        manifest: Manifest,
+    ) -> Result<Verified, RegistryError> {
+        let content = self.content(&manifest)?;
         if content.manifests.is_empty() {
-            this.verify_image(manifest, &content).await
+            self.verify_image(manifest, &content).await
         } else {
-            this.verify_index(manifest, &content).await
+            self.verify_index(manifest, &content).await
         }
     }
 

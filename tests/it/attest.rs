@@ -13,21 +13,29 @@ use crate::publication::{COMMIT, NAME, registry};
 use crate::support::{Action, Run};
 
 /// A registry with the image that `buildx` claims to push, under the tag of the first push.
-fn doubles() -> (Double, String, Sigstore) {
+pub(crate) fn doubles() -> (Double, String, Sigstore) {
     let repository = ghcr_double::Repository::new("acme/Widget");
     let double = registry().repository(repository).start().unwrap();
     let digest = double.put_image(NAME, &format!("sha-{COMMIT}"), &[]);
-    let claims = json!({ "repository": "acme/Widget", "run_id": "42", "run_attempt": "1" });
+    let claims = json!({
+        "repository": "acme/Widget",
+        "job_workflow_ref": "acme/Widget/.github/workflows/release.yml@refs/tags/v1.2.3",
+    });
     (double, digest, Sigstore::start(&claims).unwrap())
 }
 
 #[derive(Clone, Copy)]
-enum Profile {
+pub(crate) enum Profile {
     Log,
     Timestamp,
 }
 
-fn attesting(double: &Double, digest: &str, sigstore: &Sigstore, profile: Profile) -> Action {
+pub(crate) fn attesting(
+    double: &Double,
+    digest: &str,
+    sigstore: &Sigstore,
+    profile: Profile,
+) -> Action {
     let action = Action::publishing("push_tag", double).buildx_pushes(digest);
     fs::write(action.path("workspace/root.json"), sigstore.trusted_root()).unwrap();
     fs::create_dir(action.path("temp")).unwrap();
@@ -388,7 +396,7 @@ fn attestation_that_a_concurrent_writer_removed_from_the_list_is_listed_again() 
     double.script(slow.hang(Duration::from_secs(1)));
     let action = attesting(&double, &digest, &sigstore, Profile::Log).start();
     let until = Instant::now() + Duration::from_secs(20);
-    while double.tags(NAME).get("v1.2.3").is_none() {
+    while !double.tags(NAME).contains_key("v1.2.3") {
         assert!(Instant::now() < until, "the first tag is not written");
         std::thread::sleep(Duration::from_millis(10));
     }

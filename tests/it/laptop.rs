@@ -196,7 +196,10 @@ fn a_subcommand_is_required() {
         &["--with", "mode=publish"],
     ] {
         let said = wrong_usage(arguments);
-        assert!(said.contains("`publish`, `plan` or `check`"), "{said}");
+        assert!(
+            said.contains("`publish`, `plan`, `check` or `verify`"),
+            "{said}"
+        );
     }
 }
 

@@ -35,3 +35,4 @@ mod support;
 mod tags;
 mod testbed;
 mod vectors;
+mod verify;
