@@ -11,7 +11,7 @@ test: ## every test, including those with the real engine, a real registry and a
 	cargo test --workspace --features real-engine
 
 faults: ## every kind of fault at every point of the protocol, as tables
-	cargo test --quiet --lib -- publish::faults sigstore::tests::faults --nocapture
+	cargo test --quiet --lib -- publish::faults sigstore::tests::faults github::attestations::tests::outages --nocapture
 
 proof: ## the tests with thousands of hostile inputs, as a table (`PROPTEST_CASES=256 make proof` for fewer)
 	@testbed/up

@@ -298,3 +298,61 @@ async fn refused_read_names_the_permission() {
         cannot read the attestations of `acme/app` for `sha256:6105d6cc76af400325e94d588ce511be5bfdbb73b437dc51eca43917d7a43e3d`: GitHub's API answered 401 Bad credentials
           fix: check the token in `github-token`"#]].assert_eq(&error);
 }
+
+/// A kind of fault, and what it does to a request.
+type Kind = (&'static str, fn(Fault) -> Fault);
+
+const KINDS: [Kind; 5] = [
+    ("429, Retry-After", |fault| {
+        fault.answer(429).header("retry-after", "2")
+    }),
+    ("503, a page", |fault| {
+        fault.answer(503).body("text/html", "<!DOCTYPE html>")
+    }),
+    ("reset", Fault::reset),
+    ("reset after serving", Fault::reset_after_serving),
+    ("cut answer", Fault::cut_answer),
+];
+
+/// What becomes of a fault of the store: once, three times, for 60 s, and for good.
+async fn cell(endpoint: Endpoint, spoil: fn(Fault) -> Fault) -> String {
+    let minute = Duration::from_millis(60);
+    let spells = [
+        spoil(Fault::on(endpoint)).times(1),
+        spoil(Fault::on(endpoint)).times(3),
+        spoil(Fault::on(endpoint)).lasting(minute),
+        spoil(Fault::on(endpoint)).always(),
+    ];
+    let mut cell = Vec::new();
+    for fault in spells {
+        let double = double();
+        double.script(fault);
+        let stored = store(&double, &bundle()).await;
+        let read = read(&double, Some(TOKEN), Some(PROVENANCE)).await;
+        cell.push(match stored.map(drop).and(read) {
+            Ok(found) if found.is_empty() => "FAILED".to_owned(),
+            Ok(_) => "ok".to_owned(),
+            Err(error) if error.contains("fix: ") => "explained".to_owned(),
+            Err(error) => format!("FAILED {error}"),
+        });
+    }
+    cell.join(" ")
+}
+
+#[tokio::test]
+#[expect(clippy::print_stdout, reason = "a table for people: `make faults`")]
+async fn outages_of_the_store_are_survived_until_the_deadline() {
+    let mut table =
+        "| once, three times, for 60 s, for good | store | read back |\n|---|---|---|\n".to_owned();
+    for (name, spoil) in KINDS {
+        let post = cell(Endpoint::AttestationPost, spoil).await;
+        let get = cell(Endpoint::AttestationGet, spoil).await;
+        table += &format!("| {name} | {post} | {get} |\n");
+        assert_eq!(
+            [post, get],
+            ["ok ok ok explained", "ok ok ok explained"],
+            "{name}"
+        );
+    }
+    println!("{table}");
+}
