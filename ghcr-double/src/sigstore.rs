@@ -3,11 +3,10 @@
 
 mod authority;
 mod fulcio;
+mod oidc;
 mod rekor;
 mod timestamp;
 
-use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http_body_util::BodyExt;
 use hyper::body::{Bytes, Incoming};
 use hyper::http::request::Parts;
@@ -16,21 +15,20 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 use tokio::time::sleep;
 
 use crate::fault::{Effect, Fault, Script};
-use crate::http::request::{Credential, Seen, pairs};
+use crate::http::request::{Credential, Seen};
 use crate::http::response::Response;
 use crate::http::route::Endpoint;
 use crate::http::{Dropped, Listener, Outcome};
-use crate::issuer::jwt::now;
 use fulcio::Fulcio;
+use oidc::TokenIssuer;
 use rekor::Rekor;
 use timestamp::TimestampAuthority;
 
 const ENTRIES: &str = "/api/v1/log/entries";
-const TOKEN_LIFE: Duration = Duration::from_secs(300);
 
 /// Running services; they stop when dropped.
 #[derive(Debug)]
@@ -41,7 +39,7 @@ pub struct Sigstore {
 
 /// The state that the serving thread shares with the test.
 struct Shared {
-    claims: Value,
+    issuer: TokenIssuer,
     fulcio: Fulcio,
     timestamp: TimestampAuthority,
     rekor: Mutex<Rekor>,
@@ -66,14 +64,14 @@ impl Sigstore {
     pub const REQUEST_TOKEN: &str = "request-token-of-the-job";
 
     /// Makes the keys and certificates, and serves on a free port of 127.0.0.1. `claims` are set in each token in place
-    /// of those of [`Sigstore::claims`]; `null` removes one.
+    /// of those of [`Sigstore::claims`]; `null` removes one. Without `iss`, tokens name this double as their issuer.
     ///
     /// # Errors
     ///
     /// If it cannot make the certificates, or listen on a port.
     pub fn start(claims: &Value) -> io::Result<Self> {
         let shared = Arc::new(Shared {
-            claims: merged(Self::claims(), claims),
+            issuer: TokenIssuer::new(merged(Self::claims(), claims))?,
             fulcio: Fulcio::new()?,
             timestamp: TimestampAuthority::new()?,
             rekor: Mutex::new(Rekor::new()?),
@@ -140,6 +138,13 @@ impl Sigstore {
             "timestampAuthorities": authority(self.shared.timestamp.trusted()),
         })
         .to_string()
+    }
+
+    /// The certificate authority of this Fulcio, for a real one in its place: the certificates from the one that issues
+    /// to the root, and the key of the first, both in PEM form.
+    #[must_use]
+    pub fn certificate_authority(&self) -> (String, String) {
+        self.shared.fulcio.authority()
     }
 
     /// Adds a fault to the script.
@@ -242,41 +247,17 @@ fn endpoint(parts: &Parts) -> Endpoint {
 
 fn serve(parts: &Parts, body: &Bytes, effect: &Effect, shared: &Shared) -> Response {
     let served = match endpoint(parts) {
-        Endpoint::IdToken => id_token(parts, &shared.claims),
+        Endpoint::IdToken => shared.issuer.token(parts),
         Endpoint::SigningCertificate => shared.fulcio.certificate(body),
         Endpoint::LogEntryPost => lock(&shared.rekor).add(body, effect),
         Endpoint::LogEntryGet => lock(&shared.rekor).get(parts.uri.path(), effect),
         Endpoint::Timestamp => shared.timestamp.stamp(body),
-        _ => Err(Refusal(404, "not found".to_owned())),
+        _ => shared.issuer.document(parts),
     };
     served.unwrap_or_else(|Refusal(status, message)| {
         // The form of gRPC gateways, which the services of Sigstore share.
         Response::json(status, &json!({ "code": status, "message": message }))
     })
-}
-
-/// The token endpoint of GitHub's runners
-/// (<https://docs.github.com/en/actions/reference/security/oidc>).
-fn id_token(parts: &Parts, claims: &Value) -> Served {
-    let authorization = parts.headers.get("authorization");
-    let expected = format!("Bearer {}", Sigstore::REQUEST_TOKEN);
-    if authorization.is_none_or(|given| given.as_bytes() != expected.as_bytes()) {
-        return Err(Refusal(401, "the request token is not valid".to_owned()));
-    }
-    let query = pairs(parts.uri.query().unwrap_or_default());
-    let audience = query.iter().find(|(key, _)| key == "audience");
-    let audience = audience.map_or("https://github.com/acme", |(_, value)| value.as_str());
-    let issued = now().map_err(internal)?.as_secs();
-    let times = json!({ "aud": audience, "iat": issued, "exp": issued + TOKEN_LIFE.as_secs() });
-    let claims = merged(times, claims);
-    let header = json!({ "typ": "JWT", "alg": "RS256", "kid": "1" });
-    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-    let signature = URL_SAFE_NO_PAD.encode("not verified by anything here");
-    let token = format!("{}.{}.{signature}", part(&header), part(&claims));
-    Ok(Response::json(
-        200,
-        &json!({ "count": token.len(), "value": token }),
-    ))
 }
 
 /// A status and a message.

@@ -4,14 +4,14 @@ use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use rcgen::{CertificateParams, KeyPair};
 use ring::rand::{SecureRandom, SystemRandom};
-use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair};
+use ring::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use serde_json::{Value, json};
 use std::fmt;
 use std::io;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// A new P-256 key and its self-signed certificate.
-pub(super) struct Signer {
+pub(crate) struct Signer {
     key: EcdsaKeyPair,
     random: SystemRandom,
     certificate_der: Vec<u8>,
@@ -25,7 +25,7 @@ impl fmt::Debug for Signer {
 }
 
 impl Signer {
-    pub(super) fn generate() -> io::Result<Self> {
+    pub(crate) fn generate() -> io::Result<Self> {
         let pair = KeyPair::generate().map_err(io::Error::other)?;
         let certificate = CertificateParams::new(vec!["ghcr-double".to_owned()])
             .and_then(|params| params.self_signed(&pair))
@@ -70,13 +70,28 @@ impl Signer {
             "alg": "ES256",
             "x5c": [STANDARD.encode(&self.certificate_der)],
         });
+        self.sign(&header, &claims)
+    }
+
+    /// A token with this header, which must name ES256, and these claims.
+    pub(crate) fn sign(&self, header: &Value, claims: &Value) -> io::Result<String> {
         let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
-        let signed = format!("{}.{}", part(&header), part(&claims));
+        let signed = format!("{}.{}", part(header), part(claims));
         let signature = self
             .key
             .sign(&self.random, signed.as_bytes())
             .map_err(io::Error::other)?;
         Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature)))
+    }
+
+    /// The public key for a set of keys (<https://www.rfc-editor.org/rfc/rfc7518#section-6.2>).
+    pub(crate) fn jwk(&self, key_id: &str) -> Value {
+        // An uncompressed point: one byte, then both coordinates.
+        let (x, y) = self.key.public_key().as_ref()[1..].split_at(32);
+        json!({
+            "kty": "EC", "crv": "P-256", "alg": "ES256", "use": "sig", "kid": key_id,
+            "x": URL_SAFE_NO_PAD.encode(x), "y": URL_SAFE_NO_PAD.encode(y),
+        })
     }
 
     fn random_id(&self) -> io::Result<String> {

@@ -38,6 +38,12 @@ impl Fulcio {
         vec![raw(self.intermediate.der()), raw(self.root.der())]
     }
 
+    /// The chain from the certificate that issues, and the key of that certificate.
+    pub(super) fn authority(&self) -> (String, String) {
+        let chain = [self.intermediate.pem(), self.root.pem()];
+        (chain.concat(), self.intermediate.key().serialize_pem())
+    }
+
     /// Answers `POST /api/v2/signingCert`. It refuses a token for another audience, an expired one, and a key whose
     /// possession is not proven.
     pub(super) fn certificate(&self, body: &[u8]) -> Served {
