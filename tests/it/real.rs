@@ -1,4 +1,4 @@
-//! The real parts: Docker Engine with both image stores, buildx, Debian's registry, crane, act.
+//! The real parts: Docker Engine with both image stores, buildx, Debian's registry, crane, act, Sigstore.
 //!
 //! `testbed/up` brings them up and `make test` asks for these tests. None is skipped when a part is missing.
 
@@ -14,5 +14,7 @@ mod legacy;
 mod patience;
 mod registry;
 mod release;
+mod server;
 mod servers;
+mod sigstore;
 mod world;

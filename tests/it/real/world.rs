@@ -1,12 +1,10 @@
 //! The parts as values: an engine's address, a registry that ends with the test, crane.
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::symlink;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +12,7 @@ use ghcr_double::{Account, Issuer};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::server::{Server, free_address};
 use crate::support::{Action, TOKEN, process};
 
 /// A file of the repository.
@@ -148,7 +147,7 @@ impl Crane {
 /// The distribution registry, which Debian calls `docker-registry`, behind token authentication.
 pub(crate) struct DebianRegistry {
     address: SocketAddr,
-    process: Child,
+    _server: Server,
     _issuer: Issuer,
     _directory: TempDir,
 }
@@ -160,10 +159,7 @@ impl DebianRegistry {
             .token(TOKEN, Account::classic("acme"))
             .start(directory.path())
             .unwrap();
-        let address = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap();
+        let address = free_address();
         let config = directory.path().join("config.yml");
         fs::write(
             &config,
@@ -171,23 +167,12 @@ impl DebianRegistry {
         )
         .unwrap();
         let mut serve = tool("docker-registry");
-        serve
-            .arg("serve")
-            .arg(&config)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process = serve
-            .spawn()
-            .expect("docker-registry is here: testbed/up installs it");
-        let until = Instant::now() + Duration::from_secs(10);
-        while TcpStream::connect(address).is_err() {
-            assert!(Instant::now() < until, "docker-registry does not listen");
-            sleep(Duration::from_millis(20));
-        }
+        serve.arg("serve").arg(&config);
+        let log = directory.path().join("log");
+        let server = Server::start(serve, address, &log);
         Self {
             address,
-            process,
+            _server: server,
             _issuer: issuer,
             _directory: directory,
         }
@@ -195,12 +180,5 @@ impl DebianRegistry {
 
     pub(crate) fn host(&self) -> String {
         self.address.to_string()
-    }
-}
-
-impl Drop for DebianRegistry {
-    fn drop(&mut self) {
-        self.process.kill().unwrap();
-        self.process.wait().unwrap();
     }
 }
