@@ -5,8 +5,8 @@ mod verifiers;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use ghcr_double::{Double, Endpoint, Seen};
-use serde_json::Value;
+use ghcr_double::{Double, Endpoint, Repository, Seen, Sigstore};
+use serde_json::{Value, json};
 
 use self::instance::Instance;
 use self::verifiers::Expected;
@@ -22,6 +22,19 @@ enum Profile {
     /// A signed timestamp.
     Timestamp,
 }
+
+impl Profile {
+    /// What a verifier says of a changed payload.
+    fn changed(self) -> &'static str {
+        match self {
+            Self::Log => "does not match envelope payload hash",
+            Self::Timestamp => "accepted signatures do not match threshold",
+        }
+    }
+}
+
+const OTHER_DIGEST: &str = "provided artifact digest does not match any digest in statement";
+const OTHER_WORKFLOW: &str = "no matching CertificateIdentity found";
 
 /// An image in Debian's registry that this program attested.
 struct Attested {
@@ -118,21 +131,30 @@ fn check_verifiers(engine: Option<&str>, profile: Profile) {
     let changed = changed(&bundle);
     refused(
         attested.expected().cosign_on_bundle(&bundle, &other),
-        "TODO",
+        OTHER_DIGEST,
     );
-    refused(attested.expected().sigstore_go(&bundle, &other), "TODO");
+    refused(
+        attested.expected().sigstore_go(&bundle, &other),
+        OTHER_DIGEST,
+    );
     refused(
         attested.expected().cosign_on_bundle(&changed, digest),
-        "TODO",
+        profile.changed(),
     );
-    refused(attested.expected().sigstore_go(&changed, digest), "TODO");
+    refused(
+        attested.expected().sigstore_go(&changed, digest),
+        profile.changed(),
+    );
     for workflow in [
         "https://github.com/acme/Widget/.github/workflows/other.yml@refs/tags/v1.2.3",
         "https://github.com/acme/other/.github/workflows/release.yml@refs/tags/v1.2.3",
     ] {
         let by_another = attested.expected().by(workflow);
-        refused(by_another.cosign(attested.run.output("ref")), "TODO");
-        refused(by_another.sigstore_go(&bundle, digest), "TODO");
+        refused(
+            by_another.cosign(attested.run.output("ref")),
+            OTHER_WORKFLOW,
+        );
+        refused(by_another.sigstore_go(&bundle, digest), OTHER_WORKFLOW);
     }
     check_other_image(&attested);
 }
@@ -155,7 +177,7 @@ fn check_other_image(attested: &Attested) {
         &format!("{image}:sha256-{}", attested.digest()),
         &listed,
     ]);
-    refused(attested.expected().cosign(&other), "TODO");
+    refused(attested.expected().cosign(&other), OTHER_DIGEST);
 }
 
 #[test]
@@ -173,28 +195,10 @@ fn an_attestation_of_a_graph_driver_is_valid_for_others() {
     check_verifiers(Some(&graph_engine()), Profile::Log);
 }
 
-/// The image is attested, on GitHub and in the registry, before the first tag of the plan is written.
-fn check_order(engine: Option<&str>) {
-    let instance = Instance::start(Profile::Log);
-    let double = empty_registry().start().unwrap();
-    let run = succeeds(instance.signs(attesting(engine, &double)));
-    let requests = double.requests();
-    let first = |is_it: &dyn Fn(&Seen) -> bool| requests.iter().position(is_it).unwrap();
-    let tags = run.output("tags").lines();
-    let tags: Vec<&str> = tags.map(|tag| tag.rsplit(':').next().unwrap()).collect();
-    let tagged = first(&|seen| {
-        seen.endpoint == Endpoint::TagPut
-            && tags
-                .iter()
-                .any(|tag| seen.path.ends_with(&format!("/{tag}")))
-    });
-    let listed = format!(
-        "/sha256-{}",
-        run.output("digest").strip_prefix("sha256:").unwrap()
-    );
-    let referrer = first(&|seen| seen.endpoint == Endpoint::TagPut && seen.path.ends_with(&listed));
-    let stored = first(&|seen| seen.endpoint == Endpoint::AttestationPost);
-    assert!(referrer < tagged && stored < tagged, "{requests:#?}");
+/// A registry that stores attestations too, as GitHub's API.
+fn github() -> Double {
+    let repository = Repository::new("acme/Widget");
+    empty_registry().repository(repository).start().unwrap()
 }
 
 fn attesting(engine: Option<&str>, double: &Double) -> Action {
@@ -205,12 +209,49 @@ fn attesting(engine: Option<&str>, double: &Double) -> Action {
         .input("registry", double.host())
 }
 
+/// The image is attested, on GitHub and in the registry, before the first tag of the plan is written.
+fn check_order(engine: Option<&str>) {
+    let (instance, double) = (Instance::start(Profile::Log), github());
+    let run = succeeds(instance.signs(attesting(engine, &double)));
+    let requests = double.requests();
+    let first = |is_wanted: &dyn Fn(&Seen) -> bool| requests.iter().position(is_wanted).unwrap();
+    let written = |tag: &str| {
+        let end = format!("/manifests/{tag}");
+        first(&|seen| seen.endpoint == Endpoint::TagPut && seen.path.ends_with(&end))
+    };
+    let listed = written(&run.output("digest").replace(':', "-"));
+    let stored = first(&|seen| seen.endpoint == Endpoint::AttestationPost);
+    for tag in ["v1.2.3", "latest"] {
+        assert!(listed.max(stored) < written(tag), "{requests:#?}");
+    }
+}
+
+/// Without a certificate, no tag of the plan is written.
+fn check_refusal(engine: Option<&str>) {
+    let (instance, double) = (Instance::start(Profile::Log), github());
+    let issuer = Sigstore::start(&json!({})).unwrap();
+    let action = instance
+        .signs(attesting(engine, &double))
+        .env("ACTIONS_ID_TOKEN_REQUEST_URL", issuer.token_url());
+    let run = action.run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    run.assert_error("There was an error processing the identity token");
+    let tags = double.tags("acme/widget");
+    assert!(
+        !tags.contains_key("v1.2.3") && !tags.contains_key("latest"),
+        "{tags:?}"
+    );
+}
+
 #[test]
 fn the_containerd_store_attests_before_any_tag() {
     check_order(None);
+    check_refusal(None);
 }
 
 #[test]
 fn a_graph_driver_attests_before_any_tag() {
-    check_order(Some(&graph_engine()));
+    let engine = graph_engine();
+    check_order(Some(&engine));
+    check_refusal(Some(&engine));
 }
