@@ -86,6 +86,11 @@ impl Sigstore {
         Ok(Self { server, shared })
     }
 
+    /// Sets a claim of the tokens that follow.
+    pub fn set_claim(&self, name: &str, value: Value) {
+        self.shared.issuer.set(name, value);
+    }
+
     /// The claims of a token: a push of the tag `v1.2.3` to the public repository `acme/app`.
     #[must_use]
     pub fn claims() -> Value {

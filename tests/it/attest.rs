@@ -18,6 +18,7 @@ pub(crate) fn doubles() -> (Double, String, Sigstore) {
     let double = registry().repository(repository).start().unwrap();
     let digest = double.put_image(NAME, &format!("sha-{COMMIT}"), &[]);
     let claims = json!({
+        "iss": "https://token.actions.githubusercontent.com",
         "repository": "acme/Widget",
         "job_workflow_ref": "acme/Widget/.github/workflows/release.yml@refs/tags/v1.2.3",
     });
@@ -165,6 +166,7 @@ fn second_attempt_does_not_sign_again() {
     let (double, digest, sigstore) = doubles();
     let first = attesting(&double, &digest, &sigstore, Profile::Log).run();
     assert!(first.succeeded, "{}{}", first.stdout, first.stderr);
+    sigstore.set_claim("run_attempt", json!("2"));
     let attempt = attesting(&double, &digest, &sigstore, Profile::Log);
     let second = attempt.env("GITHUB_RUN_ATTEMPT", "2").run();
     assert!(second.succeeded, "{}{}", second.stdout, second.stderr);

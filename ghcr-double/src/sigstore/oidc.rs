@@ -3,6 +3,7 @@
 use hyper::http::request::Parts;
 use serde_json::{Value, json};
 use std::io;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Refusal, Served, Sigstore, internal, merged};
@@ -16,14 +17,22 @@ const KEYS: &str = "/.well-known/jwks";
 
 /// Signs tokens with these claims.
 pub(super) struct TokenIssuer {
-    claims: Value,
+    claims: Mutex<Value>,
     signer: Signer,
 }
 
 impl TokenIssuer {
+    /// Sets a claim of the tokens that follow.
+    pub(super) fn set(&self, name: &str, value: Value) {
+        super::lock(&self.claims)[name] = value;
+    }
+
     pub(super) fn new(claims: Value) -> io::Result<Self> {
         let signer = Signer::generate()?;
-        Ok(Self { claims, signer })
+        Ok(Self {
+            claims: Mutex::new(claims),
+            signer,
+        })
     }
 
     /// The token endpoint of GitHub's runners
@@ -43,7 +52,9 @@ impl TokenIssuer {
             "iat": issued, "exp": issued + TOKEN_LIFE.as_secs(),
         });
         let header = json!({ "typ": "JWT", "alg": "ES256", "kid": KEY_ID });
-        let token = self.signer.sign(&header, &merged(own, &self.claims));
+        let token = self
+            .signer
+            .sign(&header, &merged(own, &super::lock(&self.claims)));
         let token = token.map_err(internal)?;
         Ok(Response::json(
             200,
