@@ -182,7 +182,7 @@ impl Inputs {
             token_variable,
             push: raw.parsed("push", push)?.unwrap_or(Push::Auto),
             push_timeout: raw
-                .parsed("push-timeout", duration)?
+                .parsed("push-timeout", destination::duration)?
                 .unwrap_or(Duration::from_secs(15 * 60)),
             allow_untrusted_pull_request: raw.flag("allow-untrusted-pull-request", false)?,
             destination: DestinationInputs::read(&raw, vars)?,
@@ -310,23 +310,6 @@ fn push(text: &str) -> Result<Push, &'static str> {
         "false" => Ok(Push::Never),
         _ => Err("write `auto`, `true` or `false`"),
     }
-}
-
-/// A whole number of seconds, minutes or hours: `90s`, `15m`, `1h`.
-fn duration(text: &str) -> Result<Duration, &'static str> {
-    const RULE: &str = "write a number with `s`, `m` or `h`, for example `15m`";
-    let (number, unit) = text.split_at_checked(text.len() - 1).ok_or(RULE)?;
-    let number: u64 = number.parse().or(Err(RULE))?;
-    let seconds = match unit {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3600,
-        _ => return Err(RULE),
-    };
-    number
-        .checked_mul(seconds)
-        .map(Duration::from_secs)
-        .ok_or(RULE)
 }
 
 #[cfg(test)]

@@ -1,6 +1,8 @@
 //! The inputs about registries, their credentials and their CA: `floating-tags`, `registry-auth`,
 //! `keep-login`, `ca-cert`.
 
+use std::time::Duration;
+
 use serde::Deserialize;
 
 use crate::error::Problem;
@@ -135,6 +137,23 @@ fn host(registry: &str) -> String {
         "" | "index.docker.io" | "registry-1.docker.io" => "docker.io".to_owned(),
         host => host.to_owned(),
     }
+}
+
+/// A whole number of seconds, minutes or hours: `90s`, `15m`, `1h`.
+pub(super) fn duration(text: &str) -> Result<Duration, &'static str> {
+    const RULE: &str = "write a number with `s`, `m` or `h`, for example `15m`";
+    let (number, unit) = text.split_at_checked(text.len() - 1).ok_or(RULE)?;
+    let number: u64 = number.parse().or(Err(RULE))?;
+    let seconds = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        _ => return Err(RULE),
+    };
+    number
+        .checked_mul(seconds)
+        .map(Duration::from_secs)
+        .ok_or(RULE)
 }
 
 #[cfg(test)]
