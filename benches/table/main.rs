@@ -7,6 +7,7 @@
 )]
 
 mod actions;
+mod attested;
 mod bare;
 mod machine;
 mod meter;
@@ -45,6 +46,7 @@ fn main() {
 fn groups() -> Vec<Group> {
     [
         publish::groups(),
+        attested::groups(),
         plan::groups(),
         promotion::groups(),
         sizes::groups(),
