@@ -100,7 +100,6 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     if plan.candidate.is_none() {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
-    let attester = Attester::new(session)?;
     let mut registries = if plan.push.is_push() {
         connect(session, Pace::REAL).await?
     } else {
@@ -115,6 +114,11 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     let buildx_version = recent?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
+    // A token that may not push, such as Dependabot's, may not sign either.
+    let attester = match &done.not_pushed {
+        None => Attester::new(session)?,
+        Some(_) => None,
+    };
     let attester = attester.as_ref();
     let outcome = publish_to(&registries, session, buildx_version, attester, done).await;
     if done.published.is_empty() {

@@ -27,6 +27,14 @@ pub(crate) enum Stores {
 }
 
 impl Stores {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::GitHub => "github",
+            Self::Registry => "registry",
+            Self::Both => "true",
+        }
+    }
+
     pub(crate) fn has_github(self) -> bool {
         matches!(self, Self::GitHub | Self::Both)
     }

@@ -31,6 +31,12 @@ pub(super) async fn promote(
         let text = format!("Promoting {image} (not rebuilt)");
         session.console.say(&text);
         done.published_from = Some(image.to_string());
+        if session.plan.attest.is_some() {
+            let text = format!(
+                "{image} is not attested, because this run did not build it; an attestation of the run that built it stays valid"
+            );
+            session.console.notice(&text);
+        }
     }
     // One deadline for all that follows.
     let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);

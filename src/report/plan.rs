@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use crate::inputs::attest::Stores;
 use crate::inputs::build::Call;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::spec::Spec;
@@ -29,12 +30,23 @@ pub(crate) fn text(plan: &Plan) -> String {
         ("also", others(plan)),
         ("rules", rules(plan)),
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
+        ("attest", attest(plan)),
         what_is_published(plan),
         ("labels", labels.collect()),
     ];
     rows.iter()
         .map(|(name, lines)| paragraph(name, lines))
         .collect()
+}
+
+/// Where the image is attested, if it is.
+fn attest(plan: &Plan) -> Vec<String> {
+    let stores = plan.attest.map(|stores| match stores {
+        Stores::GitHub => "yes, stored on GitHub",
+        Stores::Registry => "yes, stored in the registry",
+        Stores::Both => "yes, stored on GitHub and in the registry",
+    });
+    stores.into_iter().map(str::to_owned).collect()
 }
 
 /// What is written besides, and why.
@@ -116,6 +128,9 @@ pub(crate) fn json(plan: &Plan) -> Value {
             "reason": plan.push.reason(),
         },
     });
+    if let Some(stores) = plan.attest {
+        object["attest"] = json!(stores.as_str());
+    }
     if let Some(candidate) = &plan.candidate {
         object["candidate"] = json!(candidate.to_string());
     }

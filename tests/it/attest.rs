@@ -6,11 +6,11 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use expect_test::expect;
-use ghcr_double::{Double, Endpoint, Fault, Sigstore};
+use ghcr_double::{Access, Account, Double, Endpoint, Fault, Package, Sigstore};
 use serde_json::{Value, json};
 
 use crate::publication::{COMMIT, NAME, registry};
-use crate::support::{Action, Run};
+use crate::support::{Action, Run, TOKEN};
 
 /// A registry with the image that `buildx` claims to push, under the tag of the first push.
 pub(crate) fn doubles() -> (Double, String, Sigstore) {
@@ -248,6 +248,22 @@ fn what_is_not_pushed_is_not_attested() {
     let run = action.input("push", "false").run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.output("bundle-path"), "");
+}
+
+#[test]
+fn token_of_dependabot_builds_without_attestation() {
+    let (_, digest, sigstore) = doubles();
+    let account = Account::workflow("acme/Widget").packages(Access::Read);
+    let double = Double::builder().token(TOKEN, account);
+    let double = double
+        .package(NAME, Package::of("acme/Widget"))
+        .start()
+        .unwrap();
+    let action = attesting(&double, &digest, &sigstore, Profile::Log);
+    let action = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+    let run = action.env("GITHUB_ACTOR", "dependabot[bot]").run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("pushed"), "false");
 }
 
 /// Each service that signs or stores, down once and for good.
