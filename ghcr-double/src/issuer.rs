@@ -95,10 +95,11 @@ impl Issuer {
         }
     }
 
-    /// The URL of the token endpoint.
+    /// The URL of the token endpoint. Its host is a name, since cosign asks no token server at a private address
+    /// (<https://github.com/google/go-containerregistry/blob/v0.21.7/pkg/v1/remote/transport/bearer.go>).
     #[must_use]
     pub fn realm(&self) -> String {
-        format!("http://{}/token", self.server.address)
+        format!("http://localhost:{}/token", self.server.address.port())
     }
 
     /// A configuration for `docker-registry serve` that trusts this issuer.

@@ -178,7 +178,8 @@ impl DebianRegistry {
         }
     }
 
+    /// The name that the token server has too.
     pub(crate) fn host(&self) -> String {
-        self.address.to_string()
+        format!("localhost:{}", self.address.port())
     }
 }
