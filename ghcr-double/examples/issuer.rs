@@ -1,5 +1,5 @@
 //! Runs the issuer for a real registry: `issuer <directory> <port>` writes `<directory>/config.yml`, prints the command
-//! that starts the registry, and issues tokens for ten minutes. The token is `secret`, the owner `acme`.
+//! that starts the registry, `localhost:<port>`, and issues tokens for ten minutes. The token is `secret`, the owner `acme`.
 
 use ghcr_double::{Access, Account, Issuer};
 use std::env;
