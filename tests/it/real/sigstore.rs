@@ -116,6 +116,7 @@ fn check_verifiers(engine: Option<&str>, profile: Profile) {
     let (bundle, digest) = (attested.bundle(), attested.digest());
     for tag in attested.run.output("tags").lines() {
         attested.expected().cosign(tag).unwrap();
+        attested.expected().ours(tag, "acme/Widget").unwrap();
     }
     attested
         .expected()
@@ -127,6 +128,12 @@ fn check_verifiers(engine: Option<&str>, profile: Profile) {
         .unwrap();
     attested.expected().sigstore_go(&bundle, digest).unwrap();
 
+    refused(
+        attested
+            .expected()
+            .ours(attested.run.output("ref"), "acme/other"),
+        "expected https://github.com/acme/other",
+    );
     let other = "0".repeat(64);
     let changed = changed(&bundle);
     refused(
@@ -178,6 +185,10 @@ fn check_other_image(attested: &Attested) {
         &listed,
     ]);
     refused(attested.expected().cosign(&other), OTHER_DIGEST);
+    refused(
+        attested.expected().ours(&other, "acme/Widget"),
+        "no valid attestation",
+    );
 }
 
 #[test]

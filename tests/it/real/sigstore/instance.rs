@@ -153,6 +153,7 @@ fn trusted_root(double: &Sigstore, timestamp: Option<&TimestampAuthority>) -> St
         let trusted = &mut root["timestampAuthorities"][0];
         trusted["uri"] = json!(authority.url());
         trusted["certChain"]["certificates"] = authority.chain();
+        root["tlogs"] = json!([]);
     }
     root.to_string()
 }

@@ -4,11 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
+use ghcr_double::{Double, Repository};
 use tempfile::TempDir;
 
 use super::Profile;
 use super::instance::Instance;
 use crate::real::world::{login, tool};
+use crate::support::Action;
 
 /// Who must have signed, by which instance.
 pub(super) struct Expected {
@@ -64,6 +66,21 @@ impl Expected {
         let mut cosign = self.cosign_on("verify-blob-attestation");
         cosign.arg("--bundle").arg(self.bundle(bundle));
         verdict(cosign.args(["--digestAlg=sha256", "--digest", digest]))
+    }
+
+    /// This program finds the attestation of an image in the registry, and accepts it for a repository.
+    pub(super) fn ours(&self, reference: &str, repository: &str) -> Result<(), String> {
+        let config = login(reference.split('/').next().unwrap());
+        let github = Double::builder().repository(Repository::new(repository));
+        let github = github.start().unwrap();
+        let action = Action::new()
+            .env("DOCKER_CONFIG", config.path().display().to_string())
+            .env("GITHUB_API_URL", github.api_url());
+        fs::copy(self.root(), action.path("workspace/root.json")).unwrap();
+        let arguments = ["verify", reference, "--repository", repository];
+        let trusted = ["--trusted-root=root.json", "--oidc-issuer", &self.issuer];
+        let run = action.arguments(&[&arguments[..], &trusted].concat()).run();
+        run.succeeded.then_some(()).ok_or(run.stderr)
     }
 
     fn cosign_on(&self, command: &str) -> Command {
