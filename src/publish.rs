@@ -308,7 +308,9 @@ async fn say_how_to_find(session: &Session, registry: &Registry, published: &Pub
     // Whether the package holds nothing but what this run pushed.
     let plan = &session.plan;
     let planned = plan.tags.iter().map(|planned| planned.tag.clone());
-    let ours: Vec<Tag> = planned.chain([plan.primary.clone()]).collect();
+    let others = published.others.iter().cloned();
+    let others = others.chain([plan.primary.clone()]);
+    let ours: Vec<Tag> = planned.chain(others).collect();
     let is_first = repository
         .has_tags_beside(&ours)
         .await
