@@ -10,6 +10,7 @@ use crate::console::{Console, Reader, Screen, Stream};
 use crate::credentials::keep;
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
+use crate::inputs::verify::VerifyInputs;
 use crate::publish::{self, Done, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
@@ -44,9 +45,11 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     if request.mode == Some(Mode::Post) {
         return clean_up(vars, console, &mut stop).await;
     }
-    if request.mode == Some(Mode::Verify)
-        || (request.mode.is_none() && vars.get("INPUT_MODE") == Some("verify"))
-    {
+    let is_verification = match request.mode {
+        Some(mode) => mode == Mode::Verify,
+        None => VerifyInputs::are_wanted(vars, &request.with),
+    };
+    if is_verification {
         return verify_images(request, vars, console, &mut stop).await;
     }
     let mut done = Done::default();
@@ -89,7 +92,8 @@ async fn act_until_stopped(
 
 async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     match session.mode {
-        Mode::Plan | Mode::Verify | Mode::Post => Ok(()),
+        Mode::Plan => Ok(()),
+        Mode::Verify | Mode::Post => unreachable!("they need no session"),
         Mode::Check => preflight::check(session).await,
         Mode::Publish => publish::publish(session, done).await,
     }

@@ -220,3 +220,19 @@ fn arguments_of_verify_belong_to_verify() {
         .run();
     run.assert_error("invalid reference");
 }
+
+/// A run in which nothing was verified must not succeed.
+#[test]
+fn input_mode_is_understood_in_every_spelling() {
+    let refused = |action: Action| {
+        let run = action.event("push_tag").run();
+        assert!(!run.succeeded, "{}", run.stdout);
+        run.assert_error("no image to verify is named");
+        assert!(run.outputs.is_empty() && run.summary.is_empty());
+    };
+    for mode in ["verify", " verify\n"] {
+        refused(Action::new().input("mode", mode));
+    }
+    refused(Action::new().arguments(&["--with", "mode=verify"]));
+    refused(Action::new().arguments(&["verify", "--with", "mode=plan"]));
+}
