@@ -1,17 +1,18 @@
 //! `ghcr-publish verify`: what a registry holds of an image, and who signed it. Writes nothing.
 
+mod provenance;
+
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use crate::console::Console;
+use crate::context::api_url_of;
 use crate::context::server::Server;
-use crate::context::{RepositoryName, api_url_of};
 use crate::credentials::{self, Credentials};
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::github::GitHub;
-use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::inputs::Inputs;
 use crate::inputs::verify::ImageReference;
@@ -19,12 +20,10 @@ use crate::proxy;
 use crate::registry::copy_source::CopySource;
 use crate::registry::verify::Verified;
 use crate::registry::{Registry, Repository};
-use crate::sigstore::bundle::MEDIA_TYPE;
-use crate::sigstore::instance::issuer_of;
-use crate::sigstore::statement::PROVENANCE;
-use crate::sigstore::verify::{Expected, Policy, Root, Verified as Attested};
+use crate::sigstore::verify::Root;
 use crate::tls::Trust;
 use crate::vars::Vars;
+use crate::verify::provenance::Provenance;
 use crate::workspace::Workspace;
 
 /// For short outages: whoever verifies waits for the answer.
@@ -40,7 +39,8 @@ struct Verifier {
     server_url: String,
     trust: Trust,
     github: GitHub,
-    trusted_root: Option<String>,
+    /// The root in the input `trusted-root`.
+    trusted_root: Option<Root>,
     console: Console,
 }
 
@@ -58,7 +58,13 @@ pub(crate) async fn verify(
     };
     let (mut results, mut failures) = (Vec::new(), Vec::new());
     for reference in &verifier.inputs.verify.references {
-        let mut result = json!({ "reference": reference.text });
+        let mut result = json!({
+            "reference": reference.text,
+            "digest": null,
+            "platforms": [],
+            "attestation": null,
+            "error": null,
+        });
         if let Err(error) = verifier.check(reference, &mut result).await {
             let explanation = Explanation::of(&error);
             console.say(&format!("✗ {}", explanation.what));
@@ -93,14 +99,7 @@ impl Verifier {
         }
         let trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
         let trust = trust.behind(proxy::proxies(vars)?);
-        let path = inputs.attest.trusted_root.as_ref();
-        let workspace = Workspace(vars.workspace());
-        let root = path.map(|path| workspace.read("trusted-root", path, MAX_ROOT_KIB));
-        let root = root.transpose()?;
-        let trusted_root = root.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        if let Some(json) = &trusted_root {
-            Root::given(json)?;
-        }
+        let trusted_root = trusted_root(&inputs, vars)?;
         let api = api_url_of(vars, &server_url);
         let github = GitHub::new(&api, inputs.github_token.clone(), trust.clone(), console);
         Ok(Self {
@@ -117,45 +116,32 @@ impl Verifier {
 
     /// One line for each check that passes; the first that does not is the error.
     async fn check(&self, reference: &ImageReference, result: &mut Value) -> anyhow::Result<()> {
-        let host = reference.name.registry();
-        let registry = Registry::new(
-            host,
-            self.server.kind(host),
-            self.credentials.login(host).await?,
-            &self.trust,
-            Pace::REAL,
-            self.console,
-        )?;
+        let registry = self.connect(reference.name.registry()).await?;
         let deadline = Deadline::after(TIMEOUT, Pace::REAL);
         let repository = registry.read_only(reference.name.repository(), deadline);
         let image = self.resolve(reference, repository).await?;
-        let digest = image.digest.clone();
-        result["digest"] = digest.as_str().into();
-        self.console
-            .say(&format!("✓ {} → {digest}", reference.text));
+        self.say_digest(reference, &image, result);
         let verified = repository.verify_manifest(image).await;
         let verified = verified.map_err(|error| {
             let what = format!("`{}` is not complete in the registry", reference.text);
             Problem::new(what, "publish the image again").because(error.to_string())
         })?;
         self.say_parts(&verified, result);
-        let attested = self
-            .attested(reference, repository, &verified.manifest)
-            .await?;
-        let (attested, store) = attested;
-        let commit = attested.commit.as_deref().unwrap_or("unknown");
-        self.console.say(&format!(
-            "✓ provenance signed by {} at {}, commit {commit} (found {store})",
-            attested.identity, attested.signed_at
-        ));
-        result["attestation"] = json!({
-            "identity": attested.identity,
-            "repository": attested.repository,
-            "ref": attested.git_ref,
-            "commit": attested.commit,
-            "signedAt": attested.signed_at,
-        });
+        let image = &verified.manifest;
+        let provenance = self.provenance(reference, repository, image).await?;
+        self.say_provenance(&provenance, result);
         Ok(())
+    }
+
+    async fn connect(&self, host: &str) -> anyhow::Result<Registry> {
+        Registry::new(
+            host,
+            self.server.kind(host),
+            self.credentials.login(host).await?,
+            &self.trust,
+            Pace::REAL,
+            self.console,
+        )
     }
 
     /// The manifest under the tag, the digest, or both.
@@ -190,126 +176,59 @@ impl Verifier {
         }
     }
 
+    fn say_digest(&self, reference: &ImageReference, image: &Manifest, result: &mut Value) {
+        let digest = image.digest.as_str();
+        result["digest"] = digest.into();
+        let text = format!("✓ {} → {digest}", reference.text);
+        self.console.say(&text);
+    }
+
     fn say_parts(&self, verified: &Verified, result: &mut Value) {
         let platforms = verified.platforms.iter();
         let platforms: Vec<&str> = platforms.map(|image| image.platform.as_str()).collect();
         result["platforms"] = json!(platforms);
-        let parts = match verified.digests.len() {
-            1 => "1 manifest and all its blobs".to_owned(),
-            count => format!("{count} manifests and all their blobs"),
-        };
-        let platforms = match platforms.is_empty() {
-            true => "no platform".to_owned(),
-            false => platforms.join(", "),
-        };
-        let text = format!("✓ {platforms}: {parts}");
-        self.console.say(&text);
-    }
-
-    /// A valid attestation, and where it was found.
-    async fn attested(
-        &self,
-        reference: &ImageReference,
-        repository: Repository<'_>,
-        image: &Manifest,
-    ) -> anyhow::Result<(Attested, &'static str)> {
-        let source = self.source(reference, repository, image).await?;
-        let verify = &self.inputs.verify;
-        let issuer = self.inputs.attest.issuer.clone();
-        let policy = Policy {
-            issuer: issuer.unwrap_or_else(|| issuer_of(&self.server)),
-            server: self.server_url.clone(),
-            repository: Some(source.to_string()),
-            workflow: verify.workflow.clone(),
-            git_ref: verify.git_ref.clone(),
-            identity: None,
-        };
-        let mut refusals = Vec::new();
-        let attached = repository.attached(&image.digest, MEDIA_TYPE).await;
-        let attached = attached.inspect_err(|error| refusals.push(error.to_string()));
-        for (_, bytes) in attached.unwrap_or_default() {
-            let bundle = String::from_utf8_lossy(&bytes);
-            match self.valid(&bundle, &image.digest, &policy) {
-                Ok(attested) => return Ok((attested, "in the registry")),
-                Err(why) => refusals.push(why),
-            }
+        for image in &verified.platforms {
+            let blobs = counted(image.blobs, "blob");
+            let text = format!("✓ {}: manifest and {blobs}", image.platform);
+            self.console.say(&text);
         }
-        let (digest, kind) = (&image.digest, Some(PROVENANCE));
-        let listed = self
-            .github
-            .attestations(&source, digest, kind, repository.deadline);
-        let listed = listed.await;
-        let listed = listed.inspect_err(|error| refusals.push(error.to_string()));
-        for bundle in listed.unwrap_or_default() {
-            match self.valid(&bundle, &image.digest, &policy) {
-                Ok(attested) => return Ok((attested, "on GitHub")),
-                Err(why) => refusals.push(why),
-            }
+        let below = verified.digests.len() - 1;
+        let others = match verified.platforms.as_slice() {
+            [image] if image.digest == verified.manifest.digest => below,
+            platforms => below.saturating_sub(platforms.len()),
+        };
+        if others > 0 {
+            let others = counted(others, "other manifest");
+            self.console.say(&format!("✓ {others} with all blobs"));
+        } else if platforms.is_empty() {
+            self.console
+                .say("✓ no platform: manifest and all its blobs");
         }
-        let what = format!("no valid attestation of `{}`", reference.text);
-        let (because, fix) = match refusals.is_empty() {
-            true => (
-                "neither the registry nor GitHub has a provenance of it".to_owned(),
-                "publish it with `attest: true`".to_owned(),
-            ),
-            false => (
-                refusals.join("; "),
-                "if you trust this signer, name it with `--repository`, `--workflow` or `--ref`"
-                    .to_owned(),
-            ),
-        };
-        Err(Problem::new(what, fix).because(because).into())
     }
 
-    fn valid(&self, bundle: &str, digest: &Digest, policy: &Policy) -> Result<Attested, String> {
-        let root = match &self.trusted_root {
-            Some(json) => Root::given(json).map_err(|problem| problem.to_string())?,
-            None => Root::embedded_for(bundle).map_err(|refusal| refusal.to_string())?,
-        };
-        let expected = Expected {
-            digest,
-            predicate_type: PROVENANCE,
-            policy,
-        };
-        root.verify(bundle, &expected)
-            .map_err(|refusal| refusal.to_string())
+    fn say_provenance(&self, provenance: &Provenance, result: &mut Value) {
+        let Provenance { verified, store } = provenance;
+        let commit = verified.commit.as_deref().unwrap_or("unknown");
+        self.console.say(&format!(
+            "✓ provenance signed by {} at {}, commit {commit} (found {store})",
+            verified.identity, verified.signed_at
+        ));
+        result["attestation"] = provenance.to_json();
     }
+}
 
-    /// The repository that must have signed: the input's, else the one that the image names.
-    async fn source(
-        &self,
-        reference: &ImageReference,
-        repository: Repository<'_>,
-        image: &Manifest,
-    ) -> anyhow::Result<RepositoryName> {
-        let named = match &self.inputs.verify.repository {
-            Some(repository) => Some(repository.clone()),
-            None => {
-                let source = CopySource::Repository(repository).source_url(image).await;
-                let source = source.ok().flatten().unwrap_or_default();
-                let path = source.strip_prefix(&format!("{}/", self.server_url));
-                path.map(|path| {
-                    path.trim_end_matches(".git")
-                        .trim_end_matches('/')
-                        .to_owned()
-                })
-            }
-        };
-        let name = named.as_deref().and_then(|name| name.split_once('/'));
-        let Some((owner, name)) = name.filter(|(_, name)| !name.contains('/')) else {
-            return Err(Problem::new(
-                format!("`{}` does not say which repository it is from", reference.text),
-                "name the repository that must have signed it: `--repository OWNER/REPO`",
-            )
-            .because(format!(
-                "it has no annotation or label `org.opencontainers.image.source` with a repository of {}",
-                self.server_url
-            ))
-            .into());
-        };
-        Ok(RepositoryName {
-            owner: owner.to_owned(),
-            name: name.to_owned(),
-        })
-    }
+/// The root in the file that `trusted-root` names.
+fn trusted_root(inputs: &Inputs, vars: &Vars) -> anyhow::Result<Option<Root>> {
+    let Some(path) = &inputs.attest.trusted_root else {
+        return Ok(None);
+    };
+    let workspace = Workspace(vars.workspace());
+    let json = workspace.read("trusted-root", path, MAX_ROOT_KIB)?;
+    Ok(Some(Root::given(&String::from_utf8_lossy(&json))?))
+}
+
+/// `1 blob`, `2 blobs`
+fn counted(count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }

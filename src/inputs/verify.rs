@@ -1,5 +1,6 @@
 //! The inputs of `mode: verify`: which images, and who must have signed them.
 
+use crate::context::RepositoryName;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
@@ -13,8 +14,8 @@ use crate::vars::Vars;
 #[derive(Debug)]
 pub(crate) struct VerifyInputs {
     pub(crate) references: Vec<ImageReference>,
-    /// `OWNER/REPO` of the source; the image says it if this does not.
-    pub(crate) repository: Option<String>,
+    /// The repository of the source; the image says it if this does not.
+    pub(crate) repository: Option<RepositoryName>,
     pub(crate) workflow: Option<String>,
     /// The full git ref of the source.
     pub(crate) git_ref: Option<String>,
@@ -81,16 +82,22 @@ fn reference(text: &str) -> Result<ImageReference, Problem> {
     })
 }
 
-fn repository(text: &str) -> Result<String, &'static str> {
-    let is_name = |part: &str| {
-        let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        !part.is_empty() && part.chars().all(is_allowed)
-    };
-    let parts: Vec<&str> = text.split('/').collect();
-    match parts.len() == 2 && parts.into_iter().all(is_name) {
-        true => Ok(text.to_owned()),
-        false => Err("write `OWNER/REPO`, for example `acme/app`"),
-    }
+fn repository(text: &str) -> Result<RepositoryName, &'static str> {
+    repository_name(text).ok_or("write `OWNER/REPO`, for example `acme/app`")
+}
+
+/// `OWNER/REPO`, in characters that GitHub allows.
+pub(crate) fn repository_name(text: &str) -> Option<RepositoryName> {
+    let (owner, name) = text.split_once('/')?;
+    (is_name(owner) && is_name(name)).then(|| RepositoryName {
+        owner: owner.to_owned(),
+        name: name.to_owned(),
+    })
+}
+
+fn is_name(text: &str) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    !["", ".", ".."].contains(&text) && text.chars().all(is_allowed)
 }
 
 #[cfg(test)]
@@ -122,7 +129,13 @@ mod tests {
             let problem = reference(text).unwrap_err().to_string();
             assert!(problem.contains(text), "{problem}");
         }
-        for text in ["acme", "acme/app/x", "https://github.com/acme/app", "/app"] {
+        for text in [
+            "acme",
+            "acme/app/x",
+            "https://github.com/acme/app",
+            "/app",
+            "acme/..",
+        ] {
             assert!(repository(text).is_err(), "{text}");
         }
     }

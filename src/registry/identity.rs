@@ -118,7 +118,7 @@ impl CopySource<'_> {
         if let Some(identity) = Identity::of_annotations(&content.annotations, own) {
             return Ok(identity);
         }
-        match self.config_of(image, &content).await {
+        match self.just_pushed().config_of(image, &content).await {
             Ok(Some(config)) => Ok(Identity::of_config(&config, own)),
             Ok(None) => Ok(Identity::silent()),
             // Nobody can pull an image that lacks its config, so nothing is lost when the tag moves.
@@ -154,13 +154,12 @@ impl CopySource<'_> {
         let child = platforms
             .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
             .find_map(|child| child.digest.parse::<Digest>().ok());
-        let source = self.just_pushed();
         let config = match child {
-            Some(child) => source.manifest(&child).await?.config_digest(),
+            Some(child) => self.manifest(&child).await?.config_digest(),
             None => image.config_digest(),
         };
         match config {
-            Some(config) => source.small_blob(&config).await.map(Some),
+            Some(config) => self.small_blob(&config).await.map(Some),
             None => Ok(None),
         }
     }

@@ -30,6 +30,8 @@ pub(crate) struct PlatformImage {
     pub(crate) digest: Digest,
     /// Bytes of config and layers, compressed.
     pub(crate) size: u64,
+    /// How many blobs its manifest needs in the repository.
+    pub(crate) blobs: usize,
 }
 
 /// A manifest that an index names.
@@ -57,7 +59,7 @@ impl Repository<'_> {
         this.verify_manifest(manifest).await
     }
 
-    /// Verifies everything below a manifest that was read.
+    /// Verifies everything below a manifest that was read. What is missing is not waited for.
     pub(crate) async fn verify_manifest(
         self,
         manifest: Manifest,
@@ -86,6 +88,7 @@ impl Repository<'_> {
             platform,
             digest: manifest.digest.clone(),
             size: content.size(),
+            blobs: content.blobs().count(),
         });
         Ok(Verified {
             platforms: image.into_iter().collect(),
@@ -144,6 +147,7 @@ impl Repository<'_> {
                 platform,
                 digest: digest.clone(),
                 size: content.size(),
+                blobs: content.blobs().count(),
             }),
             digest,
             below: content.manifests,
