@@ -44,7 +44,8 @@ fn attested(world: &World) -> Row {
     let (job, inputs, sigstore) = (&job, &inputs, &sigstore);
     let run = |who: &'static str| -> Contender<'_> {
         Box::new(move |round, meter| {
-            let mut step = ours::step(&job(round), &borrowed(&inputs(who)));
+            let job = job(round);
+            let mut step = ours::step(&job, &borrowed(&inputs(who)));
             step.env("ACTIONS_ID_TOKEN_REQUEST_URL", sigstore.token_url());
             step.env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", Sigstore::REQUEST_TOKEN);
             meter.run(&mut step);
