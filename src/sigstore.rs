@@ -10,7 +10,9 @@ pub(crate) mod http;
 pub(crate) mod instance;
 mod key;
 pub(crate) mod oidc;
+pub(crate) mod policy;
 mod provider;
+pub(crate) mod refusal;
 pub(crate) mod signer;
 pub(crate) mod statement;
 #[cfg(test)]

@@ -21,9 +21,11 @@ use crate::sigstore::bundle::Bundle;
 use crate::sigstore::http::Http;
 use crate::sigstore::instance::{Instance, Operator};
 use crate::sigstore::oidc::{Claims, TokenRequest};
+use crate::sigstore::policy::Policy;
+use crate::sigstore::refusal::Refusal;
 use crate::sigstore::signer::Signer;
 use crate::sigstore::statement::Statement;
-use crate::sigstore::verify::{Expected, Policy, Refusal, Root};
+use crate::sigstore::verify::{Expected, Root};
 use crate::workspace::Workspace;
 
 /// A signed attestation that is stored.

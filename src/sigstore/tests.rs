@@ -19,9 +19,11 @@ use crate::sigstore::bundle::Bundle;
 use crate::sigstore::http::Http;
 use crate::sigstore::instance::Instance;
 use crate::sigstore::oidc::{IdToken, TokenRequest};
+use crate::sigstore::policy::Policy;
+use crate::sigstore::refusal::Refusal;
 use crate::sigstore::signer::Signer;
 use crate::sigstore::statement::{PROVENANCE, Statement};
-use crate::sigstore::verify::{Expected, Policy, Refusal, Root, Verified};
+use crate::sigstore::verify::{Expected, Root, Verified};
 use crate::tls::Trust;
 use crate::vars::Vars;
 

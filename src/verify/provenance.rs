@@ -13,8 +13,10 @@ use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
 use crate::sigstore::bundle::MEDIA_TYPE;
 use crate::sigstore::instance::issuer_of;
+use crate::sigstore::policy::Policy;
+use crate::sigstore::refusal::Refusal;
 use crate::sigstore::statement::PROVENANCE;
-use crate::sigstore::verify::{Expected, Policy, Refusal, Root, Verified};
+use crate::sigstore::verify::{Expected, Root, Verified};
 use crate::verify::Verifier;
 
 /// A valid provenance.
