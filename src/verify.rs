@@ -24,12 +24,9 @@ use crate::sigstore::verify::Root;
 use crate::tls::Trust;
 use crate::vars::Vars;
 use crate::verify::provenance::Provenance;
-use crate::workspace::Workspace;
 
 /// For short outages: whoever verifies waits for the answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
-/// In KiB.
-const MAX_ROOT_KIB: u64 = 1024;
 
 /// What verifying needs.
 struct Verifier {
@@ -99,7 +96,7 @@ impl Verifier {
         }
         let trust = Trust::read(inputs.destination.ca_cert.as_ref(), vars.workspace())?;
         let trust = trust.behind(proxy::proxies(vars)?);
-        let trusted_root = trusted_root(&inputs, vars)?;
+        let trusted_root = Root::of_input(&inputs.attest, vars)?;
         let api = api_url_of(vars, &server_url);
         let github = GitHub::new(&api, inputs.github_token.clone(), trust.clone(), console);
         Ok(Self {
@@ -215,16 +212,6 @@ impl Verifier {
         ));
         result["attestation"] = provenance.to_json();
     }
-}
-
-/// The root in the file that `trusted-root` names.
-fn trusted_root(inputs: &Inputs, vars: &Vars) -> anyhow::Result<Option<Root>> {
-    let Some(path) = &inputs.attest.trusted_root else {
-        return Ok(None);
-    };
-    let workspace = Workspace(vars.workspace());
-    let json = workspace.read("trusted-root", path, MAX_ROOT_KIB)?;
-    Ok(Some(Root::given(&String::from_utf8_lossy(&json))?))
 }
 
 /// `1 blob`, `2 blobs`

@@ -26,7 +26,6 @@ use crate::sigstore::refusal::Refusal;
 use crate::sigstore::signer::Signer;
 use crate::sigstore::statement::Statement;
 use crate::sigstore::verify::{Expected, Root};
-use crate::workspace::Workspace;
 
 /// A signed attestation that is stored.
 #[derive(Clone, Debug)]
@@ -52,8 +51,8 @@ pub(super) struct Attester<'a> {
     stores: Stores,
     request: TokenRequest,
     http: Http,
-    /// The text of the file in `trusted-root`.
-    trusted_root: Option<String>,
+    /// The root in the input `trusted-root`.
+    trusted_root: Option<Root>,
 }
 
 /// What signs, and what a valid signature must show.
@@ -73,29 +72,18 @@ struct Claim {
     statement: Statement,
 }
 
-/// In KiB; the root of the public-good instance has 7.
-const MAX_ROOT_KIB: u64 = 1024;
-
 impl<'a> Attester<'a> {
     /// None if nothing is attested. Fails if the job cannot get a token, or if the trusted root is invalid.
     pub(super) fn new(session: &'a Session) -> anyhow::Result<Option<Self>> {
         let Some(stores) = session.plan.attest else {
             return Ok(None);
         };
-        let workspace = Workspace(session.vars.workspace());
-        let path = session.inputs.attest.trusted_root.as_ref();
-        let root = path.map(|path| workspace.read("trusted-root", path, MAX_ROOT_KIB));
-        let root = root.transpose()?;
-        let trusted_root = root.map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-        if let Some(json) = &trusted_root {
-            Root::given(json)?;
-        }
         Ok(Some(Self {
             session,
             stores,
+            trusted_root: Root::of_input(&session.inputs.attest, &session.vars)?,
             request: TokenRequest::from_vars(&session.vars)?,
             http: Http::new(&session.trust, session.console)?,
-            trusted_root,
         }))
     }
 
@@ -139,7 +127,7 @@ impl<'a> Attester<'a> {
         let (choice, issuer) = (&inputs.attest.sigstore, inputs.attest.issuer.as_deref());
         let instance = Instance::new(choice, issuer, &context.server, &claims, is_public);
         let root = match (&self.trusted_root, instance.operator) {
-            (Some(json), _) => Root::given(json)?,
+            (Some(root), _) => root.clone(),
             (None, Operator::PublicGood) => Root::public_good(),
             (None, Operator::GitHub | Operator::Own) => Root::github(),
         };

@@ -4,6 +4,8 @@
 //! verified by `sigstore-verify`; the claims of the certificate and the predicate type here
 //! (<https://github.com/sigstore/fulcio/blob/main/docs/oid-info.md>).
 
+use std::sync::Arc;
+
 use serde_json::Value;
 use sigstore_verify::crypto::FulcioCiClaims;
 use sigstore_verify::trust_root::{SigstoreInstance, TrustedRoot};
@@ -15,10 +17,13 @@ use sigstore_verify::{Error, IdentityMatcher, VerificationPolicy, VerificationRe
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
+use crate::inputs::attest::AttestInputs;
 use crate::sigstore::bundle::{Bundle, PAYLOAD_TYPE};
 use crate::sigstore::policy::Policy;
 use crate::sigstore::provider;
 use crate::sigstore::refusal::{Refusal, refusal, require};
+use crate::vars::Vars;
+use crate::workspace::Workspace;
 
 /// What an attestation must be about, and who must have signed it.
 #[derive(Clone, Copy, Debug)]
@@ -45,9 +50,13 @@ pub(crate) struct Verified {
     pub(crate) statement: Value,
 }
 
+/// In KiB; the root of the public-good instance has 7.
+const MAX_ROOT_KIB: u64 = 1024;
+
 /// Certificates and keys that are trusted, and what a bundle must contain.
+#[derive(Clone)]
 pub(crate) struct Root {
-    verifier: Verifier,
+    verifier: Arc<Verifier>,
     /// Whether an entry in a transparency log is required.
     log: bool,
     /// Whether the certificate must be in a certificate transparency log.
@@ -83,6 +92,19 @@ impl Root {
             .expect("an embedded root is valid")
     }
 
+    /// The root in the file of the input `trusted-root`, none if the input is not set. The file has at most 1 MiB.
+    ///
+    /// # Errors
+    ///
+    /// If the file is not in the workspace, cannot be read, or is not a trusted root.
+    pub(crate) fn of_input(inputs: &AttestInputs, vars: &Vars) -> anyhow::Result<Option<Self>> {
+        let Some(path) = &inputs.trusted_root else {
+            return Ok(None);
+        };
+        let json = Workspace(vars.workspace()).read("trusted-root", path, MAX_ROOT_KIB)?;
+        Ok(Some(Self::given(&String::from_utf8_lossy(&json))?))
+    }
+
     /// The text of a `trusted_root.json`. Logs are required if it lists some, as `gh attestation verify` does.
     pub(crate) fn given(json: &str) -> Result<Self, Problem> {
         provider::install();
@@ -97,7 +119,7 @@ impl Root {
 
     fn new(root: &TrustedRoot) -> Result<Self, Error> {
         Ok(Self {
-            verifier: Verifier::new(root)?,
+            verifier: Arc::new(Verifier::new(root)?),
             log: !root.tlogs.is_empty(),
             sct: !root.ctlogs.is_empty(),
         })

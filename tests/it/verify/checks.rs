@@ -9,6 +9,7 @@ use ghcr_double::{Double, Endpoint, Fault, Package};
 use serde_json::{Value, json};
 
 use super::{Attested, REPOSITORY};
+use crate::attest::{Profile, attesting};
 use crate::publication::{COMMIT, NAME};
 use crate::support::{Action, TOKEN};
 
@@ -235,4 +236,26 @@ fn step_verifies_a_private_image_with_its_token() {
     let run = action().without("INPUT_GITHUB-TOKEN").run();
     assert!(!run.succeeded, "{}", run.stdout);
     run.assert_error("cannot read");
+}
+
+/// Who signs and who verifies read `trusted-root` by one rule.
+#[test]
+fn invalid_trusted_root_is_the_same_error_for_signing_and_verifying() {
+    let attested = Attested::new("registry");
+    let (double, digest, sigstore) = (&attested.double, &attested.digest, &attested.sigstore);
+    let large = " ".repeat((1 << 20) + 1);
+    for (content, expected) in [("{}", "invalid trusted root"), (&large, "1024 KiB")] {
+        let signing = attesting(double, digest, sigstore, Profile::Log);
+        let verifying = Action::publishing("push_tag", double)
+            .input("mode", "verify")
+            .input("references", attested.image(":v1.2.3"))
+            .input("trusted-root", "root.json");
+        let errors = [signing, verifying].map(|action| {
+            fs::write(action.path("workspace/root.json"), content).unwrap();
+            let run = action.run();
+            run.assert_error(expected);
+            run.errors(double.host())
+        });
+        assert_eq!(errors[0], errors[1]);
+    }
 }
