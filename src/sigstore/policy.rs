@@ -5,8 +5,8 @@ use sigstore_verify::crypto::FulcioCiClaims;
 use crate::sigstore::oidc::Claims;
 use crate::sigstore::refusal::{Refusal, require};
 
-/// Who must have signed. What is not set is not compared; what is set is compared octet by octet. A repository, a
-/// workflow or an identity must be set.
+/// Who must have signed. What is not set is not compared. Server, owner and repository are compared without case, as GitHub
+/// does, and everything else octet by octet. A repository, a workflow or an identity must be set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy {
     /// The OIDC issuer.
@@ -48,18 +48,20 @@ impl Policy {
         }
         if let Some(repository) = &self.repository {
             let url = format!("{server}/{repository}");
-            require("repository", &url, claims.source_repository_uri.as_deref())?;
+            let source = claims.source_repository_uri.as_deref();
+            if !source.is_some_and(|source| source.eq_ignore_ascii_case(&url)) {
+                require("repository", &url, source)?;
+            }
             let is_named = self.workflow.is_some() || self.identity.is_some();
-            if !is_named && !identity.starts_with(&format!("{url}/")) {
+            if !is_named && below(identity, &format!("{url}/")).is_none() {
                 let why = format!("the workflow is not in {url}: {identity}");
                 return Err(Refusal::Invalid(why));
             }
         }
         if let Some(file) = &self.workflow {
             let file = workflow_file(file, self.repository.as_deref());
-            let workflow = format!("{server}/{file}");
-            if !is_identity_of(&workflow, identity) {
-                let why = format!("the workflow is {identity}, expected {workflow}");
+            if !is_identity_of(server, &file, identity) {
+                let why = format!("the workflow is {identity}, expected {server}/{file}");
                 return Err(Refusal::Invalid(why));
             }
         }
@@ -70,14 +72,31 @@ impl Policy {
     }
 }
 
-/// Whether `identity` is `workflow@REF`, where `REF` is a full git ref or a commit. A file name may contain `@`.
-fn is_identity_of(workflow: &str, identity: &str) -> bool {
-    let rest = identity.strip_prefix(workflow);
+/// Whether `identity` is `server/OWNER/REPO/path@REF`, where `REF` is a full git ref or a commit. A file name may contain
+/// `@`.
+fn is_identity_of(server: &str, file: &str, identity: &str) -> bool {
+    let Some((repository, path)) = repository_and_path(file) else {
+        return false;
+    };
+    let rest = below(identity, &format!("{server}/{repository}/"));
+    let rest = rest.and_then(|rest| rest.strip_prefix(path));
     let Some(git_ref) = rest.and_then(|rest| rest.strip_prefix('@')) else {
         return false;
     };
     let is_commit = git_ref.len() == 40 && git_ref.bytes().all(|byte| byte.is_ascii_hexdigit());
     git_ref.starts_with("refs/") || is_commit
+}
+
+/// What follows `start`, which is compared without case.
+fn below<'a>(text: &'a str, start: &str) -> Option<&'a str> {
+    let (head, rest) = text.split_at_checked(start.len())?;
+    head.eq_ignore_ascii_case(start).then_some(rest)
+}
+
+/// `OWNER/REPO`, and the path in it.
+fn repository_and_path(file: &str) -> Option<(&str, &str)> {
+    let (slash, _) = file.match_indices('/').nth(1)?;
+    Some((&file[..slash], &file[slash + 1..]))
 }
 
 /// `OWNER/REPO/.github/workflows/X`
@@ -104,9 +123,50 @@ mod tests {
         }
     }
 
+    /// GitHub compares the names of owners and repositories without case, paths and refs with it.
+    #[test]
+    fn only_owner_and_repository_are_compared_without_case() {
+        let identity = "https://github.com/acme/app/.github/workflows/release.yml@refs/heads/main";
+        let mut claims = FulcioCiClaims::default();
+        claims.source_repository_uri = Some("https://github.com/acme/app".to_owned());
+        claims.source_repository_ref = Some("refs/heads/main".to_owned());
+        for (repository, workflow, git_ref, expected) in [
+            ("ACME/App", None, "refs/heads/main", true),
+            ("ACME/App", Some("release.yml"), "refs/heads/main", true),
+            (
+                "acme/app",
+                Some("Acme/App/.github/workflows/release.yml"),
+                "refs/heads/main",
+                true,
+            ),
+            ("acme/app", Some("Release.yml"), "refs/heads/main", false),
+            (
+                "acme/app",
+                Some("acme/app/.GitHub/workflows/release.yml"),
+                "refs/heads/main",
+                false,
+            ),
+            ("acme/app", None, "refs/heads/Main", false),
+            ("acme/ap", None, "refs/heads/main", false),
+            ("acme/apple", None, "refs/heads/main", false),
+        ] {
+            let policy = Policy {
+                issuer: String::new(),
+                server: "https://github.com".to_owned(),
+                repository: Some(repository.to_owned()),
+                workflow: workflow.map(str::to_owned),
+                git_ref: Some(git_ref.to_owned()),
+                identity: None,
+            };
+            let checked = policy.check(identity, &claims);
+            assert_eq!(checked.is_ok(), expected, "{policy:?}");
+        }
+    }
+
     #[test]
     fn an_identity_is_a_workflow_and_a_ref() {
-        let workflow = "https://github.com/acme/app/.github/workflows/release.yml";
+        let server = "https://github.com";
+        let file = "acme/app/.github/workflows/release.yml";
         for (rest, expected) in [
             ("@refs/heads/main", true),
             ("@refs/heads/a@b", true),
@@ -116,8 +176,9 @@ mod tests {
             ("@main", false),
             ("", false),
         ] {
-            let identity = format!("{workflow}{rest}");
-            assert_eq!(is_identity_of(workflow, &identity), expected, "{rest}");
+            let identity = format!("{server}/{file}{rest}");
+            let is_identity = is_identity_of(server, file, &identity);
+            assert_eq!(is_identity, expected, "{rest}");
         }
     }
 }

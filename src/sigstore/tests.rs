@@ -219,10 +219,6 @@ async fn another_signer_is_refused() {
         "the repository is https://github.com/acme/app, expected https://github.com/acme/ap",
     );
     refused(
-        |policy| policy.repository = Some("Acme/app".to_owned()),
-        "the repository is https://github.com/acme/app",
-    );
-    refused(
         |policy| policy.workflow = Some("release.yaml".to_owned()),
         "the workflow is https://github.com/acme/app/.github/workflows/release.yml@refs/tags/v1.2.3, expected https://github.com/acme/app/.github/workflows/release.yaml",
     );
