@@ -1,16 +1,16 @@
 //! `GitHub`: questions only the GitHub API can answer, and its attestation store.
 
 pub(crate) mod attestations;
+mod error;
 
 use std::backtrace::Backtrace;
-use std::fmt;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use http_body_util::{BodyExt as _, LengthLimitError, Limited};
+use http_body_util::{BodyExt as _, Limited};
 use octocrab::{FromResponse as _, Octocrab};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, USER_AGENT};
 use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;
@@ -22,7 +22,9 @@ use crate::console::debug::Exchange;
 use crate::context::event::{OwnerKind, RepositoryFacts};
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::deadline::{Deadline, Failure, Pace, retry_after};
+use crate::deadline::{Deadline, Failure, Pace};
+use crate::github::error::ApiError;
+use crate::link::next_page;
 use crate::plan::tag_order::Unanswered;
 use crate::secret::Secret;
 use crate::tls::{self, Trust};
@@ -72,12 +74,17 @@ struct Request<'a> {
     max_body: usize,
 }
 
+/// An answer, or a part of it.
+struct Page<T> {
+    content: T,
+    /// The query of the next page.
+    next: Option<String>,
+}
+
 /// For one request and its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// In bytes.
 const MAX_BODY: usize = 4 << 20;
-/// In characters, of what the API says in its own words.
-const MAX_REASON: usize = 300;
 
 impl GitHub {
     pub(crate) fn new(
@@ -209,12 +216,20 @@ impl GitHub {
         self.ask(&Request::get(path), deadline).await
     }
 
-    /// Sends a request until there is an answer, a refusal, or the deadline passes.
     async fn ask<T: DeserializeOwned>(
         &self,
         request: &Request<'_>,
         deadline: Deadline,
     ) -> Result<T, ApiError> {
+        Ok(self.ask_for_page(request, deadline).await?.content)
+    }
+
+    /// Sends a request until there is an answer, a refusal, or the deadline passes.
+    async fn ask_for_page<T: DeserializeOwned>(
+        &self,
+        request: &Request<'_>,
+        deadline: Deadline,
+    ) -> Result<Page<T>, ApiError> {
         let client = self.client.get_or_try_init(async || self.connect()).await;
         let client =
             client.map_err(|error| ApiError::passing(&format!("cannot be asked: {error:#}")))?;
@@ -237,7 +252,7 @@ impl GitHub {
         client: &Octocrab,
         request: &Request<'_>,
         attempt: u32,
-    ) -> Result<T, ApiError> {
+    ) -> Result<Page<T>, ApiError> {
         let url = format!("{}{}", self.base, request.path);
         let exchange = Exchange::start(&request.method(), &url, attempt);
         let failed = |error| ApiError::of(error, request.max_body);
@@ -259,8 +274,10 @@ impl GitHub {
             limited.map_err(error).boxed()
         });
         let response = octocrab::map_github_error(response).await;
-        let response = T::from_response(response.map_err(failed)?).await;
-        response.map_err(failed)
+        let response = response.map_err(failed)?;
+        let next = next_page(response.headers()).map(str::to_owned);
+        let content = T::from_response(response).await.map_err(failed)?;
+        Ok(Page { content, next })
     }
 }
 
@@ -289,95 +306,6 @@ impl<'a> Request<'a> {
 /// One try: the response is not worth a wait.
 fn once() -> Deadline {
     Deadline::after(Duration::ZERO, Pace::REAL)
-}
-
-/// Why the API gave no answer; its text completes the sentence "GitHub's API ...".
-#[derive(Debug)]
-enum ApiError {
-    /// It says no, and would say it again.
-    Refused { status: u16, said: String },
-    /// A later try may succeed.
-    Passing {
-        said: String,
-        wait: Option<Duration>,
-    },
-}
-
-impl fmt::Display for ApiError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused { said, .. } | Self::Passing { said, .. } => f.write_str(said),
-        }
-    }
-}
-
-impl ApiError {
-    fn passing(said: &str) -> Self {
-        let said = said.to_owned();
-        Self::Passing { said, wait: None }
-    }
-
-    /// octocrab wraps the error of the HTTP client, and a body's error once more.
-    fn of(error: octocrab::Error, max_body: usize) -> Self {
-        use octocrab::Error;
-        let silent = |error: anyhow::Error| Self::passing(&format!("did not answer: {error:#}"));
-        match error {
-            Error::GitHub { source, .. } => Self::refusal(&source),
-            // A page of a proxy, for example.
-            Error::Json { .. } => Self::passing("answered something other than the expected JSON"),
-            Error::Reqwest { source, .. } => silent(source.without_url().into()),
-            Error::Service { source, .. } | Error::Other { source, .. } => {
-                match source.downcast::<Error>() {
-                    Ok(wrapped) => Self::of(*wrapped, max_body),
-                    Err(source) if source.is::<LengthLimitError>() => {
-                        Self::passing(&format!("answered more than {max_body} bytes"))
-                    }
-                    Err(source) => silent(anyhow::anyhow!(source)),
-                }
-            }
-            error => silent(error.into()),
-        }
-    }
-
-    fn refusal(error: &octocrab::GitHubError) -> Self {
-        let status = error.status_code;
-        // A page has no message.
-        let message = error.message.lines().next();
-        let message = message.filter(|line| !line.starts_with(['<', '{']));
-        let reason = message.or(status.canonical_reason()).unwrap_or_default();
-        let reason: String = reason.chars().take(MAX_REASON).collect();
-        let said = format!("answered {} {reason}", status.as_u16());
-        let is_limit = reason.to_lowercase().contains("rate limit");
-        let is_passing = match status.as_u16() {
-            403 => is_limit,
-            408 | 425 | 429 | 500..=599 => true,
-            _ => false,
-        };
-        if is_passing {
-            let wait = error.headers.as_ref().and_then(wait);
-            return Self::Passing { said, wait };
-        }
-        let status = status.as_u16();
-        Self::Refused { status, said }
-    }
-}
-
-/// How long a limit lasts
-/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>).
-fn wait(headers: &HeaderMap) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok();
-    let date = text("date");
-    if let Some(value) = text("retry-after") {
-        return retry_after(value, date);
-    }
-    if text("x-ratelimit-remaining")? != "0" {
-        return None;
-    }
-    let reset: i64 = text("x-ratelimit-reset")?.parse().ok()?;
-    let now = chrono::DateTime::parse_from_rfc2822(date?)
-        .ok()?
-        .timestamp();
-    u64::try_from(reset - now).ok().map(Duration::from_secs)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ pub mod fuzzing;
 mod github;
 mod image;
 mod inputs;
+mod link;
 mod oci_layout;
 mod plan;
 mod post_state;

@@ -9,7 +9,8 @@ use serde_json::value::{RawValue, to_raw_value};
 use crate::context::RepositoryName;
 use crate::deadline::Deadline;
 use crate::error::Problem;
-use crate::github::{ApiError, GitHub, Request};
+use crate::github::error::ApiError;
+use crate::github::{GitHub, Request};
 use crate::image::digest::Digest;
 
 /// What is stored.
@@ -52,6 +53,9 @@ const fn meaning(
 
 /// For one attempt: a bundle with an SBOM has megabytes.
 const STORE_TIMEOUT: Duration = Duration::from_secs(60);
+/// How many attestations a page has, and how many pages are read.
+const PAGE: usize = 30;
+const MAX_PAGES: usize = 10;
 /// In bytes, of one page of attestations.
 const MAX_PAGE: usize = 32 << 20;
 
@@ -136,7 +140,7 @@ impl GitHub {
             .map_err(|error| self.not_stored(repository, &error))
     }
 
-    /// The bundles that `repository` stores for `digest`, as JSON: at most 30, none if it stores none. A public repository
+    /// The bundles that `repository` stores for `digest`, as JSON: at most 300, the newest first; none if it stores none. A public repository
     /// needs no token.
     ///
     /// # Errors
@@ -153,17 +157,25 @@ impl GitHub {
         let filter = predicate_type
             .map(|wanted| format!("&predicate_type={}", encoded(wanted)))
             .unwrap_or_default();
-        let path = format!("/repos/{repository}/attestations/{digest}?per_page=30{filter}");
-        let request = Request {
-            time: STORE_TIMEOUT,
-            max_body: MAX_PAGE,
-            ..Request::get(&path)
-        };
-        match self.ask::<Attestations>(&request, deadline).await {
-            Ok(page) => Ok(page.bundles().collect()),
-            Err(ApiError::Refused { status: 404, .. }) => Ok(Vec::new()),
-            Err(error) => Err(self.not_read(repository, digest, &error)),
+        let mut query = format!("per_page={PAGE}{filter}");
+        let mut bundles = Vec::new();
+        for _page in 0..MAX_PAGES {
+            let path = format!("/repos/{repository}/attestations/{digest}?{query}");
+            let request = Request {
+                time: STORE_TIMEOUT,
+                max_body: MAX_PAGE,
+                ..Request::get(&path)
+            };
+            let page = match self.ask_for_page::<Attestations>(&request, deadline).await {
+                Ok(page) => page,
+                Err(ApiError::Refused { status: 404, .. }) => break,
+                Err(error) => return Err(self.not_read(repository, digest, &error)),
+            };
+            bundles.extend(page.content.bundles());
+            let Some(next) = page.next else { break };
+            query = next;
         }
+        Ok(bundles)
     }
 
     fn not_stored(&self, repository: &RepositoryName, error: &ApiError) -> Problem {

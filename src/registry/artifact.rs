@@ -140,7 +140,7 @@ impl Repository<'_> {
         artifact_type: &str,
     ) -> Result<Vec<(Descriptor, Vec<u8>)>, RegistryError> {
         let mut listed = self.filed(subject).await?;
-        listed.extend(self.referrers(subject).await.unwrap_or_default());
+        listed.extend(self.referrers(subject).await?.unwrap_or_default());
         let listed = listed.into_iter().rev().map(|(_digest, entry)| entry);
         let candidates = listed.filter(|entry| {
             let kind = &entry["artifactType"];

@@ -1,13 +1,11 @@
 //! Reads and writes manifests, by digest and by tag; lists tags.
 
 use std::fmt;
-use std::sync::LazyLock;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use regex::Regex;
 use reqwest::Method;
-use reqwest::header::{ETAG, LINK};
+use reqwest::header::ETAG;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use tokio::time::Instant;
@@ -16,6 +14,7 @@ use crate::context::server::RegistryKind;
 use crate::image::digest::Digest;
 use crate::image::manifest::{self, Manifest};
 use crate::image::tag::Tag;
+use crate::link::next_page;
 use crate::registry::error::RegistryError;
 use crate::registry::http::Request;
 use crate::registry::{PARALLEL, Repository};
@@ -113,7 +112,7 @@ impl Repository<'_> {
             if list.names.len() == MAX_TAGS {
                 return Ok(list);
             }
-            match response.header(LINK).and_then(next_page) {
+            match next_page(&response.headers) {
                 Some(next) => query = next.to_owned(),
                 None => {
                     list.is_complete = true;
@@ -273,35 +272,5 @@ impl Repository<'_> {
         }
         let held = self.manifest_of(tag).await?;
         Ok(held.map(|manifest| manifest.digest))
-    }
-}
-
-/// The query of the next page in `</v2/…/tags/list?last=b&n=1000>; rel="next"`. Host and path are not
-/// followed: the next page is in the same repository.
-fn next_page(link: &str) -> Option<&str> {
-    static NEXT: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r#"<[!-;=@-~]*\?([!-;=?-~]*)>[ -;=-~]*; *rel="?next(?:"|$|[ ;,])"#)
-            .expect("a link")
-    });
-    let query = NEXT.captures(link)?.get(1)?;
-    Some(query.as_str())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_next_page_is_in_the_same_repository() {
-        let link = r#"</v2/acme/widget/tags/list?last=b&n=2>; rel="next""#;
-        assert_eq!(next_page(link), Some("last=b&n=2"));
-        let elsewhere = r#"<https://evil.example/x?last=b>; rel="next""#;
-        assert_eq!(next_page(elsewhere), Some("last=b"));
-        assert_eq!(next_page("</v2/x/tags/list>; rel=\"next\""), None);
-        assert_eq!(next_page("nonsense"), None);
-        let pages = r#"</x?last=a>; rel="first", </x?last=c>; title="next"; rel="next""#;
-        assert_eq!(next_page(pages), Some("last=c"));
-        assert_eq!(next_page("</x?last=c>; rel=next"), Some("last=c"));
-        assert_eq!(next_page("</x?last=c>; rel=nextish"), None);
     }
 }

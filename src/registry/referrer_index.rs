@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
+use crate::link::next_page;
 use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::error::RegistryError;
 use crate::registry::http::Request;
@@ -21,6 +22,8 @@ use crate::registry::{Repository, STALE_READS};
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How long the referrers API is asked for: where there is none, GHCR has answered with a limit.
 const API_TIMEOUT: Duration = Duration::from_secs(5);
+/// How many pages of the referrers API are read.
+const MAX_PAGES: usize = 20;
 /// How often the index is written before it is left to others.
 const MAX_ROUNDS: u32 = 10;
 
@@ -28,11 +31,26 @@ const MAX_ROUNDS: u32 = 10;
 pub(super) type Found = Map<String, Value>;
 
 impl Repository<'_> {
-    /// What the referrers API lists; nothing where there is none, whatever is said instead.
-    pub(super) async fn referrers(self, subject: &Digest) -> Option<Found> {
-        let request = Request::new(Method::GET, format!("referrers/{subject}")).accept(INDEX);
-        let response = self.at_most(API_TIMEOUT).send(request).await.ok()?;
-        (response.content_type() == INDEX).then(|| descriptors(&response.body))
+    /// What the first 20 pages of the referrers API list; nothing where there is no such API, whatever is said instead.
+    /// Fails if a later page cannot be read.
+    pub(super) async fn referrers(self, subject: &Digest) -> Result<Option<Found>, RegistryError> {
+        let path = format!("referrers/{subject}");
+        let mut request = Request::new(Method::GET, path.as_str()).accept(INDEX);
+        let mut found = None;
+        for _page in 0..MAX_PAGES {
+            let response = match self.at_most(API_TIMEOUT).send(request).await {
+                Ok(response) if response.content_type() == INDEX => response,
+                Err(error) if found.is_some() => return Err(error),
+                _ => break,
+            };
+            let listed = found.get_or_insert_with(Found::new);
+            listed.extend(descriptors(&response.body));
+            let Some(next) = next_page(&response.headers) else {
+                break;
+            };
+            request = Request::new(Method::GET, format!("{path}?{next}")).accept(INDEX);
+        }
+        Ok(found)
     }
 
     /// What the fallback tag lists.

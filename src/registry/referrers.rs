@@ -121,7 +121,7 @@ impl Copier<'_> {
         if self.api == Api::Absent {
             return Ok(found);
         }
-        match self.source.referrers(subject).await {
+        match self.source.referrers(subject).await? {
             Some(listed) => {
                 self.api = Api::Answers;
                 found.extend(listed);

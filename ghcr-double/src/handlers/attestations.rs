@@ -82,12 +82,23 @@ fn list(
     let found = of_digest.into_iter().rev().filter(|attestation| {
         wanted.is_none_or(|wanted| attestation.statement.predicate_type == wanted)
     });
-    let size = request.query("per_page").and_then(|text| text.parse().ok());
-    let page = found.take(size.unwrap_or(PAGE).clamp(1, MAX_PAGE));
-    let page: Vec<Value> = page
+    let number = |name| request.query(name).and_then(|text| text.parse().ok());
+    let size = number("per_page").unwrap_or(PAGE).clamp(1, MAX_PAGE);
+    let start = number("after").unwrap_or(0);
+    let found: Vec<Value> = found
         .map(|found| json!({ "bundle": found.bundle, "repository_id": 1 }))
         .collect();
-    Ok(Response::json(200, &json!({ "attestations": page })))
+    let rest = found.get(start..).unwrap_or_default();
+    let page = rest.get(..size).unwrap_or(rest);
+    let response = Response::json(200, &json!({ "attestations": page }));
+    Ok(match rest.len() > size {
+        true => {
+            let path = format!("/repositories/1/attestations/{digest}");
+            let query = format!("per_page={size}&after={}", start + size);
+            response.header("link", format!(r#"<{path}?{query}>; rel="next""#))
+        }
+        false => response,
+    })
 }
 
 /// A workflow has permissions in its own repository only.

@@ -44,7 +44,10 @@ pub(crate) fn tags(state: &State, request: &Request, name: &str) -> Result<Respo
     })
 }
 
-/// `GET …/referrers/<digest>`
+/// How many referrers a page has.
+const REFERRERS: usize = 100;
+
+/// `GET …/referrers/<digest>`, in pages.
 pub(crate) fn referrers(
     state: &State,
     request: &Request,
@@ -62,10 +65,21 @@ pub(crate) fn referrers(
             filter.is_none_or(|kind| descriptor["artifactType"].as_str() == Some(kind))
         })
         .collect();
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": found });
+    let start = request.query("start").and_then(|start| start.parse().ok());
+    let rest = found.get(start.unwrap_or(0)..).unwrap_or_default();
+    let page = rest.get(..REFERRERS).unwrap_or(rest);
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": page });
     let response = Response::new(200)
         .header("content-type", INDEX)
         .body(index.to_string());
+    let response = match rest.len() > page.len() {
+        true => {
+            let next = found.len() - rest.len() + page.len();
+            let link = format!(r#"</v2/{name}/referrers/{subject}?start={next}>; rel="next""#);
+            response.header("link", link)
+        }
+        false => response,
+    };
     Ok(match filter {
         Some(_) => response.header("oci-filters-applied", "artifactType"),
         None => response,

@@ -184,6 +184,22 @@ async fn refusal_of_the_token_names_the_permission() {
 }
 
 #[tokio::test]
+async fn every_page_is_read_up_to_a_limit() {
+    let double = double();
+    for _attestation in 0..=PAGE {
+        store(&double, &bundle()).await.unwrap();
+    }
+    let read = async || read(&double, Some(TOKEN), Some(PROVENANCE)).await.unwrap();
+    assert_eq!(read().await.len(), PAGE + 1);
+    let one = json!({ "attestations": [{ "bundle": {} }] }).to_string();
+    let next = r#"<https://evil.example/x?after=1>; rel="next""#;
+    let endless = Fault::on(Endpoint::AttestationGet).always().answer(200);
+    let endless = endless.header("link", next).body("application/json", &one);
+    double.script(endless);
+    assert_eq!(read().await.len(), MAX_PAGES);
+}
+
+#[tokio::test]
 async fn refusal_of_a_private_repository_names_its_owner() {
     let private = || Repository::new("acme/app").visibility(Visibility::Private);
     refused(builder(private()), &bundle(), expect![[r#"

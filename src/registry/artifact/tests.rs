@@ -125,6 +125,26 @@ async fn registry_with_referrers_api_gets_no_tag() {
     assert_eq!(read(&registry, &subject).await, ["one"]);
 }
 
+/// The first page has a hundred, in the order of their digests.
+#[tokio::test]
+async fn every_page_of_the_referrers_api_is_read() {
+    let (double, subject) = with_image(builder().referrers(Referrers::Api));
+    for number in 0..100 {
+        double.put_referrer(NAME, subject.digest.as_str(), &format!("text/{number}"));
+    }
+    let registry = registry(&double.host());
+    for text in ["one", "two", "three", "four"] {
+        attach(&registry, &subject, text).await.unwrap();
+    }
+    let mut read = read(&registry, &subject).await;
+    read.sort_unstable();
+    assert_eq!(read, ["four", "one", "three", "two"]);
+    let second = Fault::on(Endpoint::Other).path("referrers").after(1);
+    double.script(second.always().answer(403));
+    let found = repository(&registry).attached(&subject.digest, BUNDLE);
+    assert!(matches!(found.await, Err(RegistryError::Denied(_))));
+}
+
 #[test]
 fn manifest_is_that_of_actions_attest() {
     let subject = Manifest::new("application/vnd.oci.image.index.v1+json", b"{}".to_vec());
