@@ -13,7 +13,9 @@ use crate::credentials::{self, Credentials};
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::github::GitHub;
+use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
+use crate::image::tag::Tag;
 use crate::inputs::Inputs;
 use crate::inputs::verify::ImageReference;
 use crate::proxy;
@@ -163,12 +165,9 @@ impl Verifier {
         let shown = shown.map_err(|error| unreadable(error.to_string()))?;
         let shown = shown.ok_or_else(|| unreadable(format!("the tag `{tag}` does not exist")))?;
         match &reference.digest {
-            Some(digest) if *digest != shown.digest => Err(Problem::new(
-                format!("`{}:{tag}` shows another image", reference.name),
-                "verify the digest that you deploy, or find out who moved the tag",
-            )
-            .because(format!("it shows {}, not {digest}", shown.digest))
-            .into()),
+            Some(digest) if *digest != shown.digest => {
+                Err(another_image(reference, tag, digest, &shown).into())
+            }
             _ => Ok(shown),
         }
     }
@@ -212,6 +211,30 @@ impl Verifier {
         ));
         result["attestation"] = provenance.to_json();
     }
+}
+
+/// Why the tag does not show `digest`.
+fn another_image(
+    reference: &ImageReference,
+    tag: &Tag,
+    digest: &Digest,
+    shown: &Manifest,
+) -> Problem {
+    let (name, index) = (&reference.name, &shown.digest);
+    let listed = shown.content().map(|content| content.manifests);
+    let mut listed = listed.into_iter().flatten();
+    if listed.any(|child| child.digest == digest.as_str()) {
+        return Problem::new(
+            format!("`{name}:{tag}` shows an index, not the image of one platform"),
+            format!("verify the index: `{name}:{tag}@{index}`"),
+        )
+        .because(format!("{digest} is an image in the index"));
+    }
+    Problem::new(
+        format!("`{name}:{tag}` shows another image"),
+        "verify the digest that you deploy, or find out who moved the tag",
+    )
+    .because(format!("it shows {index}, not {digest}"))
 }
 
 /// `1 blob`, `2 blobs`

@@ -109,7 +109,7 @@ impl Verifier {
                 let store = Store::GitHub;
                 Ok(Provenance { verified, store })
             }
-            None => Err(search.into_problem(&reference.text).into()),
+            None => Err(search.into_problem(reference, image).into()),
         }
     }
 
@@ -218,13 +218,13 @@ impl Search<'_> {
     }
 
     /// Why there is no valid provenance.
-    fn into_problem(mut self, reference: &str) -> Problem {
-        let what = format!("no valid attestation of `{reference}`");
+    fn into_problem(mut self, reference: &ImageReference, image: &Manifest) -> Problem {
+        let what = format!("no valid attestation of `{}`", reference.text);
         if self.refusals.is_empty() {
             if !self.unread.is_empty() {
                 return self.unread.remove(0);
             }
-            return Problem::new(what, "publish it with `attest: true`")
+            return Problem::new(what, missing(reference, image))
                 .because("neither the registry nor GitHub has a provenance of it");
         }
         let is_unknown = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRoot(_));
@@ -245,6 +245,16 @@ impl Search<'_> {
         }
         reasons.extend(self.unread.iter().map(Problem::to_string));
         reasons.join("; ")
+    }
+}
+
+/// What to do if nothing is stored. The registry attaches the attestation of an image for several platforms to its index, and
+/// no image names the index that lists it.
+fn missing(reference: &ImageReference, image: &Manifest) -> &'static str {
+    if reference.tag.is_none() && image.config_digest().is_some() {
+        "if it is the image of one platform, verify the tag or the digest of its index; else publish it with `attest: true`"
+    } else {
+        "publish it with `attest: true`"
     }
 }
 

@@ -1,6 +1,7 @@
 //! `ghcr-publish verify`: what it accepts, and what is wrong with everything else.
 
 mod checks;
+mod platforms;
 
 use std::fs;
 

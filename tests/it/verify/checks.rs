@@ -19,7 +19,7 @@ const SOURCE: (&str, &str) = (
 );
 
 /// Two platforms, and a manifest of BuildKit that has none.
-fn put_index(double: &Double) -> String {
+pub(super) fn put_index(double: &Double) -> String {
     let images = ["linux/amd64", "linux/arm64"];
     let [amd64, arm64] = images.map(|platform| double.put_platform_image(NAME, platform));
     let note = double.put_platform_image(NAME, "linux/riscv64");
