@@ -20,6 +20,7 @@ use crate::inputs::Inputs;
 use crate::inputs::verify::ImageReference;
 use crate::proxy;
 use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
 use crate::registry::verify::Verified;
 use crate::registry::{Registry, Repository};
 use crate::sigstore::verify::Root;
@@ -29,6 +30,8 @@ use crate::verify::provenance::Provenance;
 
 /// For short outages: whoever verifies waits for the answer.
 const TIMEOUT: Duration = Duration::from_secs(30);
+/// For a host that is not found, or refuses connections.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What verifying needs.
 struct Verifier {
@@ -158,10 +161,12 @@ impl Verifier {
             let digest = reference.digest.as_ref();
             let digest =
                 digest.ok_or_else(|| unreadable("it has neither tag nor digest".into()))?;
-            let read = CopySource::Repository(repository).manifest(digest).await;
+            let read = async |repository| CopySource::Repository(repository).manifest(digest).await;
+            let read = read_if_it_responds(repository, read).await;
             return Ok(read.map_err(|error| unreadable(error.to_string()))?);
         };
-        let shown = repository.manifest_of(tag).await;
+        let read = async |repository: Repository<'_>| repository.manifest_of(tag).await;
+        let shown = read_if_it_responds(repository, read).await;
         let shown = shown.map_err(|error| unreadable(error.to_string()))?;
         let shown = shown.ok_or_else(|| unreadable(format!("the tag `{tag}` does not exist")))?;
         match &reference.digest {
@@ -210,6 +215,17 @@ impl Verifier {
             verified.identity, verified.signed_at
         ));
         result["attestation"] = provenance.to_json();
+    }
+}
+
+/// Reads until the deadline if there is a server that responds: one that does not exist has no outage.
+async fn read_if_it_responds<'a, T>(
+    repository: Repository<'a>,
+    read: impl AsyncFn(Repository<'a>) -> Result<T, RegistryError>,
+) -> Result<T, RegistryError> {
+    match read(repository.at_most(RESPONSE_TIMEOUT)).await {
+        Err(error) if error.is_transient() && !error.is_down() => read(repository).await,
+        first => first,
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod checks;
 mod platforms;
+mod silence;
 
 use std::fs;
 
