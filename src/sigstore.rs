@@ -17,4 +17,5 @@ pub(crate) mod signer;
 pub(crate) mod statement;
 #[cfg(test)]
 mod tests;
+pub(crate) mod unknown_root;
 pub(crate) mod verify;

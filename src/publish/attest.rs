@@ -22,7 +22,6 @@ use crate::sigstore::http::Http;
 use crate::sigstore::instance::{Instance, Operator};
 use crate::sigstore::oidc::{Claims, TokenRequest};
 use crate::sigstore::policy::Policy;
-use crate::sigstore::refusal::Refusal;
 use crate::sigstore::signer::Signer;
 use crate::sigstore::statement::Statement;
 use crate::sigstore::verify::{Expected, Root};
@@ -224,21 +223,20 @@ impl<'a> Attester<'a> {
         deadline: Deadline,
     ) -> anyhow::Result<Bundle> {
         let bundle = signing.signer.sign(&claim.statement, deadline).await?;
+        // GitHub can change its authorities between two releases of this program.
         let may_be_newer = signing.operator == Operator::GitHub && self.trusted_root.is_none();
-        match signing.root.verify_own(&bundle, &signing.expected(claim)) {
-            Ok(_verified) => {}
-            // GitHub can change its authorities between two releases of this program.
-            Err(Refusal::UnknownRoot(why)) if may_be_newer => {
-                let text = format!(
-                    "the attestation is not verified: this version does not know the authority that signed its certificate or timestamp ({why})"
-                );
-                self.session.console.warning(None, &text);
-            }
-            Err(refusal) => {
-                let what = format!("the attestation that {} signed is not valid", signing.host);
-                let fix = "run the job again; if `oidc-issuer` or `trusted-root` is set, check that it belongs to this Sigstore";
-                return Err(Problem::new(what, fix).because(refusal.to_string()).into());
-            }
+        let expected = signing.expected(claim);
+        let verified = signing.root.verify_new(&bundle, &expected, may_be_newer);
+        let unverified = verified.map_err(|refusal| {
+            let what = format!("the attestation that {} signed is not valid", signing.host);
+            let fix = "run the job again; if `oidc-issuer` or `trusted-root` is set, check that it belongs to this Sigstore";
+            Problem::new(what, fix).because(refusal.to_string())
+        })?;
+        if let Some(unverified) = unverified {
+            let text = format!(
+                "not verified of the attestation: {unverified}; its signature, signer and digest are right"
+            );
+            self.session.console.warning(None, &text);
         }
         Ok(bundle)
     }

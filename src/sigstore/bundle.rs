@@ -60,6 +60,12 @@ impl Bundle {
         self.json.to_string()
     }
 
+    #[cfg(test)]
+    pub(super) fn changed(mut self, change: impl FnOnce(&mut Value)) -> Self {
+        change(&mut self.json);
+        self
+    }
+
     /// The index of its entry in the transparency log.
     pub(crate) fn log_index(&self) -> Option<&str> {
         self.log_index.as_deref()

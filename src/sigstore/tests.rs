@@ -1,6 +1,7 @@
 //! Signing with the double of Sigstore, and verifying what it signed.
 
 mod faults;
+mod unknown_root;
 mod vectors;
 
 use std::time::Duration;

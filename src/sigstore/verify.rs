@@ -58,7 +58,7 @@ const MAX_ROOT_KIB: u64 = 1024;
 pub(crate) struct Root {
     verifier: Arc<Verifier>,
     /// Whether an entry in a transparency log is required.
-    log: bool,
+    pub(super) log: bool,
     /// Whether the certificate must be in a certificate transparency log.
     sct: bool,
 }
@@ -140,15 +140,33 @@ impl Root {
     }
 
     /// Verifies a bundle that this run made. The intermediate certificates that Fulcio sent along are used, because
-    /// they change more often than the root.
+    /// they change more often than the root. The last certificate is usually the root: it is used only if the chain is not
+    /// complete without it, because an unknown root among them is refused for its purpose and not as unknown.
     pub(crate) fn verify_own(
         &self,
         bundle: &Bundle,
         expected: &Expected,
     ) -> Result<Verified, Refusal> {
+        let issuers = &bundle.issuers;
+        let intermediates = issuers.split_last().map_or(&[][..], |(_root, rest)| rest);
+        match self.verify_with(bundle, intermediates, expected) {
+            Err(unknown @ Refusal::UnknownRoot(_)) => {
+                let verified = self.verify_with(bundle, issuers, expected);
+                verified.map_err(|_refusal| unknown)
+            }
+            verified => verified,
+        }
+    }
+
+    fn verify_with(
+        &self,
+        bundle: &Bundle,
+        issuers: &[Vec<u8>],
+        expected: &Expected,
+    ) -> Result<Verified, Refusal> {
         let mut parsed = parse(&bundle.to_json())?;
         if let Some(leaf) = parsed.signing_certificate() {
-            let issuers = bundle.issuers.iter().cloned().map(DerCertificate::new);
+            let issuers = issuers.iter().cloned().map(DerCertificate::new);
             let chain = std::iter::once(leaf.clone()).chain(issuers);
             let certificates = chain.map(X509Certificate::new).collect();
             // Version 0.3 has no place for them.
@@ -164,21 +182,29 @@ impl Root {
         bundle: &types::Bundle,
         expected: &Expected,
     ) -> Result<Verified, Refusal> {
-        let policy = expected.policy;
-        let statement = statement(bundle)?;
-        let digest = Sha256Hash::from_hex(expected.digest.hex());
-        let digest = digest.map_err(|error| Refusal::Invalid(error.to_string()))?;
-        let result = self.verifier.verify(digest, bundle, &self.rules(policy));
-        let result = result.map_err(|error| refusal(&error))?;
-        require(
-            "predicate type",
-            expected.predicate_type,
-            statement["predicateType"].as_str(),
-        )?;
+        let (policy, statement) = (expected.policy, statement(bundle)?);
+        let result = self.verify_by(bundle, expected, &self.rules(policy))?;
         verified(&result, policy, statement)
     }
 
-    fn rules(&self, policy: &Policy) -> VerificationPolicy {
+    /// Verifies the bundle by `rules`, its digest and its predicate type.
+    pub(super) fn verify_by(
+        &self,
+        bundle: &types::Bundle,
+        expected: &Expected,
+        rules: &impl sigstore_verify::Policy,
+    ) -> Result<VerificationResult, Refusal> {
+        let statement = statement(bundle)?;
+        let digest = Sha256Hash::from_hex(expected.digest.hex());
+        let digest = digest.map_err(|error| Refusal::Invalid(error.to_string()))?;
+        let result = self.verifier.verify(digest, bundle, rules);
+        let result = result.map_err(|error| refusal(&error))?;
+        let found = statement["predicateType"].as_str();
+        require("predicate type", expected.predicate_type, found)?;
+        Ok(result)
+    }
+
+    pub(super) fn rules(&self, policy: &Policy) -> VerificationPolicy {
         let mut rules = VerificationPolicy::any_identity().require_issuer(&policy.issuer);
         if let Some(identity) = &policy.identity {
             rules = rules.require_identity(IdentityMatcher::Uri(identity.clone()));
@@ -193,13 +219,13 @@ impl Root {
     }
 }
 
-fn parse(bundle: &str) -> Result<types::Bundle, Refusal> {
+pub(super) fn parse(bundle: &str) -> Result<types::Bundle, Refusal> {
     let parsed = types::Bundle::from_json(bundle);
     parsed.map_err(|error| Refusal::Invalid(format!("not a Sigstore bundle: {error}")))
 }
 
 /// The statement in a bundle, which is not verified yet.
-fn statement(bundle: &types::Bundle) -> Result<Value, Refusal> {
+pub(super) fn statement(bundle: &types::Bundle) -> Result<Value, Refusal> {
     let SignatureContent::DsseEnvelope(envelope) = &bundle.content else {
         let what = "the bundle contains a signature, not an attestation";
         return Err(Refusal::Invalid(what.to_owned()));
