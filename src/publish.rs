@@ -150,7 +150,7 @@ async fn publish_to(
             .keep(hosts.into_iter(), &session.vars, session.console)
             .await?;
     }
-    if pushes && let Some(found) = candidate::find(session, registries).await? {
+    if pushes && let Some(found) = candidate::find(session, registries, attester).await? {
         return promote::promote(session, registries, &found, done).await;
     }
     if plan.candidate.is_some() {

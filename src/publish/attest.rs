@@ -1,5 +1,6 @@
 //! Attests the image before its tags move: signs what was built, verifies the signature, stores it and reads it back.
 
+mod existing;
 mod stores;
 
 use serde_json::Value;

@@ -11,6 +11,7 @@ use crate::image::platform::is_same;
 use crate::image::tag::Tag;
 use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
 use crate::plan::tags::commit_tag;
+use crate::publish::attest::{Attestation, Attester};
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
@@ -24,6 +25,8 @@ pub(super) struct ExistingImage {
     pub(super) root: Manifest,
     /// The commit it is of; else why that is not known.
     pub(super) commit: Result<String, String>,
+    /// Its build provenance, if it was required.
+    pub(super) attestation: Option<Attestation>,
 }
 
 /// Where an image was found.
@@ -38,6 +41,8 @@ pub(super) enum ImageSource {
 struct Search<'a> {
     session: &'a Session,
     registries: &'a Registries,
+    /// Requires that an image of this commit is attested.
+    attester: Option<&'a Attester<'a>>,
 }
 
 /// How long the image of this commit is looked for: else it is built.
@@ -47,10 +52,12 @@ const MAX_TIME: std::time::Duration = std::time::Duration::from_secs(30);
 pub(super) async fn find(
     session: &Session,
     registries: &Registries,
+    attester: Option<&Attester<'_>>,
 ) -> anyhow::Result<Option<ExistingImage>> {
     let search = Search {
         session,
         registries,
+        attester,
     };
     let found = match &session.plan.candidate {
         None => return Ok(None),
@@ -120,7 +127,7 @@ impl Search<'_> {
             Ok(root) => {
                 let commit = self.commit_of(source, &root).await;
                 let source = ImageSource::Registry(name.clone());
-                Ok(ExistingImage { source, root, commit })
+                Ok(ExistingImage { source, root, commit, attestation: None })
             }
             Err(error @ RegistryError::NotFound { .. }) => Err(Problem::new(
                 format!("image `{reference}` not found"),
@@ -170,6 +177,7 @@ impl Search<'_> {
             source,
             root,
             commit,
+            attestation: None,
         }
     }
 
@@ -218,19 +226,22 @@ impl Search<'_> {
                 "`{name}:{tag}` does not name this commit as its source; ignored"
             ));
         }
-        let found = ExistingImage {
+        let mut found = ExistingImage {
             source: ImageSource::Registry(name.clone()),
             root,
             commit: Ok(commit.to_owned()),
+            attestation: None,
         };
-        match self.missing_platforms(&found).await {
-            Ok(None) => Ok(Some(found)),
-            Ok(Some((missing, _))) => {
-                let missing = missing.join(", ");
-                Err(format!("`{name}:{tag}` is not for {missing}; ignored"))
-            }
-            Err(error) => Err(format!("`{name}:{tag}` is ignored: {error:#}")),
+        let ignored = |error| format!("`{name}:{tag}` is ignored: {error:#}");
+        if let Some((missing, _)) = self.missing_platforms(&found).await.map_err(ignored)? {
+            let missing = missing.join(", ");
+            return Err(format!("`{name}:{tag}` is not for {missing}; ignored"));
         }
+        if let Some(attester) = self.attester {
+            let provenance = attester.provenance(name, repository, &found.root, commit);
+            found.attestation = Some(provenance.await.map_err(ignored)?);
+        }
+        Ok(Some(found))
     }
 
     /// The commit a manifest says it is of, when that is one of this repository.

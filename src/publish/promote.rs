@@ -8,6 +8,7 @@ use crate::deadline::{Deadline, Pace};
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::publish::attest::Attestation;
 use crate::publish::candidate::{ExistingImage, ImageSource};
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::preflight::{Registries, names_in, subject};
@@ -31,11 +32,9 @@ pub(super) async fn promote(
         let text = format!("Promoting {image} (not rebuilt)");
         session.console.say(&text);
         done.published_from = Some(image.to_string());
-        if session.plan.attest.is_some() {
-            let text = format!(
-                "{image} is not attested, because this run did not build it; an attestation of the run that built it stays valid"
-            );
-            session.console.notice(&text);
+        if let Some(Attestation { predicate_type, .. }) = &image.attestation {
+            let text = format!("Attested {image}: {predicate_type}, signed by an earlier run");
+            session.console.say(&text);
         }
     }
     // One deadline for all that follows.
@@ -55,6 +54,7 @@ pub(super) async fn promote(
         match copied {
             Ok(others) => done.published.push(Published {
                 others,
+                attestations: image.attestation.iter().cloned().collect(),
                 ..Published::new(name.clone())
             }),
             Err(error) => failures.push(error),

@@ -55,6 +55,7 @@ impl<'a> BuildContext<'a> {
         let built = self.build(request, Some(directory.path()), record).await?;
         let (image, root) = LocalImage::built(directory)?;
         let found = ExistingImage {
+            attestation: None,
             source: ImageSource::Build(image),
             root,
             commit: self.session.context.base_commit(),

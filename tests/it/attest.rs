@@ -1,5 +1,6 @@
 //! Attestations of a publication, with doubles of the registry, of GitHub and of Sigstore.
 
+mod of_commit;
 mod sbom;
 
 use std::fs;

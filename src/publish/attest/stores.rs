@@ -38,6 +38,23 @@ impl Stored {
         let in_registry = self.in_registry.as_ref().map(|(_, bundle)| bundle.as_str());
         in_registry.or(self.on_github.as_deref())
     }
+
+    /// The artifact in the registry.
+    pub(super) fn artifact(&self) -> Option<Digest> {
+        let (digest, _bundle) = self.in_registry.as_ref()?;
+        Some(digest.clone())
+    }
+
+    /// The first of `stores` that lacks the bundle.
+    pub(super) fn missing_in(&self, stores: Stores) -> Option<&'static str> {
+        if stores.has_registry() && self.in_registry.is_none() {
+            Some("in the registry")
+        } else if stores.has_github() && self.on_github.is_none() {
+            Some("on GitHub")
+        } else {
+            None
+        }
+    }
 }
 
 impl AttestationStores<'_> {

@@ -42,5 +42,6 @@ fn one_platform_of_the_registry_is_verified_with_its_index() {
         error: `<registry>/acme/widget:v1.2.3` shows an index, not the image of one platform
           because: <platform> is an image in the index
           fix: verify the index: `<registry>/acme/widget:v1.2.3@<digest>`
-    "#]].assert_eq(&run(&format!(":v1.2.3@{platform}")));
+    "#]]
+    .assert_eq(&run(&format!(":v1.2.3@{platform}")));
 }
