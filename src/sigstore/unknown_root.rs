@@ -2,6 +2,7 @@
 //! they can vouch for.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 
 use sigstore_verify::crypto::{CertificateInfo, VerificationKey, parse_certificate_info};
 use sigstore_verify::types::{Bundle as Parsed, SignatureContent};
@@ -62,13 +63,8 @@ impl Root {
         let rules = self.rules(expected.policy).skip_certificate_chain();
         let unverified = match self.verify_by(&parsed, expected, &rules) {
             Ok(result) => {
-                let mut times = result.verified_timestamps().iter();
                 let life = certificate.not_before..=certificate.not_after;
-                // Without the chain, `sigstore-verify` does not compare them.
-                if !times.all(|time| life.contains(time)) {
-                    let why = "it was signed when its certificate was not valid";
-                    return Err(Refusal::Invalid(why.to_owned()));
-                }
+                require_within(&life, result.verified_timestamps())?;
                 CHAIN
             }
             Err(Refusal::UnknownRoot(_)) if !self.log => {
@@ -116,6 +112,15 @@ fn verify_signature(bundle: &Parsed, certificate: &CertificateInfo) -> Result<()
     verified.map_err(|error| Refusal::Invalid(format!("invalid signature: {error}")))
 }
 
+/// Compares the times of the signature with the life of the certificate: `sigstore-verify` does it with the chain only.
+fn require_within<T: PartialOrd>(life: &RangeInclusive<T>, times: &[T]) -> Result<(), Refusal> {
+    if times.iter().all(|time| life.contains(time)) {
+        return Ok(());
+    }
+    let why = "it was signed when its certificate was not valid";
+    Err(Refusal::Invalid(why.to_owned()))
+}
+
 fn certificate(bundle: &Parsed) -> Result<CertificateInfo, Refusal> {
     let leaf = bundle.signing_certificate();
     let leaf = leaf.ok_or_else(|| Refusal::Invalid("the bundle has no certificate".to_owned()))?;
@@ -124,4 +129,20 @@ fn certificate(bundle: &Parsed) -> Result<CertificateInfo, Refusal> {
 
 fn identity(certificate: &CertificateInfo) -> Option<&str> {
     certificate.identity.as_ref().map(|name| name.as_str())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_time_is_within_the_life_of_the_certificate() {
+        for (times, expected) in [
+            (vec![10, 20], true),
+            (vec![9, 15], false),
+            (vec![15, 21], false),
+        ] {
+            assert_eq!(require_within(&(10..=20), &times).is_ok(), expected);
+        }
+    }
 }

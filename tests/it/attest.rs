@@ -244,11 +244,16 @@ fn job_without_id_token_fails_before_the_build() {
 #[test]
 fn what_is_not_pushed_is_not_attested() {
     let (double, digest, sigstore) = doubles();
-    let action = attesting(&double, &digest, &sigstore, Profile::Log);
-    let action = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
-    let run = action.input("push", "false").run();
-    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    assert_eq!(run.output("bundle-path"), "");
+    let without_push = |action: Action| action.input("push", "false");
+    let of_fork = |action: Action| action.event("pull_request_fork");
+    for change in [without_push, of_fork] {
+        let action = attesting(&double, &digest, &sigstore, Profile::Log);
+        let action = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN");
+        let run = change(action).run();
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        assert_eq!(run.output("pushed"), "false");
+        assert_eq!(run.output("bundle-path"), "");
+    }
 }
 
 #[test]
