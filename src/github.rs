@@ -30,7 +30,7 @@ use crate::secret::Secret;
 use crate::tls::{self, Trust};
 
 /// The API of the server a run belongs to, asked with the token of the inputs.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct GitHub {
     base: String,
     token: Option<Secret>,

@@ -1,6 +1,7 @@
 //! The vocabulary of images: names, tags, digests, references.
 
 pub(crate) mod digest;
+pub(crate) mod index;
 pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod platform;

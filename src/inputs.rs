@@ -8,6 +8,7 @@ pub(crate) mod candidate;
 pub(crate) mod destination;
 pub(crate) mod labels;
 pub(crate) mod list;
+pub(crate) mod part;
 pub(crate) mod raw;
 pub(crate) mod results;
 pub(crate) mod sandbox;
@@ -28,6 +29,7 @@ use crate::inputs::cache::CacheKey;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::destination::DestinationInputs;
 use crate::inputs::labels::{LabelLine, Levels};
+use crate::inputs::part::PartInputs;
 use crate::inputs::raw::RawInputs;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::source::Source;
@@ -40,7 +42,7 @@ use crate::vars::Vars;
 use crate::workspace::Workspace;
 
 /// What was asked for, parsed: nothing in here can be malformed any more.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Inputs {
     pub(crate) mode: Option<Mode>,
     pub(crate) summary: bool,
@@ -76,6 +78,7 @@ pub(crate) struct Inputs {
     pub(crate) verify: VerifyInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
+    pub(crate) part: PartInputs,
     pub(crate) build: BuildInputs,
     pub(crate) builder: BuilderInputs,
     /// Warnings about the inputs that stop nothing.
@@ -93,6 +96,8 @@ pub enum Mode {
     Check,
     /// Check that images are complete and who signed them, without writing anything
     Verify,
+    /// Complete an image whose parts other jobs of the run have pushed
+    Merge,
     /// Remove what a cancelled run left behind: the post step of the action
     #[value(hide = true)]
     Post,
@@ -137,6 +142,13 @@ impl Inputs {
             }
             Some(Source::Repository(_) | Source::Address(_)) => None,
         }
+    }
+
+    /// The same inputs for a build of `platforms`.
+    pub(crate) fn building(&self, platforms: &[String]) -> Self {
+        let mut inputs = self.clone();
+        inputs.build.parameters.platforms = platforms.to_vec();
+        inputs
     }
 
     /// Reads the inputs; `with` holds those of the command line, which win.
@@ -189,6 +201,7 @@ impl Inputs {
             attest: AttestInputs::read(&raw)?,
             verify: VerifyInputs::read(&raw)?,
             candidate,
+            part: PartInputs::read(&raw)?,
             build: BuildInputs::read(&raw, secrets)?,
             builder: BuilderInputs::read(&raw, vars)?,
             warnings,
@@ -299,7 +312,8 @@ fn mode(text: &str) -> Result<Mode, &'static str> {
         "plan" => Ok(Mode::Plan),
         "check" => Ok(Mode::Check),
         "verify" => Ok(Mode::Verify),
-        _ => Err("write `publish`, `plan`, `check` or `verify`"),
+        "merge" => Ok(Mode::Merge),
+        _ => Err("write `publish`, `plan`, `check`, `verify` or `merge`"),
     }
 }
 

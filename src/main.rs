@@ -109,7 +109,7 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let vars = Vars::new(variables, std::env::current_dir().unwrap_or_default());
     if mode.is_none() && !vars.in_actions() {
-        let why = "name a subcommand: `publish`, `plan`, `check` or `verify`";
+        let why = "name a subcommand: `publish`, `plan`, `check`, `verify` or `merge`";
         return wrong_usage(ErrorKind::MissingSubcommand, why);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -8,6 +8,7 @@ pub(crate) mod docker;
 pub(crate) mod labels;
 pub(crate) mod names;
 mod other_references;
+pub(crate) mod part;
 pub(crate) mod tag_order;
 pub(crate) mod tags;
 
@@ -34,10 +35,11 @@ use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher, context_source};
 use crate::plan::decision::{Floating, PushDecision};
+use crate::plan::part::PartPlan;
 use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
 
 /// Everything that was decided before anything is done.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     /// Those that are enabled; see [`Plan::require_an_image`].
     pub(crate) images: Vec<ImageName>,
@@ -66,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) candidate: Option<Candidate>,
     /// Where the image is attested.
     pub(crate) attest: Option<Stores>,
+    /// What this job has to do with an image that several jobs build.
+    pub(crate) part: Option<PartPlan>,
     pub(crate) build: BuildRequest,
     pub(crate) builder: BuilderInputs,
     /// What the reader should know although nothing is wrong.
@@ -84,6 +88,9 @@ impl Plan {
             images,
             mut notices,
         } = names::names(inputs, context)?;
+        let mut part = part::part(inputs, context, &images)?;
+        let of_part = part.as_ref().map(|part| inputs.building(&part.own));
+        let inputs = of_part.as_ref().unwrap_or(inputs);
         docker::check_build(&images, inputs, context)?;
         if let Some(Candidate::InRegistry(reference)) = &inputs.candidate {
             names::check_host(&reference.name)?;
@@ -105,6 +112,9 @@ impl Plan {
                 fallback.tag
             ));
             tags.push(fallback);
+        }
+        if let Some(part) = &mut part {
+            part.tags = part::tags(&tags);
         }
         let registries = images.iter().map(ImageName::registry);
         let mut unknown = registries.filter(|registry| !has_credentials(registry));
@@ -166,6 +176,7 @@ impl Plan {
             floating: decision::floating(inputs, context),
             candidate: inputs.candidate.clone(),
             attest,
+            part,
             build,
             builder: inputs.builder.clone(),
             notices,
@@ -184,6 +195,18 @@ impl Plan {
         let carrier = self.carrier().filter(|_| self.primary_names_commit);
         tags.extend(carrier.cloned());
         tags
+    }
+
+    /// The annotations of an index that this program makes.
+    pub(crate) fn index_annotations(&self) -> Vec<(String, String)> {
+        let levels = self.annotation_levels.as_ref();
+        let is_wanted =
+            levels.is_none_or(|levels| levels.iter().any(|level| level.to_string() == "index"));
+        if is_wanted {
+            self.annotations.clone()
+        } else {
+            Vec::new()
+        }
     }
 
     /// Refuses to publish under no name at all.

@@ -5,6 +5,7 @@ mod candidate;
 mod commit_tags;
 mod floating;
 mod move_tags;
+pub(crate) mod part;
 pub(crate) mod preflight;
 mod promote;
 mod push;
@@ -32,9 +33,12 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::inputs::Mode;
+use crate::plan::Plan;
 use crate::publish::attest::{Attestation, Attester};
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::move_tags::{TagUpdate, move_tags, verify};
+use crate::publish::part::PartDone;
 use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
 use crate::publish::push::BuildContext;
 use crate::registry::Registry;
@@ -55,6 +59,10 @@ pub(crate) struct Done {
     pub(crate) published_from: Option<String>,
     /// What each registry holds, read back from it.
     pub(crate) published: Vec<Published>,
+    /// What became of an image that several jobs build.
+    pub(crate) part: Option<PartDone>,
+    /// The plan that was carried out, where dates come from the parts of the image.
+    pub(crate) plan: Option<Plan>,
 }
 
 /// What a registry holds of the image.
@@ -97,7 +105,8 @@ impl Skipped {
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
-    if plan.candidate.is_none() {
+    let is_merge = session.mode == Mode::Merge;
+    if plan.candidate.is_none() && !is_merge {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
     let mut registries = if plan.push.is_push() {
@@ -105,7 +114,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     } else {
         Registries::new()
     };
-    let may_build = !plan.is_promotion();
+    let may_build = !plan.is_promotion() && !is_merge;
     let (preflight, recent) = tokio::join!(
         preflight::before_build(session, &registries),
         version::require_recent(&session.vars, may_build.then_some(&plan.build))
@@ -142,6 +151,12 @@ async fn publish_to(
         promote::say_it_would_be(session);
         return Ok(());
     }
+    if session.mode == Mode::Merge {
+        return match pushes {
+            true => part::merge(session, registries, attester, done).await,
+            false => Ok(()),
+        };
+    }
     if pushes && session.inputs.destination.keep_login {
         let names = names_in(registries, session).map(ImageName::registry);
         let hosts: BTreeSet<&str> = names.collect();
@@ -176,8 +191,13 @@ async fn publish_to(
         done.built = build_context.build(&request, None, record).await?;
         return Ok(());
     }
+    if let Some(part) = &plan.part {
+        let pushed = part::push(&build_context, registries, &mut done.record).await?;
+        return part::publish(session, registries, part, attester, pushed, done).await;
+    }
     if plan.build.layout.is_some() {
-        let (built, found) = build_context.build_to_push(&mut done.record).await?;
+        let built = build_context.build_to_push(&plan.build, &mut done.record);
+        let (built, found) = built.await?;
         done.built = Some(built);
         return promote::promote(session, registries, &found, done).await;
     }

@@ -18,6 +18,7 @@ pub(crate) mod fuzzing;
 mod http;
 pub(crate) mod identity;
 pub(crate) mod manifests;
+pub(crate) mod part_record;
 mod referrer_index;
 pub(crate) mod referrers;
 mod sbom;

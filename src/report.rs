@@ -18,6 +18,7 @@ use crate::inputs::Mode;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::publish::Done;
+use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
 use crate::session::Session;
 use crate::vars::Vars;
@@ -87,6 +88,17 @@ impl Report {
         published.filter_map(|published| Some((&published.name, published.verified.as_ref()?)))
     }
 
+    /// The part of the image that this job pushed.
+    fn part_digest(&self) -> Option<&Digest> {
+        self.done.part.as_ref()?.digest.as_ref()
+    }
+
+    /// What became of the part, if this job did not complete the image.
+    fn incomplete(&self) -> Option<&PartDone> {
+        let part = self.done.part.as_ref();
+        part.filter(|part| !part.missing.is_empty())
+    }
+
     /// Whether a registry is known to hold the image.
     fn is_pushed(&self) -> bool {
         self.verified().next().is_some()
@@ -131,7 +143,7 @@ impl Report {
     /// Whether the run was meant to build something.
     fn is_publication(&self) -> bool {
         let session = self.session.as_ref();
-        session.is_none_or(|session| session.mode == Mode::Publish)
+        session.is_none_or(|session| matches!(session.mode, Mode::Publish | Mode::Merge))
     }
 }
 

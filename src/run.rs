@@ -55,8 +55,11 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut done = Done::default();
     let session = Session::new(request.mode, &request.with, vars, now, console);
     let (session, outcome) = match stop.unless(session).await {
-        Ok(session) => {
+        Ok(mut session) => {
             let outcome = act_until_stopped(&session, &mut done, &mut stop).await;
+            if let Some(plan) = done.plan.take() {
+                session.plan = plan;
+            }
             (Some(session), outcome)
         }
         Err(error) => (None, Err(error)),
@@ -95,7 +98,7 @@ async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
         Mode::Plan => Ok(()),
         Mode::Verify | Mode::Post => unreachable!("they need no session"),
         Mode::Check => preflight::check(session).await,
-        Mode::Publish => publish::publish(session, done).await,
+        Mode::Publish | Mode::Merge => publish::publish(session, done).await,
     }
 }
 

@@ -1,6 +1,7 @@
 //! `Session`: everything a run needs, known and decided before its first effect.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
@@ -8,6 +9,7 @@ use crate::console::Console;
 use crate::context::Context;
 use crate::context::history::History;
 use crate::credentials::{self, Credentials};
+use crate::error::Problem;
 use crate::github::GitHub;
 use crate::inputs::{GitContext, Inputs, Mode};
 use crate::plan::{Plan, names};
@@ -17,11 +19,11 @@ use crate::tls::Trust;
 use crate::vars::Vars;
 
 /// What every step of a run is given.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Session {
     pub(crate) mode: Mode,
     pub(crate) inputs: Inputs,
-    pub(crate) credentials: Credentials,
+    pub(crate) credentials: Arc<Credentials>,
     pub(crate) context: Context,
     pub(crate) trust: Trust,
     pub(crate) github: GitHub,
@@ -49,6 +51,7 @@ impl Session {
         let warnings = inputs.warnings.iter();
         warnings.for_each(|warning| console.warning(None, warning));
         let mode = mode.or(inputs.mode).unwrap_or(Mode::Publish);
+        inputs.mode = Some(mode);
         let now = vars.clock(now)?;
         let context = Context::from_vars(vars)?;
         if let Some(text) = credentials::withhold_token(&mut inputs, &context.server, vars) {
@@ -61,13 +64,13 @@ impl Session {
         }
         let token = inputs.github_token.clone();
         let github = GitHub::new(&context.api_url, token, trust.clone(), console);
-        if mode == Mode::Publish {
+        if matches!(mode, Mode::Publish | Mode::Merge) {
             github.complete(&mut context).await;
         }
         if mode != Mode::Plan && names::needs_registry(&inputs, &context) {
             find_registry(&mut context, &trust, console).await?;
         }
-        let credentials = Credentials::new(&inputs, vars, &context.server)?;
+        let credentials = Arc::new(Credentials::new(&inputs, vars, &context.server)?);
         let covers = |registry: &str| credentials.cover(registry);
         let plan = Plan::new(&inputs, &context, covers, now)?;
         if mode != Mode::Plan {
@@ -87,6 +90,18 @@ impl Session {
             vars: vars.clone(),
             console,
             now,
+        })
+    }
+}
+
+impl Session {
+    /// The same session with the plan of a run that began at `now`.
+    pub(crate) fn planned_at(&self, now: DateTime<Utc>) -> Result<Self, Problem> {
+        let covers = |registry: &str| self.credentials.cover(registry);
+        let plan = Plan::new(&self.inputs, &self.context, covers, now)?;
+        Ok(Self {
+            plan,
+            ..self.clone()
         })
     }
 }

@@ -14,7 +14,7 @@ use crate::inputs::{cache, list, results, source};
 use crate::secret::Secret;
 
 /// The inputs of the build; each list in the order it was written.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BuildInputs {
     pub(crate) parameters: Parameters,
     pub(crate) context: Option<Source>,
@@ -69,7 +69,7 @@ impl Call {
 
 impl BuildInputs {
     pub(super) fn read(raw: &RawInputs, secrets: Vec<BuildSecret>) -> Result<Self, Problem> {
-        let platforms = parse(raw.untrimmed("platforms"))?;
+        let platforms = platforms("platforms", raw.untrimmed("platforms"))?;
         let load = raw.flag("load", false)?;
         if load && platforms.len() > 1 {
             return Err(loads_one_platform());
@@ -217,10 +217,10 @@ fn call(text: &str) -> Result<Option<Call>, &'static str> {
 }
 
 /// The platforms in the spelling the engine shows, none twice.
-pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
+pub(crate) fn platforms(input: &'static str, text: &str) -> Result<Vec<String>, Problem> {
     let mut platforms = Vec::new();
-    for entry in list::comma_entries("platforms", text)? {
-        let platform = canonical(entry.text()).map_err(|error| unknown(&entry, error))?;
+    for entry in list::comma_entries(input, text)? {
+        let platform = canonical(entry.text()).map_err(|error| unknown(input, &entry, error))?;
         if !platforms.contains(&platform) {
             platforms.push(platform);
         }
@@ -228,11 +228,8 @@ pub(crate) fn parse(text: &str) -> Result<Vec<String>, Problem> {
     Ok(platforms)
 }
 
-fn unknown(entry: &Entry, error: InputError) -> Problem {
-    let what = format!(
-        "invalid platform `{}` in the input `platforms`",
-        entry.text()
-    );
+fn unknown(input: &str, entry: &Entry, error: InputError) -> Problem {
+    let what = format!("invalid platform `{}` in the input `{input}`", entry.text());
     Problem::new(what, error.fix).because(error.because)
 }
 
@@ -243,7 +240,7 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        assert_eq!(parse(text).unwrap(), expected);
+        assert_eq!(platforms("platforms", text).unwrap(), expected);
     }
 
     #[test]
@@ -266,7 +263,9 @@ mod tests {
 
     #[test]
     fn unknown_platform_is_refused_with_the_nearest_name() {
-        let refused = |text: &str| Explanation::of(&parse(text).unwrap_err().into()).to_string();
+        let refused = |text: &str| {
+            Explanation::of(&platforms("platforms", text).unwrap_err().into()).to_string()
+        };
         expect_test::expect![[r#"
             invalid platform `linux/amd46` in the input `platforms`
               because: unknown architecture `amd46`

@@ -12,7 +12,7 @@ use crate::tls::CaCert;
 use crate::vars::Vars;
 
 /// The inputs about registries.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
@@ -33,7 +33,7 @@ pub(crate) enum FloatingTags {
 }
 
 /// One entry of the input `registry-auth`.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RegistryLogin {
     /// The host, lowercase.
     pub(crate) registry: String,

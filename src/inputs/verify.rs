@@ -11,7 +11,7 @@ use crate::inputs::raw::RawInputs;
 use crate::vars::Vars;
 
 /// What is verified.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct VerifyInputs {
     pub(crate) references: Vec<ImageReference>,
     /// The repository of the source; the image says it if this does not.

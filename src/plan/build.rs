@@ -104,6 +104,24 @@ impl BuildRequest {
         }
     }
 
+    /// The same with the image as a layout that this program pushes: for a builder that cannot push by digest.
+    pub(crate) fn as_layout(&self) -> Self {
+        let is_image = |output: &&Spec| output.kind() == "image";
+        let images = self.outputs.iter().filter(is_image);
+        let attributes = images.flat_map(Spec::attributes);
+        let attributes = attributes.filter(|(key, _)| key != "push");
+        let layout = attributes.fold(Spec::new("oci"), |layout, (key, value)| {
+            layout.with(key, value)
+        });
+        let others = self.outputs.iter().filter(|output| !is_image(output));
+        Self {
+            push: false,
+            outputs: others.cloned().collect(),
+            layout: Some(layout.with("tar", "false")),
+            ..self.clone()
+        }
+    }
+
     /// The same for an image that stays here, under `names`.
     pub(super) fn unpushed(&self, names: Vec<Tagged>) -> Self {
         let stays = |output: &Spec| match output.kind() {

@@ -120,6 +120,20 @@ fn is_older(session: &Session, name: &ImageName) -> bool {
     session.context.server.kind(name.registry()) == RegistryKind::Docker
 }
 
+/// Copies an image to a name that takes manifests by digest, without a tag.
+pub(super) async fn copy_by_digest(
+    session: &Session,
+    name: &ImageName,
+    registries: &Registries,
+    image: &ExistingImage,
+    deadline: Deadline,
+) -> anyhow::Result<()> {
+    let copied = copy_to(session, name, registries, image, &image.root, deadline).await;
+    copied
+        .map(drop)
+        .map_err(|error| explain(session, name, image, &error))
+}
+
 /// Gives the tags that were written besides those of the rules.
 async fn copy_to(
     session: &Session,

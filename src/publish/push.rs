@@ -23,7 +23,7 @@ use crate::session::Session;
 pub(super) struct BuildContext<'a> {
     engine: &'a Engine,
     pub(super) builder: &'a Builder,
-    session: &'a Session,
+    pub(super) session: &'a Session,
 }
 
 impl<'a> BuildContext<'a> {
@@ -48,10 +48,10 @@ impl<'a> BuildContext<'a> {
     /// Builds the image into a directory, from which this program pushes it.
     pub(super) async fn build_to_push(
         &self,
+        request: &BuildRequest,
         record: &mut Record,
     ) -> anyhow::Result<(Built, ExistingImage)> {
         let directory = images::directory_for_build(&self.session.vars)?;
-        let request = &self.session.plan.build;
         let built = self.build(request, Some(directory.path()), record).await?;
         let (image, root) = LocalImage::built(directory)?;
         let found = ExistingImage {

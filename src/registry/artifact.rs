@@ -16,11 +16,11 @@ use crate::registry::error::RegistryError;
 use crate::registry::referrer_index::{Found, named};
 use crate::registry::stream::Blob;
 
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub(super) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The config of an artifact that has none
 /// (<https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md#guidance-for-an-empty-descriptor>).
-const EMPTY: &str = "application/vnd.oci.empty.v1+json";
-const EMPTY_BYTES: &[u8] = b"{}";
+pub(super) const EMPTY: &str = "application/vnd.oci.empty.v1+json";
+pub(super) const EMPTY_BYTES: &[u8] = b"{}";
 /// How many artifacts of one image are read.
 const MAX_ARTIFACTS: usize = 100;
 /// Bytes of all artifacts of one image that are read.

@@ -27,6 +27,8 @@ pub(crate) const NAMES: &[&str] = &[
     "attestation-url",
     "bundle-path",
     "pushed",
+    "complete",
+    "part-digest",
     "tags",
     "other-references",
     "skipped-tags",
@@ -58,11 +60,21 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
     } else {
         format!("{image}@{digest}")
     };
+    // In a matrix, an output of one job replaces that of another unless it is empty.
+    let is_incomplete = report.incomplete().is_some();
     let value = |name| match name {
+        "skipped-tags" | "subjects" | "platform-digests" | "digests" if is_incomplete => {
+            String::new()
+        }
         "ref" => reference.clone(),
         "digest" => digest.clone(),
         "image" => image.clone(),
-        "pushed" => report.is_pushed().to_string(),
+        "pushed" => (report.is_pushed() || report.part_digest().is_some()).to_string(),
+        "complete" => report.is_pushed().to_string(),
+        "part-digest" => report
+            .part_digest()
+            .map(ToString::to_string)
+            .unwrap_or_default(),
         "tags" if report.is_publication() => tags(report),
         "other-references" => report.other_references().join("\n"),
         "skipped-tags" => skipped_tags(report),

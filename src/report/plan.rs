@@ -31,6 +31,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         ("rules", rules(plan)),
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
         ("attest", attest(plan)),
+        ("part", part(plan)),
         what_is_published(plan),
         ("labels", labels.collect()),
     ];
@@ -47,6 +48,20 @@ fn attest(plan: &Plan) -> Vec<String> {
         Stores::Both => "yes, stored on GitHub and in the registry",
     });
     stores.into_iter().map(str::to_owned).collect()
+}
+
+/// What this job does of an image that several jobs build.
+fn part(plan: &Plan) -> Vec<String> {
+    let part = plan.part.iter().map(|part| {
+        let own = part.own.join(", ");
+        let others = part.platforms.iter().filter(|one| !part.own.contains(one));
+        let others: Vec<&str> = others.map(String::as_str).collect();
+        match others.as_slice() {
+            [] => format!("{own}: all platforms of the image"),
+            others => format!("{own}; other jobs of the run build {}", others.join(", ")),
+        }
+    });
+    part.collect()
 }
 
 /// What is written besides, and why.
@@ -130,6 +145,9 @@ pub(crate) fn json(plan: &Plan) -> Value {
     });
     if let Some(stores) = plan.attest {
         object["attest"] = json!(stores.as_str());
+    }
+    if let Some(part) = &plan.part {
+        object["part"] = json!({ "platforms": part.own, "of": part.platforms });
     }
     if let Some(candidate) = &plan.candidate {
         object["candidate"] = json!(candidate.to_string());

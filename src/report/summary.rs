@@ -9,6 +9,7 @@ use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::plan::Plan;
+use crate::publish::part::PartDone;
 use crate::publish::{Published, Skipped};
 use crate::registry::verify::PlatformImage;
 use crate::report::markdown::{block, code, prose, without};
@@ -92,8 +93,38 @@ fn headline(report: &Report) -> String {
             };
             format!("### {verdict}\n\nReason: {}.\n\n", prose(reason))
         }
+        (None, None) if let Some(part) = report.incomplete() => incomplete(&names, part, report),
         (None, None) => format!("### 📦 {names} {is} published\n\n"),
     }
+}
+
+/// An image of which this job pushed a part.
+fn incomplete(names: &str, part: &PartDone, report: &Report) -> String {
+    let own = own_platforms(report);
+    let digest = report.part_digest().map(Digest::as_str).unwrap_or_default();
+    let (verdict, rest) = match part.is_of_other_job {
+        true => (
+            "the image is complete",
+            "Another job of this run completed it.".to_owned(),
+        ),
+        false => (
+            "the image is not complete",
+            format!(
+                "Missing: {}. The job that pushes the last part completes the image.",
+                prose(&part.missing.join(", "))
+            ),
+        ),
+    };
+    let digest = code(digest);
+    format!(
+        "### 🧩 {names}: {own} pushed, {verdict}\n\n{rest}\n\n| | |\n|---|---|\n| Part | {digest} |\n\n"
+    )
+}
+
+fn own_platforms(report: &Report) -> String {
+    let plan = report.plan().and_then(|plan| plan.part.as_ref());
+    plan.map(|part| prose(&part.own.join(", ")))
+        .unwrap_or_default()
 }
 
 /// The names in a headline; too many of them are counted.
@@ -178,11 +209,19 @@ fn usage(report: &Report, digest: &Digest) -> String {
 /// The result as the last lines of the log.
 pub(crate) fn text(report: &Report) -> String {
     let mut text = String::new();
-    let Some(digest) = report.digest() else {
-        return text;
-    };
     let mut row = |name: &str, value: &str| {
         let _infallible = writeln!(text, "{name:<8} {value}");
+    };
+    if let (Some(digest), Some(part)) = (report.part_digest(), report.incomplete()) {
+        row("part", &format!("{digest} ({})", own_platforms(report)));
+        match part.is_of_other_job {
+            true => row("image", "completed by another job of this run"),
+            false => row("missing", &part.missing.join(", ")),
+        }
+        return text;
+    }
+    let Some(digest) = report.digest() else {
+        return text;
     };
     let others = report.other_references();
     if let Some(reason) = report.not_pushed() {

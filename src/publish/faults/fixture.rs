@@ -220,7 +220,7 @@ pub(crate) fn session(variables: &[(&str, &str)]) -> Session {
     Session {
         mode,
         inputs,
-        credentials,
+        credentials: credentials.into(),
         context,
         trust,
         github,
