@@ -11,7 +11,7 @@ use crate::credentials::keep;
 use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
 use crate::inputs::verify::VerifyInputs;
-use crate::publish::{self, Done, preflight};
+use crate::publish::{self, Done, part, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -43,7 +43,11 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {
-        return clean_up(vars, console, &mut stop).await;
+        let is_clean = clean_up(vars, console, &mut stop).await;
+        if !is_clean || !part::is_left_incomplete(vars) {
+            return is_clean;
+        }
+        return complete_parts(vars, now, console, &mut stop).await;
     }
     let is_verification = match request.mode {
         Some(mode) => mode == Mode::Verify,
@@ -55,16 +59,14 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut done = Done::default();
     let session = Session::new(request.mode, &request.with, vars, now, console);
     let (session, outcome) = match stop.unless(session).await {
-        Ok(mut session) => {
+        Ok(session) => {
             let outcome = act_until_stopped(&session, &mut done, &mut stop).await;
-            if let Some(plan) = done.plan.take() {
-                session.plan = plan;
-            }
             (Some(session), outcome)
         }
         Err(error) => (None, Err(error)),
     };
     let builder = done.builder.take();
+    let session = with_plan(session, &mut done);
     let report = Report::new(session, done, outcome.as_ref().err());
     let unwritten = report::tell(&report, vars, request.json, console);
     let failures = outcome.err().into_iter().chain(unwritten);
@@ -136,6 +138,44 @@ async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool
     );
     console.failure(&Explanation::of(&problem.into()));
     false
+}
+
+/// The post step of a job that left an image without all of its parts.
+async fn complete_parts(
+    vars: &Vars,
+    now: DateTime<Utc>,
+    console: Console,
+    stop: &mut StopSignals,
+) -> bool {
+    let mut done = Done::default();
+    let completed = async {
+        let session = Session::new(Some(Mode::Merge), &[], vars, now, console).await?;
+        let outcome = part::look_again(&session, &mut done).await;
+        Ok((session, outcome))
+    };
+    let (session, outcome) = match stop.unless(completed).await {
+        Ok((session, outcome)) => (Some(session), outcome),
+        Err(error) => (None, Err(error)),
+    };
+    if outcome.is_ok() && done.part.is_none() {
+        return true;
+    }
+    let error = outcome.as_ref().err();
+    let report = Report::new(with_plan(session, &mut done), done, error);
+    let unwritten = report::tell(&report, vars, false, console);
+    let failures = outcome.err().into_iter().chain(unwritten);
+    failures
+        .map(|error| console.failure(&Explanation::of(&error)))
+        .count()
+        == 0
+}
+
+/// The session with the plan that was carried out.
+fn with_plan(session: Option<Session>, done: &mut Done) -> Option<Session> {
+    session.map(|session| match done.plan.take() {
+        Some(plan) => Session { plan, ..session },
+        None => session,
+    })
 }
 
 /// How long a stopped step may take to remove its builder; the post step removes what is left then.

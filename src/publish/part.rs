@@ -20,16 +20,18 @@ use crate::image::index::assemble;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::plan::part::PartPlan;
+use crate::post_state::PostState;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::part::parts::Parts;
-use crate::publish::preflight::{Registries, names_in, subject};
+use crate::publish::preflight::{Registries, connect, names_in, subject};
 use crate::publish::push::{BuildContext, PushResult, build_and_push};
 use crate::publish::{Done, Published, PushedImage, combine, promote, verify_and_move_tags};
 use crate::registry::error::RegistryError;
 use crate::registry::part_record::{FoundRecord, PartRecord, manifests_for};
 use crate::registry::{Repository, explain};
 use crate::session::Session;
+use crate::vars::Vars;
 
 /// What became of an image that several jobs build.
 #[derive(Debug, Default)]
@@ -49,6 +51,8 @@ const LOOKS: [Duration; 3] = [
     Duration::from_secs(6),
     Duration::from_secs(10),
 ];
+/// What the post step finds in its environment as `STATE_incomplete_part`.
+const STATE: &str = "incomplete_part";
 /// How often a job that only merges looks.
 const INTERVAL: Duration = Duration::from_secs(5);
 
@@ -109,9 +113,40 @@ pub(super) async fn publish(
         failures.extend(job.complete(&parts, done).await.err());
         return combine(failures);
     }
-    part.is_of_other_job = parts.were_completed().await;
+    part.is_of_other_job = parts.are_published().await;
     parts.say_what_is_missing(part.is_of_other_job).await;
+    if let Some(state) = PostState::of(&session.vars)
+        && !part.is_of_other_job
+    {
+        state
+            .set(STATE, "true")
+            .context("could not record for the post step that parts are missing")?;
+    }
     combine(failures)
+}
+
+/// Whether the step left an image without all of its parts.
+pub(crate) fn is_left_incomplete(vars: &Vars) -> bool {
+    vars.get("STATE_incomplete_part") == Some("true")
+}
+
+/// Looks once more in the post step, and completes the image if every part is there and no job did: a registry may have
+/// hidden the record of the other job until now.
+pub(crate) async fn look_again(session: &Session, done: &mut Done) -> anyhow::Result<()> {
+    let (Some(plan), true) = (&session.plan.part, session.plan.push.is_push()) else {
+        return Ok(());
+    };
+    let registries = &connect(session, Pace::REAL).await?;
+    let mut job = Job::new(session, registries, plan);
+    let mut parts = Parts::new(job, Vec::new());
+    parts.look_until_complete([]).await?;
+    if !parts.missing().is_empty() || parts.are_published().await {
+        return Ok(());
+    }
+    let attester = Attester::new(session)?;
+    job.attester = attester.as_ref();
+    done.part = Some(PartDone::default());
+    job.complete(&parts, done).await
 }
 
 /// Waits for every part, and completes the image.
@@ -124,11 +159,8 @@ pub(super) async fn merge(
     let plan = session.plan.part.as_ref();
     let plan = plan.context("a merge has a plan for its parts")?;
     let job = Job {
-        session,
-        registries,
-        plan,
         attester,
-        deadline: Deadline::after(session.inputs.push_timeout, pace(registries)),
+        ..Job::new(session, registries, plan)
     };
     let mut parts = Parts::new(job, Vec::new());
     let looks = session.inputs.part.merge_timeout.as_secs() / INTERVAL.as_secs();
@@ -142,7 +174,10 @@ pub(super) async fn merge(
     if missing.is_empty() {
         return job.complete(&parts, done).await;
     }
-    let because = parts.remarks().await;
+    let mut because = parts.remarks().await;
+    if because.is_empty() {
+        "no job of this run has recorded them".clone_into(&mut because);
+    }
     let what = format!("the parts of {} are missing", missing.join(", "));
     let fix = "see why the jobs that build them failed, or set `merge-timeout` to a longer time; the inputs that describe the image must be the same in every job";
     Err(Problem::new(what, fix).because(because).into())
@@ -191,6 +226,19 @@ pub(super) async fn push(
 fn pace(registries: &Registries) -> Pace {
     let first = registries.values().next();
     first.map_or(Pace::REAL, |registry| registry.pace)
+}
+
+impl<'a> Job<'a> {
+    /// A job that attests nothing, with a deadline of its own.
+    fn new(session: &'a Session, registries: &'a Registries, plan: &'a PartPlan) -> Self {
+        Self {
+            session,
+            registries,
+            plan,
+            attester: None,
+            deadline: Deadline::after(session.inputs.push_timeout, pace(registries)),
+        }
+    }
 }
 
 impl Job<'_> {

@@ -20,6 +20,7 @@ mod hostile;
 mod import_order;
 mod keep_login;
 mod laptop;
+mod parts;
 mod progress;
 mod properties;
 mod proxies;

@@ -60,6 +60,12 @@ impl<'a> Parts<'a> {
         delays: impl IntoIterator<Item = Duration>,
     ) -> anyhow::Result<()> {
         self.look().await?;
+        let missing = self.missing().join(", ");
+        let mut delays = delays.into_iter().peekable();
+        if !missing.is_empty() && delays.peek().is_some() {
+            let text = format!("{missing} is not there yet, looking again");
+            self.job.session.console.say(&text);
+        }
         for delay in delays {
             if self.missing().is_empty() {
                 return Ok(());
@@ -156,14 +162,13 @@ impl Parts<'_> {
         Ok(())
     }
 
-    /// Whether the image that a tag of the plan shows has the part of this job: then another job completed it.
-    pub(super) async fn were_completed(&self) -> bool {
+    /// Whether the image that a tag of the plan shows has every part that was found: then another job completed it.
+    pub(super) async fn are_published(&self) -> bool {
         let Some(image) = self.job.shown_image().await else {
             return false;
         };
-        let own = self.job.plan.own.iter();
-        own.filter_map(|platform| self.found.get(platform))
-            .all(|part| manifests_for(&image, &part.platform) == part.manifests)
+        let mut found = self.found.values();
+        found.all(|part| manifests_for(&image, &part.platform) == part.manifests)
     }
 
     /// Says which parts are missing, and what was found in their place.
