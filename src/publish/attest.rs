@@ -189,7 +189,7 @@ impl<'a> Attester<'a> {
         let found = stores.find(&claim.manifest, predicate_type, is_own).await?;
         let existing = found.bundle().map(str::to_owned);
         let (bundle, how) = match existing {
-            Some(bundle) => (bundle, "by an earlier attempt of this run".to_owned()),
+            Some(bundle) => (bundle, "earlier in this run".to_owned()),
             None => {
                 let bundle = self
                     .signed(signing, claim, stores.repository.deadline)

@@ -11,6 +11,7 @@ mod forward;
 mod hostile;
 mod inputs;
 mod legacy;
+mod parts;
 mod patience;
 mod registry;
 mod release;

@@ -197,7 +197,7 @@ fn a_second_build_finds_everything_in_the_cache() {
 /// A generator of the engine's own, as BuildKit asks for one: it writes a statement into the directory it is
 /// given (<https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/sbom-protocol.md>). The usual one
 /// lies in a registry that is not here.
-fn sbom_generator() -> &'static str {
+pub(super) fn sbom_generator() -> &'static str {
     let name = "testbed/sbom-generator:1";
     let directory = tempfile::tempdir().unwrap();
     let statement = r#"{"_type":"https://in-toto.io/Statement/v0.1","predicateType":"https://spdx.dev/Document","subject":[],"predicate":{"spdxVersion":"SPDX-2.3","name":"of the generator"}}"#;

@@ -1,6 +1,6 @@
 //! The program signs with Fulcio and a timestamp authority, and cosign and sigstore-go verify it.
 
-mod instance;
+pub(super) mod instance;
 mod verifiers;
 
 use base64::Engine as _;
@@ -16,7 +16,7 @@ use crate::support::{Action, Run};
 
 /// What proves when something was signed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Profile {
+pub(super) enum Profile {
     /// A transparency log.
     Log,
     /// A signed timestamp.

@@ -16,7 +16,7 @@ use crate::real::world::{output_of, tool};
 use crate::support::Action;
 
 /// Running services. The double gives the job its tokens, and Fulcio its certificate authority.
-pub(super) struct Instance {
+pub(crate) struct Instance {
     pub(super) profile: Profile,
     pub(super) trusted_root: String,
     double: Sigstore,
@@ -27,7 +27,7 @@ pub(super) struct Instance {
 }
 
 impl Instance {
-    pub(super) fn start(profile: Profile) -> Self {
+    pub(crate) fn start(profile: Profile) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let double = Sigstore::start(&claims()).unwrap();
         let fulcio = free_address();
@@ -50,7 +50,7 @@ impl Instance {
     }
 
     /// Lets a run sign with these services.
-    pub(super) fn signs(&self, action: Action) -> Action {
+    pub(crate) fn signs(&self, action: Action) -> Action {
         fs::write(action.path("workspace/root.json"), &self.trusted_root).unwrap();
         let action = action
             .env("ACTIONS_ID_TOKEN_REQUEST_URL", self.double.token_url())
