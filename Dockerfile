@@ -51,8 +51,8 @@ RUN for package in . ghcr-double testkit; do \
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)" \
-    && mkdir -p /image/own/tmp /image/own/etc/ssl/certs \
-    && chmod 1777 /image/own/tmp \
+    && mkdir -p /image/own/tmp /image/own/var/tmp /image/own/etc/ssl/certs \
+    && chmod 1777 /image/own/tmp /image/own/var/tmp \
     && cp "target/$(cat /target)/release/ghcr-publish" /image/own/ \
     && ln -s ghcr-publish /image/own/ghcr-publish-post \
     && cp /etc/ssl/certs/ca-certificates.crt /image/own/etc/ssl/certs/

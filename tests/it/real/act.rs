@@ -6,7 +6,7 @@ use super::world::{output_of, repository_file};
 use crate::support::{TOKEN, process};
 
 #[test]
-fn a_workflow_publishes_and_its_next_step_consumes_the_outputs() {
+fn a_workflow_publishes_and_later_steps_and_jobs_consume_the_outputs() {
     let double = Double::builder()
         .token(TOKEN, Account::workflow("acme/hello"))
         .start()
@@ -22,5 +22,13 @@ fn a_workflow_publishes_and_its_next_step_consumes_the_outputs() {
         log.contains(&format!("consumed {}/acme/hello@{digest}", double.host())),
         "{log}"
     );
+    let parts = &double.tags("acme/hello/parts")["latest"];
+    let consumed = format!("the image of two jobs is {parts}");
+    assert!(log.contains(&consumed), "{log}");
+    let (_, index) = double.manifest("acme/hello/parts", parts).unwrap();
+    let index = String::from_utf8_lossy(&index);
+    for architecture in ["amd64", "arm64"] {
+        assert!(index.contains(architecture), "{index}");
+    }
     assert!(!log.contains(TOKEN), "the log shows the token");
 }
