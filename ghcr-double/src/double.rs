@@ -1,6 +1,7 @@
 //! `Double`: the running registry, with its records and contents for the test.
 
 pub(crate) mod builder;
+mod packages;
 mod seed;
 
 use bytes::Bytes;
@@ -14,10 +15,9 @@ use tokio_rustls::TlsAcceptor;
 use crate::fault::Fault;
 use crate::gate::Gate;
 use crate::github::Server;
-use crate::github::package::Package;
 use crate::http::Listener;
+use crate::http::endpoint::Endpoint;
 use crate::http::request::Seen;
-use crate::http::route::Endpoint;
 use crate::respond::{Shared, respond};
 use crate::state::State;
 
@@ -114,6 +114,9 @@ impl Double {
     pub fn script(&self, fault: Fault) {
         let mut state = self.shared.lock();
         let writes = state.store.writes();
+        if fault.keeps_versions() {
+            state.store.keep_versions();
+        }
         state.script.add(fault, writes);
     }
 
@@ -185,18 +188,6 @@ impl Double {
             .into_iter()
             .map(|known| known.bundle.clone())
             .collect()
-    }
-
-    /// The package of that name, including one that a push created.
-    #[must_use]
-    pub fn package(&self, name: &str) -> Option<Package> {
-        self.shared.lock().packages.get(name).cloned()
-    }
-
-    /// Adds or replaces a package while the double runs.
-    pub fn set_package(&self, name: &str, package: Package) {
-        let packages = &mut self.shared.lock().packages;
-        packages.insert(name.to_owned(), package);
     }
 }
 

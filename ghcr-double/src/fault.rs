@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use crate::github::denial::Denial;
+use crate::http::endpoint::Endpoint;
 use crate::http::request::Seen;
 use crate::http::response::Response;
-use crate::http::route::Endpoint;
 
 /// A scripted fault: an endpoint, an effect, and a limit, by default one request.
 ///
@@ -48,8 +48,10 @@ pub(crate) enum Effect {
     ResetAfterServing,
     /// The handler serves it, but the body of the response ends after half of its length.
     CutAnswer,
-    /// The handler reads the previous manifest of the tag.
+    /// The handler reads the previous manifest of the tag, or lists the versions as they were when the fault was added.
     Stale,
+    /// The handler lists a tag that moved also on the version that it left.
+    MovedTagsTwice,
     /// The registry does not know the manifest that was just put.
     Missing,
     /// The handler serves it, but the inclusion proof of the log entry is wrong.
@@ -208,10 +210,35 @@ impl Fault {
         self.effect(Effect::CutAnswer)
     }
 
-    /// Serves the previous manifest of a tag that was moved after this fault was added.
+    /// Serves the previous manifest of a tag that was moved after this fault was added. Lists the versions of a package
+    /// as they were when the last such fault was added.
     #[must_use]
     pub fn stale(self) -> Self {
         self.effect(Effect::Stale)
+    }
+
+    /// Lists each tag that moved also on the version that it left, as GitHub's list of versions does for a moment
+    /// (kairos-io/kairos, `ghcr-prune`).
+    #[must_use]
+    pub fn moved_tags_twice(self) -> Self {
+        self.effect(Effect::MovedTagsTwice)
+    }
+
+    /// Responds as the API does to too many requests at once. GitHub may add `retry-after`.
+    ///
+    /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>
+    #[must_use]
+    pub fn secondary_limit(self) -> Self {
+        self.effect(Effect::Respond(Response::api_error(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        )))
+    }
+
+    /// Whether it serves the versions as they are now.
+    pub(crate) fn keeps_versions(&self) -> bool {
+        self.endpoint == Endpoint::VersionList && matches!(self.effect, Effect::Stale)
     }
 
     /// Responds `MANIFEST_UNKNOWN` to reads of a manifest that was put after this fault was added.

@@ -5,6 +5,7 @@ pub(crate) mod attestation;
 pub(crate) mod denial;
 pub(crate) mod package;
 pub(crate) mod permissions;
+pub(crate) mod rate;
 pub(crate) mod repository;
 
 /// Whether a GHES has subdomain isolation: a host name for each service.

@@ -7,8 +7,10 @@ mod blobs;
 mod docker;
 mod lists;
 mod manifests;
+mod versions;
 
-use crate::github::{Pages, Registry};
+use crate::clock::http_date;
+use crate::github::{Pages, Registry, Server};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::Route;
@@ -19,12 +21,22 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
     let result = match &request.route {
         Route::Token => return auth::exchange(state, request).unwrap_or_else(|error| error),
         Route::Api { path } => {
-            return api::handle(state, request, path).unwrap_or_else(|error| error);
+            return limited(state, |state| api::handle(state, request, path));
         }
         Route::Attestations { repository, digest } => {
             let digest = digest.as_deref();
-            return attestations::handle(state, request, repository, digest)
-                .unwrap_or_else(|error| error);
+            let serve =
+                |state: &mut State| attestations::handle(state, request, repository, digest);
+            return limited(state, serve);
+        }
+        Route::Versions {
+            owner,
+            package,
+            version,
+        } => {
+            let serve =
+                |state: &mut State| versions::handle(state, request, owner, package, version);
+            return limited(state, serve);
         }
         Route::Storage { digest } => return blobs::download(state, request, digest),
         Route::Website { path } => return page(request.site.pages, path),
@@ -45,6 +57,30 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
     let mut response = result.unwrap_or_else(|error| error);
     response.set_header("docker-distribution-api-version", "registry/2.0");
     response
+}
+
+/// The response of the API, with the headers of its rate limit. GHES has none by default.
+fn limited(
+    state: &mut State,
+    serve: impl FnOnce(&mut State) -> Result<Response, Response>,
+) -> Response {
+    if matches!(state.server, Server::Ghes { .. } | Server::GhesFlat) {
+        return serve(state).unwrap_or_else(|error| error);
+    }
+    let now = state.store.clock.now();
+    let response = match state.rate.take(now) {
+        true => serve(state).unwrap_or_else(|error| error),
+        false => Response::api_error(
+            403,
+            "API rate limit exceeded for installation ID 1.",
+            "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",
+        ),
+    };
+    let headers = state.rate.headers().into_iter();
+    headers.fold(
+        response.header("date", http_date(now)),
+        |response, (name, value)| response.header(name, value),
+    )
 }
 
 /// A page of the web interface, or the redirect to its login.

@@ -1,5 +1,6 @@
 //! `Listener`: an HTTP server on a thread of its own, which stops when dropped.
 
+pub(crate) mod endpoint;
 pub(crate) mod request;
 pub(crate) mod response;
 pub(crate) mod route;

@@ -6,7 +6,7 @@
 //! `respond` parses a request into a `Request`, records it, and applies the scripted fault, if any. `handlers` turns it
 //! into a `Response`.
 //!
-//! Each module imports only modules before it in this list: `reference`, `github`, `http`, `fault`, `gate`, `store`,
+//! Each module imports only modules before it in this list: `clock`, `reference`, `github`, `http`, `fault`, `gate`, `store`,
 //! `state`, `handlers`, `respond`, `double`, `issuer`, `sigstore`.
 //!
 //! ```
@@ -38,6 +38,7 @@
 //! # Ok::<(), std::io::Error>(())
 //! ```
 
+mod clock;
 mod double;
 mod fault;
 mod gate;
@@ -60,9 +61,9 @@ pub use github::denial::Denial;
 pub use github::package::{Package, Visibility};
 pub use github::repository::Repository;
 pub use github::{Isolation, Server};
+pub use http::endpoint::Endpoint;
 pub use http::request::{Credential, Seen};
-pub use http::route::Endpoint;
 pub use http::tls::Authority;
 pub use issuer::{Issuer, IssuerBuilder};
 pub use sigstore::Sigstore;
-pub use state::{Conditions, ContentDigest, Login, Referrers};
+pub use state::{Conditions, ContentDigest, Deletes, Login, Referrers};

@@ -63,7 +63,7 @@ fn main() -> io::Result<()> {
 
 /// The token acts for all owners.
 fn start(options: &Options) -> io::Result<Double> {
-    let account = Account::classic("demo");
+    let account = Account::classic("demo").delete_packages();
     let account = options
         .owners
         .iter()

@@ -11,9 +11,10 @@ use tokio::time::sleep;
 use crate::fault::{Effect, Fault};
 use crate::gate::Gate;
 use crate::handlers;
-use crate::http::request::{Request, Seen};
+use crate::http::endpoint::Endpoint;
+use crate::http::request::{Request, Seen, View};
 use crate::http::response::Response;
-use crate::http::route::{Endpoint, Route};
+use crate::http::route::Route;
 use crate::http::{Dropped, Outcome};
 use crate::state::State;
 
@@ -64,7 +65,11 @@ pub(crate) async fn respond(incoming: hyper::Request<Incoming>, shared: Arc<Shar
         Some((gate, seen)) => Some(gate.enter(seen).await),
         None => None,
     };
-    request.stale = matches!(fault.effect, Effect::Stale);
+    request.view = match fault.effect {
+        Effect::Stale => View::Stale,
+        Effect::MovedTagsTwice => View::MovedTagsTwice,
+        _ => View::Current,
+    };
     let response = serve(&request, &fault, &shared)?;
     let response = response.header("x-github-request-id", format!("D0:{number:X}"));
     if let Some(seen) = shared.lock().seen.get_mut(number) {
@@ -84,6 +89,7 @@ fn record(request: &Request, uri: &Uri, shared: &Shared) -> (Fault, usize) {
         .script
         .take(&seen, now, |writes| match &request.route {
             Route::Manifest { name, reference } => store.written_since(name, reference, writes),
+            Route::Versions { .. } => true,
             _ => false,
         });
     state.seen.push(seen);

@@ -19,9 +19,9 @@ use std::time::Instant;
 use tokio::time::sleep;
 
 use crate::fault::{Effect, Fault, Script};
+use crate::http::endpoint::Endpoint;
 use crate::http::request::{Credential, Seen};
 use crate::http::response::Response;
-use crate::http::route::Endpoint;
 use crate::http::{Dropped, Listener, Outcome};
 use fulcio::Fulcio;
 use oidc::TokenIssuer;

@@ -8,6 +8,7 @@ use crate::github::account::{Account, Grant};
 use crate::github::attestation::Attestation;
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions::Target;
+use crate::github::rate::Rate;
 use crate::github::repository::Repository;
 use crate::github::{Registry, Server};
 use crate::http::request::Seen;
@@ -67,6 +68,15 @@ pub enum Referrers {
     Api,
 }
 
+/// Whether the container registry deletes manifests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deletes {
+    /// No: 405, as GHCR (okxlin/docker-mirror-monitor#13). Versions are deleted through the API.
+    Unsupported,
+    /// By digest, as other registries. The token must allow `delete`.
+    ByDigest,
+}
+
 /// Which host serves the bytes of a blob.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Delivery {
@@ -97,6 +107,8 @@ pub(crate) struct State {
     pub(crate) bearer_life: Duration,
     pub(crate) delivery: Delivery,
     pub(crate) conditions: Conditions,
+    pub(crate) deletes: Deletes,
+    pub(crate) rate: Rate,
     /// The bearer tokens issued so far.
     pub(crate) grants: HashMap<String, Grant>,
     pub(crate) store: Store,

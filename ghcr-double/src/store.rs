@@ -1,10 +1,14 @@
-//! `Store`: the pushed blobs, manifests and tags, and the open upload sessions.
+//! `Store`: the pushed blobs, manifests and tags, the versions of packages, and the open upload sessions.
+
+pub(crate) mod versions;
 
 use bytes::Bytes;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use crate::clock::Clock;
 use crate::reference::{digest_of, is_digest};
+use versions::{Listed, Versions};
 
 #[derive(Clone, Debug)]
 pub(crate) struct Manifest {
@@ -43,6 +47,7 @@ pub(crate) struct Contents {
     previous: BTreeMap<String, String>,
     /// The number of the write that last put each tag or digest.
     written: HashMap<String, u64>,
+    versions: Versions,
 }
 
 #[derive(Debug)]
@@ -85,6 +90,9 @@ pub(crate) struct Store {
     pub(crate) names: BTreeMap<String, Contents>,
     pub(crate) sessions: HashMap<String, Session>,
     writes: u64,
+    pub(crate) clock: Clock,
+    /// The versions of each name, as a scripted fault lists them.
+    kept: BTreeMap<String, Vec<Listed>>,
 }
 
 impl Store {
@@ -130,6 +138,11 @@ impl Store {
         let contents = self.names.entry(name.to_owned()).or_default();
         contents.manifests.insert(digest.clone(), manifest);
         contents.written.insert(reference.to_owned(), self.writes);
+        let id = versions::FIRST_ID + self.writes;
+        let now = self.clock.now();
+        contents
+            .versions
+            .push(&digest, is_digest(reference), id, now);
         if !is_digest(reference)
             && let Some(before) = contents.tags.insert(reference.to_owned(), digest.clone())
         {

@@ -10,10 +10,14 @@ use crate::fault::Script;
 use crate::github::Server;
 use crate::github::account::Account;
 use crate::github::package::Package;
+use crate::github::rate::Rate;
 use crate::github::repository::Repository;
 use crate::http::tls::Authority;
-use crate::state::{Conditions, ContentDigest, Delivery, Login, Referrers, State};
+use crate::state::{Conditions, ContentDigest, Deletes, Delivery, Login, Referrers, State};
 use crate::store::Store;
+
+/// Of the token of a workflow of an Enterprise Cloud account; other accounts have 1000.
+const REQUESTS_AN_HOUR: u64 = 15_000;
 
 /// The settings and the initial data of a double. The owners of its tokens, packages and repositories exist as well.
 #[derive(Debug)]
@@ -46,6 +50,8 @@ impl Double {
                 bearer_life: Duration::from_secs(300),
                 delivery: Delivery::Redirected,
                 conditions: Conditions::Ignored,
+                deletes: Deletes::Unsupported,
+                rate: Rate::new(REQUESTS_AN_HOUR),
                 grants: HashMap::new(),
                 store: Store::default(),
                 script: Script::default(),
@@ -161,6 +167,27 @@ impl Builder {
     #[must_use]
     pub fn conditions(mut self, conditions: Conditions) -> Self {
         self.state.conditions = conditions;
+        self
+    }
+
+    /// Sets whether the container registry deletes manifests. Default: `Deletes::Unsupported`, as GHCR.
+    #[must_use]
+    pub fn deletes(mut self, deletes: Deletes) -> Self {
+        self.state.deletes = deletes;
+        self
+    }
+
+    /// Sets how many requests an hour the API accepts. Default: 15,000. GHES has no limit.
+    #[must_use]
+    pub fn requests_an_hour(mut self, limit: u64) -> Self {
+        self.state.rate = Rate::new(limit);
+        self
+    }
+
+    /// Lets the time that the API shows, and its limits, pass this many times faster.
+    #[must_use]
+    pub fn speed(mut self, times: u32) -> Self {
+        self.state.store.clock.run(times);
         self
     }
 

@@ -34,6 +34,8 @@ pub struct Account {
     pub(crate) owners: Vec<String>,
     pub(crate) packages: Access,
     pub(crate) attestations: Access,
+    /// Whether a classic token has the scope `delete:packages`.
+    pub(crate) deletes: bool,
 }
 
 impl Account {
@@ -69,6 +71,7 @@ impl Account {
             owners: vec![owner.to_owned()],
             packages: Access::Write,
             attestations: Access::Write,
+            deletes: false,
         }
     }
 
@@ -93,6 +96,13 @@ impl Account {
         self
     }
 
+    /// Adds the scope `delete:packages` (classic tokens).
+    #[must_use]
+    pub fn delete_packages(mut self) -> Self {
+        self.deletes = true;
+        self
+    }
+
     pub(crate) fn acts_for(&self, owner: &str) -> bool {
         self.owners
             .iter()
@@ -105,6 +115,7 @@ impl Account {
 pub(crate) enum Action {
     Pull,
     Push,
+    Delete,
 }
 
 impl Action {
@@ -112,6 +123,7 @@ impl Action {
         match self {
             Self::Pull => "pull",
             Self::Push => "push",
+            Self::Delete => "delete",
         }
     }
 }

@@ -28,13 +28,15 @@ pub struct Package {
     pub(crate) repository: Option<String>,
     pub(crate) readers: Vec<String>,
     pub(crate) writers: Vec<String>,
+    pub(crate) admins: Vec<String>,
 }
 
 impl Package {
-    /// A private package that is linked to the repository `owner/name` and writable from it.
+    /// A private package that is linked to the repository `owner/name`, which has the role Admin, as after the first push
+    /// of its workflow.
     #[must_use]
     pub fn of(repository: &str) -> Self {
-        Self::unlinked().linked(repository).writer(repository)
+        Self::unlinked().linked(repository).admin(repository)
     }
 
     /// A package created by a push from a laptop: private, not linked, and not accessible to any workflow.
@@ -45,6 +47,7 @@ impl Package {
             repository: None,
             readers: Vec::new(),
             writers: Vec::new(),
+            admins: Vec::new(),
         }
     }
 
@@ -82,8 +85,19 @@ impl Package {
         self
     }
 
+    /// Grants a repository the role Admin under "Manage Actions access": only its workflows may delete versions.
+    #[must_use]
+    pub fn admin(mut self, repository: &str) -> Self {
+        self.admins.push(repository.to_owned());
+        self
+    }
+
+    pub(crate) fn allows_delete(&self, repository: &str) -> bool {
+        contains(&self.admins, repository)
+    }
+
     pub(crate) fn allows_write(&self, repository: &str) -> bool {
-        contains(&self.writers, repository)
+        self.allows_delete(repository) || contains(&self.writers, repository)
     }
 
     pub(crate) fn allows_read(&self, repository: &str) -> bool {

@@ -46,13 +46,13 @@ pub(crate) fn handle(
 }
 
 /// The base URLs of the web interface and the API, for links.
-struct Links {
-    web: String,
-    api: String,
+pub(super) struct Links {
+    pub(super) web: String,
+    pub(super) api: String,
 }
 
 impl Links {
-    fn of(state: &State, request: &Request) -> Self {
+    pub(super) fn of(state: &State, request: &Request) -> Self {
         let host_url = format!("{}://{}", state.scheme, request.host);
         let api = match (&state.server, request.site.api) {
             (Server::Github, _) => "https://api.github.com".to_owned(),

@@ -142,12 +142,6 @@ fn available(state: &State, repository: &Repository) -> Result<(), Response> {
 }
 
 fn refused(status: u16, message: &str) -> Response {
-    Response::json(
-        status,
-        &json!({
-            "message": message,
-            "documentation_url": "https://docs.github.com/rest/repos/attestations#create-an-attestation",
-            "status": status.to_string(),
-        }),
-    )
+    let documentation = "https://docs.github.com/rest/repos/attestations#create-an-attestation";
+    Response::api_error(status, message, documentation)
 }

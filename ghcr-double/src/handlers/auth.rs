@@ -8,14 +8,14 @@ use serde_json::json;
 use std::time::Instant;
 
 use crate::github::Registry;
-use crate::github::account::{Account, Action, Grant, Scope};
+use crate::github::account::{Access, Account, Action, Grant, Scope};
 use crate::github::denial::Denial;
 use crate::github::package::Package;
 use crate::github::permissions;
 use crate::http::request::{Request, pairs};
 use crate::http::response::Response;
 use crate::reference::is_name;
-use crate::state::{Login, State};
+use crate::state::{Deletes, Login, State};
 
 /// `GET /v2/`. The scope of its challenge is a placeholder (GHCR, observed in 2024).
 pub(crate) fn ping(state: &State, request: &Request) -> Result<Response, Response> {
@@ -48,8 +48,8 @@ pub(crate) fn authorize(
     }
     let allowed = match (&grant.account, action) {
         (account, Action::Pull) => permissions::read(account.as_ref(), target),
-        (Some(account), Action::Push) => permissions::write(account, target),
-        (None, Action::Push) => Err(Denial::AccessDenied),
+        (Some(account), Action::Push | Action::Delete) => permissions::write(account, target),
+        (None, Action::Push | Action::Delete) => Err(Denial::AccessDenied),
     };
     allowed.map_err(|denial| Response::denied(&denial))?;
     Ok(grant)
@@ -152,8 +152,21 @@ pub(crate) fn exchange(state: &mut State, request: &Request) -> Result<Response,
         (account, _) => account,
     };
     let account = account.map_err(|denial| Response::denied(&denial))?;
+    let scopes = granted(state, account.as_ref(), scopes);
     let token = issue(state, account, scopes);
     Ok(Response::json(200, &json!({ "token": token })))
+}
+
+/// The scopes without `delete` if the registry does not delete, or the account may not write: a token server may grant
+/// less than was requested (<https://distribution.github.io/distribution/spec/auth/token/>).
+fn granted(state: &State, account: Option<&Account>, mut scopes: Vec<Scope>) -> Vec<Scope> {
+    let may_write = account.is_some_and(|account| account.packages >= Access::Write);
+    if state.deletes == Deletes::Unsupported || !may_write {
+        for scope in &mut scopes {
+            scope.actions.retain(|action| action != "delete");
+        }
+    }
+    scopes
 }
 
 /// The account of the `Basic` credentials, with any user name; `None` without credentials. Refuses `Bearer`.

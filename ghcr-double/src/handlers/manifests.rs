@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::auth::authorize;
 use crate::github::account::{Account, Action, TokenKind};
 use crate::github::package::Package;
-use crate::http::request::Request;
+use crate::http::request::{Request, View};
 use crate::http::response::Response;
 use crate::reference::{digest_of, is_digest, is_tag};
-use crate::state::{Conditions, Referrers, State};
+use crate::state::{Conditions, Deletes, Referrers, State};
 use crate::store::Manifest;
 
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -24,6 +24,7 @@ pub(crate) fn handle(
     match request.method.as_str() {
         "GET" | "HEAD" => read(state, request, name, reference),
         "PUT" => put(state, request, name, reference),
+        "DELETE" if state.deletes == Deletes::ByDigest => delete(state, request, name, reference),
         _ => Err(Response::unsupported()),
     }
 }
@@ -38,7 +39,7 @@ pub(crate) fn read(
     if !state.is_known(request.registry, name) {
         return Err(Response::name_unknown());
     }
-    let found = if request.stale {
+    let found = if request.view == View::Stale {
         state.store.previous(name, reference)
     } else {
         state.store.manifest(name, reference)
@@ -77,6 +78,28 @@ fn put(
             None => response,
         },
     )
+}
+
+/// Tags cannot be deleted.
+///
+/// <https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#deleting-manifests>
+fn delete(
+    state: &mut State,
+    request: &Request,
+    name: &str,
+    digest: &str,
+) -> Result<Response, Response> {
+    authorize(state, request, name, Action::Delete)?;
+    if !is_digest(digest) {
+        return Err(Response::unsupported());
+    }
+    if state.store.delete(name, digest) {
+        Ok(Response::new(202))
+    } else if state.is_known(request.registry, name) {
+        Err(Response::manifest_unknown())
+    } else {
+        Err(Response::name_unknown())
+    }
 }
 
 /// The pushed manifest, checked, and its parsed content.

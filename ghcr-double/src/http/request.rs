@@ -5,7 +5,8 @@ use hyper::http::request::Parts;
 use hyper::{HeaderMap, Method, Uri};
 use std::time::Duration;
 
-use super::route::{Endpoint, Route, decode};
+use super::endpoint::Endpoint;
+use super::route::{Route, decode};
 use crate::github::{Registry, Server, Site};
 
 /// One request with its body.
@@ -21,8 +22,17 @@ pub(crate) struct Request {
     /// The registry on that host; the container registry if it has none.
     pub(crate) registry: Registry,
     pub(crate) body: Bytes,
-    /// Whether a scripted fault makes it read the previous manifest of the tag.
-    pub(crate) stale: bool,
+    pub(crate) view: View,
+}
+
+/// The state of the registry that a request reads; a scripted fault can change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum View {
+    Current,
+    /// The previous manifest of a tag, or the versions before the fault was scripted.
+    Stale,
+    /// A tag that moved is also listed on the version that it left.
+    MovedTagsTwice,
 }
 
 impl Request {
@@ -41,7 +51,7 @@ impl Request {
             site,
             registry: site.registry.unwrap_or(Registry::Container),
             body: Bytes::new(),
-            stale: false,
+            view: View::Current,
         }
     }
 

@@ -40,6 +40,18 @@ impl Response {
         )
     }
 
+    /// An error in the form of the GitHub API.
+    pub(crate) fn api_error(status: u16, message: &str, documentation_url: &str) -> Self {
+        Self::json(
+            status,
+            &json!({
+                "message": message,
+                "documentation_url": documentation_url,
+                "status": status.to_string(),
+            }),
+        )
+    }
+
     pub(crate) fn denied(denial: &Denial) -> Self {
         Self::error(denial.status(), denial.code(), &denial.message())
     }

@@ -1,56 +1,10 @@
-//! `Route`: what a path addresses, and `Endpoint`: the class of a request in scripts and counts (pure).
+//! `Route`: what a path addresses (pure).
 
 use hyper::Method;
 
 use crate::github::{Api, Site};
+use crate::http::endpoint::Endpoint;
 use crate::reference::is_digest;
-
-/// The classes of requests, for scripted faults and for counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Endpoint {
-    /// `/token`, any method.
-    Token,
-    /// `GET /v2/`, also on hosts without a registry.
-    Ping,
-    /// `POST …/blobs/uploads/`.
-    BlobPost,
-    /// `PATCH …/blobs/upload/<session>`.
-    BlobPatch,
-    /// `PUT …/blobs/upload/<session>?digest=`.
-    BlobPut,
-    /// `HEAD …/blobs/<digest>`.
-    BlobHead,
-    /// `GET …/blobs/<digest>`.
-    BlobGet,
-    /// `PUT …/manifests/<digest>`.
-    ManifestPut,
-    /// `PUT …/manifests/<tag>`.
-    TagPut,
-    /// `GET` and `HEAD …/manifests/<digest or tag>`.
-    ManifestRead,
-    /// `GET …/tags/list`.
-    TagList,
-    /// `POST /repos/<owner>/<name>/attestations` of the API.
-    AttestationPost,
-    /// `GET /repos/<owner>/<name>/attestations/<digest>` of the API.
-    AttestationGet,
-    /// Every other path under `/api/v3`, or on the host of the API.
-    Api,
-    /// The OIDC tokens of a job, at a [`crate::Sigstore`].
-    IdToken,
-    /// `POST /api/v2/signingCert` of Fulcio.
-    SigningCertificate,
-    /// `POST /api/v1/log/entries` of Rekor.
-    LogEntryPost,
-    /// `GET /api/v1/log/entries/<uuid>` of Rekor.
-    LogEntryGet,
-    /// `POST /api/v1/timestamp` of a timestamp authority.
-    Timestamp,
-    /// Every request that belongs to no other class.
-    Other,
-    /// All requests, whatever their class.
-    Any,
-}
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Route {
@@ -89,11 +43,34 @@ pub(crate) enum Route {
         repository: String,
         digest: Option<String>,
     },
+    /// The versions of a container package: all of them, one, or the restoration of one.
+    Versions {
+        owner: Owner,
+        package: String,
+        version: Versions,
+    },
     /// A page of the web interface, or of any server behind a DNS wildcard.
     Website {
         path: String,
     },
     Unknown,
+}
+
+/// Whose packages a path of the API is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Owner {
+    Organization(String),
+    User(String),
+    /// The holder of the token.
+    Caller,
+}
+
+/// The versions of a package that a path of the API is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Versions {
+    All,
+    One(String),
+    Restore(String),
 }
 
 impl Route {
@@ -129,21 +106,45 @@ impl Route {
     fn api(path: &str) -> Self {
         let path: Vec<String> = path.split('/').map(decode).collect();
         let parts: Vec<&str> = path.iter().map(String::as_str).collect();
-        let ["repos", owner, name, "attestations", digest @ ..] = parts.as_slice() else {
-            return Self::Api { path };
+        let known = match parts.as_slice() {
+            ["repos", owner, name, "attestations", digest @ ..] => {
+                Self::attestations(&format!("{owner}/{name}"), digest)
+            }
+            ["orgs", owner, "packages", "container", rest @ ..] => {
+                Self::versions(Owner::Organization((*owner).to_owned()), rest)
+            }
+            ["users", owner, "packages", "container", rest @ ..] => {
+                Self::versions(Owner::User((*owner).to_owned()), rest)
+            }
+            ["user", "packages", "container", rest @ ..] => Self::versions(Owner::Caller, rest),
+            _ => None,
         };
-        let repository = format!("{owner}/{name}");
-        match digest {
-            [] => Self::Attestations {
-                repository,
-                digest: None,
-            },
-            [digest] => Self::Attestations {
-                repository,
-                digest: Some((*digest).to_owned()),
-            },
-            _ => Self::Api { path },
-        }
+        known.unwrap_or(Self::Api { path })
+    }
+
+    fn attestations(repository: &str, digest: &[&str]) -> Option<Self> {
+        let digest = match digest {
+            [] => None,
+            [digest] => Some((*digest).to_owned()),
+            _ => return None,
+        };
+        let repository = repository.to_owned();
+        Some(Self::Attestations { repository, digest })
+    }
+
+    /// The name of a package is one part of the path, with `%2F` for its slashes.
+    fn versions(owner: Owner, rest: &[&str]) -> Option<Self> {
+        let (package, version) = match rest {
+            [package, "versions"] => (package, Versions::All),
+            [package, "versions", id] => (package, Versions::One((*id).to_owned())),
+            [package, "versions", id, "restore"] => (package, Versions::Restore((*id).to_owned())),
+            _ => return None,
+        };
+        Some(Self::Versions {
+            owner,
+            package: (*package).to_owned(),
+            version,
+        })
     }
 
     /// The last keyword decides, because a name may itself contain `blobs` or `manifests`.
@@ -202,6 +203,7 @@ impl Route {
                     Endpoint::TagPut
                 }
             }
+            Self::Manifest { .. } if *method == Method::DELETE => Endpoint::ManifestDelete,
             Self::Tags { .. } if read => Endpoint::TagList,
             Self::Attestations { digest: None, .. } if *method == Method::POST => {
                 Endpoint::AttestationPost
@@ -209,8 +211,21 @@ impl Route {
             Self::Attestations {
                 digest: Some(_), ..
             } if *method == Method::GET => Endpoint::AttestationGet,
+            Self::Versions { version, .. } => version.endpoint(method),
             Self::Api { .. } | Self::Attestations { .. } => Endpoint::Api,
             _ => Endpoint::Other,
+        }
+    }
+}
+
+impl Versions {
+    fn endpoint(&self, method: &Method) -> Endpoint {
+        match (self, method.as_str()) {
+            (Self::All, "GET") => Endpoint::VersionList,
+            (Self::One(_), "GET") => Endpoint::VersionGet,
+            (Self::One(_), "DELETE") => Endpoint::VersionDelete,
+            (Self::Restore(_), "POST") => Endpoint::VersionRestore,
+            _ => Endpoint::Api,
         }
     }
 }
@@ -238,107 +253,4 @@ pub(crate) fn decode(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{Endpoint, Route, decode};
-    use crate::github::Server;
-    use hyper::Method;
-
-    fn name(route: &Route) -> Option<&str> {
-        match route {
-            Route::Uploads { name }
-            | Route::Upload { name, .. }
-            | Route::Blob { name, .. }
-            | Route::Manifest { name, .. }
-            | Route::Tags { name }
-            | Route::Referrers { name, .. } => Some(name),
-            _ => None,
-        }
-    }
-
-    #[track_caller]
-    fn check(method: &Method, path: &str, expected_name: Option<&str>, expected: Endpoint) {
-        let route = Route::parse(Server::Github.site("ghcr.test"), path);
-        assert_eq!(
-            (name(&route), route.endpoint(method)),
-            (expected_name, expected),
-            "{path}"
-        );
-    }
-
-    #[test]
-    fn names_may_have_many_components() {
-        let digest = format!("sha256:{}", "a".repeat(64));
-        let name = Some("o/blobs/manifests/x");
-        let at = |rest: &str| format!("/v2/o/blobs/manifests/x/{rest}");
-        check(
-            &Method::POST,
-            &at("blobs/uploads/"),
-            name,
-            Endpoint::BlobPost,
-        );
-        check(
-            &Method::PATCH,
-            &at("blobs/upload/1"),
-            name,
-            Endpoint::BlobPatch,
-        );
-        check(&Method::PUT, &at("blobs/upload/1"), name, Endpoint::BlobPut);
-        check(
-            &Method::DELETE,
-            &at("blobs/upload/1"),
-            name,
-            Endpoint::Other,
-        );
-        check(
-            &Method::HEAD,
-            &at(&format!("blobs/{digest}")),
-            name,
-            Endpoint::BlobHead,
-        );
-        check(
-            &Method::PUT,
-            &at("manifests/latest"),
-            name,
-            Endpoint::TagPut,
-        );
-        check(
-            &Method::PUT,
-            &at(&format!("manifests/{digest}")),
-            name,
-            Endpoint::ManifestPut,
-        );
-        check(
-            &Method::HEAD,
-            &at("manifests/latest"),
-            name,
-            Endpoint::ManifestRead,
-        );
-        check(&Method::GET, &at("tags/list"), name, Endpoint::TagList);
-        check(
-            &Method::GET,
-            &at(&format!("referrers/{digest}")),
-            name,
-            Endpoint::Other,
-        );
-    }
-
-    #[test]
-    fn other_routes_have_no_name() {
-        check(&Method::GET, "/v2/", None, Endpoint::Ping);
-        check(&Method::GET, "/token", None, Endpoint::Token);
-        check(&Method::GET, "/api/v3/repos/o/r", None, Endpoint::Api);
-        let attestations = "/api/v3/repos/o/r/attestations";
-        check(&Method::POST, attestations, None, Endpoint::AttestationPost);
-        check(&Method::GET, attestations, None, Endpoint::Api);
-        let read = format!("{attestations}/sha256:{}", "a".repeat(64));
-        check(&Method::GET, &read, None, Endpoint::AttestationGet);
-        check(&Method::GET, &format!("{read}/x"), None, Endpoint::Api);
-        check(&Method::GET, "/", None, Endpoint::Other);
-        check(&Method::GET, "/v2/_catalog", None, Endpoint::Other);
-    }
-
-    #[test]
-    fn percent_encoding_is_decoded() {
-        assert_eq!(decode("repo%2Fimage+x%"), "repo/image x%");
-    }
-}
+mod tests;

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::io;
 use std::time::Duration;
 
-use crate::issuer::jwt::now;
+use crate::clock::now;
 
 /// The certificate of a CA, with its key.
 pub(super) type Issuer = CertifiedIssuer<'static, KeyPair>;

@@ -14,8 +14,8 @@ use std::time::Duration;
 
 use super::authority::{Issuer, P256_PREFIX, intermediate, leaf, raw, root, unique};
 use super::{Refusal, Served, bad, internal};
+use crate::clock::now;
 use crate::http::response::Response;
-use crate::issuer::jwt::now;
 
 const CERTIFICATE_LIFE: Duration = Duration::from_secs(600);
 const SERVER: &str = "https://github.com";

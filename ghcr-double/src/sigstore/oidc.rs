@@ -7,9 +7,10 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::{Refusal, Served, Sigstore, internal, merged};
+use crate::clock::now;
 use crate::http::request::pairs;
 use crate::http::response::Response;
-use crate::issuer::jwt::{Signer, now};
+use crate::issuer::jwt::Signer;
 
 const TOKEN_LIFE: Duration = Duration::from_secs(300);
 const KEY_ID: &str = "1";

@@ -12,9 +12,9 @@ use std::io;
 
 use super::authority::{P256_PREFIX, POINT, sign, signer};
 use super::{ENTRIES, Refusal, Served, bad, internal};
+use crate::clock::now;
 use crate::fault::Effect;
 use crate::http::response::Response;
-use crate::issuer::jwt::now;
 
 const ORIGIN: &str = "rekor.ghcr-double";
 

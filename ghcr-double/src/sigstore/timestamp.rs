@@ -16,8 +16,8 @@ use yasna::{DERWriter, DERWriterSeq, Tag, construct_der};
 
 use super::authority::{Issuer, leaf, raw, root, sign, signer, subject, unique};
 use super::{Served, bad, internal};
+use crate::clock::now;
 use crate::http::response::Response;
-use crate::issuer::jwt::now;
 
 const LIFE: Duration = Duration::from_secs(10 * 365 * 24 * 3600);
 const SERIAL: u64 = 4711;
