@@ -1,25 +1,31 @@
-//! `GitHub`: questions only the GitHub API can answer, and its attestation store.
+//! `GitHub`: questions only the GitHub API can answer, its attestation store, and its packages.
 
 pub(crate) mod attestations;
 mod error;
+pub(crate) mod meaning;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "part records are the first to be deleted")
+)]
+pub(crate) mod packages;
 
 use std::backtrace::Backtrace;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Limited};
-use octocrab::{FromResponse as _, Octocrab};
+use octocrab::{FromResponse, Octocrab};
 use reqwest::Method;
 use reqwest::header::{AUTHORIZATION, USER_AGENT};
-use serde::Deserialize;
 use serde::de::{DeserializeOwned, IgnoredAny};
+use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 use serde_json::value::RawValue;
 use tokio::sync::OnceCell;
 
 use crate::console::Console;
 use crate::console::debug::Exchange;
-use crate::context::event::{OwnerKind, RepositoryFacts};
+use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
 use crate::deadline::{Deadline, Failure, Pace};
@@ -48,26 +54,10 @@ struct Comparison {
     status: String,
 }
 
-/// A container package
-/// (<https://docs.github.com/en/rest/packages/packages#get-a-package-for-an-organization>).
-#[derive(Deserialize)]
-pub(crate) struct Package {
-    #[serde(default)]
-    pub(crate) visibility: String,
-    /// The repository on whose page it is shown.
-    pub(crate) repository: Option<PackageRepository>,
-}
-
-#[derive(Deserialize)]
-pub(crate) struct PackageRepository {
-    pub(crate) full_name: String,
-}
-
 /// A request below the URL of the API, and the limits of one attempt.
 struct Request<'a> {
     path: &'a str,
-    /// The JSON that `POST` sends; without it, the method is `GET`.
-    body: Option<&'a RawValue>,
+    verb: Verb<'a>,
     /// For request and response.
     time: Duration,
     /// In bytes; a longer response is not what was asked for.
@@ -80,6 +70,16 @@ struct Page<T> {
     /// The query of the next page.
     next: Option<String>,
 }
+
+/// A method with what it sends.
+enum Verb<'a> {
+    Get,
+    Post(&'a RawValue),
+    Delete,
+}
+
+/// The answer to a request that returns no content.
+struct NoContent;
 
 /// For one request and its answer.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
@@ -165,22 +165,6 @@ impl GitHub {
         }
     }
 
-    /// What GitHub shows of a container package, if it answers.
-    pub(crate) async fn package(
-        &self,
-        owner: &str,
-        kind: OwnerKind,
-        name: &str,
-    ) -> Option<Package> {
-        let kind = match kind {
-            OwnerKind::User => "users",
-            OwnerKind::Organization => "orgs",
-        };
-        let name = name.replace('/', "%2F");
-        let path = format!("/{kind}/{owner}/packages/container/{name}");
-        self.get(&path, once()).await.ok()
-    }
-
     fn connect(&self) -> anyhow::Result<Octocrab> {
         let mut builder = Octocrab::builder()
             .base_uri(self.base.as_str())
@@ -216,7 +200,8 @@ impl GitHub {
         self.ask(&Request::get(path), deadline).await
     }
 
-    async fn ask<T: DeserializeOwned>(
+    /// As [`Self::ask_for_page`], without the next page.
+    async fn ask<T: FromResponse>(
         &self,
         request: &Request<'_>,
         deadline: Deadline,
@@ -225,7 +210,7 @@ impl GitHub {
     }
 
     /// Sends a request until there is an answer, a refusal, or the deadline passes.
-    async fn ask_for_page<T: DeserializeOwned>(
+    async fn ask_for_page<T: FromResponse>(
         &self,
         request: &Request<'_>,
         deadline: Deadline,
@@ -247,7 +232,7 @@ impl GitHub {
     }
 
     /// One request and its response, of a limited length.
-    async fn send<T: DeserializeOwned>(
+    async fn send<T: FromResponse>(
         &self,
         client: &Octocrab,
         request: &Request<'_>,
@@ -256,9 +241,10 @@ impl GitHub {
         let url = format!("{}{}", self.base, request.path);
         let exchange = Exchange::start(&request.method(), &url, attempt);
         let failed = |error| ApiError::of(error, request.max_body);
-        let sent = match request.body {
-            Some(body) => client._post(request.path, Some(body)).await,
-            None => client._get(request.path).await,
+        let sent = match request.verb {
+            Verb::Get => client._get(request.path).await,
+            Verb::Post(body) => client._post(request.path, Some(body)).await,
+            Verb::Delete => client._delete(request.path, None::<&()>).await,
         };
         let sent = sent.map_err(failed);
         match &sent {
@@ -285,16 +271,17 @@ impl<'a> Request<'a> {
     fn get(path: &'a str) -> Self {
         Self {
             path,
-            body: None,
+            verb: Verb::Get,
             time: REQUEST_TIMEOUT,
             max_body: MAX_BODY,
         }
     }
 
     fn method(&self) -> Method {
-        match self.body {
-            Some(_) => Method::POST,
-            None => Method::GET,
+        match self.verb {
+            Verb::Get => Method::GET,
+            Verb::Post(_) => Method::POST,
+            Verb::Delete => Method::DELETE,
         }
     }
 
@@ -303,9 +290,27 @@ impl<'a> Request<'a> {
     }
 }
 
+/// Nothing is read: octocrab parses every body as JSON, and this one is empty.
+impl<'de> Deserialize<'de> for NoContent {
+    fn deserialize<D: Deserializer<'de>>(_empty: D) -> Result<Self, D::Error> {
+        Ok(Self)
+    }
+}
+
 /// One try: the response is not worth a wait.
 fn once() -> Deadline {
     Deadline::after(Duration::ZERO, Pace::REAL)
+}
+
+/// `text` as a segment of a path or a value in a query (<https://www.rfc-editor.org/rfc/rfc3986#section-2.1>).
+fn encoded(text: &str) -> String {
+    let encoded = text.bytes().map(|byte| match byte {
+        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+            char::from(byte).to_string()
+        }
+        byte => format!("%{byte:02X}"),
+    });
+    encoded.collect()
 }
 
 #[cfg(test)]

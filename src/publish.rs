@@ -339,8 +339,7 @@ async fn say_how_to_find(session: &Session, registry: &Registry, published: &Pub
         return;
     }
     let subject = subject(session, &published.name);
-    let (owner, name) = subject.owner_and_package();
-    let package = session.github.package(owner, subject.owner, name).await;
+    let package = session.github.package(subject.package()).await;
     let Some(package) = package else { return };
     let settings = subject.settings();
     let name = &published.name;

@@ -10,7 +10,8 @@ use crate::context::RepositoryName;
 use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::github::error::ApiError;
-use crate::github::{GitHub, Request};
+use crate::github::meaning::{Meaning, REPORT, meaning};
+use crate::github::{GitHub, Request, Verb, encoded};
 use crate::image::digest::Digest;
 
 /// What is stored.
@@ -35,22 +36,6 @@ struct Found {
     bundle: Option<Box<RawValue>>,
 }
 
-/// What a message of the store means.
-pub(crate) struct Meaning {
-    /// Lowercase texts that the message contains, in any order.
-    pub(crate) says: &'static [&'static str],
-    pub(crate) because: &'static str,
-    pub(crate) fix: &'static str,
-}
-
-const fn meaning(
-    says: &'static [&'static str],
-    because: &'static str,
-    fix: &'static str,
-) -> Meaning {
-    Meaning { says, because, fix }
-}
-
 /// For one attempt: a bundle with an SBOM has megabytes.
 const STORE_TIMEOUT: Duration = Duration::from_secs(60);
 /// How many attestations a page has, and how many pages are read.
@@ -58,9 +43,6 @@ const PAGE: usize = 30;
 const MAX_PAGES: usize = 10;
 /// In bytes, of one page of attestations.
 const MAX_PAGE: usize = 32 << 20;
-
-const REPORT: &str =
-    "run the job again; if GitHub refuses it again, report the message with the debug log";
 
 /// The known messages. The first match counts.
 pub(crate) const MEANINGS: &[Meaning] = &[
@@ -106,14 +88,6 @@ pub(crate) const MEANINGS: &[Meaning] = &[
     ),
 ];
 
-impl Meaning {
-    fn of(message: &str) -> Option<&'static Self> {
-        let message = message.to_lowercase();
-        let mut meanings = MEANINGS.iter();
-        meanings.find(|known| known.says.iter().all(|text| message.contains(text)))
-    }
-}
-
 impl GitHub {
     /// Stores a Sigstore bundle of `repository`; returns the id of the attestation. If the answer is lost, the bundle is
     /// sent again; a bundle that is stored twice does no harm.
@@ -130,7 +104,7 @@ impl GitHub {
         let path = format!("/repos/{repository}/attestations");
         let body = to_raw_value(&Attestation { bundle }).expect("JSON in an object is JSON");
         let request = Request {
-            body: Some(&body),
+            verb: Verb::Post(&body),
             time: STORE_TIMEOUT,
             ..Request::get(&path)
         };
@@ -184,8 +158,8 @@ impl GitHub {
             text.replace("{repository}", &repository.to_string())
                 .replace("{owner}", &repository.owner)
         };
-        match (Meaning::of(&error.to_string()), error) {
-            (Some(known), _) => Problem::new(what, fill(known.fix)).because(fill(known.because)),
+        match (Meaning::of(MEANINGS, &error.to_string()), error) {
+            (Some(known), _) => known.explain(what, fill),
             (None, ApiError::Refused { status: 401, .. } | ApiError::Passing { .. }) => {
                 Problem::new(what, self.fix(error))
             }
@@ -215,17 +189,6 @@ impl Attestations {
             .filter_map(|found| found.bundle);
         bundles.map(|bundle| bundle.get().to_owned())
     }
-}
-
-/// `text` as a value in a query (<https://www.rfc-editor.org/rfc/rfc3986#section-2.1>).
-fn encoded(text: &str) -> String {
-    let encoded = text.bytes().map(|byte| match byte {
-        b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
-            char::from(byte).to_string()
-        }
-        byte => format!("%{byte:02X}"),
-    });
-    encoded.collect()
 }
 
 #[cfg(test)]

@@ -10,6 +10,9 @@ use crate::deadline::retry_after;
 
 /// In characters, of what the API says in its own words.
 const MAX_REASON: usize = 300;
+/// How long a limit lasts that names no time
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>).
+const UNNAMED_LIMIT: Duration = Duration::from_secs(60);
 
 /// Why the API gave no answer; its text completes the sentence "GitHub's API ...".
 #[derive(Debug)]
@@ -44,7 +47,9 @@ impl ApiError {
         match error {
             Error::GitHub { source, .. } => Self::refusal(&source),
             // A page of a proxy, for example.
-            Error::Json { .. } => Self::passing("answered something other than the expected JSON"),
+            Error::Json { .. } | Error::Serde { .. } => {
+                Self::passing("answered something other than the expected JSON")
+            }
             Error::Reqwest { source, .. } => silent(source.without_url().into()),
             Error::Service { source, .. } | Error::Other { source, .. } => {
                 match source.downcast::<Error>() {
@@ -75,6 +80,7 @@ impl ApiError {
         };
         if is_passing {
             let wait = error.headers.as_ref().and_then(wait);
+            let wait = wait.or(is_limit.then_some(UNNAMED_LIMIT));
             return Self::Passing { said, wait };
         }
         let status = status.as_u16();
@@ -97,5 +103,6 @@ fn wait(headers: &HeaderMap) -> Option<Duration> {
     let now = chrono::DateTime::parse_from_rfc2822(date?)
         .ok()?
         .timestamp();
-    u64::try_from(reset - now).ok().map(Duration::from_secs)
+    let seconds = u64::try_from(reset - now).unwrap_or_default();
+    Some(Duration::from_secs(seconds))
 }

@@ -11,6 +11,7 @@ mod texts;
 
 use crate::context::event::OwnerKind;
 use crate::context::server::RegistryKind;
+use crate::github::packages::PackageName;
 use crate::image::name::ImageName;
 use crate::registry::diagnosis::entries::{ENTRIES, Entry};
 
@@ -89,8 +90,15 @@ impl Subject {
         format!("{server}/{kind}/{owner}/packages/container/{package}/settings")
     }
 
-    /// The owner, and the package as GitHub names it: all that follows.
-    pub(crate) fn owner_and_package(&self) -> (&str, &str) {
+    /// The package as GitHub names it.
+    pub(crate) fn package(&self) -> PackageName<'_> {
+        let (owner, name) = self.owner_and_package();
+        let kind = self.owner;
+        PackageName { owner, kind, name }
+    }
+
+    /// The owner, and all that follows.
+    fn owner_and_package(&self) -> (&str, &str) {
         let path = self.name.repository();
         path.split_once('/').unwrap_or((path, path))
     }

@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 
 use crate::context::server::Server;
-use crate::github::attestations::{MEANINGS, Meaning};
+use crate::github::attestations::MEANINGS;
+use crate::github::meaning::Meaning;
 use crate::registry::diagnosis::texts::TEXTS;
 use crate::registry::diagnosis::*;
 use crate::registry::error::RegistryError;
