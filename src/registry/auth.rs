@@ -26,6 +26,8 @@ use crate::secret::Secret;
 pub(super) enum Scope {
     Pull(String),
     PullAndPush(String),
+    /// Deleting a manifest (<https://distribution.github.io/distribution/spec/auth/scope/#resource-types-and-actions>).
+    Delete(String),
     /// Pushing into one repository what another one holds.
     Mount {
         into: String,
@@ -37,7 +39,9 @@ impl Scope {
     /// The repository that is called.
     pub(super) fn repository(&self) -> &str {
         match self {
-            Self::Pull(repository) | Self::PullAndPush(repository) => repository,
+            Self::Pull(repository) | Self::PullAndPush(repository) | Self::Delete(repository) => {
+                repository
+            }
             Self::Mount { into, .. } => into,
         }
     }
@@ -49,6 +53,7 @@ impl Scope {
         match self {
             Self::Pull(repository) => vec![pull(repository)],
             Self::PullAndPush(repository) => vec![push(repository)],
+            Self::Delete(repository) => vec![format!("{},delete", push(repository))],
             Self::Mount { into, from } => vec![push(into), pull(from)],
         }
     }

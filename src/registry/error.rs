@@ -252,6 +252,17 @@ impl RegistryError {
         response.is_some_and(|response| response.status == StatusCode::PRECONDITION_FAILED)
     }
 
+    /// Whether the registry does not have such an operation: 405, or 400 with the code `UNSUPPORTED`
+    /// (<https://github.com/opencontainers/distribution-spec/blob/v1.1.1/spec.md#content-management>).
+    pub(crate) fn is_unsupported(&self) -> bool {
+        self.response()
+            .is_some_and(|response| match response.status {
+                StatusCode::METHOD_NOT_ALLOWED => true,
+                StatusCode::BAD_REQUEST => response.message.starts_with("UNSUPPORTED"),
+                _ => false,
+            })
+    }
+
     /// How long the registry wants us to wait, if it says so.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {
