@@ -1,32 +1,63 @@
-//! An image in a directory, in the OCI image layout
+//! An image in a directory or tar file, in the OCI image layout
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-layout.md>).
 
+pub(crate) mod archive;
+mod choice;
 pub(crate) mod docker_archive;
+pub(crate) mod expand;
+pub(crate) mod open;
+pub(crate) mod section;
 
+#[cfg(feature = "fuzzing")]
+pub(crate) mod fuzzing;
+
+use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Descriptor, Manifest};
+use crate::image::manifest::{Content, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST};
+use crate::inputs::candidate::file::Choice;
+use crate::oci_layout::archive::Archive;
+use crate::oci_layout::choice::{Roots, choose};
+use crate::oci_layout::section::Section;
+use crate::workspace::Workspace;
 
-/// A directory with `index.json` and `blobs/sha256/…`.
+/// `index.json` and `blobs/sha256/…`, in a directory or an archive, which never changes.
 #[derive(Debug)]
 pub(crate) struct OciLayout {
-    directory: PathBuf,
+    files: Files,
+    /// Blobs that were made from those in the files.
+    added: BTreeMap<Digest, Section>,
     /// What messages call it, for example "the engine's image `widget:1`".
     title: String,
 }
 
-/// The media type that a manifest has.
+#[derive(Debug)]
+enum Files {
+    /// A directory, and the root that its links must not leave.
+    Directory {
+        directory: PathBuf,
+        root: PathBuf,
+    },
+    Archive(Archive),
+}
+
+/// Bytes of a manifest, an index or an image config: what registries accept at most.
+const MAX_SMALL_BYTES: u64 = 4 << 20;
+
+/// The media type that a manifest has, and what tells its kind if it has none.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Kind {
     #[serde(default)]
     media_type: String,
+    manifests: Option<serde::de::IgnoredAny>,
 }
 
 /// A layout that is not as the specification wants it.
@@ -46,6 +77,7 @@ impl fmt::Display for LayoutError {
 impl std::error::Error for LayoutError {}
 
 /// An image as far as the layout has it.
+#[derive(Debug)]
 pub(crate) struct Present {
     pub(crate) root: Manifest,
     /// The digests an index names and the layout does not have; then `root` is not what the engine shows.
@@ -53,95 +85,126 @@ pub(crate) struct Present {
 }
 
 impl OciLayout {
+    /// A directory that only this program writes.
     pub(crate) fn new(directory: PathBuf, title: String) -> Self {
-        Self { directory, title }
+        Self::within(directory.clone(), directory, title)
     }
 
-    /// What `index.json` names.
-    pub(crate) fn roots(&self) -> Result<Vec<Descriptor>, LayoutError> {
-        let bytes = self.read(&self.directory.join("index.json"))?;
-        let index: Content = serde_json::from_slice(&bytes)
-            .map_err(|error| self.broken(format!("has an index that cannot be read: {error}")))?;
-        Ok(index.manifests)
+    /// A directory whose files all lie below `root`, with every link followed.
+    pub(crate) fn within(root: PathBuf, directory: PathBuf, title: String) -> Self {
+        Self {
+            files: Files::Directory { directory, root },
+            added: BTreeMap::new(),
+            title,
+        }
+    }
+
+    pub(crate) fn of_archive(archive: Archive, title: String) -> Self {
+        Self {
+            files: Files::Archive(archive),
+            added: BTreeMap::new(),
+            title,
+        }
     }
 
     pub(crate) fn has(&self, digest: &Digest) -> bool {
-        self.path(digest).is_file()
+        self.added.contains_key(digest) || self.has_file(&path(digest))
+    }
+
+    fn has_file(&self, path: &str) -> bool {
+        match &self.files {
+            Files::Directory { directory, .. } => directory.join(path).is_file(),
+            Files::Archive(archive) => archive.has(path),
+        }
     }
 
     pub(crate) fn manifest(&self, digest: &Digest) -> Result<Manifest, LayoutError> {
         let bytes = self.small_blob(digest)?;
         let kind = serde_json::from_slice(&bytes);
         let kind: Kind = kind.map_err(|error| self.unread(digest, &error))?;
-        let media_type = match kind.media_type.as_str() {
-            "" => self.media_type_in_index(digest)?,
-            media_type => media_type.to_owned(),
+        // Only OCI's media types may go without saying.
+        let media_type = match (kind.media_type.as_str(), kind.manifests) {
+            ("", Some(_)) => OCI_INDEX,
+            ("", None) => OCI_MANIFEST,
+            (media_type, _) => media_type,
         };
         Ok(Manifest {
-            media_type,
+            media_type: media_type.to_owned(),
             digest: digest.clone(),
             bytes,
         })
     }
 
-    fn media_type_in_index(&self, digest: &Digest) -> Result<String, LayoutError> {
-        let mut roots = self.roots()?.into_iter();
-        let root = roots.find(|root| root.digest == digest.as_str());
-        root.map(|root| root.media_type)
-            .ok_or_else(|| self.broken(format!("has no media type for {digest}")))
-    }
-
     pub(crate) fn small_blob(&self, digest: &Digest) -> Result<Vec<u8>, LayoutError> {
-        let bytes = self.read(&self.path(digest))?;
+        let bytes = self.small(&digest.to_string(), self.blob(digest)?)?;
         if Digest::of(&bytes) != *digest {
             return Err(self.broken(format!("has content that does not match {digest}")));
         }
         Ok(bytes)
     }
 
-    pub(crate) fn file(&self, digest: &Digest) -> Result<File, LayoutError> {
-        File::open(self.path(digest))
-            .map_err(|error| self.broken(format!("has no readable blob {digest}: {error}")))
-    }
-
-    pub(crate) fn path(&self, digest: &Digest) -> PathBuf {
-        self.directory.join("blobs/sha256").join(digest.hex())
-    }
-
-    /// Writes a manifest into the layout.
-    pub(crate) fn add_manifest(
-        &self,
-        media_type: &str,
-        content: &Value,
-    ) -> Result<Manifest, LayoutError> {
-        let manifest = Manifest::new(media_type, content.to_string().into_bytes());
-        let written = self.add_bytes(&manifest.digest, &manifest.bytes);
-        written.map_err(|error| self.broken(format!("cannot be added to: {error}")))?;
-        Ok(manifest)
-    }
-
-    /// What is there already may not be writable.
-    fn add_bytes(&self, digest: &Digest, bytes: &[u8]) -> std::io::Result<()> {
-        self.blobs()?;
-        if self.has(digest) {
-            return Ok(());
+    /// The bytes of a blob, not hashed yet.
+    pub(crate) fn blob(&self, digest: &Digest) -> Result<Section, LayoutError> {
+        match self.added.get(digest) {
+            Some(added) => Ok(added.clone()),
+            None => self.file(&path(digest)),
         }
-        fs::write(self.path(digest), bytes)
     }
 
-    /// The directory of the blobs, made if need be.
-    fn blobs(&self) -> std::io::Result<PathBuf> {
-        let blobs = self.directory.join("blobs/sha256");
-        fs::create_dir_all(&blobs)?;
-        Ok(blobs)
+    /// A file of the layout, or the one that it links to.
+    fn file(&self, path: &str) -> Result<Section, LayoutError> {
+        let unread = |why: String| self.broken(format!("has no readable `{path}`: {why}"));
+        match &self.files {
+            Files::Directory { directory, root } => {
+                section(root, &directory.join(path)).map_err(unread)
+            }
+            Files::Archive(archive) => {
+                let found = archive.section(path).map_err(|what| self.broken(what))?;
+                found.ok_or_else(|| self.broken(format!("has no `{path}`")))
+            }
+        }
     }
 
-    /// The image of the layout. What an index names and the layout does not hold is left out; when one
-    /// image remains, that is the image.
-    pub(crate) fn present(&self) -> Result<Present, LayoutError> {
-        let root = self.manifest(&self.root()?)?;
+    fn read(&self, path: &str) -> Result<Vec<u8>, LayoutError> {
+        self.small(path, self.file(path)?)
+    }
+
+    /// All bytes of a section that is to be small.
+    fn small(&self, name: &str, section: Section) -> Result<Vec<u8>, LayoutError> {
+        if section.size() > MAX_SMALL_BYTES {
+            let mebibytes = MAX_SMALL_BYTES >> 20;
+            let what = format!("has `{name}` of more than {mebibytes} MiB, the maximum");
+            return Err(self.broken(what));
+        }
+        let mut bytes = Vec::new();
+        let read = section.reader().read_to_end(&mut bytes);
+        read.map_err(|error| self.broken(format!("has no readable `{name}`: {error}")))?;
+        Ok(bytes)
+    }
+
+    fn add_manifest(&mut self, media_type: &str, content: &Value) -> Manifest {
+        let manifest = Manifest::new(media_type, content.to_string().into_bytes());
+        self.add(
+            manifest.digest.clone(),
+            Section::in_memory(manifest.bytes.clone()),
+        );
+        manifest
+    }
+
+    fn add(&mut self, digest: Digest, section: Section) {
+        self.added.insert(digest, section);
+    }
+
+    /// The chosen image. What an index names and the layout does not hold is left out; when one image remains, that is
+    /// the image. Nothing is left out of an image that is chosen by its digest.
+    pub(crate) fn present(&mut self, choice: &Choice) -> anyhow::Result<Present> {
+        let root = self.manifest(&self.root(choice)?)?;
         let content = self.content(&root)?;
-        if content.manifests.is_empty() {
+        if content.config.is_none() && content.manifests.is_empty() {
+            let what = format!("has no image under {}", root.digest);
+            return Err(self.broken(what).into());
+        }
+        if content.manifests.is_empty() || matches!(choice, Choice::Digest(_)) {
             return Ok(Present { root, left_out: 0 });
         }
         let mut there = Vec::new();
@@ -153,23 +216,41 @@ impl OciLayout {
         let left_out = content.manifests.len() - there.len();
         let root = match there.as_slice() {
             _ if left_out == 0 => root,
-            [] => return Err(self.broken("has none of the images in its index".to_owned())),
+            [] => {
+                let what = "has none of the images in its index";
+                return Err(self.broken(what.to_owned()).into());
+            }
             [only] => self.manifest(&self.named(only)?)?,
-            several => self.reduced(&root, several)?,
+            several => self.reduced(&root, several),
         };
         Ok(Present { root, left_out })
     }
 
-    /// The one image of `index.json`, under however many names.
-    fn root(&self) -> Result<Digest, LayoutError> {
-        let roots = self.roots()?;
-        let Some(first) = roots.first() else {
-            return Err(self.broken("has no image".to_owned()));
-        };
-        if roots.iter().any(|root| root.digest != first.digest) {
-            return Err(self.broken("has several images".to_owned()));
+    fn root(&self, choice: &Choice) -> anyhow::Result<Digest> {
+        if let Choice::Digest(digest) = choice {
+            let missing = || self.not_chosen(&format!("has no image {digest}"));
+            return Ok(self
+                .has(digest)
+                .then(|| digest.clone())
+                .ok_or_else(missing)?);
         }
-        self.named(&first.digest)
+        let roots = self.roots()?.named();
+        let roots = roots.map_err(|what| self.broken(what))?;
+        Ok(choose(roots, choice).map_err(|what| self.not_chosen(&what))?)
+    }
+
+    fn not_chosen(&self, what: &str) -> Problem {
+        Problem::new(
+            format!("{} {what}", self.title),
+            "choose one of its images with `:name:tag`, `:@number` or `@sha256:…` after the path",
+        )
+    }
+
+    /// What `index.json` names.
+    fn roots(&self) -> Result<Roots, LayoutError> {
+        let bytes = self.read("index.json")?;
+        serde_json::from_slice(&bytes)
+            .map_err(|error| self.broken(format!("has an index that cannot be read: {error}")))
     }
 
     /// Whether the manifest and everything it needs is there.
@@ -187,8 +268,8 @@ impl OciLayout {
         Ok(true)
     }
 
-    /// An index of those children alone, written into the layout.
-    fn reduced(&self, index: &Manifest, there: &[String]) -> Result<Manifest, LayoutError> {
+    /// An index of those children alone.
+    fn reduced(&mut self, index: &Manifest, there: &[String]) -> Manifest {
         let mut content: Value = serde_json::from_slice(&index.bytes).unwrap_or_default();
         if let Some(children) = content["manifests"].as_array_mut() {
             let is_there = |child: &Value| there.iter().any(|digest| child["digest"] == **digest);
@@ -220,145 +301,21 @@ impl OciLayout {
             what,
         }
     }
+}
 
-    fn read(&self, path: &std::path::Path) -> Result<Vec<u8>, LayoutError> {
-        fs::read(path).map_err(|error| {
-            let name = path.strip_prefix(&self.directory).unwrap_or(path).display();
-            self.broken(format!("has no readable `{name}`: {error}"))
-        })
+fn path(digest: &Digest) -> String {
+    format!("blobs/sha256/{}", digest.hex())
+}
+
+/// A file below `root`.
+fn section(root: &Path, path: &Path) -> Result<Section, String> {
+    if !path.exists() {
+        return Err("no such file".to_owned());
     }
+    let file = Workspace(root).file("candidate", &path.display().to_string());
+    let file = file.map_err(|problem| problem.to_string())?;
+    Section::of_file(file).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use super::*;
-    use serde_json::json;
-    use tempfile::TempDir;
-
-    pub(crate) const LAYERS: usize = 1;
-
-    /// A layout to be filled.
-    pub(crate) struct Fixture {
-        pub(crate) layout: OciLayout,
-        _directory: TempDir,
-    }
-
-    impl Fixture {
-        pub(crate) fn new() -> Self {
-            let directory = tempfile::tempdir().unwrap();
-            let layout = OciLayout::new(directory.path().to_owned(), "the image".to_owned());
-            Self {
-                layout,
-                _directory: directory,
-            }
-        }
-
-        pub(crate) fn blob(&self, bytes: &[u8]) -> Digest {
-            let digest = Digest::of(bytes);
-            self.layout.blobs().unwrap();
-            fs::write(self.layout.path(&digest), bytes).unwrap();
-            digest
-        }
-
-        /// The manifest of an image of its own; the layout has its blobs only when they were pulled.
-        pub(crate) fn image(&self, number: usize, pulled: bool) -> Manifest {
-            let (config, layer) = (format!("config {number}"), format!("layer {number}"));
-            let manifest = json!({
-                "mediaType": "application/vnd.oci.image.manifest.v1+json",
-                "config": { "digest": Digest::of(config.as_bytes()).as_str(), "size": config.len() },
-                "layers": [{ "digest": Digest::of(layer.as_bytes()).as_str(), "size": layer.len() }],
-            });
-            if pulled {
-                self.blob(config.as_bytes());
-                self.blob(layer.as_bytes());
-            }
-            self.layout
-                .add_manifest("application/vnd.oci.image.manifest.v1+json", &manifest)
-                .unwrap()
-        }
-
-        /// Makes the index the image of the layout.
-        pub(crate) fn index(&self, content: &Value) -> Manifest {
-            let media_type = "application/vnd.oci.image.index.v1+json";
-            let index = self.layout.add_manifest(media_type, content).unwrap();
-            let root =
-                json!({ "mediaType": media_type, "digest": index.digest.as_str(), "size": 1 });
-            let roots = json!({ "schemaVersion": 2, "manifests": [root] });
-            fs::write(self.layout.directory.join("index.json"), roots.to_string()).unwrap();
-            index
-        }
-    }
-
-    #[test]
-    fn media_type_falls_back_to_index() {
-        let fixture = Fixture::new();
-        let index = fixture.index(&json!({ "manifests": [] }));
-        let read = fixture.layout.manifest(&index.digest).unwrap();
-        assert_eq!(read.media_type, "application/vnd.oci.image.index.v1+json");
-    }
-
-    #[test]
-    fn content_that_does_not_match_digest_is_rejected() {
-        let fixture = Fixture::new();
-        let digest = fixture.blob(b"one");
-        fs::write(fixture.layout.path(&digest), "two").unwrap();
-        let error = fixture.layout.small_blob(&digest).unwrap_err().to_string();
-        assert_eq!(
-            error,
-            format!("the image has content that does not match {digest}")
-        );
-    }
-
-    /// An index of as many images, of which the layout has the first `there`.
-    #[track_caller]
-    fn check(images: usize, there: usize) -> (Fixture, Manifest, Present) {
-        let fixture = Fixture::new();
-        let children: Vec<Manifest> = (0..images)
-            .map(|number| fixture.image(number, number < there))
-            .collect();
-        let index = json!({ "schemaVersion": 2, "manifests": children.iter().map(|child| json!({
-            "mediaType": child.media_type, "digest": child.digest.as_str(), "size": child.bytes.len(),
-        })).collect::<Vec<_>>() });
-        let index = fixture.index(&index);
-        let present = fixture.layout.present().unwrap();
-        (fixture, index, present)
-    }
-
-    #[test]
-    fn complete_index_is_unchanged() {
-        let (_world, index, present) = check(2, 2);
-        assert_eq!((present.root.digest, present.left_out), (index.digest, 0));
-    }
-
-    #[test]
-    fn single_available_image_replaces_index() {
-        let (fixture, _index, present) = check(3, 1);
-        assert_eq!(present.left_out, 2);
-        assert_eq!(present.root.digest, fixture.image(0, true).digest);
-        assert_eq!(present.root.content().unwrap().layers.len(), LAYERS);
-    }
-
-    #[test]
-    fn available_images_become_a_new_index() {
-        let (fixture, index, present) = check(3, 2);
-        assert_eq!(present.left_out, 1);
-        assert_ne!(present.root.digest, index.digest);
-        let content = present.root.content().unwrap();
-        let digests: Vec<String> = content
-            .manifests
-            .into_iter()
-            .map(|one| one.digest)
-            .collect();
-        let expected = [0, 1].map(|number| fixture.image(number, true).digest.to_string());
-        assert_eq!(digests, expected);
-    }
-
-    #[test]
-    fn index_without_available_images_is_an_error() {
-        let fixture = Fixture::new();
-        let child = fixture.image(0, false);
-        fixture.index(&json!({ "manifests": [{ "digest": child.digest.as_str() }] }));
-        let error = fixture.layout.present().err().unwrap().to_string();
-        assert_eq!(error, "the image has none of the images in its index");
-    }
-}
+pub(crate) mod tests;

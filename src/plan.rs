@@ -92,7 +92,7 @@ impl Plan {
         let of_part = part.as_ref().map(|part| inputs.building(&part.own));
         let inputs = of_part.as_ref().unwrap_or(inputs);
         docker::check_build(&images, inputs, context)?;
-        if let Some(Candidate::InRegistry(reference)) = &inputs.candidate {
+        for reference in inputs.candidate.iter().flat_map(Candidate::references) {
             names::check_host(&reference.name)?;
         }
         let facts = Facts::new(context, now, inputs.short_sha_length);

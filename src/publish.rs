@@ -3,6 +3,7 @@
 pub(crate) mod attest;
 mod candidate;
 mod commit_tags;
+mod existing_image;
 mod floating;
 mod move_tags;
 pub(crate) mod part;
@@ -55,8 +56,8 @@ pub(crate) struct Done {
     pub(crate) record: Record,
     /// Why nothing was pushed although that was the plan.
     pub(crate) not_pushed: Option<String>,
-    /// The image that is published in place of a build.
-    pub(crate) published_from: Option<String>,
+    /// The image that is published in place of a build, or those that are merged into one.
+    pub(crate) published_from: Vec<String>,
     /// What each registry holds, read back from it.
     pub(crate) published: Vec<Published>,
     /// What became of an image that several jobs build.

@@ -1,11 +1,11 @@
 //! Exports images of the local engine into a private directory.
 
-use std::io::{self, Read};
+use std::fs::File;
+use std::io::{self, Read, Seek as _};
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 use bytes::{Buf as _, Bytes};
 use reqwest::Response;
-use tar::{Archive, EntryType};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
@@ -13,6 +13,9 @@ use crate::console::Console;
 use crate::docker::api::{EXPORT_IDLE_TIMEOUT, EngineApi, ImageStore};
 use crate::error::Problem;
 use crate::image::manifest::Manifest;
+use crate::inputs::candidate::file::Choice;
+use crate::oci_layout::archive::Archive;
+use crate::oci_layout::expand::Scratch;
 use crate::oci_layout::{OciLayout, Present};
 use crate::private_directory::PrivateDirectory;
 use crate::vars::Vars;
@@ -22,21 +25,31 @@ use crate::vars::Vars;
 pub(crate) struct LocalImage {
     pub(crate) name: String,
     pub(crate) layout: OciLayout,
-    _directory: PrivateDirectory,
+    /// The directory of the layout, if this run made it.
+    _directory: Option<PrivateDirectory>,
 }
 
 impl LocalImage {
     /// The image that a build has written into `directory`.
     pub(crate) fn built(directory: PrivateDirectory) -> anyhow::Result<(Self, Manifest)> {
         let name = "the image that was built".to_owned();
-        let layout = OciLayout::new(directory.path().to_owned(), name.clone());
-        let root = layout.present()?.root;
+        let mut layout = OciLayout::new(directory.path().to_owned(), name.clone());
+        let root = layout.present(&Choice::Only)?.root;
         let image = Self {
             name,
             layout,
-            _directory: directory,
+            _directory: Some(directory),
         };
         Ok((image, root))
+    }
+
+    /// An image of an archive or layout.
+    pub(crate) fn in_files(name: String, layout: OciLayout) -> Self {
+        Self {
+            name,
+            layout,
+            _directory: None,
+        }
     }
 }
 
@@ -52,7 +65,7 @@ pub(crate) fn directory_for_build(vars: &Vars) -> anyhow::Result<PrivateDirector
 
 /// What came of looking for an image in the engine.
 pub(crate) enum Export {
-    Image(LocalImage, Manifest),
+    Image(Box<LocalImage>, Manifest),
     Missing,
     /// The engine is behind ssh, TLS or a docker context.
     OutOfReach,
@@ -78,7 +91,7 @@ pub(crate) async fn export(name: &str, vars: &Vars, console: Console) -> anyhow:
                 "check that `docker save` can export it and that `/var/tmp` or `TMPDIR` has enough space",
             )
         })?;
-    Ok(Export::Image(image, root))
+    Ok(Export::Image(Box::new(image), root))
 }
 
 async fn exported(
@@ -87,48 +100,52 @@ async fn exported(
     vars: &Vars,
     console: Console,
 ) -> anyhow::Result<(LocalImage, Manifest)> {
-    let directory = PrivateDirectory::for_images(vars).context("no directory to export it to")?;
+    let file = Scratch(vars).file().context("no place to export it to")?;
     let store = api.info().await?.store();
-    let directory = unpack(api.image(name).await?, directory).await?;
+    let file = save(api.image(name).await?, file).await?;
     let title = format!("the engine's image `{name}`");
-    let layout = OciLayout::new(directory.path().to_owned(), title);
-    let (layout, root) = if store == ImageStore::Containerd {
-        let Present { root, left_out } = layout.present()?;
-        if left_out > 0 {
-            console.say(&format!(
-                "the engine has only a part of `{name}`: {left_out} images of its index are left out"
-            ));
-        }
-        (layout, root)
-    } else {
-        // Compressing takes its time, and nobody else should wait for it.
-        let compressed = tokio::task::spawn_blocking(move || {
-            let root = layout.compress_docker_archive()?;
-            anyhow::Ok((layout, root))
-        });
-        compressed.await??
-    };
-    let image = LocalImage {
-        name: name.to_owned(),
-        layout,
-        _directory: directory,
-    };
-    Ok((image, root))
+    let vars = vars.clone();
+    // Compressing takes its time, and nobody else should wait for it.
+    let opened = tokio::task::spawn_blocking(move || layout_of(file, title, store, &vars));
+    let (layout, Present { root, left_out }) = opened.await??;
+    if left_out > 0 {
+        console.say(&format!(
+            "the engine has only a part of `{name}`: {left_out} images of its index are left out"
+        ));
+    }
+    Ok((LocalImage::in_files(name.to_owned(), layout), root))
 }
 
-/// Unpacks a tar stream into `directory`, and nothing outside of it.
-async fn unpack(
-    mut body: Response,
-    directory: PrivateDirectory,
-) -> anyhow::Result<PrivateDirectory> {
+/// The image of an export: the containerd store exports a layout, and graph drivers layers that are not compressed.
+fn layout_of(
+    file: File,
+    title: String,
+    store: ImageStore,
+    vars: &Vars,
+) -> anyhow::Result<(OciLayout, Present)> {
+    let archive = Archive::index(file);
+    let archive = archive.map_err(|what| anyhow::anyhow!("the engine's export {what}"))?;
+    let mut layout = OciLayout::of_archive(archive, title);
+    let present = if store == ImageStore::Containerd {
+        layout.present(&Choice::Only)?
+    } else {
+        let root = layout.compress_docker_archive(&Choice::Only, Scratch(vars))?;
+        Present { root, left_out: 0 }
+    };
+    Ok((layout, present))
+}
+
+/// Writes the tar stream of the engine into `file`, as it is.
+async fn save(mut body: Response, mut file: File) -> anyhow::Result<File> {
     let (feed, pieces) = mpsc::channel(4);
-    // The directory goes with whoever writes into it, also when nobody waits any more.
-    let unpacked = tokio::task::spawn_blocking(move || {
-        let pipe = Pipe {
+    let written = tokio::task::spawn_blocking(move || {
+        let mut pipe = Pipe {
             pieces,
             rest: Bytes::new(),
         };
-        write_all(pipe, directory)
+        io::copy(&mut pipe, &mut file)?;
+        file.rewind()?;
+        anyhow::Ok(file)
     });
     let fed = async {
         loop {
@@ -142,28 +159,9 @@ async fn unpack(
     };
     let fed: anyhow::Result<()> = fed.await;
     drop(feed);
-    let directory = unpacked.await?;
+    let file = written.await?;
     fed?;
-    directory
-}
-
-fn write_all(pipe: impl Read, directory: PrivateDirectory) -> anyhow::Result<PrivateDirectory> {
-    let mut archive = Archive::new(pipe);
-    archive.set_preserve_mtime(false);
-    for entry in archive.entries()? {
-        let mut entry = entry.context("the engine's export is incomplete")?;
-        match entry.header().entry_type() {
-            EntryType::Regular | EntryType::Directory | EntryType::Symlink | EntryType::Link => {}
-            _ => continue,
-        }
-        let name = entry.path()?.display().to_string();
-        let inside = entry.unpack_in(directory.path())?;
-        ensure!(
-            inside,
-            "the engine's export names `{name}`, which is outside of it"
-        );
-    }
-    Ok(directory)
+    file
 }
 
 /// A channel as something to read from.
@@ -183,68 +181,5 @@ impl Read for Pipe {
         let length = self.rest.len().min(buffer.len());
         self.rest.copy_to_slice(&mut buffer[..length]);
         Ok(length)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::vars::Vars;
-    use std::fs;
-    use tar::{Builder, Header};
-
-    fn archive(entries: &[(&str, EntryType, &str)]) -> Vec<u8> {
-        let mut builder = Builder::new(Vec::new());
-        for (name, kind, content) in entries {
-            let mut header = Header::new_gnu();
-            // As it stands: the writer of the crate refuses such names.
-            let field = &mut header.as_gnu_mut().unwrap().name;
-            field[..name.len()].copy_from_slice(name.as_bytes());
-            header.set_entry_type(*kind);
-            header.set_mode(0o644);
-            if *kind == EntryType::Symlink {
-                header.set_link_name(content).unwrap();
-                header.set_size(0);
-                header.set_cksum();
-                builder.append(&header, io::empty()).unwrap();
-            } else {
-                header.set_size(content.len() as u64);
-                header.set_cksum();
-                builder.append(&header, content.as_bytes()).unwrap();
-            }
-        }
-        builder.into_inner().unwrap()
-    }
-
-    #[test]
-    fn unpacking_stays_inside_the_directory() {
-        let unpacked = |entries: &[(&str, EntryType, &str)]| {
-            let outer = tempfile::tempdir().unwrap();
-            let vars = Vars::of(&[("TMPDIR", outer.path().to_str().unwrap())]);
-            let directory = PrivateDirectory::for_images(&vars).unwrap();
-            (write_all(archive(entries).as_slice(), directory), outer)
-        };
-        let good = [
-            ("blobs/sha256/a", EntryType::Regular, "x"),
-            ("link", EntryType::Symlink, "blobs/sha256/a"),
-        ];
-        let (directory, _outer) = unpacked(&good);
-        let directory = directory.unwrap();
-        assert_eq!(
-            fs::read_to_string(directory.path().join("link")).unwrap(),
-            "x"
-        );
-        let (refused, outer) = unpacked(&[("../escaped", EntryType::Regular, "x")]);
-        assert_eq!(
-            refused.unwrap_err().to_string(),
-            "the engine's export names `../escaped`, which is outside of it"
-        );
-        assert!(!outer.path().join("escaped").exists());
-        let through = [
-            ("out", EntryType::Symlink, ".."),
-            ("out/escaped", EntryType::Regular, "x"),
-        ];
-        let (refused, outer) = unpacked(&through);
-        assert!(refused.is_err() && !outer.path().join("escaped").exists());
     }
 }

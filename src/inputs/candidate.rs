@@ -1,4 +1,6 @@
-//! The input `candidate`: an image that exists, to be published as it is.
+//! The input `candidate`: an image that exists, to be published as it is, or images to be merged into one.
+
+pub(crate) mod file;
 
 use std::fmt;
 
@@ -6,6 +8,7 @@ use crate::error::{InputError, Problem};
 use crate::image::digest::Digest;
 use crate::image::name::{ImageName, lowercase_reference, starts_with_host};
 use crate::image::tag::Tag;
+use crate::inputs::candidate::file::ImageFile;
 use crate::inputs::raw::RawInputs;
 
 /// The image that is published instead of a build.
@@ -13,10 +16,19 @@ use crate::inputs::raw::RawInputs;
 pub(crate) enum Candidate {
     /// The image of this commit if the registry has it; else it is built.
     OfCommit,
-    /// An image in a registry, which the engine is never asked for.
-    InRegistry(Reference),
-    /// An image of the local engine, by name or id.
-    InEngine(String),
+    /// The image of the only source, or one index with the platforms of several. There is at least one.
+    From(Vec<Source>),
+}
+
+/// Where an image is read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// A registry; the engine is never asked.
+    Registry(Reference),
+    /// The local engine, by name or id.
+    Engine(String),
+    /// An archive or layout in the workspace.
+    File(ImageFile),
 }
 
 /// An image in a registry.
@@ -33,29 +45,68 @@ pub(crate) enum TagOrDigest {
     Digest(Digest),
 }
 
-const RULE: &str = "write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)";
+const RULE: &str = "write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), an image of the engine (`app:test`, `docker-daemon:app:test`), or `oci-archive:`, `docker-archive:` or `oci-layout:` with a path";
 
 /// Inputs that are written into an image when it is built, and go to the outputs all the same.
 const OF_THE_IMAGE: [&str; 3] = ["annotation-levels", "annotations", "labels"];
 
 impl Candidate {
-    /// Whether an existing image is named, so that nothing is built.
+    /// Whether existing images are named, so that nothing is built.
     pub(crate) fn is_image(&self) -> bool {
+        !self.sources().is_empty()
+    }
+
+    /// Whether the images of several sources become one.
+    pub(crate) fn is_merge(&self) -> bool {
+        self.sources().len() > 1
+    }
+
+    pub(crate) fn sources(&self) -> &[Source] {
         match self {
-            Self::OfCommit => false,
-            Self::InRegistry(_) | Self::InEngine(_) => true,
+            Self::OfCommit => &[],
+            Self::From(sources) => sources,
         }
     }
 
-    fn parse(text: &str) -> Result<Self, InputError> {
+    /// The registries among the sources.
+    pub(crate) fn references(&self) -> impl Iterator<Item = &Reference> {
+        self.sources().iter().filter_map(|source| match source {
+            Source::Registry(reference) => Some(reference),
+            Source::Engine(_) | Source::File(_) => None,
+        })
+    }
+
+    fn parse(text: &str) -> Result<Self, Problem> {
         if text == "sha" {
             return Ok(Self::OfCommit);
+        }
+        let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+        let sources = lines.map(|line| Source::parse(line).map_err(|error| refused(line, error)));
+        Ok(Self::From(sources.collect::<Result<_, _>>()?))
+    }
+}
+
+fn refused(line: &str, InputError { because, fix }: InputError) -> Problem {
+    let what = format!("invalid value `{line}` for the input `candidate`");
+    Problem::new(what, fix).because(because)
+}
+
+impl Source {
+    fn parse(text: &str) -> Result<Self, InputError> {
+        if text == "sha" {
+            return Err(InputError::new(
+                "`sha` is the image of this commit and cannot be merged with others",
+                "write it alone, or name the images by reference, for example `ghcr.io/acme/app:sha-0123456`",
+            ));
         }
         if let Some(local) = text.strip_prefix("docker-daemon:") {
             return in_engine(local);
         }
+        if let Some(file) = ImageFile::parse(text) {
+            return file.map(Self::File);
+        }
         if starts_with_host(text) {
-            return Reference::parse(text).map(Self::InRegistry);
+            return Reference::parse(text).map(Self::Registry);
         }
         in_engine(text)
     }
@@ -110,10 +161,10 @@ fn exact_tag(text: &str) -> Result<Tag, InputError> {
 }
 
 /// An id, or a name with or without a tag or digest.
-fn in_engine(text: &str) -> Result<Candidate, InputError> {
+fn in_engine(text: &str) -> Result<Source, InputError> {
     if text.starts_with("sha256:") {
         let id: Digest = text.parse().map_err(input_error)?;
-        return Ok(Candidate::InEngine(id.to_string()));
+        return Ok(Source::Engine(id.to_string()));
     }
     // The engine follows the same grammar, with a host or without.
     let with_host = if starts_with_host(text) {
@@ -122,7 +173,7 @@ fn in_engine(text: &str) -> Result<Candidate, InputError> {
         format!("localhost/{text}")
     };
     Reference::parse(&with_host)?;
-    Ok(Candidate::InEngine(lowercase_reference(text)))
+    Ok(Source::Engine(lowercase_reference(text)))
 }
 
 /// Reads the input; where it names an image, what only a build would read is left out of `given`, and a
@@ -131,18 +182,14 @@ pub(super) fn read(raw: &mut RawInputs) -> Result<(Option<Candidate>, Option<Str
     let Some(text) = raw.text("candidate") else {
         return Ok((None, None));
     };
-    let candidate = Candidate::parse(text).map_err(|InputError { because, fix }| {
-        Problem::new(
-            format!("invalid value `{text}` for the input `candidate`"),
-            fix,
-        )
-        .because(because)
-    })?;
+    let candidate = Candidate::parse(text)?;
     if !candidate.is_image() {
         return Ok((Some(candidate), None));
     }
     let mut idle = raw.take_those_of_a_build();
-    idle.extend(OF_THE_IMAGE.iter().filter(|name| raw.text(name).is_some()));
+    // The index of several images is written here, and gets annotations.
+    let written = OF_THE_IMAGE.iter().filter(|name| raw.text(name).is_some());
+    idle.extend(written.filter(|name| !candidate.is_merge() || **name == "labels"));
     idle.sort_unstable();
     let listed: Vec<String> = idle.iter().map(|name| format!("`{name}`")).collect();
     let warning = (!listed.is_empty()).then(|| {
@@ -158,8 +205,20 @@ impl fmt::Display for Candidate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OfCommit => f.write_str("sha"),
-            Self::InRegistry(reference) => reference.fmt(f),
-            Self::InEngine(name) => write!(f, "docker-daemon:{name}"),
+            Self::From(sources) => {
+                let texts: Vec<String> = sources.iter().map(ToString::to_string).collect();
+                f.write_str(&texts.join(", "))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Registry(reference) => reference.fmt(f),
+            Self::Engine(name) => write!(f, "docker-daemon:{name}"),
+            Self::File(file) => file.fmt(f),
         }
     }
 }
@@ -204,9 +263,21 @@ mod tests {
     }
 
     #[test]
+    fn each_line_is_a_source() {
+        let candidate = Candidate::parse("quay.io/a/b:1\n\n  oci-archive:x.tar \napp").unwrap();
+        assert!(candidate.is_merge());
+        let expected = "quay.io/a/b:1, oci-archive:x.tar, docker-daemon:app";
+        assert_eq!(candidate.to_string(), expected);
+        assert_eq!(candidate.references().count(), 1);
+        let because = "`sha` is the image of this commit and cannot be merged with others";
+        assert_eq!(Source::parse("sha").unwrap_err().because, because);
+        assert!(!Candidate::parse("app").unwrap().is_merge());
+    }
+
+    #[test]
     fn invalid_candidate_is_refused_with_the_reason() {
         let check = |text: &str, because: &str| {
-            assert_eq!(Candidate::parse(text).unwrap_err().because, because);
+            assert_eq!(Source::parse(text).unwrap_err().because, because);
         };
         check("sha256:12", "`sha256:12` is not a sha256 digest");
         check("ghcr.io/acme/app:a b", "`a b` is not a valid tag");

@@ -194,7 +194,7 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("cache-to", Lines, Build),
     ("ca-cert", One, Other),
     ("call", One, Build),
-    ("candidate", One, Other),
+    ("candidate", Lines, Other),
     ("cgroup-parent", One, Build),
     ("context", One, Build),
     ("driver", One, Build),

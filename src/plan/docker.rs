@@ -8,6 +8,7 @@ use crate::error::Problem;
 use crate::image::name::ImageName;
 use crate::inputs::Inputs;
 use crate::inputs::cache::CacheKind;
+use crate::inputs::candidate::Candidate;
 use crate::inputs::results::is_image;
 
 pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations: the older Docker registry stores Docker manifests, which have none; labels are unchanged";
@@ -64,6 +65,13 @@ pub(super) fn check_build(
         let fix = format!("{fix}{}", otherwise.unwrap_or_default());
         Err(Problem::new(format!("{what} is not supported by `{registry}`"), fix).because(because))
     };
+    if inputs.candidate.as_ref().is_some_and(Candidate::is_merge) {
+        return refused(
+            "a `candidate` of several sources".to_owned(),
+            "the older Docker registry does not support indexes, so an image has one platform",
+            "name one source in `candidate`",
+        );
+    }
     let build = &inputs.build;
     if build.parameters.platforms.len() > 1 {
         let list = build.parameters.platforms.join(",");

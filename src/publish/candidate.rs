@@ -1,5 +1,7 @@
 //! Finds the existing image to publish, and checks that it is the requested one.
 
+mod merge;
+
 use anyhow::Context as _;
 
 use crate::deadline::{Deadline, Pace};
@@ -9,33 +11,19 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::platform::is_same;
 use crate::image::tag::Tag;
-use crate::inputs::candidate::{Candidate, Reference, TagOrDigest};
+use crate::inputs::candidate::file::ImageFile;
+use crate::inputs::candidate::{Candidate, Reference, Source, TagOrDigest};
+use crate::oci_layout::Present;
+use crate::oci_layout::open::open;
 use crate::plan::tags::commit_tag;
-use crate::publish::attest::{Attestation, Attester};
+use crate::publish::attest::Attester;
+use crate::publish::existing_image::{ExistingImage, ImageSource};
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
 use crate::session::Session;
-
-/// An image that is about to be published.
-pub(super) struct ExistingImage {
-    pub(super) source: ImageSource,
-    pub(super) root: Manifest,
-    /// The commit it is of; else why that is not known.
-    pub(super) commit: Result<String, String>,
-    /// Its build provenance, if it was required.
-    pub(super) attestation: Option<Attestation>,
-}
-
-/// Where an image was found.
-pub(super) enum ImageSource {
-    Registry(ImageName),
-    Engine(LocalImage),
-    /// It was built a moment ago, for us to push.
-    Build(LocalImage),
-}
 
 /// Looks for an image; what it needs to know.
 struct Search<'a> {
@@ -59,53 +47,19 @@ pub(super) async fn find(
         registries,
         attester,
     };
-    let found = match &session.plan.candidate {
+    let sources = match &session.plan.candidate {
         None => return Ok(None),
         Some(Candidate::OfCommit) => return Ok(search.of_commit().await),
-        Some(Candidate::InRegistry(reference)) => search.in_registry(reference).await?,
-        Some(Candidate::InEngine(name)) => search.in_engine(name).await?,
+        Some(Candidate::From(sources)) => sources,
     };
+    let mut images = Vec::new();
+    for source in sources {
+        images.push(search.image_from(source).await?);
+    }
+    let found = search.merged(images).await?;
     match search.missing_platforms(&found).await? {
         None => Ok(Some(found)),
         Some((missing, there)) => Err(lacks_platforms(&found, &missing, &there).into()),
-    }
-}
-
-impl ExistingImage {
-    /// Where its parts are read.
-    pub(super) fn source<'a>(
-        &'a self,
-        registries: &'a Registries,
-        deadline: Deadline,
-    ) -> CopySource<'a> {
-        match &self.source {
-            ImageSource::Registry(name) => {
-                let registry = &registries[name.registry()];
-                CopySource::Repository(registry.read_only(name.repository(), deadline))
-            }
-            ImageSource::Engine(image) | ImageSource::Build(image) => {
-                CopySource::Layout(&image.layout)
-            }
-        }
-    }
-
-    /// The name it has in its registry, if it is in one.
-    pub(super) fn name(&self) -> Option<&ImageName> {
-        match &self.source {
-            ImageSource::Registry(name) => Some(name),
-            ImageSource::Engine(_) | ImageSource::Build(_) => None,
-        }
-    }
-}
-
-impl std::fmt::Display for ExistingImage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let digest = &self.root.digest;
-        match &self.source {
-            ImageSource::Registry(name) => write!(f, "{name}@{digest}"),
-            ImageSource::Engine(image) => write!(f, "{digest}, the engine's image {}", image.name),
-            ImageSource::Build(image) => f.write_str(&image.name),
-        }
     }
 }
 
@@ -113,6 +67,14 @@ impl Search<'_> {
     fn repository<'a>(&'a self, name: &'a ImageName) -> Repository<'a> {
         let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
         self.registries[name.registry()].read_only(name.repository(), deadline)
+    }
+
+    async fn image_from(&self, source: &Source) -> anyhow::Result<ExistingImage> {
+        match source {
+            Source::Registry(reference) => self.in_registry(reference).await,
+            Source::Engine(name) => self.in_engine(name).await,
+            Source::File(file) => self.in_file(file).await,
+        }
     }
 
     async fn in_registry(&self, reference: &Reference) -> anyhow::Result<ExistingImage> {
@@ -127,7 +89,7 @@ impl Search<'_> {
             Ok(root) => {
                 let commit = self.commit_of(source, &root).await;
                 let source = ImageSource::Registry(name.clone());
-                Ok(ExistingImage { source, root, commit, attestation: None })
+                Ok(ExistingImage::new(source, root, commit))
             }
             Err(error @ RegistryError::NotFound { .. }) => Err(Problem::new(
                 format!("image `{reference}` not found"),
@@ -147,7 +109,8 @@ impl Search<'_> {
         let problem = match images::export(name, &self.session.vars, self.session.console).await? {
             Export::Image(image, root) => {
                 require_digest(name, &root)?;
-                return Ok(self.local(image, root).await);
+                let commit = self.local_commit(&image, &root).await;
+                return Ok(ExistingImage::new(ImageSource::Engine(*image), root, commit));
             }
             Export::Missing => Problem::new(
                 format!("the engine has no image `{name}`"),
@@ -167,18 +130,29 @@ impl Search<'_> {
         Err(problem.into())
     }
 
-    /// What does not say otherwise was made by a step of this run.
-    async fn local(&self, image: LocalImage, root: Manifest) -> ExistingImage {
-        let run = self.session.context.named_commit();
-        let commit = self.commit_of(CopySource::Layout(&image.layout), &root);
-        let commit = commit.await.or_else(|_unknown| run.map(str::to_owned));
-        let source = ImageSource::Engine(image);
-        ExistingImage {
-            source,
-            root,
-            commit,
-            attestation: None,
+    async fn in_file(&self, file: &ImageFile) -> anyhow::Result<ExistingImage> {
+        let name = file.to_string();
+        let (wanted, vars) = (file.clone(), self.session.vars.clone());
+        let opened = tokio::task::spawn_blocking(move || open(&wanted, &vars));
+        let opened = opened.await?.map_err(|error| unusable(&name, error));
+        let (layout, Present { root, left_out }) = opened?;
+        if left_out > 0 {
+            self.session.console.say(&format!(
+                "`{name}` has only a part of its image: {left_out} images of its index are left out"
+            ));
         }
+        let image = LocalImage::in_files(name, layout);
+        let commit = self.local_commit(&image, &root).await;
+        Ok(ExistingImage::new(ImageSource::File(image), root, commit))
+    }
+
+    /// What does not say otherwise was made by a step of this run.
+    async fn local_commit(&self, image: &LocalImage, root: &Manifest) -> Result<String, String> {
+        let run = self.session.context.named_commit();
+        let commit = self
+            .commit_of(CopySource::Layout(&image.layout), root)
+            .await;
+        commit.or_else(|_unknown| run.map(str::to_owned))
     }
 
     /// The image of this commit, in the first of the names that has it.
@@ -226,12 +200,8 @@ impl Search<'_> {
                 "`{name}:{tag}` does not name this commit as its source; ignored"
             ));
         }
-        let mut found = ExistingImage {
-            source: ImageSource::Registry(name.clone()),
-            root,
-            commit: Ok(commit.to_owned()),
-            attestation: None,
-        };
+        let source = ImageSource::Registry(name.clone());
+        let mut found = ExistingImage::new(source, root, Ok(commit.to_owned()));
         let ignored = |error| format!("`{name}:{tag}` is ignored: {error:#}");
         if let Some((missing, _)) = self.missing_platforms(&found).await.map_err(ignored)? {
             let missing = missing.join(", ");
@@ -264,7 +234,8 @@ impl Search<'_> {
             return Ok(None);
         }
         let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
-        let source = found.source(self.registries, deadline);
+        // An index that was merged says it itself.
+        let source = found.parts[0].source(self.registries, deadline);
         let there = source.platforms(&found.root).await;
         let there = there.with_context(|| format!("cannot read `{found}`"))?;
         let is_there = |one: &String| there.iter().any(|there| is_same(there, one));
@@ -307,6 +278,16 @@ fn require_digest(name: &str, root: &Manifest) -> Result<(), Problem> {
         "name the image by its tag, or push it to a registry and name it there by its digest",
     )
     .because(format!("it exports {}", root.digest)))
+}
+
+fn unusable(name: &str, error: anyhow::Error) -> anyhow::Error {
+    if error.is::<Problem>() {
+        return error;
+    }
+    error.context(Problem::new(
+        format!("cannot read the image `{name}`"),
+        "check that the file is complete, and that its type is the one before the `:`",
+    ))
 }
 
 fn lacks_platforms(image: &ExistingImage, missing: &[String], there: &[String]) -> Problem {

@@ -16,7 +16,7 @@ use crate::buildx::progress::Record;
 use crate::deadline::{Deadline, Pace};
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::image::index::assemble;
+use crate::image::index::{IndexEntry, assemble};
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::plan::part::PartPlan;
@@ -200,11 +200,11 @@ pub(super) async fn push(
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names
         .iter()
-        .map(|name| promote::copy_by_digest(session, name, registries, &found, deadline));
+        .map(|name| promote::copy_to(session, name, registries, &found, &found.root, deadline));
     let (mut pushed, mut failures) = (Vec::new(), Vec::new());
     for (name, copied) in names.iter().zip(join_all(copies).await) {
         match copied {
-            Ok(()) => pushed.push((*name).clone()),
+            Ok(_tags) => pushed.push((*name).clone()),
             Err(error) => failures.push(error),
         }
     }
@@ -304,11 +304,11 @@ impl Job<'_> {
             .session
             .planned_at(created.unwrap_or(self.session.now))?;
         let manifests = records.iter().flat_map(|record| &record.manifests);
-        let manifests: Vec<_> = manifests.cloned().collect();
+        let manifests = manifests.map(IndexEntry::listed);
+        let manifests: Vec<IndexEntry> = manifests.collect::<Result<_, _>>()?;
         let index = assemble(&manifests, &session.plan.index_annotations());
-        let digests = records.iter().map(|record| parts::digests(record));
-        let digests: Vec<Vec<Digest>> = digests.collect::<Result<_, _>>()?;
-        let digests = digests.concat();
+        let digests = manifests.into_iter().map(|manifest| manifest.digest);
+        let digests: Vec<Digest> = digests.collect();
         let image = PushedImage {
             digest: index.digest.clone(),
             tag: None,

@@ -37,14 +37,11 @@ pub(super) fn names_in<'a>(
     names.filter(|name| registries.contains_key(name.registry()))
 }
 
-/// A connection to each registry the plan names, that of a candidate among them.
+/// A connection to each registry the plan names, those of a candidate among them.
 pub(super) async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Registries> {
     let plan = &session.plan;
-    let source = match &plan.candidate {
-        Some(Candidate::InRegistry(reference)) => Some(&reference.name),
-        _ => None,
-    };
-    let names = plan.images.iter().chain(source);
+    let sources = plan.candidate.iter().flat_map(Candidate::references);
+    let names = plan.images.iter().chain(sources.map(|source| &source.name));
     let hosts: BTreeSet<&str> = names.map(ImageName::registry).collect();
     let connections = hosts.into_iter().map(async |host| {
         let credentials = session.credentials.login(host).await?;
@@ -172,13 +169,12 @@ pub(super) async fn before_build(
     Ok(preflight)
 }
 
-/// Whether the image to publish is in a registry that is down.
+/// Whether an image to publish is in a registry that is down.
 fn is_candidate_in(session: &Session, down: &[(ImageName, Problem)]) -> bool {
-    let Some(Candidate::InRegistry(reference)) = &session.plan.candidate else {
-        return false;
-    };
-    let host = reference.name.registry();
-    down.iter().any(|(name, _)| name.registry() == host)
+    let candidate = session.plan.candidate.iter();
+    let hosts = candidate.flat_map(Candidate::references);
+    let mut hosts = hosts.map(|reference| reference.name.registry());
+    hosts.any(|host| down.iter().any(|(name, _)| name.registry() == host))
 }
 
 /// Fails with the first of the problems, if there are any; the others are warnings.

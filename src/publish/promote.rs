@@ -9,16 +9,18 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::attest::Attestation;
-use crate::publish::candidate::{ExistingImage, ImageSource};
 use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::existing_image::{ExistingImage, Part};
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::publish::{Done, Published, PushedImage, combine, verify_and_move_tags};
 use crate::registry::convert::ConvertError;
 use crate::registry::copy::copy_under;
+use crate::registry::copy_source::CopySource;
+use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
 use crate::registry::referrers::{Moved, copy};
 use crate::registry::upload::CopyError;
-use crate::registry::{convert, explain};
+use crate::registry::{Repository, convert, explain};
 use crate::session::Session;
 
 /// Copies the image to each name that is not its own, and lets the tags point to it.
@@ -28,10 +30,14 @@ pub(super) async fn promote(
     image: &ExistingImage,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    if !matches!(image.source, ImageSource::Build(_)) {
-        let text = format!("Promoting {image} (not rebuilt)");
+    if !image.is_build() {
+        let text = match image.is_merged() {
+            true => format!("Merging {image} into {}", image.root.digest),
+            false => format!("Promoting {image} (not rebuilt)"),
+        };
         session.console.say(&text);
-        done.published_from = Some(image.to_string());
+        let parts = image.parts.iter().map(ToString::to_string);
+        done.published_from = parts.collect();
         if let Some(Attestation { predicate_type, .. }) = &image.attestation {
             let text = format!("Attested {image}: {predicate_type}, signed by an earlier run");
             session.console.say(&text);
@@ -46,8 +52,7 @@ pub(super) async fn promote(
     let root = &root;
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names.iter().map(|&name| async move {
-        let copied = copy_to(session, name, registries, image, root, deadline).await;
-        copied.map_err(|error| explain(session, name, image, &error))
+        copy_to(session, name, registries, image, root, deadline).await
     });
     let mut failures = Vec::new();
     for (&name, copied) in names.iter().zip(join_all(copies).await) {
@@ -104,13 +109,15 @@ async fn root_for(
     if names.all(|name| !is_older(session, name)) {
         return Ok(image.root.clone());
     }
-    let source = image.source(registries, deadline);
+    // The plan refuses to merge images for such a registry.
+    let part = &image.parts[0];
+    let source = part.source(registries, deadline);
     let platform = session.inputs.build.parameters.platforms.first();
     let converted = convert::to_docker(source, &image.root, platform.map(String::as_str)).await;
     converted.map_err(|unfit| match unfit {
         ConvertError::Image(problem) => problem.into(),
-        ConvertError::Unread(error) => match image.name() {
-            Some(name) => explain(session, name, image, &CopyError::Reading(error)),
+        ConvertError::Unread(error) => match part.name() {
+            Some(name) => explain(session, name, part, &CopyError::Reading(error)),
             None => error.into(),
         },
     })
@@ -120,40 +127,30 @@ fn is_older(session: &Session, name: &ImageName) -> bool {
     session.context.server.kind(name.registry()) == RegistryKind::Docker
 }
 
-/// Copies an image to a name that takes manifests by digest, without a tag.
-pub(super) async fn copy_by_digest(
-    session: &Session,
-    name: &ImageName,
-    registries: &Registries,
-    image: &ExistingImage,
-    deadline: Deadline,
-) -> anyhow::Result<()> {
-    let copied = copy_to(session, name, registries, image, &image.root, deadline).await;
-    copied
-        .map(drop)
-        .map_err(|error| explain(session, name, image, &error))
-}
-
-/// Gives the tags that were written besides those of the rules.
-async fn copy_to(
+/// Copies the image; gives the tags that were written besides those of the rules.
+pub(super) async fn copy_to(
     session: &Session,
     name: &ImageName,
     registries: &Registries,
     image: &ExistingImage,
     root: &Manifest,
     deadline: Deadline,
-) -> Result<Vec<Tag>, CopyError> {
+) -> anyhow::Result<Vec<Tag>> {
     let target = registries[name.registry()].repository(name.repository(), deadline);
-    let source = image.source(registries, deadline);
-    let plan = &session.plan;
-    let moved = if is_older(session, name) {
-        Moved {
-            bytes: copy_under(source, root, target, &plan.primary).await?,
-            tags: plan.carrier().cloned().into_iter().collect(),
-        }
-    } else {
-        copy(source, root, target).await?
-    };
+    let mut moved = Moved::default();
+    for part in &image.parts {
+        let source = part.source(registries, deadline);
+        let copied = if is_older(session, name) {
+            copy_under_primary(session, source, root, target).await
+        } else {
+            copy_all(source, part, target).await
+        };
+        moved.add(copied.map_err(|error| explain(session, name, part, &error))?);
+    }
+    if image.is_merged() {
+        let written = target.put_by_digest(root).await;
+        written.map_err(|error| cannot_push(session, name, &error))?;
+    }
     if moved.bytes > 0 {
         let size = crate::console::size(moved.bytes);
         session.console.say(&format!("Copied {size} to {name}"));
@@ -161,22 +158,44 @@ async fn copy_to(
     Ok(moved.tags)
 }
 
-fn explain(
+async fn copy_under_primary(
     session: &Session,
-    name: &ImageName,
-    image: &ExistingImage,
-    error: &CopyError,
-) -> anyhow::Error {
-    let problem = match error {
+    source: CopySource<'_>,
+    root: &Manifest,
+    target: Repository<'_>,
+) -> Result<Moved, CopyError> {
+    let plan = &session.plan;
+    Ok(Moved {
+        bytes: copy_under(source, root, target, &plan.primary).await?,
+        tags: plan.carrier().cloned().into_iter().collect(),
+    })
+}
+
+/// Copies the manifests of a part with everything below them and all that refers to them.
+async fn copy_all(
+    source: CopySource<'_>,
+    part: &Part,
+    target: Repository<'_>,
+) -> Result<Moved, CopyError> {
+    let mut moved = Moved::default();
+    for manifest in &part.manifests {
+        moved.add(copy(source, manifest, target).await?);
+    }
+    Ok(moved)
+}
+
+fn explain(session: &Session, name: &ImageName, part: &Part, error: &CopyError) -> anyhow::Error {
+    match error {
         CopyError::Reading(error) => {
-            let source = image.name().unwrap_or(name);
-            let what = format!("cannot read `{image}`");
-            explain_read(&what, &subject(session, source), error)
+            let source = part.name().unwrap_or(name);
+            let what = format!("cannot read `{part}`");
+            explain_read(&what, &subject(session, source), error).into()
         }
-        CopyError::Writing(error) => {
-            let what = format!("cannot push `{name}`");
-            explain::explain(&what, &subject(session, name), error)
-        }
-    };
-    problem.into()
+        CopyError::Writing(error) => cannot_push(session, name, error),
+    }
+}
+
+fn cannot_push(session: &Session, name: &ImageName, error: &RegistryError) -> anyhow::Error {
+    let what = format!("cannot push `{name}`");
+    explain::explain(&what, &subject(session, name), error).into()
 }

@@ -12,7 +12,7 @@ use crate::deadline::{self, Deadline, Pace};
 use crate::docker::images::{self, LocalImage};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
-use crate::publish::candidate::{ExistingImage, ImageSource};
+use crate::publish::existing_image::{ExistingImage, ImageSource};
 use crate::publish::preflight::{PushAccess, Registries, push_access, subject};
 use crate::registry::diagnosis::{Diagnosis, Persistence};
 use crate::registry::explain::explain_push;
@@ -54,12 +54,11 @@ impl<'a> BuildContext<'a> {
         let directory = images::directory_for_build(&self.session.vars)?;
         let built = self.build(request, Some(directory.path()), record).await?;
         let (image, root) = LocalImage::built(directory)?;
-        let found = ExistingImage {
-            attestation: None,
-            source: ImageSource::Build(image),
+        let found = ExistingImage::new(
+            ImageSource::Build(image),
             root,
-            commit: self.session.context.base_commit(),
-        };
+            self.session.context.base_commit(),
+        );
         Ok((built.context("buildx built no image to push")?, found))
     }
 

@@ -5,9 +5,9 @@ use serde_json::{Value, json};
 
 use crate::error::Problem;
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Descriptor, Manifest};
+use crate::image::manifest::{Content, DOCKER_MANIFEST as MANIFEST, Descriptor, Manifest};
 use crate::image::platform;
-use crate::oci_layout::docker_archive::{CONFIG, LAYER, MANIFEST};
+use crate::oci_layout::docker_archive::{CONFIG, LAYER};
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 

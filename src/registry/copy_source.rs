@@ -52,7 +52,10 @@ impl<'a> CopySource<'a> {
                 let response = repository.open_blob(&blob.digest).await?;
                 Ok(Reader::Registry(repository.registry, response))
             }
-            Self::Layout(layout) => Ok(Reader::Layout(layout, layout.file(&blob.digest)?)),
+            Self::Layout(layout) => {
+                let section = layout.blob(&blob.digest)?;
+                Ok(Reader::Layout(layout, section.reader()))
+            }
         }
     }
 
@@ -77,7 +80,7 @@ impl<'a> CopySource<'a> {
         self.path_beside(target) == Some(target.path)
     }
 
-    pub(super) fn invalid(self, what: String) -> RegistryError {
+    pub(crate) fn invalid(self, what: String) -> RegistryError {
         match self {
             Self::Repository(repository) => repository.invalid(what),
             Self::Layout(layout) => layout.broken(what).into(),

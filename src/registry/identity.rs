@@ -12,6 +12,7 @@ use crate::registry::error::RegistryError;
 
 pub(crate) const SOURCE: &str = "org.opencontainers.image.source";
 pub(crate) const REVISION: &str = "org.opencontainers.image.revision";
+pub(crate) const CREATED: &str = "org.opencontainers.image.created";
 const VERSION: &str = "org.opencontainers.image.version";
 const NO_COMMIT: &str = "its image names no commit of this repository";
 
@@ -204,12 +205,12 @@ mod tests {
         let mut annotated = image.clone();
         annotated["annotations"] = annotations.clone();
         let root = if is_index {
-            let child = fixture.layout.add_manifest(media_type, &image).unwrap();
+            let child = fixture.manifest(media_type, &image);
             let attestation = json!({ "digest": "sha256:0", "platform": { "os": "unknown", "architecture": "unknown" } });
             let child = json!({ "digest": child.digest.as_str(), "platform": { "os": "linux", "architecture": "amd64" } });
             fixture.index(&json!({ "manifests": [attestation, child], "annotations": annotations }))
         } else {
-            fixture.layout.add_manifest(media_type, &annotated).unwrap()
+            fixture.manifest(media_type, &annotated)
         };
         let source = CopySource::Layout(&fixture.layout);
         source.identity(&root, OWN).await.unwrap()

@@ -153,7 +153,7 @@ impl Repository<'_> {
 
     /// Writes a manifest without a tag. Returns the subject that the registry listed it under as a referrer,
     /// if it did.
-    pub(super) async fn put_by_digest(
+    pub(crate) async fn put_by_digest(
         self,
         manifest: &Manifest,
     ) -> Result<Option<String>, RegistryError> {

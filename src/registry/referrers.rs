@@ -26,6 +26,14 @@ pub(crate) struct Moved {
     pub(crate) tags: Vec<Tag>,
 }
 
+impl Moved {
+    /// Adds what another copy transferred.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.bytes += other.bytes;
+        self.tags.extend(other.tags);
+    }
+}
+
 /// Copies the image `root` with everything that refers to it, and what refers to that; nothing when it is there
 /// already.
 pub(crate) async fn copy(

@@ -7,6 +7,7 @@ use crate::error::Problem;
 use crate::image::digest::{Digest, Hasher};
 use crate::image::manifest::Descriptor;
 use crate::oci_layout::OciLayout;
+use crate::oci_layout::section::SectionReader;
 use crate::registry::auth::Scope;
 use crate::registry::client::IDLE_TIMEOUT;
 use crate::registry::error::RegistryError;
@@ -16,7 +17,6 @@ use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use reqwest::header::LOCATION;
 use reqwest::{Method, Response, StatusCode};
-use std::fs::File;
 use std::io;
 use std::io::Read as _;
 use std::pin::Pin;
@@ -27,7 +27,7 @@ use tokio::time::Instant;
 /// Where the pieces of a blob come from.
 pub(super) enum Reader<'a> {
     Registry(&'a Registry, Response),
-    Layout(&'a OciLayout, File),
+    Layout(&'a OciLayout, SectionReader),
     Memory(Bytes),
 }
 

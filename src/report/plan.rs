@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use crate::inputs::attest::Stores;
 use crate::inputs::build::Call;
-use crate::inputs::candidate::Candidate;
+use crate::inputs::candidate::{Candidate, Source};
 use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
@@ -107,10 +107,16 @@ fn what_is_published(plan: &Plan) -> (&'static str, Vec<String>) {
             "the image of this commit, if the registry has it".to_owned(),
             format!("else built: {build}"),
         ],
-        Some(Candidate::InEngine(name)) => vec![format!("the image `{name}` of the engine")],
-        Some(Candidate::InRegistry(reference)) => vec![reference.to_string()],
+        Some(Candidate::From(sources)) => sources.iter().map(source_text).collect(),
     };
     ("from", from)
+}
+
+fn source_text(source: &Source) -> String {
+    match source {
+        Source::Engine(name) => format!("the image `{name}` of the engine"),
+        Source::Registry(_) | Source::File(_) => source.to_string(),
+    }
 }
 
 fn build_text(build: &BuildRequest) -> String {

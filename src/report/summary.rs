@@ -39,9 +39,7 @@ pub(crate) fn markdown(report: &Report) -> String {
         });
     }
     sections.push(other_references(report));
-    if let Some(source) = &report.done.published_from {
-        sections.push(format!("Published unchanged from {}.\n\n", code(source)));
-    }
+    sections.push(origin(&report.done.published_from));
     sections.push(build::warnings(&report.done.record));
     sections.push(build::timeline(&report.done.record));
     let secrets = report
@@ -230,7 +228,7 @@ pub(crate) fn text(report: &Report) -> String {
         row("pushed", &format!("no: {reason}"));
         return text;
     }
-    if let Some(source) = &report.done.published_from {
+    for source in &report.done.published_from {
         row("from", source);
     }
     let published = report.done.published.iter();
@@ -246,6 +244,16 @@ pub(crate) fn text(report: &Report) -> String {
     }
     others.iter().for_each(|reference| row("also", reference));
     text
+}
+
+/// Where an image comes from that was not built.
+fn origin(sources: &[String]) -> String {
+    let names: Vec<String> = sources.iter().map(|source| code(source)).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [only] => format!("Published unchanged from {only}.\n\n"),
+        several => format!("Merged from {}.\n\n", several.join(" and ")),
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::{StreamExt as _, stream};
 
 use crate::error::Problem;
-use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
@@ -297,10 +296,4 @@ fn is_index(image: &Manifest) -> bool {
     image
         .content()
         .is_ok_and(|content| !content.manifests.is_empty())
-}
-
-/// The digests of a part; those of a record that was taken are valid.
-pub(super) fn digests(part: &PartRecord) -> anyhow::Result<Vec<Digest>> {
-    part.digests()
-        .map_err(|malformed| anyhow::anyhow!("`{malformed}` is not a sha256 digest"))
 }

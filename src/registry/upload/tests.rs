@@ -91,7 +91,7 @@ async fn upload(appetite: Appetite) -> Result<Arrival, CopyError> {
     let bytes = vec![7; SIZE];
     let digest = Digest::of(&bytes);
     let layout = OciLayout::new(folder.path().to_owned(), "the image".to_owned());
-    let path = layout.path(&digest);
+    let path = folder.path().join("blobs/sha256").join(digest.hex());
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(path, bytes).unwrap();
     let pace = Pace::times(20);

@@ -1,0 +1,121 @@
+//! An image that exists, with the sources that it is copied from.
+
+use std::fmt;
+
+use crate::deadline::Deadline;
+use crate::docker::images::LocalImage;
+use crate::image::manifest::Manifest;
+use crate::image::name::ImageName;
+use crate::publish::attest::Attestation;
+use crate::publish::preflight::Registries;
+use crate::registry::copy_source::CopySource;
+
+/// An image that is about to be published.
+pub(super) struct ExistingImage {
+    /// Where it is copied from: one source, or those whose platforms the index `root` has.
+    pub(super) parts: Vec<Part>,
+    pub(super) root: Manifest,
+    /// The commit it is of; else why that is not known.
+    pub(super) commit: Result<String, String>,
+    /// Its build provenance, if it was required.
+    pub(super) attestation: Option<Attestation>,
+}
+
+/// What is copied from one source.
+pub(super) struct Part {
+    pub(super) source: ImageSource,
+    /// The manifests to copy, with all below them.
+    pub(super) manifests: Vec<Manifest>,
+    /// What messages call it.
+    pub(super) title: String,
+}
+
+/// Where an image was found.
+pub(super) enum ImageSource {
+    Registry(ImageName),
+    Engine(LocalImage),
+    /// An archive or layout of the workspace.
+    File(LocalImage),
+    /// It was built a moment ago, for us to push.
+    Build(LocalImage),
+}
+
+impl ExistingImage {
+    /// An image of one source.
+    pub(super) fn new(source: ImageSource, root: Manifest, commit: Result<String, String>) -> Self {
+        let title = source.title(&root);
+        let part = Part {
+            source,
+            manifests: vec![root.clone()],
+            title,
+        };
+        Self {
+            parts: vec![part],
+            root,
+            commit,
+            attestation: None,
+        }
+    }
+
+    /// Whether the manifest `root` is in no source.
+    pub(super) fn is_merged(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    pub(super) fn is_build(&self) -> bool {
+        let mut parts = self.parts.iter();
+        parts.any(|part| matches!(part.source, ImageSource::Build(_)))
+    }
+}
+
+impl Part {
+    /// Where its manifests and blobs are read.
+    pub(super) fn source<'a>(
+        &'a self,
+        registries: &'a Registries,
+        deadline: Deadline,
+    ) -> CopySource<'a> {
+        match &self.source {
+            ImageSource::Registry(name) => {
+                let registry = &registries[name.registry()];
+                CopySource::Repository(registry.read_only(name.repository(), deadline))
+            }
+            ImageSource::Engine(image) | ImageSource::File(image) | ImageSource::Build(image) => {
+                CopySource::Layout(&image.layout)
+            }
+        }
+    }
+
+    /// The name it has in its registry, if it is in one.
+    pub(super) fn name(&self) -> Option<&ImageName> {
+        match &self.source {
+            ImageSource::Registry(name) => Some(name),
+            ImageSource::Engine(_) | ImageSource::File(_) | ImageSource::Build(_) => None,
+        }
+    }
+}
+
+impl ImageSource {
+    fn title(&self, root: &Manifest) -> String {
+        let digest = &root.digest;
+        match self {
+            Self::Registry(name) => format!("{name}@{digest}"),
+            Self::Engine(image) => format!("{digest}, the engine's image {}", image.name),
+            Self::File(image) => format!("{digest} of {}", image.name),
+            Self::Build(image) => image.name.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.title)
+    }
+}
+
+impl fmt::Display for ExistingImage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let titles: Vec<&str> = self.parts.iter().map(|part| part.title.as_str()).collect();
+        f.write_str(&titles.join(" and "))
+    }
+}
