@@ -1,4 +1,4 @@
-//! Entry points of the fuzz targets: each accepts any text and panics where an invariant is broken.
+//! Entry points of the fuzz targets: each accepts any text or bytes and panics where an invariant is broken.
 
 use std::path::PathBuf;
 
@@ -16,6 +16,7 @@ use crate::plan::Plan;
 use crate::vars::Vars;
 
 pub use crate::buildx::fuzzing::progress;
+pub use crate::oci_layout::fuzzing::{docker_archive, oci_archive};
 pub use crate::registry::fuzzing::{challenge, manifest, refused, retry};
 
 /// The same text as every input of the rule language, on a push of a tag.

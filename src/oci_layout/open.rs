@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::Path;
 
+use crate::error::Problem;
 use crate::inputs::candidate::file::{Choice, Form, ImageFile};
 use crate::oci_layout::archive::Archive;
 use crate::oci_layout::expand::{Scratch, plain};
@@ -16,8 +17,14 @@ pub(crate) fn open(file: &ImageFile, vars: &Vars) -> anyhow::Result<(OciLayout, 
     let root = root(&file.path, vars);
     let ImageFile { form, path, choice } = file;
     if *form == Form::OciLayout {
-        root.directory("candidate", path)?;
         let directory = root.path("candidate", path)?;
+        if !directory.is_dir() {
+            return Err(Problem::new(
+                format!("the layout `{path}` is not a directory"),
+                format!("write `oci-archive:{path}` or `docker-archive:{path}` for a tar file"),
+            )
+            .into());
+        }
         let title = format!("the layout `{path}`");
         let mut layout = OciLayout::within(root.0.to_owned(), directory, title);
         let present = layout.present(choice)?;

@@ -286,7 +286,7 @@ fn unusable(name: &str, error: anyhow::Error) -> anyhow::Error {
     }
     error.context(Problem::new(
         format!("cannot read the image `{name}`"),
-        "check that the file is complete, and that its type is the one before the `:`",
+        "check that the file is complete and has the form that `oci-archive:`, `docker-archive:` or `oci-layout:` names",
     ))
 }
 

@@ -1,12 +1,15 @@
 //! Publications of an image that exists, against the GHCR double; nothing may be built.
 
+mod archives;
 mod bounds;
 mod faults;
+mod files;
 mod images;
+mod merge;
 mod of_commit;
 mod refusals;
 
-use expect_test::expect;
+use expect_test::{Expect, expect};
 use ghcr_double::{Double, Endpoint, Package};
 use serde_json::json;
 
@@ -53,6 +56,20 @@ fn published(run: &Run, double: &Double, digest: &str) {
     }
     assert_eq!(run.output("digest"), digest);
     assert_eq!(run.output("pushed"), "true");
+}
+
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "a snapshot is written where it is used"
+)]
+#[track_caller]
+fn refused(action: Action, double: &Double, expected: Expect) {
+    let run = action.run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(run.noted("arguments"), "", "the build was started");
+    assert!(double.tags("acme/widget").is_empty());
+    let text = run.stable(&run.stderr.replace("%0A", "\n"), double.host());
+    expected.assert_eq(text.trim_start_matches("::error title=ghcr-publish::"));
 }
 
 /// Requests that carry bytes of this blob.

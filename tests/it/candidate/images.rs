@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 pub(crate) const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(crate) const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub(crate) const DOCKER_LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
 const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
 
@@ -43,6 +44,30 @@ impl Image {
             config: json!({ "architecture": architecture, "os": "linux" }),
             layers: (0..layers).map(|fill| vec![fill; bytes].into()).collect(),
         }
+    }
+
+    /// The same with these labels in its config.
+    pub(crate) fn labelled(mut self, labels: &[(&str, &str)]) -> Self {
+        let labels: serde_json::Map<String, Value> = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), json!(value)))
+            .collect();
+        self.config["config"] = json!({ "Labels": labels });
+        self
+    }
+
+    /// The same with a time in its config.
+    pub(crate) fn created(mut self, time: &str) -> Self {
+        self.config["created"] = json!(time);
+        self
+    }
+
+    pub(crate) fn config(&self) -> &Value {
+        &self.config
+    }
+
+    pub(crate) fn layers(&self) -> &[Bytes] {
+        &self.layers
     }
 
     pub(crate) fn put(&self, double: &Double, name: &str) -> Put {
@@ -85,7 +110,14 @@ pub(crate) fn attested_index(double: &Double, name: &str, tag: &str) -> Index {
         .iter()
         .zip(architectures)
         .map(|(put, one)| entry(put, json!({ "architecture": one, "os": "linux" })));
-    let attested = attestations.iter().map(|put| entry(put, unknown.clone()));
+    let attested = attestations.iter().zip(&images).map(|(put, image)| {
+        let mut entry = entry(put, unknown.clone());
+        entry["annotations"] = json!({
+            "vnd.docker.reference.digest": image.digest,
+            "vnd.docker.reference.type": "attestation-manifest",
+        });
+        entry
+    });
     let index = json!({
         "schemaVersion": 2,
         "mediaType": INDEX,

@@ -1,28 +1,13 @@
 //! Candidates that cannot be published, in the words the user reads.
 
-use expect_test::{Expect, expect};
+use expect_test::expect;
 use ghcr_double::{Double, Endpoint, Fault, Package};
 use serde_json::json;
 
 use super::images::{Image, MANIFEST};
-use super::{action, double};
+use super::{action, double, refused};
 use crate::engine_double::{Answers, CONTAINERD};
 use crate::publication::registry;
-use crate::support::Action;
-
-#[expect(
-    clippy::needless_pass_by_value,
-    reason = "a snapshot is written where it is used"
-)]
-#[track_caller]
-fn refused(action: Action, double: &Double, expected: Expect) {
-    let run = action.run();
-    assert!(!run.succeeded, "{}", run.stdout);
-    assert_eq!(run.noted("arguments"), "", "the build was started");
-    assert!(double.tags("acme/widget").is_empty());
-    let text = run.stable(&run.stderr.replace("%0A", "\n"), double.host());
-    expected.assert_eq(text.trim_start_matches("::error title=ghcr-publish::"));
-}
 
 #[test]
 fn invalid_candidate_is_rejected_before_any_request() {
@@ -31,19 +16,19 @@ fn invalid_candidate_is_rejected_before_any_request() {
         action(&double, "ghcr.io/acme/app:a b"),
         &double,
         expect![[r#"
-        invalid value `ghcr.io/acme/app:a b` for the input `candidate`
-          because: `a b` is not a valid tag
-          fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)
-    "#]],
+            invalid value `ghcr.io/acme/app:a b` for the input `candidate`
+              because: `a b` is not a valid tag
+              fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), an image of the engine (`app:test`, `docker-daemon:app:test`), or `oci-archive:`, `docker-archive:` or `oci-layout:` with a path
+        "#]],
     );
     refused(
         action(&double, "sha256:0123"),
         &double,
         expect![[r#"
-        invalid value `sha256:0123` for the input `candidate`
-          because: `sha256:0123` is not a sha256 digest
-          fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), or an image of the engine (`app:test`, `docker-daemon:app:test`)
-    "#]],
+            invalid value `sha256:0123` for the input `candidate`
+              because: `sha256:0123` is not a sha256 digest
+              fix: write `sha`, a reference with a registry (`ghcr.io/acme/app:1.2.3`, `ghcr.io/acme/app@sha256:…`), an image of the engine (`app:test`, `docker-daemon:app:test`), or `oci-archive:`, `docker-archive:` or `oci-layout:` with a path
+        "#]],
     );
     assert_eq!(double.requests().len(), 0);
 }
