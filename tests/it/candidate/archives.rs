@@ -136,18 +136,18 @@ fn unusable_archive_is_reported_before_any_write() {
             &whole[..1600],
             expect![[r#"
                 cannot read the image `oci-archive:image.tar`
-                  because: the archive `image.tar` has no `blobs/sha256/714ed9b3baa249de56cae7c5838ce5c7b28d519eb5817a83e0f2271c9d14be67`
-                  fix: check that the file is complete, and that its type is the one before the `:`
+                  because: the archive `image.tar` is incomplete: it ends within `index.json`
+                  fix: check that the file is complete and has the form that `oci-archive:`, `docker-archive:` or `oci-layout:` names
             "#]],
         ),
         (
             "oci-archive:image.tar",
             b"not a tar file",
             expect![[r#"
-            cannot read the image `oci-archive:image.tar`
-              because: the archive `image.tar` cannot be read as a tar file: failed to read entire block
-              fix: check that the file is complete, and that its type is the one before the `:`
-        "#]],
+                cannot read the image `oci-archive:image.tar`
+                  because: the archive `image.tar` cannot be read as a tar file: failed to read entire block
+                  fix: check that the file is complete and has the form that `oci-archive:`, `docker-archive:` or `oci-layout:` names
+            "#]],
         ),
         (
             "docker-archive:other.tar",
@@ -162,9 +162,9 @@ fn unusable_archive_is_reported_before_any_write() {
             "oci-layout:image.tar",
             &whole,
             expect![[r#"
-            the input `candidate` is `image.tar`, which is not a directory
-              fix: set it to a directory; the Dockerfile goes to the input `file`
-        "#]],
+                the layout `image.tar` is not a directory
+                  fix: write `oci-archive:image.tar` or `docker-archive:image.tar` for a tar file
+            "#]],
         ),
     ];
     for (candidate, bytes, expected) in cases {
