@@ -3,10 +3,6 @@
 pub(crate) mod attestations;
 mod error;
 pub(crate) mod meaning;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "part records are the first to be deleted")
-)]
 pub(crate) mod packages;
 
 use std::backtrace::Backtrace;

@@ -9,10 +9,6 @@ pub(crate) mod conditional_write;
 pub(crate) mod convert;
 pub(crate) mod copy;
 pub(crate) mod copy_source;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "part records are the first to be deleted")
-)]
 pub(crate) mod delete;
 pub(crate) mod diagnosis;
 pub(crate) mod discover;

@@ -27,6 +27,8 @@ pub(crate) struct PartPlan {
     pub(crate) rules: BTreeMap<String, String>,
     /// The digits of the planned tags.
     pub(crate) tags: String,
+    /// Whether two runs of one commit make the same image.
+    is_reproducible: bool,
 }
 
 /// Hex digits of a digest that tell a few texts apart.
@@ -44,6 +46,13 @@ impl PartPlan {
     /// What the tags of all records of the run begin with.
     pub(crate) fn prefix(&self) -> String {
         format!("part-{}-", self.run)
+    }
+
+    /// The annotation by which a later attempt or job recognizes the image of this run. A reproducible image has none:
+    /// every run of the commit makes the same.
+    pub(crate) fn run_annotation(&self) -> Option<(String, String)> {
+        let annotation = ("vnd.ghcr-publish.run".to_owned(), self.run.clone());
+        (!self.is_reproducible).then_some(annotation)
     }
 
     /// The names of the inputs in which the image of `rules` differs from this one.
@@ -93,6 +102,7 @@ pub(super) fn part(
             .map(|(name, text)| (name.to_owned(), digits(&text)))
             .collect(),
         tags: String::new(),
+        is_reproducible: inputs.build.reproducible,
     }))
 }
 

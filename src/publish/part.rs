@@ -1,6 +1,7 @@
 //! An image that several jobs build: pushes the part of this job, and completes the image once every part is there.
 
 mod parts;
+mod records;
 
 #[cfg(test)]
 mod tests;
@@ -259,8 +260,8 @@ impl Job<'_> {
             .map_err(|error| explained(format!("cannot verify `{name}@{digest}`"), error))?;
         let own = self.plan.own.iter();
         let own = own.map(|platform| self.record_of(platform, &verified.manifest));
-        let records: Vec<PartRecord> = own.collect::<anyhow::Result<_>>()?;
-        for record in &records {
+        let mut records: Vec<PartRecord> = own.collect::<anyhow::Result<_>>()?;
+        for record in &mut records {
             let tag = self.plan.record_tag(&record.platform);
             let shown = repository.record(&tag).await;
             let shown = shown.map_err(|error| {
@@ -270,9 +271,10 @@ impl Job<'_> {
                 self.refuse_double(record, &other)?;
             }
             let written = repository.put_record(record, &tag).await;
-            written.map_err(|error| {
+            let digest = written.map_err(|error| {
                 explained(format!("cannot write the record `{name}:{tag}`"), error)
             })?;
+            record.digest = Some(digest);
         }
         Ok(records)
     }
@@ -293,6 +295,7 @@ impl Job<'_> {
             rules: self.plan.rules.clone(),
             tags: self.plan.tags.clone(),
             manifests,
+            digest: None,
         })
     }
 
@@ -306,7 +309,9 @@ impl Job<'_> {
         let manifests = records.iter().flat_map(|record| &record.manifests);
         let manifests = manifests.map(IndexEntry::listed);
         let manifests: Vec<IndexEntry> = manifests.collect::<Result<_, _>>()?;
-        let index = assemble(&manifests, &session.plan.index_annotations());
+        let mut annotations = session.plan.index_annotations();
+        annotations.extend(self.plan.run_annotation());
+        let index = assemble(&manifests, &annotations);
         let digests = manifests.into_iter().map(|manifest| manifest.digest);
         let digests: Vec<Digest> = digests.collect();
         let image = PushedImage {
@@ -351,6 +356,9 @@ impl Job<'_> {
         );
         failures.extend(moved.await);
         done.plan = Some(session.plan);
+        if failures.is_empty() {
+            self.remove_records(parts).await;
+        }
         combine(failures)
     }
 }

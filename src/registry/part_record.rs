@@ -43,6 +43,9 @@ pub(crate) struct PartRecord {
     pub(crate) tags: String,
     /// The descriptors of the image and of its attestation manifests, as an index has them.
     pub(crate) manifests: Vec<Value>,
+    /// The digest of the record itself; unknown before it is written.
+    #[serde(skip)]
+    pub(crate) digest: Option<Digest>,
 }
 
 /// What a tag for a record shows.
@@ -94,21 +97,35 @@ impl FoundRecord {
         let record = content["annotations"][ANNOTATION].as_str();
         match serde_json::from_str::<PartRecord>(record.unwrap_or_default()) {
             Ok(record) if record.manifests.is_empty() => Self::Other("it names no image".into()),
-            Ok(record) => Self::Part(record),
+            Ok(record) => Self::Part(PartRecord {
+                digest: Some(manifest.digest.clone()),
+                ..record
+            }),
             Err(error) => Self::Other(format!("it cannot be read: {error}")),
         }
     }
 }
 
 impl Repository<'_> {
-    /// Lets `tag` show the record. Fails if the request is refused or is not answered until the deadline.
+    /// Lets `tag` show the record; gives its digest. Fails if the request is refused or is not answered until the deadline.
     pub(crate) async fn put_record(
         self,
         record: &PartRecord,
         tag: &Tag,
-    ) -> Result<(), RegistryError> {
+    ) -> Result<Digest, RegistryError> {
         self.place_bytes(EMPTY_BYTES).await?;
-        self.put(&record.to_manifest(), tag).await
+        let manifest = record.to_manifest();
+        self.put(&manifest, tag).await?;
+        Ok(manifest.digest)
+    }
+
+    /// Whether the registry has a manifest.
+    pub(crate) async fn has_manifest(self, digest: &Digest) -> Result<bool, RegistryError> {
+        match self.manifest(digest).await {
+            Ok(_) => Ok(true),
+            Err(RegistryError::NotFound(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     /// What the tag of a record shows; none if it does not exist.

@@ -3,9 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 
 use crate::error::Problem;
+use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
@@ -52,6 +54,11 @@ impl<'a> Parts<'a> {
             .collect()
     }
 
+    /// The digests of the records of the parts.
+    pub(super) fn records(&self) -> impl Iterator<Item = &Digest> {
+        self.found.values().filter_map(|part| part.digest.as_ref())
+    }
+
     /// Looks for the parts, and again after each of `delays` while some are missing. Fails if a registry does not answer, or
     /// if another job builds the same part.
     pub(super) async fn look_until_complete(
@@ -72,7 +79,8 @@ impl<'a> Parts<'a> {
             pace(self.job.registries).sleep(delay).await;
             self.look().await?;
         }
-        self.take_from_earlier_attempt().await
+        self.take_from_image().await;
+        Ok(())
     }
 }
 
@@ -126,39 +134,39 @@ impl Parts<'_> {
         Ok(Ok(()))
     }
 
-    /// Takes missing parts from the image that an earlier attempt of the run completed: their records are gone then.
-    async fn take_from_earlier_attempt(&mut self) -> anyhow::Result<()> {
-        let missing = self.missing();
-        if missing.is_empty() || self.job.plan.attempt < 2 {
-            return Ok(());
+    /// Takes missing parts from the image that this run published: their records are gone then. The first attempt of a job
+    /// that builds a part has nothing to take.
+    async fn take_from_image(&mut self) {
+        let (missing, plan) = (self.missing(), self.job.plan);
+        if missing.is_empty() || (plan.attempt < 2 && !plan.own.is_empty()) {
+            return;
         }
         let Some(image) = self.job.shown_image().await else {
-            return Ok(());
+            return;
         };
-        let session = self.job.session;
+        let console = self.job.session.console;
         for platform in missing {
             let manifests = manifests_for(&image, &platform);
-            if !is_index(&image) || manifests.is_empty() {
+            if manifests.is_empty() {
                 continue;
             }
-            let text = format!(
-                "{platform} is taken from the image of an earlier attempt, {}",
-                image.digest
-            );
-            session.console.say(&text);
+            let digest = &image.digest;
+            console.say(&format!(
+                "{platform} is in the image that this run published, {digest}"
+            ));
             let part = PartRecord {
                 platform: platform.clone(),
-                run: self.job.plan.run.clone(),
-                attempt: self.job.plan.attempt - 1,
-                commit: self.job.plan.commit.clone(),
-                created: session.now,
-                rules: self.job.plan.rules.clone(),
-                tags: self.job.plan.tags.clone(),
+                run: plan.run.clone(),
+                attempt: plan.attempt,
+                commit: plan.commit.clone(),
+                created: created(&image).unwrap_or(self.job.session.now),
+                rules: plan.rules.clone(),
+                tags: plan.tags.clone(),
                 manifests,
+                digest: None,
             };
             self.found.insert(platform, part);
         }
-        Ok(())
     }
 
     /// Whether the image that a tag of the plan shows has every part that was found: then another job completed it.
@@ -265,7 +273,7 @@ impl Job<'_> {
         Err(Problem::new(what, fix).because(format!("the other job pushed {other}")))
     }
 
-    /// The image of this commit that a tag of the plan shows; the tag that does not move, if there is one.
+    /// The index of this commit and run that a tag of the plan shows; the tag that does not move, if there is one.
     async fn shown_image(&self) -> Option<Manifest> {
         let session = self.session;
         let commit = session.context.named_commit().ok()?;
@@ -276,24 +284,30 @@ impl Job<'_> {
         let name = names_in(self.registries, session).next()?;
         let repository = self.repository(name);
         let image = repository.manifest_of(tag).await.ok()??;
-        let identity = CopySource::Repository(repository)
-            .identity(&image, &own)
-            .await;
-        identity
-            .is_ok_and(|identity| identity.is_of(commit))
-            .then_some(image)
+        let content = image.content().ok()?;
+        let run = self.plan.run_annotation();
+        let is_of_run = run.is_none_or(|(key, run)| content.annotations.get(&key) == Some(&run));
+        if content.manifests.is_empty() || !is_of_run {
+            return None;
+        }
+        let source = CopySource::Repository(repository);
+        let identity = source.identity(&image, &own).await.ok()?;
+        identity.is_of(commit).then_some(image)
     }
 }
 
 impl PartRecord {
     /// The newest part of a platform counts.
-    fn age(&self) -> (u32, chrono::DateTime<chrono::Utc>) {
+    fn age(&self) -> (u32, DateTime<Utc>) {
         (self.attempt, self.created)
     }
 }
 
-fn is_index(image: &Manifest) -> bool {
-    image
-        .content()
-        .is_ok_and(|content| !content.manifests.is_empty())
+/// When the image was made.
+fn created(image: &Manifest) -> Option<DateTime<Utc>> {
+    let content = image.content().ok()?;
+    let created = content
+        .annotations
+        .get("org.opencontainers.image.created")?;
+    created.parse().ok()
 }

@@ -183,6 +183,14 @@ impl Run {
         if platforms != self.platforms {
             return Err(format!("the image is for {platforms:?}"));
         }
+        let records: Vec<String> = self.double.tags(NAME).into_keys().collect();
+        let records: Vec<_> = records
+            .iter()
+            .filter(|tag| tag.starts_with("part-"))
+            .collect();
+        if !records.is_empty() {
+            return Err(format!("{records:?} are left"));
+        }
         let errors: Vec<_> = jobs.iter().filter_map(|job| job.error.as_ref()).collect();
         let published: Vec<_> = jobs.iter().filter_map(|job| job.digest.as_ref()).collect();
         let is_one = !published.is_empty() && published.iter().all(|one| **one == digest);
@@ -409,6 +417,36 @@ async fn a_part_of_another_commit_is_not_taken() {
         (ended.error, ended.part.missing),
         (None, vec!["linux/arm64".to_owned()])
     );
+}
+
+/// A job that failed after it had completed the image.
+#[tokio::test]
+async fn a_job_that_runs_again_after_the_end_finds_the_other_parts_in_the_image() {
+    let run = Run::of(3);
+    for platform in ["linux/amd64", "linux/arm64", "linux/arm/v7"] {
+        run.job(platform, 1).await;
+    }
+    let other = run.double.put_image(NAME, "again", &[("a", "b")]);
+    let again = run.job_with("linux/arm64", 2, &other).await;
+    run.require_one_image(&[&again]).unwrap();
+    let (_, index) = run.double.manifest(NAME, FIXED).unwrap();
+    assert!(String::from_utf8_lossy(&index).contains(&other));
+}
+
+/// An image of the same commit that another run published is not this run's.
+#[tokio::test]
+async fn the_image_of_another_run_has_no_part_of_this_one() {
+    let earlier = Run::of(2).with("GITHUB_RUN_ID", "41");
+    for platform in ["linux/amd64", "linux/arm64"] {
+        earlier.job(platform, 1).await;
+    }
+    let run = Run {
+        variables: Vec::new(),
+        ..earlier
+    };
+    let again = run.job("linux/amd64", 2).await;
+    assert_eq!(again.part.missing, ["linux/arm64"]);
+    assert!(run.merge(&[]).await.error.is_some());
 }
 
 #[tokio::test]
