@@ -318,4 +318,6 @@ fn section(root: &Path, path: &Path) -> Result<Section, String> {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 pub(crate) mod tests;

@@ -110,6 +110,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     if plan.candidate.is_none() && !is_merge {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
+    candidate::require_files(session)?;
     let mut registries = if plan.push.is_push() {
         connect(session, Pace::REAL).await?
     } else {

@@ -77,6 +77,11 @@ impl Archive {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.entries.keys()
+    }
+
     /// Whether a file or link of this name exists.
     pub(super) fn has(&self, name: &str) -> bool {
         self.entries.contains_key(name)

@@ -1,7 +1,7 @@
 //! Opens an archive or layout of the workspace.
 
 use std::fs::File;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::error::Problem;
 use crate::inputs::candidate::file::{Choice, Form, ImageFile};
@@ -17,14 +17,7 @@ pub(crate) fn open(file: &ImageFile, vars: &Vars) -> anyhow::Result<(OciLayout, 
     let root = root(&file.path, vars);
     let ImageFile { form, path, choice } = file;
     if *form == Form::OciLayout {
-        let directory = root.path("candidate", path)?;
-        if !directory.is_dir() {
-            return Err(Problem::new(
-                format!("the layout `{path}` is not a directory"),
-                format!("write `oci-archive:{path}` or `docker-archive:{path}` for a tar file"),
-            )
-            .into());
-        }
+        let directory = directory(root, path)?;
         let title = format!("the layout `{path}`");
         let mut layout = OciLayout::within(root.0.to_owned(), directory, title);
         let present = layout.present(choice)?;
@@ -35,7 +28,27 @@ pub(crate) fn open(file: &ImageFile, vars: &Vars) -> anyhow::Result<(OciLayout, 
     of_archive(*form, opened, choice, title, Scratch(vars))
 }
 
-/// The same for an archive that is open.
+/// Fails if there is no such file or directory, before anything is read.
+pub(crate) fn require(file: &ImageFile, vars: &Vars) -> Result<(), Problem> {
+    let root = root(&file.path, vars);
+    match file.form {
+        Form::OciLayout => directory(root, &file.path).map(drop),
+        Form::OciArchive | Form::DockerArchive => root.file("candidate", &file.path).map(drop),
+    }
+}
+
+fn directory(root: Workspace<'_>, path: &str) -> Result<PathBuf, Problem> {
+    let directory = root.path("candidate", path)?;
+    if directory.is_dir() {
+        return Ok(directory);
+    }
+    Err(Problem::new(
+        format!("the layout `{path}` is not a directory"),
+        format!("write `oci-archive:{path}` or `docker-archive:{path}` for a tar file"),
+    ))
+}
+
+/// The image of an archive that is open.
 pub(crate) fn of_archive(
     form: Form,
     file: File,

@@ -14,7 +14,7 @@ use crate::image::tag::Tag;
 use crate::inputs::candidate::file::ImageFile;
 use crate::inputs::candidate::{Candidate, Reference, Source, TagOrDigest};
 use crate::oci_layout::Present;
-use crate::oci_layout::open::open;
+use crate::oci_layout::open::{open, require};
 use crate::plan::tags::commit_tag;
 use crate::publish::attest::Attester;
 use crate::publish::existing_image::{ExistingImage, ImageSource};
@@ -35,6 +35,17 @@ struct Search<'a> {
 
 /// How long the image of this commit is looked for: else it is built.
 const MAX_TIME: std::time::Duration = std::time::Duration::from_secs(30);
+
+/// Fails if an archive or layout is not there, before the first request.
+pub(super) fn require_files(session: &Session) -> Result<(), Problem> {
+    let candidate = session.plan.candidate.iter();
+    for source in candidate.flat_map(Candidate::sources) {
+        if let Source::File(file) = source {
+            require(file, &session.vars)?;
+        }
+    }
+    Ok(())
+}
 
 /// The image to publish; nothing when there is no candidate, or none of this commit yet.
 pub(super) async fn find(

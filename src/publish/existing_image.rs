@@ -101,6 +101,7 @@ impl ImageSource {
         match self {
             Self::Registry(name) => format!("{name}@{digest}"),
             Self::Engine(image) => format!("{digest}, the engine's image {}", image.name),
+            Self::File(image) if image.name.ends_with(digest.as_str()) => image.name.clone(),
             Self::File(image) => format!("{digest} of {}", image.name),
             Self::Build(image) => image.name.clone(),
         }

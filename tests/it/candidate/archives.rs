@@ -178,3 +178,33 @@ fn unusable_archive_is_reported_before_any_write() {
         );
     }
 }
+
+/// A limit the action promises: nothing of an image is held in memory, and nothing is unpacked by name.
+#[test]
+fn archive_of_150_mb_needs_less_than_64_mb_of_memory() {
+    let large = Image::of_layers("amd64", 3, 50_000_000);
+    let stored = Stored::image(&large, "");
+    let files = layout(&[&stored]);
+    let mut saved = saved("amd64", "app:1");
+    saved[0].1 = vec![7; 150_000_000];
+    let diff_id = Double::builder()
+        .start()
+        .unwrap()
+        .put_blob("any", saved[0].1.clone());
+    let config = serde_json::json!({ "os": "linux", "architecture": "amd64", "rootfs": { "diff_ids": [diff_id] } });
+    saved[1].1 = config.to_string().into_bytes();
+    for (candidate, bytes) in [
+        ("oci-archive:image.tar", gzip(&tar(&files))),
+        ("docker-archive:image.tar", gzip(&tar(&saved))),
+    ] {
+        let double = double();
+        let action = action(&double, candidate);
+        write(&action, "image.tar", &bytes);
+        let peak = action.measured(|_| {});
+        assert!(
+            double.tags("acme/widget").contains_key("latest"),
+            "{candidate}"
+        );
+        assert!(peak > 0 && peak < 64 * 1024, "{candidate}: {peak} KiB");
+    }
+}
