@@ -8,6 +8,7 @@ pub(crate) mod candidate;
 pub(crate) mod destination;
 pub(crate) mod labels;
 pub(crate) mod list;
+mod mode;
 pub(crate) mod part;
 pub(crate) mod raw;
 pub(crate) mod results;
@@ -17,6 +18,8 @@ pub(crate) mod source;
 pub(crate) mod spec;
 pub(crate) mod tags;
 pub(crate) mod verify;
+
+pub use self::mode::Mode;
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -83,24 +86,6 @@ pub(crate) struct Inputs {
     pub(crate) builder: BuilderInputs,
     /// Warnings about the inputs that stop nothing.
     pub(crate) warnings: Vec<String>,
-}
-
-/// What the program does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
-    /// Build, push, verify and move tags
-    Publish,
-    /// Show what would be published, without network or engine
-    Plan,
-    /// Plan, then ask the registry for push access
-    Check,
-    /// Check that images are complete and who signed them, without writing anything
-    Verify,
-    /// Complete an image whose parts other jobs of the run have pushed
-    Merge,
-    /// Remove what a cancelled run left behind: the post step of the action
-    #[value(hide = true)]
-    Post,
 }
 
 /// The input `git-context`: the source of ref and commit.
@@ -173,7 +158,7 @@ impl Inputs {
         let (secrets, remarks) = secrets::read(&raw, vars)?;
         warnings.extend(remarks);
         let inputs = Self {
-            mode: raw.parsed("mode", mode)?,
+            mode: raw.parsed("mode", mode::parse)?,
             summary: raw.flag("summary", true)?,
             images: images::parse(raw.untrimmed("images"))?,
             tags,
@@ -304,17 +289,6 @@ fn git_context(text: &str) -> Result<GitContext, &'static str> {
 fn registry(text: &str) -> String {
     let host = text.trim_start_matches("https://");
     host.trim_end_matches('/').to_lowercase()
-}
-
-fn mode(text: &str) -> Result<Mode, &'static str> {
-    match text {
-        "publish" => Ok(Mode::Publish),
-        "plan" => Ok(Mode::Plan),
-        "check" => Ok(Mode::Check),
-        "verify" => Ok(Mode::Verify),
-        "merge" => Ok(Mode::Merge),
-        _ => Err("write `publish`, `plan`, `check`, `verify` or `merge`"),
-    }
 }
 
 fn push(text: &str) -> Result<Push, &'static str> {

@@ -8,7 +8,6 @@ use crate::deadline::{Deadline, Pace};
 use crate::error::Problem;
 use crate::image::index::{IndexEntry, PlatformTwice, assemble, ordered};
 use crate::image::manifest::Manifest;
-use crate::inputs::labels::Levels;
 use crate::publish::candidate::Search;
 use crate::publish::existing_image::{ExistingImage, Part};
 use crate::publish::preflight::subject;
@@ -61,10 +60,8 @@ impl Search<'_> {
         let platforms = &self.session.inputs.build.parameters.platforms;
         let entries = ordered(&listed, platforms).map_err(refused)?;
         let plan = &self.session.plan;
-        let annotations = match &plan.annotation_levels {
-            Some(levels) if !has_index(levels) => Vec::new(),
-            _ => annotations(&plan.annotations, commit.as_deref().ok(), created),
-        };
+        let planned = plan.index_annotations();
+        let annotations = annotations(&planned, commit.as_deref().ok(), created);
         Ok(ExistingImage {
             parts,
             root: assemble(&entries, &annotations),
@@ -166,10 +163,6 @@ fn created(config: &[u8]) -> Option<String> {
     let time = chrono::DateTime::parse_from_rfc3339(&config.created?).ok()?;
     let time = time.to_utc();
     Some(time.to_rfc3339_opts(chrono::SecondsFormat::Millis, true))
-}
-
-fn has_index(levels: &Levels) -> bool {
-    levels.iter().any(|level| level.to_string() == "index")
 }
 
 /// The annotations of the plan, with the commit and the time of the images in place of those of the run: the same images

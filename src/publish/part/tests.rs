@@ -1,11 +1,10 @@
-//! Jobs that build the parts of one image, in every order and interleaving, with kills and stale reads: always one image.
+//! Jobs that build the parts of one image, in every order, with kills and stale reads: always one image.
 
-use std::cell::RefCell;
+mod races;
+
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::future::join_all;
 use futures_util::{StreamExt as _, stream};
 use ghcr_double::{Account, Double, Endpoint, Fault, Package, Repository};
 use serde_json::{Map, Value};
@@ -241,116 +240,6 @@ async fn the_last_part_completes_the_image_in_every_order() {
         .buffer_unordered(16)
         .collect::<Vec<()>>()
         .await;
-}
-
-/// Lets the requests of jobs pass in a random order until they have ended.
-async fn interleaved(run: &Run, seed: u64) -> Vec<Ended> {
-    let digests: Vec<String> = run
-        .platforms
-        .iter()
-        .map(|one| run.double.put_platform_image(NAME, one))
-        .collect();
-    let gate = run.double.gate();
-    let mut random = fastrand::Rng::with_seed(seed);
-    let jobs = run.platforms.iter().zip(&digests);
-    let jobs = jobs.map(|(platform, digest)| run.job_with(platform, 1, digest));
-    let jobs = join_all(jobs);
-    let director = async {
-        loop {
-            let waiting = gate.waiting().len();
-            if waiting == 0 || (waiting == 1 && random.u8(..3) == 0) {
-                let limit = Duration::from_millis(1);
-                let _arrived = tokio::time::timeout(limit, gate.arrival()).await;
-                continue;
-            }
-            gate.pass(random.usize(..waiting)).await;
-        }
-    };
-    tokio::select! {
-        ended = jobs => ended,
-        () = director => unreachable!("it lets requests pass for ever"),
-    }
-}
-
-#[tokio::test]
-async fn two_jobs_that_end_together_make_one_image() {
-    const SEEDS: u64 = 1000;
-    let both = RefCell::new(0);
-    let checks = (0..SEEDS).map(|seed| {
-        let both = &both;
-        async move {
-            let run = Run::of(2);
-            let ended = interleaved(&run, seed).await;
-            let jobs: Vec<&Ended> = ended.iter().collect();
-            assert_eq!(run.require_one_image(&jobs), Ok(()), "seed {seed}");
-            if jobs.iter().all(|job| job.has_completed()) {
-                *both.borrow_mut() += 1;
-            }
-        }
-    });
-    stream::iter(checks)
-        .buffer_unordered(8)
-        .collect::<Vec<()>>()
-        .await;
-    // Else nothing here would show that two finishers write the same.
-    assert!(*both.borrow() > 50, "{} of {SEEDS}", both.borrow());
-}
-
-/// Lets `passed` requests of the job pass, then drops it: a runner that is gone.
-async fn killed_after(run: &Run, platform: &str, passed: usize) -> bool {
-    let digest = run.double.put_platform_image(NAME, platform);
-    let gate = run.double.gate();
-    let director = async {
-        let mut left = passed;
-        while left > 0 {
-            match gate.waiting().len() {
-                0 => gate.arrival().await,
-                _ => {
-                    gate.pass(0).await;
-                    left -= 1;
-                }
-            }
-        }
-    };
-    tokio::select! {
-        biased;
-        _ended = run.job_with(platform, 1, &digest) => true,
-        () = director => false,
-    }
-}
-
-#[tokio::test]
-async fn a_killed_job_that_runs_again_completes_the_image() {
-    let mut requests = 0;
-    for number in 0.. {
-        let run = Run::of(2);
-        let first = run.job("linux/arm64", 1).await;
-        assert!(!first.has_completed());
-        let has_ended = killed_after(&run, "linux/amd64", number).await;
-        let gate: Arc<_> = run.double.gate();
-        let open = async {
-            loop {
-                match gate.waiting().len() {
-                    0 => gate.arrival().await,
-                    _ => gate.pass(0).await,
-                }
-            }
-        };
-        let again = tokio::select! {
-            again = run.job("linux/amd64", 2) => again,
-            () = open => unreachable!("it lets requests pass for ever"),
-        };
-        assert_eq!(
-            run.require_one_image(&[&again]),
-            Ok(()),
-            "killed after {number} requests"
-        );
-        if has_ended {
-            requests = number;
-            break;
-        }
-    }
-    assert!(requests > 15, "a job makes {requests} requests");
 }
 
 #[tokio::test]
