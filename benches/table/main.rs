@@ -10,6 +10,7 @@ mod actions;
 mod attested;
 mod bare;
 mod machine;
+mod merge;
 mod meter;
 mod ours;
 mod plan;
@@ -49,6 +50,7 @@ fn groups() -> Vec<Group> {
         attested::groups(),
         plan::groups(),
         promotion::groups(),
+        merge::groups(),
         sizes::groups(),
     ]
     .into_iter()

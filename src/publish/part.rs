@@ -340,6 +340,8 @@ impl Job<'_> {
         if done.published.is_empty() {
             return combine(failures);
         }
+        let published = parts.published.iter();
+        published.for_each(|text| session.console.say(text));
         let text = format!("Every part is there: the image is {}", index.digest);
         session.console.say(&text);
         done.built = Some(Built {

@@ -273,6 +273,7 @@ mod tests {
             ("platform-digests", "{}"),
             ("digests", "[]"),
             ("pushed", "false"),
+            ("complete", "false"),
             ("skipped-tags", "[]"),
         ];
         assert_eq!(

@@ -20,6 +20,7 @@ mod hostile;
 mod import_order;
 mod keep_login;
 mod laptop;
+mod no_engine;
 mod parts;
 mod progress;
 mod properties;

@@ -51,6 +51,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         bake-file-labels=
         bake-file-tags=
         bundle-path=
+        complete=true
         digest=<digest>
         digests=["<digest>"]
         image=<registry>/acme/widget
@@ -66,6 +67,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         org.opencontainers.image.version=v1.2.3
         metadata={"containerimage.digest":"<digest>"}
         other-references=
+        part-digest=
         platform-digests={"linux/amd64":"<digest>"}
         pushed=true
         ref=<registry>/acme/widget@<digest>

@@ -3,6 +3,7 @@
 //! `testbed/up` brings them up and `make test` asks for these tests. None is skipped when a part is missing.
 
 mod act;
+mod archives;
 mod builders;
 mod canary;
 mod candidate;

@@ -24,6 +24,8 @@ pub(super) struct Parts<'a> {
     found: BTreeMap<String, PartRecord>,
     /// Why what was found is not taken.
     ignored: BTreeSet<String>,
+    /// Which parts come from the image that this run published.
+    pub(super) published: Option<String>,
 }
 
 /// How many records of other images of the run are compared with this one.
@@ -36,6 +38,7 @@ impl<'a> Parts<'a> {
             job,
             found: own.map(|part| (part.platform.clone(), part)).collect(),
             ignored: BTreeSet::new(),
+            published: None,
         }
     }
 
@@ -144,16 +147,15 @@ impl Parts<'_> {
         let Some(image) = self.job.shown_image().await else {
             return;
         };
-        let console = self.job.session.console;
+        let listed = missing.join(", ");
         for platform in missing {
             let manifests = manifests_for(&image, &platform);
             if manifests.is_empty() {
                 continue;
             }
             let digest = &image.digest;
-            console.say(&format!(
-                "{platform} is in the image that this run published, {digest}"
-            ));
+            let text = format!("{listed} is in the image that this run published, {digest}");
+            self.published = Some(text);
             let part = PartRecord {
                 platform: platform.clone(),
                 run: plan.run.clone(),

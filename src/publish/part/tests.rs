@@ -202,46 +202,6 @@ impl Run {
     }
 }
 
-fn orders(count: usize) -> Vec<Vec<usize>> {
-    if count == 0 {
-        return vec![Vec::new()];
-    }
-    let shorter = orders(count - 1);
-    let with = |order: &Vec<usize>, place: usize| {
-        let mut order = order.clone();
-        order.insert(place, count - 1);
-        order
-    };
-    let all = shorter
-        .iter()
-        .flat_map(|order| (0..count).map(move |place| with(order, place)));
-    all.collect()
-}
-
-#[tokio::test]
-async fn the_last_part_completes_the_image_in_every_order() {
-    let orders = [2, 3, 5].into_iter().flat_map(orders);
-    let all: Vec<Vec<usize>> = orders.collect();
-    assert_eq!(all.len(), 2 + 6 + 120);
-    let checks = all.iter().map(|order| async move {
-        let run = Run::of(order.len());
-        let (last, others) = order.split_last().unwrap();
-        for job in others {
-            let ended = run.job(PLATFORMS[*job], 1).await;
-            assert_eq!(ended.error, None);
-            assert!(!ended.has_completed() && !ended.part.missing.is_empty());
-            assert_eq!(run.tags(), BTreeSet::new(), "{order:?}");
-        }
-        let ended = run.job(PLATFORMS[*last], 1).await;
-        assert!(ended.part.missing.is_empty());
-        run.require_one_image(&[&ended]).unwrap();
-    });
-    stream::iter(checks)
-        .buffer_unordered(16)
-        .collect::<Vec<()>>()
-        .await;
-}
-
 #[tokio::test]
 async fn jobs_that_cannot_see_each_other_for_15_seconds_make_one_image() {
     for fault in [Fault::stale, Fault::missing] {
@@ -363,6 +323,26 @@ async fn a_part_whose_manifest_is_gone_leaves_every_tag() {
     let error = ended.error.unwrap();
     assert!(error.contains("cannot put the parts of"), "{error}");
     assert_eq!(run.tags(), BTreeSet::new());
+}
+
+#[tokio::test]
+async fn records_that_may_not_be_deleted_are_left() {
+    let run = Run::of(2);
+    let package = Package::unlinked()
+        .linked("acme/Widget")
+        .writer("acme/Widget");
+    run.double.set_package(NAME, package);
+    run.job("linux/arm64", 1).await;
+    let ended = run.job("linux/amd64", 1).await;
+    assert_eq!((ended.error, run.image().unwrap().1.len()), (None, 2));
+    let records = run.double.tags(NAME).into_keys();
+    assert_eq!(records.filter(|tag| tag.starts_with("part-")).count(), 2);
+    let (_, image) = run.double.manifest(NAME, FIXED).unwrap();
+    let index: Value = serde_json::from_slice(&image).unwrap();
+    for child in index["manifests"].as_array().unwrap() {
+        let digest = child["digest"].as_str().unwrap();
+        assert!(run.double.manifest(NAME, digest).is_some());
+    }
 }
 
 #[tokio::test]

@@ -1,8 +1,48 @@
-//! Two jobs at once, their requests in a random order, and a job that is killed.
+//! Jobs in every order, two at once with their requests in a random order, and one that is killed.
 
 use std::cell::RefCell;
 
 use super::*;
+
+fn orders(count: usize) -> Vec<Vec<usize>> {
+    if count == 0 {
+        return vec![Vec::new()];
+    }
+    let shorter = orders(count - 1);
+    let with = |order: &Vec<usize>, place: usize| {
+        let mut order = order.clone();
+        order.insert(place, count - 1);
+        order
+    };
+    let all = shorter
+        .iter()
+        .flat_map(|order| (0..count).map(move |place| with(order, place)));
+    all.collect()
+}
+
+#[tokio::test]
+async fn the_last_part_completes_the_image_in_every_order() {
+    let orders = [2, 3, 5].into_iter().flat_map(orders);
+    let all: Vec<Vec<usize>> = orders.collect();
+    assert_eq!(all.len(), 2 + 6 + 120);
+    let checks = all.iter().map(|order| async move {
+        let run = Run::of(order.len());
+        let (last, others) = order.split_last().unwrap();
+        for job in others {
+            let ended = run.job(PLATFORMS[*job], 1).await;
+            assert_eq!(ended.error, None);
+            assert!(!ended.has_completed() && !ended.part.missing.is_empty());
+            assert_eq!(run.tags(), BTreeSet::new(), "{order:?}");
+        }
+        let ended = run.job(PLATFORMS[*last], 1).await;
+        assert!(ended.part.missing.is_empty());
+        run.require_one_image(&[&ended]).unwrap();
+    });
+    stream::iter(checks)
+        .buffer_unordered(16)
+        .collect::<Vec<()>>()
+        .await;
+}
 
 /// Lets the requests of jobs pass in a random order until they have ended.
 async fn interleaved(run: &Run, seed: u64) -> Vec<Ended> {
