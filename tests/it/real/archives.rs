@@ -139,6 +139,7 @@ fn check_docker_save(engine: Option<&str>, output: &str) {
     let docker = |arguments: &[&str]| {
         let mut docker = process("docker");
         docker.args(arguments).env("DOCKER_CONFIG", config.path());
+        docker.env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1");
         output_of(docker.envs(engine.map(|host| ("DOCKER_HOST", host))))
     };
     let (name, archive) = (
