@@ -16,11 +16,13 @@ pub(crate) mod sandbox;
 pub(crate) mod secrets;
 pub(crate) mod source;
 pub(crate) mod spec;
+pub(crate) mod staged;
 pub(crate) mod tags;
 pub(crate) mod verify;
 
 pub use self::mode::Mode;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,6 +38,7 @@ use crate::inputs::part::PartInputs;
 use crate::inputs::raw::RawInputs;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::source::Source;
+use crate::inputs::staged::Staged;
 use crate::inputs::tags::flavor::Flavor;
 use crate::inputs::tags::images::ImageEntry;
 use crate::inputs::tags::{TagRule, flavor, images};
@@ -81,6 +84,10 @@ pub(crate) struct Inputs {
     pub(crate) verify: VerifyInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
+    /// The image that another job published without tags: what `candidate` says of it.
+    pub(crate) staged: Option<Staged>,
+    /// The texts that names and tags follow from.
+    pub(crate) rules: BTreeMap<String, String>,
     pub(crate) part: PartInputs,
     pub(crate) build: BuildInputs,
     pub(crate) builder: BuilderInputs,
@@ -140,8 +147,10 @@ impl Inputs {
     pub(crate) fn from_vars(vars: &Vars, with: &[(String, String)]) -> anyhow::Result<Self> {
         let mut raw = RawInputs::collect(vars, with);
         let mut warnings = raw.unknown_names();
+        let staged = staged::take(&mut raw)?;
         let (candidate, remark) = candidate::read(&mut raw)?;
-        warnings.extend(remark);
+        // Whoever passes on a staged image leaves the inputs of the build as they are.
+        warnings.extend(remark.filter(|_| staged.is_none()));
         let (labels, remarks) = labels::parse("labels", raw.untrimmed("labels"))?;
         warnings.extend(remarks);
         let (annotations, remarks) = labels::parse("annotations", raw.untrimmed("annotations"))?;
@@ -186,6 +195,8 @@ impl Inputs {
             attest: AttestInputs::read(&raw)?,
             verify: VerifyInputs::read(&raw)?,
             candidate,
+            staged,
+            rules: staged::rules(&raw),
             part: PartInputs::read(&raw)?,
             build: BuildInputs::read(&raw, secrets)?,
             builder: BuilderInputs::read(&raw, vars)?,

@@ -9,6 +9,7 @@ pub(crate) mod labels;
 pub(crate) mod names;
 mod other_references;
 pub(crate) mod part;
+mod staged;
 pub(crate) mod tag_order;
 pub(crate) mod tags;
 
@@ -30,6 +31,7 @@ use crate::image::tag::Tag;
 use crate::inputs::attest::Stores;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
+use crate::inputs::destination::MoveTags;
 use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
@@ -68,6 +70,9 @@ pub(crate) struct Plan {
     pub(crate) candidate: Option<Candidate>,
     /// Where the image is attested.
     pub(crate) attest: Option<Stores>,
+    pub(crate) move_tags: MoveTags,
+    /// The time in tags and labels.
+    pub(crate) time: DateTime<Utc>,
     /// What this job has to do with an image that several jobs build.
     pub(crate) part: Option<PartPlan>,
     pub(crate) build: BuildRequest,
@@ -121,9 +126,11 @@ impl Plan {
         let push = decision::decide(inputs, context, unknown.next())?;
         let push = unless_no_image(push, inputs);
         let attest = attest::stores(inputs, context, &images, &push)?;
-        let primary = match attest {
-            Some(_) => attest::carrier(&tags, context),
-            None => primary_tag(&tags, context),
+        staged::require_same(inputs, context, &images, &tags)?;
+        let moves_later = inputs.destination.move_tags != MoveTags::Now;
+        let primary = match attest.is_some() || moves_later {
+            true => attest::carrier(&tags, context),
+            false => primary_tag(&tags, context),
         };
         let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
@@ -176,6 +183,8 @@ impl Plan {
             floating: decision::floating(inputs, context),
             candidate: inputs.candidate.clone(),
             attest,
+            move_tags: inputs.destination.move_tags,
+            time: now,
             part,
             build,
             builder: inputs.builder.clone(),

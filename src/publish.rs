@@ -11,6 +11,7 @@ pub(crate) mod preflight;
 mod promote;
 mod push;
 mod recheck;
+mod staged;
 
 #[cfg(test)]
 mod faults;
@@ -35,6 +36,8 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::Mode;
+use crate::inputs::destination::MoveTags;
+use crate::inputs::staged::Staged;
 use crate::plan::Plan;
 use crate::publish::attest::{Attestation, Attester};
 use crate::publish::commit_tags::CommitTagCheck;
@@ -62,6 +65,8 @@ pub(crate) struct Done {
     pub(crate) published: Vec<Published>,
     /// What became of an image that several jobs build.
     pub(crate) part: Option<PartDone>,
+    /// What a later step or job needs to write the tags, if this one does not.
+    pub(crate) staged: Option<Staged>,
     /// The plan that was carried out, where dates come from the parts of the image.
     pub(crate) plan: Option<Plan>,
 }
@@ -106,6 +111,7 @@ impl Skipped {
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
+    staged::require_short(session)?;
     let is_merge = session.mode == Mode::Merge;
     if plan.candidate.is_none() && !is_merge {
         buildx::require_sources(&session.vars, &plan.build)?;
@@ -136,7 +142,8 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         return outcome;
     }
     let down = down.into_values().map(anyhow::Error::from);
-    combine(outcome.err().into_iter().chain(down).collect())
+    combine(outcome.err().into_iter().chain(down).collect())?;
+    staged::keep(session, done)
 }
 
 /// Publishes an image that exists; else builds one, pushes it if the plan says so, verifies it and moves its tags.
@@ -281,7 +288,9 @@ async fn verify_and_move_tags(
     let moved = published.iter_mut().zip(&updates);
     let moved = moved.filter(|(published, _)| published.verified.is_some());
     let moved = moved.map(|(published, update)| async move {
-        move_tags(update, published).await?;
+        if session.plan.move_tags == MoveTags::Now {
+            move_tags(update, published).await?;
+        }
         let name = &published.name;
         attest::keep_listed(session, name, update.repository, published).await?;
         let registry = &registries[name.registry()];

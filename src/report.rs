@@ -15,6 +15,8 @@ use crate::error::Explanation;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::inputs::Mode;
+use crate::inputs::destination::MoveTags;
+use crate::inputs::staged::Staged;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::publish::Done;
@@ -97,6 +99,15 @@ impl Report {
     fn incomplete(&self) -> Option<&PartDone> {
         let part = self.done.part.as_ref();
         part.filter(|part| !part.missing.is_empty())
+    }
+
+    /// When the tags move, if this step does not move them.
+    fn moves_later(&self) -> Option<&'static str> {
+        match self.plan()?.move_tags {
+            MoveTags::Now => None,
+            MoveTags::AfterJob => Some("move when the job has succeeded"),
+            MoveTags::Never => Some("are for a later job, which gets the output `staged`"),
+        }
     }
 
     /// Whether a registry is known to hold the image.
@@ -187,6 +198,19 @@ pub(crate) fn tell(
     failures
 }
 
+/// Says in the summary that the image of the step got no tag, because the job `how`. False if that cannot be written.
+pub(crate) fn say_not_tagged(staged: &Staged, how: &str, vars: &Vars, console: Console) -> bool {
+    let Some(path) = vars.path("GITHUB_STEP_SUMMARY") else {
+        return true;
+    };
+    let text = summary::not_tagged(staged, how);
+    let fix = "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it";
+    let written = github_output::append_text(path, &text, "the summary", fix);
+    written
+        .inspect_err(|error| console.warning(None, &Explanation::of(error).to_string()))
+        .is_ok()
+}
+
 /// The result in the log; a plan that goes to a program is not repeated there.
 fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
     if report.is_publication() {
@@ -202,7 +226,12 @@ fn write_outputs(report: &Report, outputs: &[metadata::Output], vars: &Vars) -> 
         .path("GITHUB_ENV")
         .filter(|_| report.exports_metadata());
     let (output, artifacts) = (vars.path("GITHUB_OUTPUT"), vars.path("GITHUB_ARTIFACTS"));
+    // Outputs of a post step reach nobody; job outputs can read the environment.
+    let moved = vars
+        .path("GITHUB_ENV")
+        .filter(|_| vars.get("STATE_staged").is_some());
     let written = [
+        moved.map(|path| github_output::append_moved_tags(path, report)),
         output.map(|path| github_output::append(path, outputs)),
         exported.map(|path| github_output::append_variables(path, outputs)),
         artifacts.map(|path| github_output::append_artifacts(path, report)),

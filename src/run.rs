@@ -1,17 +1,18 @@
 //! The steps of a run.
 
+mod post;
+
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 
-use crate::buildx::builder::{Builder, create};
+use crate::buildx::builder::Builder;
 use crate::console::debug;
 use crate::console::{Console, Reader, Screen, Stream};
-use crate::credentials::keep;
-use crate::error::{Explanation, Problem};
+use crate::error::Explanation;
 use crate::inputs::Mode;
 use crate::inputs::verify::VerifyInputs;
-use crate::publish::{self, Done, part, preflight};
+use crate::publish::{self, Done, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -43,11 +44,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     if request.mode == Some(Mode::Post) {
-        let is_clean = clean_up(vars, console, &mut stop).await;
-        if !is_clean || !part::is_left_incomplete(vars) {
-            return is_clean;
-        }
-        return complete_parts(vars, now, console, &mut stop).await;
+        return post::run(vars, now, console, &mut stop).await;
     }
     let is_verification = match request.mode {
         Some(mode) => mode == Mode::Verify,
@@ -56,28 +53,53 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     if is_verification {
         return verify_images(request, vars, console, &mut stop).await;
     }
-    let mut done = Done::default();
-    let session = Session::new(request.mode, &request.with, vars, now, console);
-    let (session, outcome) = match stop.unless(session).await {
-        Ok(session) => {
-            let outcome = act_until_stopped(&session, &mut done, &mut stop).await;
-            (Some(session), outcome)
-        }
-        Err(error) => (None, Err(error)),
+    let task = Task {
+        mode: request.mode,
+        with: &request.with,
+        as_json: request.json,
     };
-    let builder = done.builder.take();
-    let session = with_plan(session, &mut done);
-    let report = Report::new(session, done, outcome.as_ref().err());
-    let unwritten = report::tell(&report, vars, request.json, console);
-    let failures = outcome.err().into_iter().chain(unwritten);
-    let failed = failures
-        .map(|error| console.failure(&Explanation::of(&error)))
-        .count();
-    // After the report: a runner kills a cancelled step, and removing a builder takes time.
-    if let Some(builder) = builder {
-        remove_builder(builder, vars, console, &mut stop).await;
+    task.run(vars, now, console, &mut stop).await
+}
+
+/// A run that publishes, plans or checks.
+struct Task<'a> {
+    mode: Option<Mode>,
+    with: &'a [(String, String)],
+    as_json: bool,
+}
+
+impl Task<'_> {
+    /// False when it failed, after the reason was printed.
+    async fn run(
+        &self,
+        vars: &Vars,
+        now: DateTime<Utc>,
+        console: Console,
+        stop: &mut StopSignals,
+    ) -> bool {
+        let mut done = Done::default();
+        let session = Session::new(self.mode, self.with, vars, now, console);
+        let (session, outcome) = match stop.unless(session).await {
+            Ok(session) => {
+                let outcome = act_until_stopped(&session, &mut done, stop).await;
+                (Some(session), outcome)
+            }
+            Err(error) => (None, Err(error)),
+        };
+        let builder = done.builder.take();
+        let session = with_plan(session, &mut done);
+        let report = Report::new(session, done, outcome.as_ref().err());
+        let unwritten = report::tell(&report, vars, self.as_json, console);
+        let failures = outcome.err().into_iter().chain(unwritten);
+        let failed = failures
+            .map(|error| console.failure(&Explanation::of(&error)))
+            .count();
+        // After the report: a runner kills a cancelled step, and removing a builder takes time.
+        if let Some(builder) = builder {
+            remove_builder(builder, vars, console, stop).await;
+        }
+        failed == 0
     }
-    failed == 0
 }
 
 /// Runs the mode. On a signal the current operation is dropped, no further tag moves, and the registries are asked what
@@ -120,54 +142,6 @@ async fn verify_images(
         console.failure(&Explanation::of(error));
     }
     failures.is_empty()
-}
-
-/// The post step: removes what the run left.
-async fn clean_up(vars: &Vars, console: Console, stop: &mut StopSignals) -> bool {
-    let removal = async {
-        keep::remove_kept(vars, console).await;
-        create::remove_leftover(vars, console).await;
-        Ok(())
-    };
-    if stop.unless(removal).await.is_ok() {
-        return true;
-    }
-    let problem = Problem::new(
-        "the post step was stopped before it removed the builder of this run",
-        "on a self-hosted runner, find it with `docker ps --all --filter name=buildx_buildkit_ghcr-publish-`, and remove it with `docker rm --force --volumes`",
-    );
-    console.failure(&Explanation::of(&problem.into()));
-    false
-}
-
-/// The post step of a job that left an image without all of its parts.
-async fn complete_parts(
-    vars: &Vars,
-    now: DateTime<Utc>,
-    console: Console,
-    stop: &mut StopSignals,
-) -> bool {
-    let mut done = Done::default();
-    let completed = async {
-        let session = Session::new(Some(Mode::Merge), &[], vars, now, console).await?;
-        let outcome = part::look_again(&session, &mut done).await;
-        Ok((session, outcome))
-    };
-    let (session, outcome) = match stop.unless(completed).await {
-        Ok((session, outcome)) => (Some(session), outcome),
-        Err(error) => (None, Err(error)),
-    };
-    if outcome.is_ok() && done.part.is_none() {
-        return true;
-    }
-    let error = outcome.as_ref().err();
-    let report = Report::new(with_plan(session, &mut done), done, error);
-    let unwritten = report::tell(&report, vars, false, console);
-    let failures = outcome.err().into_iter().chain(unwritten);
-    failures
-        .map(|error| console.failure(&Explanation::of(&error)))
-        .count()
-        == 0
 }
 
 /// The session with the plan that was carried out.

@@ -72,7 +72,8 @@ impl Session {
         }
         let credentials = Arc::new(Credentials::new(&inputs, vars, &context.server)?);
         let covers = |registry: &str| credentials.cover(registry);
-        let plan = Plan::new(&inputs, &context, covers, now)?;
+        let time = inputs.staged.as_ref().map_or(now, |staged| staged.created);
+        let plan = Plan::new(&inputs, &context, covers, time)?;
         if mode != Mode::Plan {
             plan.require_an_image()?;
         }

@@ -3,13 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Problem;
 
 /// A sha256 content digest: `sha256:` and 64 lowercase hex digits
 /// (<https://github.com/opencontainers/image-spec/blob/v1.1.1/descriptor.md#digests>).
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String")]
 pub(crate) struct Digest(String);
 
 impl Digest {
@@ -45,6 +47,14 @@ impl Hasher {
 /// `bytes` in lowercase hexadecimal.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+impl TryFrom<String> for Digest {
+    type Error = Problem;
+
+    fn try_from(text: String) -> Result<Self, Problem> {
+        text.parse()
+    }
 }
 
 impl FromStr for Digest {

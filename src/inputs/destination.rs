@@ -15,6 +15,7 @@ use crate::vars::Vars;
 #[derive(Clone, Debug)]
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
+    pub(crate) move_tags: MoveTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
     /// Whether later steps get the credentials too.
     pub(crate) keep_login: bool,
@@ -29,6 +30,16 @@ pub(crate) enum FloatingTags {
     /// To what was just built, whatever it shows now.
     Always,
     /// Nowhere.
+    Never,
+}
+
+/// The input `move-tags`: when the tags are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum MoveTags {
+    Now,
+    /// In the post step, if the job has succeeded.
+    AfterJob,
+    /// By a later job, which gets the output `staged`.
     Never,
 }
 
@@ -57,6 +68,7 @@ impl DestinationInputs {
         let floating_tags = raw.parsed("floating-tags", floating_tags)?;
         Ok(Self {
             floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
+            move_tags: move_tags(raw, vars)?,
             registry_auth: registry_auth(raw.text("registry-auth").unwrap_or_default())?,
             keep_login: keep_login(raw, vars)?,
             ca_cert: raw.text("ca-cert").map(CaCert::of),
@@ -75,6 +87,41 @@ fn keep_login(raw: &RawInputs, vars: &Vars) -> Result<bool, Problem> {
         .because("only the post step of the action removes the credentials"));
     }
     Ok(keeps)
+}
+
+/// Only the post step of Actions knows how the job went.
+fn move_tags(raw: &RawInputs, vars: &Vars) -> Result<MoveTags, Problem> {
+    let moves = raw.parsed("move-tags", parse_move_tags)?;
+    let moves = moves.unwrap_or(MoveTags::Now);
+    if moves != MoveTags::AfterJob {
+        return Ok(moves);
+    }
+    let refused = |what: &str, because: &str| {
+        let fix = "set `move-tags: never`, and write the tags in a later job with `candidate: ${{ needs.JOB.outputs.staged }}`";
+        Err(Problem::new(what, fix).because(because))
+    };
+    if vars.is_true("ACT") {
+        let because =
+            "act tells its post steps neither the state of the step nor the status of the job";
+        return refused("`move-tags: after-job` does not work under act", because);
+    }
+    if !vars.in_actions() || raw.text("job-status").is_none() {
+        let because = "the input `job-status` is empty, and only its default, `job.status` of GitHub Actions, tells the post step how the job went";
+        return refused(
+            "`move-tags: after-job` cannot know whether the job succeeds",
+            because,
+        );
+    }
+    Ok(moves)
+}
+
+fn parse_move_tags(text: &str) -> Result<MoveTags, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "now" => Ok(MoveTags::Now),
+        "after-job" => Ok(MoveTags::AfterJob),
+        "never" => Ok(MoveTags::Never),
+        _ => Err("write `now`, `after-job` or `never`"),
+    }
 }
 
 fn floating_tags(text: &str) -> Result<FloatingTags, &'static str> {

@@ -39,6 +39,12 @@ impl RawInputs {
         self.0.get(name).map_or("", String::as_str)
     }
 
+    /// Replaces the value.
+    pub(super) fn set(&mut self, name: &'static str, value: String) {
+        debug_assert!(is_declared(name), "`{name}` is declared");
+        self.0.insert(name.to_owned(), value);
+    }
+
     pub(super) fn secret(&self, name: &'static str) -> Option<Secret> {
         Secret::new(self.text(name)?)
     }
@@ -207,11 +213,13 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("git-context", One, Other),
     ("github-token", One, Other),
     ("images", Lines, Other),
+    ("job-status", One, Other),
     ("keep-login", One, Other),
     ("labels", Lines, Other),
     ("load", One, Build),
     ("merge-timeout", One, Other),
     ("mode", One, Other),
+    ("move-tags", One, Other),
     ("network", One, Build),
     ("no-cache", One, Build),
     ("no-cache-filters", Lines, Build),

@@ -7,6 +7,7 @@ use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::inputs::destination::MoveTags;
 use crate::inputs::part::Choice;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Mode};
@@ -160,6 +161,11 @@ fn refuse(
     if inputs.candidate.is_some() {
         let because = "a part is built, and `candidate` names an image that exists";
         return both("the input `candidate`", "remove one of them", because);
+    }
+    if inputs.destination.move_tags == MoveTags::AfterJob {
+        let because = "the status of one job says nothing of the jobs that build the other parts";
+        let fix = "set `move-tags: never`, and write the tags in a job that needs all of them";
+        return both("`move-tags: after-job`", fix, because);
     }
     if build.parameters.call.is_some() {
         return both(

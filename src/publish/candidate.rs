@@ -68,9 +68,24 @@ pub(super) async fn find(
         images.push(search.image_from(source).await?);
     }
     let found = search.merged(images).await?;
+    if session.inputs.staged.is_some() {
+        require_own_commit(session, &found)?;
+    }
     match search.missing_platforms(&found).await? {
         None => Ok(Some(found)),
         Some((missing, there)) => Err(lacks_platforms(&found, &missing, &there).into()),
+    }
+}
+
+/// A staged image is of the commit of this run.
+fn require_own_commit(session: &Session, found: &ExistingImage) -> Result<(), Problem> {
+    match (&found.commit, session.context.base_commit()) {
+        (Ok(theirs), Ok(ours)) if *theirs != ours => Err(Problem::new(
+            format!("the staged image {found} is of another commit"),
+            "pass on the output `staged` of a job of the same run, unchanged",
+        )
+        .because(format!("it is of `{theirs}`, and this run is of `{ours}`"))),
+        _ => Ok(()),
     }
 }
 

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::error::Problem;
 use crate::image::digest::{Digest, hex};
+use crate::inputs::destination::MoveTags;
 use crate::report::Report;
 use crate::report::metadata::{self, Output};
 
@@ -29,6 +30,7 @@ pub(crate) const NAMES: &[&str] = &[
     "pushed",
     "complete",
     "part-digest",
+    "staged",
     "tags",
     "other-references",
     "skipped-tags",
@@ -78,6 +80,7 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
         "tags" if report.is_publication() => tags(report),
         "other-references" => report.other_references().join("\n"),
         "skipped-tags" => skipped_tags(report),
+        "staged" => staged(report),
         "subjects" => subjects(report),
         "platform-digests" => platform_digests(report),
         "digests" => digests(report),
@@ -99,6 +102,17 @@ fn tags(report: &Report) -> String {
         session.inputs.metadata_format.sep_tags.as_str()
     });
     references.collect::<Vec<_>>().join(separator)
+}
+
+/// The image for a later job, if the tags are left to one.
+fn staged(report: &Report) -> String {
+    let is_left = report
+        .plan()
+        .is_some_and(|plan| plan.move_tags == MoveTags::Never);
+    let staged = report.done.staged.as_ref().filter(|_| is_left);
+    staged
+        .and_then(|staged| staged.to_output().ok())
+        .unwrap_or_default()
 }
 
 fn skipped_tags(report: &Report) -> String {
@@ -220,6 +234,13 @@ pub(super) fn append_variables(path: &Path, outputs: &[Output]) -> anyhow::Resul
     });
     let fix = "set `GITHUB_ENV` to a writable file, or do not set `DOCKER_METADATA_SET_OUTPUT_ENV`";
     append_text(path, &entries.collect::<String>(), "variables", fix)
+}
+
+/// Sets `GHCR_PUBLISH_TAGS` to the references of the tags that were moved.
+pub(super) fn append_moved_tags(path: &Path, report: &Report) -> anyhow::Result<()> {
+    let text = entry("GHCR_PUBLISH_TAGS", &tags(report));
+    let fix = "set `GITHUB_ENV` to a writable file";
+    append_text(path, &text, "the moved tags", fix)
 }
 
 pub(super) fn append_text(path: &Path, text: &str, what: &str, fix: &str) -> anyhow::Result<()> {

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::inputs::attest::Stores;
 use crate::inputs::build::Call;
 use crate::inputs::candidate::{Candidate, Source};
+use crate::inputs::destination::MoveTags;
 use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
@@ -32,6 +33,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
         ("attest", attest(plan)),
         ("part", part(plan)),
+        ("tags", moves(plan)),
         what_is_published(plan),
         ("labels", labels.collect()),
     ];
@@ -48,6 +50,16 @@ fn attest(plan: &Plan) -> Vec<String> {
         Stores::Both => "yes, stored on GitHub and in the registry",
     });
     stores.into_iter().map(str::to_owned).collect()
+}
+
+/// When the tags are written, if this step does not write them.
+fn moves(plan: &Plan) -> Vec<String> {
+    let when = match plan.move_tags {
+        MoveTags::Now => None,
+        MoveTags::AfterJob => Some("written in the post step, if the job has succeeded"),
+        MoveTags::Never => Some("left to a later job, which gets the output `staged`"),
+    };
+    when.into_iter().map(str::to_owned).collect()
 }
 
 /// What this job does of an image that several jobs build.

@@ -8,6 +8,7 @@ use crate::console::size;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::inputs::staged::Staged;
 use crate::plan::Plan;
 use crate::publish::part::PartDone;
 use crate::publish::{Published, Skipped};
@@ -92,8 +93,23 @@ fn headline(report: &Report) -> String {
             format!("### {verdict}\n\nReason: {}.\n\n", prose(reason))
         }
         (None, None) if let Some(part) = report.incomplete() => incomplete(&names, part, report),
+        (None, None) if report.moves_later().is_some() => {
+            format!("### 📦 {names} {is} pushed and verified, not tagged yet\n\n")
+        }
         (None, None) => format!("### 📦 {names} {is} published\n\n"),
     }
+}
+
+/// An image that got no tag, because the job `how`.
+pub(crate) fn not_tagged(staged: &Staged, how: &str) -> String {
+    let names: Vec<String> = staged.images.iter().map(|name| code(name)).collect();
+    let tags: Vec<String> = staged.tags.iter().map(|tag| code(&tag.tag)).collect();
+    format!(
+        "### ⏸ {} built and verified, not tagged: the job {how}\n\n| | |\n|---|---|\n| Digest | {} |\n| Not moved | {} |\n\n",
+        names.join(", "),
+        code(staged.digest.as_str()),
+        tags.join(" ")
+    )
 }
 
 /// An image of which this job pushed a part.
@@ -155,7 +171,10 @@ fn image(published: &Published, report: &Report) -> String {
         .filter(|tag| !published.tags.contains(tag) && !is_skipped(tag))
         .peekable();
     if missing.peek().is_some() {
-        let _infallible = writeln!(text, "| Not moved | {} |", tags(missing));
+        let name = report
+            .moves_later()
+            .map_or("Not moved".to_owned(), |when| format!("Tags that {when}"));
+        let _infallible = writeln!(text, "| {} | {} |", prose(&name), tags(missing));
     }
     text += &attestations::rows(published, report);
     text.push('\n');
@@ -238,6 +257,9 @@ pub(crate) fn text(report: &Report) -> String {
         row("digest", digest.as_str());
         let references = published.references(tags);
         references.for_each(|reference| row("tag", &reference));
+        if let Some(when) = report.moves_later() {
+            row("tags", when);
+        }
         for Skipped { tag, reason, .. } in &published.skipped {
             row("kept", &format!("{name}:{tag} ({reason})"));
         }

@@ -38,6 +38,9 @@ fn action_yml_is_valid_yaml() {
         );
         let described = |entry: &Value| entry["description"].is_string();
         assert!(entries.values().all(described), "{entries:?}");
+        // The runner evaluates them, and refuses contexts that an action has not there.
+        let is_plain = |entry: &Value| !entry["description"].as_str().unwrap().contains("${{");
+        assert!(entries.values().all(is_plain), "{entries:?}");
     }
     // The runner starts the post step under this name: it must be in the image.
     let post = action["runs"]["post-entrypoint"].as_str().unwrap();

@@ -169,6 +169,7 @@ fn every_input_of_the_workflows_is_taken() {
                 let action = Action::new()
                     .event("push_branch")
                     .arguments(&["plan"])
+                    .input("job-status", "success")
                     .input("github-token", TOKEN);
                 // A bare image name is one of the repository's on the older registry of an Enterprise Server.
                 let action = if block.contains("older Docker registry") {

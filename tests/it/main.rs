@@ -20,6 +20,7 @@ mod hostile;
 mod import_order;
 mod keep_login;
 mod laptop;
+mod move_tags;
 mod no_engine;
 mod parts;
 mod progress;

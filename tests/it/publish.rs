@@ -72,6 +72,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         pushed=true
         ref=<registry>/acme/widget@<digest>
         skipped-tags=[]
+        staged=
         subjects=[{"name":"<registry>/acme/widget","digest":"<digest>"}]
         tag-names=v1.2.3
         latest

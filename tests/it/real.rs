@@ -12,6 +12,7 @@ mod forward;
 mod hostile;
 mod inputs;
 mod legacy;
+mod move_tags;
 mod parts;
 mod patience;
 mod registry;
