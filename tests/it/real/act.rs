@@ -30,5 +30,10 @@ fn a_workflow_publishes_and_later_steps_and_jobs_consume_the_outputs() {
     for architecture in ["amd64", "arm64"] {
         assert!(index.contains(architecture), "{index}");
     }
+    let tags = |image: &str| double.tags(&format!("acme/hello/{image}"));
+    let good = tags("good");
+    assert_eq!(good["latest"], good["v1.2.3"]);
+    let bad: Vec<String> = tags("bad").into_keys().collect();
+    assert!(bad.iter().all(|tag| tag.starts_with("sha-")), "{bad:?}");
     assert!(!log.contains(TOKEN), "the log shows the token");
 }
