@@ -5,6 +5,7 @@ mod races;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use futures_util::{StreamExt as _, stream};
 use ghcr_double::{Account, Double, Endpoint, Fault, Package, Repository};
 use serde_json::{Map, Value};
@@ -132,7 +133,10 @@ impl Run {
         done: &mut Done,
     ) -> anyhow::Result<()> {
         let mut session = self.session(attempt, &[("INPUT_PART", platform)]);
-        session.now = "2026-11-20T10:00:00Z".parse()?;
+        // No two jobs begin at the same time.
+        let number = PLATFORMS.iter().position(|one| *one == platform);
+        let begin: DateTime<Utc> = "2026-11-20T10:00:00Z".parse()?;
+        session.now = begin + Duration::from_millis(1500 * number.unwrap_or_default() as u64);
         let pace = Pace::waiting(PACE);
         let registries = connect(&session, pace).await?;
         let pushed = PushResult {
