@@ -259,10 +259,15 @@ async fn an_attempt_takes_the_parts_of_the_one_before() {
 
 #[tokio::test]
 async fn a_part_of_another_commit_is_not_taken() {
-    let run = Run::of(2).with("GITHUB_SHA", &"9".repeat(40));
+    let tags = ("INPUT_TAGS", "edge".to_owned());
+    let other = ("GITHUB_SHA", "9".repeat(40));
+    let run = Run {
+        variables: vec![tags.clone(), other],
+        ..Run::of(2)
+    };
     run.job("linux/arm64", 1).await;
     let run = Run {
-        variables: Vec::new(),
+        variables: vec![tags],
         ..run
     };
     let ended = run.job("linux/amd64", 1).await;
