@@ -6,6 +6,7 @@ pub(crate) mod builder;
 pub(crate) mod cache;
 pub(crate) mod candidate;
 pub(crate) mod destination;
+pub(crate) mod expressions;
 pub(crate) mod labels;
 pub(crate) mod list;
 mod mode;
@@ -47,7 +48,8 @@ use crate::secret::Secret;
 use crate::vars::Vars;
 use crate::workspace::Workspace;
 
-/// What was asked for, parsed: nothing in here can be malformed any more.
+/// What was asked for, parsed: nothing in here can be malformed any more, except the expressions in texts of a build,
+/// which the plan reads.
 #[derive(Clone, Debug)]
 pub(crate) struct Inputs {
     pub(crate) mode: Option<Mode>,
@@ -202,9 +204,14 @@ impl Inputs {
             builder: BuilderInputs::read(&raw, vars)?,
             warnings,
         };
-        inputs.build.refuse_secret_arguments(inputs.tokens())?;
+        inputs.refuse_secret_arguments()?;
         inputs.refuse_files_with_push()?;
         Ok(inputs)
+    }
+
+    /// Refuses a build argument that contains a token.
+    pub(crate) fn refuse_secret_arguments(&self) -> Result<(), Problem> {
+        self.build.refuse_secret_arguments(self.tokens())
     }
 
     /// `push: true` needs an image, and `type=local` gives none.

@@ -5,6 +5,7 @@ pub(crate) mod build;
 mod cache;
 pub(crate) mod decision;
 pub(crate) mod docker;
+mod expand;
 pub(crate) mod labels;
 pub(crate) mod names;
 mod other_references;
@@ -32,6 +33,7 @@ use crate::inputs::attest::Stores;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::destination::MoveTags;
+use crate::inputs::expressions::Values;
 use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
@@ -96,7 +98,6 @@ impl Plan {
         let mut part = part::part(inputs, context, &images)?;
         let of_part = part.as_ref().map(|part| inputs.building(&part.own));
         let inputs = of_part.as_ref().unwrap_or(inputs);
-        docker::check_build(&images, inputs, context)?;
         for reference in inputs.candidate.iter().flat_map(Candidate::references) {
             names::check_host(&reference.name)?;
         }
@@ -108,6 +109,17 @@ impl Plan {
             outcomes,
             latest,
         } = tags::tags(&inputs.tags, &inputs.flavor, &facts)?;
+        let timestamp = timestamp(inputs, context)?;
+        let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
+        let values = Values {
+            facts: &written,
+            version: &version,
+            image: images.first(),
+        };
+        let (inputs, slips) = expand::expanded(inputs, &values)?;
+        let inputs = &inputs;
+        notices.extend(slips);
+        docker::check_build(&images, inputs, context)?;
         let foreign = |name| names::foreign_owner(name, inputs, context);
         notices.extend(images.iter().filter_map(foreign));
         if tags.is_empty() {
@@ -134,10 +146,8 @@ impl Plan {
         };
         let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
-        let timestamp = timestamp(inputs, context)?;
-        let written = Facts::new(context, timestamp.unwrap_or(now), inputs.short_sha_length);
-        let labels = labels::labels(&inputs.labels, &written, &version);
-        let annotations = labels::labels(&inputs.annotations, &written, &version);
+        let labels = labels::labels(&inputs.labels, &values);
+        let annotations = labels::labels(&inputs.annotations, &values);
         let mut cache = cache::cache(&inputs.build, context, &facts, images.first());
         notices.append(&mut cache.notices);
         let older = docker::is_among(&images, context);

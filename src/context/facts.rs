@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::context::checkout::Checkout;
 use crate::context::event::RepositoryFacts;
@@ -29,6 +29,11 @@ impl<'a> Facts<'a> {
 
     pub(crate) fn now(&self) -> DateTime<Utc> {
         self.now
+    }
+
+    /// The current time as labels have it, in milliseconds and UTC (RFC 3339).
+    pub(crate) fn created(&self) -> String {
+        self.now.to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 
     /// The time of the commit; the current time if unknown.

@@ -39,6 +39,8 @@ pub(crate) struct Parameters {
     pub(crate) target: Option<String>,
     pub(crate) platforms: Vec<String>,
     pub(crate) build_args: Vec<(String, String)>,
+    /// The build arguments as a plan shows them: with the value if an expression is in it, else by name.
+    pub(crate) shown_args: Vec<String>,
     pub(crate) secrets: Vec<BuildSecret>,
     pub(crate) sandbox: Sandbox,
     pub(crate) cache_keys: Vec<CacheKey>,
@@ -85,6 +87,7 @@ impl BuildInputs {
                 target: raw.text("target").map(str::to_owned),
                 platforms,
                 build_args: build_args(raw)?,
+                shown_args: Vec::new(),
                 secrets,
                 sandbox: Sandbox::read(raw)?,
                 cache_keys,

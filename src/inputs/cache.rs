@@ -1,10 +1,9 @@
 //! The inputs `cache`, `cache-from` and `cache-to`, and the keys of their caches.
 
 use crate::error::{InputError, Problem};
-use crate::image::name::lowercase_reference;
-use crate::inputs::list;
 use crate::inputs::list::Entry;
 use crate::inputs::spec::Spec;
+use crate::inputs::{expressions, list};
 use crate::secret::Secret;
 
 /// The input `cache`: where the layers of a build are kept for the next one.
@@ -30,8 +29,8 @@ pub(super) fn kind(text: &str) -> Result<CacheKind, &'static str> {
 pub(super) fn parse(input: &'static str, text: &str) -> Result<Vec<Spec>, Problem> {
     let mut specs = Vec::new();
     for entry in list::entries(input, text)? {
-        if entry.text().contains('=') {
-            specs.push(normal(Spec::parse(&entry)?));
+        if expressions::outside(entry.text()).contains('=') {
+            specs.push(Spec::parse(&entry)?);
         } else {
             specs.extend(references(&entry).map_err(|error| entry.problem(error))?);
         }
@@ -44,19 +43,8 @@ fn references(entry: &Entry) -> Result<Vec<Spec>, InputError> {
         .fields()?
         .into_iter()
         .filter(|field| !field.is_empty());
-    let spec = |reference: String| normal(Spec::new("registry").with("ref", &reference));
+    let spec = |reference: String| Spec::new("registry").with("ref", &reference);
     Ok(references.map(spec).collect())
-}
-
-/// Registries know lowercase names only; a tag keeps its case.
-fn normal(spec: Spec) -> Spec {
-    match spec.get("ref") {
-        Some(reference) if spec.kind() == "registry" => {
-            let reference = lowercase_reference(reference);
-            spec.replaced("ref", &reference)
-        }
-        _ => spec,
-    }
 }
 
 /// A credential of a cache, taken out of `cache-from` and `cache-to`; a variable of the child that builds.
@@ -139,19 +127,15 @@ mod tests {
     }
 
     #[test]
-    fn references_are_lowercased_in_the_name_only() {
+    fn bare_references_are_caches_in_a_registry() {
         let registry = |reference: &str| Spec::new("registry").with("ref", reference);
         check(
-            "GHCR.io/Acme/X:Main, user/App\nlocalhost:5000/A",
+            "ghcr.io/acme/x:Main, user/app\nlocalhost:5000/a:{{date 'YYYY' tz='UTC'}}",
             &[
                 registry("ghcr.io/acme/x:Main"),
                 registry("user/app"),
-                registry("localhost:5000/a"),
+                registry("localhost:5000/a:{{date 'YYYY' tz='UTC'}}"),
             ],
-        );
-        check(
-            "type=registry,ref=ghcr.io/Acme/X/cache:Main,mode=max",
-            &[registry("ghcr.io/acme/x/cache:Main").with("mode", "max")],
         );
     }
 

@@ -1,17 +1,18 @@
 //! The inputs `labels`, `annotations` and `annotation-levels`.
 
 use crate::error::{InputError, Problem};
+use crate::inputs::expressions::Known;
 use crate::inputs::list;
 use crate::inputs::raw::RawInputs;
-use crate::inputs::tags::template::Global;
 use crate::inputs::tags::template::Template;
+use crate::inputs::tags::template::embedded::Backslash;
 use crate::vars::Vars;
 use std::fmt;
 
 /// A line of the input `labels` or `annotations`; after evaluation, the text before the first `=` is
 /// the key.
 #[derive(Clone, Debug)]
-pub(crate) struct LabelLine(Template<Global>);
+pub(crate) struct LabelLine(Template<Known>);
 
 /// Reads the input called `input`; also returns warnings.
 pub(crate) fn parse(
@@ -21,7 +22,8 @@ pub(crate) fn parse(
     let mut lines = Vec::new();
     let mut warnings = Vec::new();
     for entry in list::entries(input, text)? {
-        let template = Template::parse(entry.text()).map_err(|error| entry.problem(error))?;
+        let template = Template::embedded(entry.text(), Backslash::OfBraces);
+        let template = template.map_err(|error| entry.problem(error))?;
         if template.literal().is_some_and(|text| !text.contains('=')) {
             warnings.push(format!(
                 "line {} of the input `{input}` has no `=`, so it has no effect: `{}`",
@@ -37,7 +39,7 @@ pub(crate) fn parse(
 }
 
 impl LabelLine {
-    pub(crate) fn template(&self) -> &Template<Global> {
+    pub(crate) fn template(&self) -> &Template<Known> {
         &self.0
     }
 }
@@ -130,9 +132,22 @@ mod tests {
 
     #[test]
     fn invalid_template_names_its_line() {
-        let problem = parse("annotations", "a=b\nc={{sah}}").unwrap_err();
-        let expected = "invalid entry in the input `annotations`, line 2: `c={{sah}}`";
+        let problem = parse("annotations", "a=b\nc={{date}}").unwrap_err();
+        let expected = "invalid entry in the input `annotations`, line 2: `c={{date}}`";
         assert_eq!(problem.to_string(), expected);
+    }
+
+    #[test]
+    fn braces_of_other_languages_stay() {
+        let text = "a={{ .Name }}\nb=\\{{ .Name }}\nc={{#if x}}\nd={{sah}}";
+        let (lines, warnings) = parse("labels", text).unwrap();
+        let literals: Vec<_> = lines.iter().map(|line| line.0.literal().unwrap()).collect();
+        assert_eq!(
+            literals,
+            ["a={{ .Name }}", "b={{ .Name }}", "c={{#if x}}", "d={{sah}}"]
+        );
+        let expected = "line 4 of the input `labels`: `{{sah}}` is not an expression, so it stays as it is; did you mean `{{sha}}`?";
+        assert_eq!(warnings, [expected]);
     }
 
     #[test]

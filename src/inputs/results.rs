@@ -1,10 +1,10 @@
 //! The inputs about the results of a build: `outputs`, and what BuildKit attests (`provenance`, `sbom`, `attests`).
 
 use crate::error::{InputError, Problem};
-use crate::inputs::list;
 use crate::inputs::list::Entry;
 use crate::inputs::raw::RawInputs;
 use crate::inputs::spec::Spec;
+use crate::inputs::{expressions, list};
 
 const KINDS: &[&str] = &[
     "image",
@@ -33,7 +33,8 @@ pub(super) fn outputs(text: &str) -> Result<Vec<Spec>, Problem> {
             Some(path) => Spec::new("local").with("dest", path),
             None => Spec::parse(entry)?,
         };
-        check(output).map_err(|error| entry.problem(error))
+        check(&output).map_err(|error| entry.problem(error))?;
+        Ok(output)
     });
     outputs.collect()
 }
@@ -51,23 +52,25 @@ pub(crate) fn is_image(output: &Spec) -> bool {
 /// A bare path is a directory, as buildx has it.
 fn directory(entry: &Entry) -> Option<&str> {
     let text = entry.text();
-    (!text.starts_with("type=") && !text.contains([',', '"', '='])).then_some(text)
+    let is_path = !expressions::outside(text).contains([',', '"', '=']);
+    is_path.then_some(text)
 }
 
-fn check(output: Spec) -> Result<Spec, InputError> {
+/// Refuses an output that this program does not know, or that conflicts with another input.
+pub(crate) fn check(output: &Spec) -> Result<(), InputError> {
     let kind = output.kind();
     if !KINDS.contains(&kind) {
         let because = format!("unknown output type `{kind}`");
         return Err(InputError::not_one_of(because, kind, KINDS));
     }
     let ours = OURS.iter().find(|key| output.get(key).is_some());
-    if let Some(key) = ours.filter(|_| is_image(&output)) {
+    if let Some(key) = ours.filter(|_| is_image(output)) {
         return Err(InputError::new(
             format!("`{key}` of an image is not set here"),
             "name it with `images` and `tags`, and say with `push` whether it is pushed; the line may hold other attributes, for example `type=image,compression=zstd`",
         ));
     }
-    let needs_place = is_files(&output) || kind == "oci";
+    let needs_place = is_files(output) || kind == "oci";
     match output.get("dest") {
         None | Some("") if needs_place => Err(InputError::new(
             "it does not say where to",
@@ -77,7 +80,7 @@ fn check(output: Spec) -> Result<Spec, InputError> {
             "standard output is not available",
             format!("write `type={kind},dest=path`"),
         )),
-        _ => Ok(output),
+        _ => Ok(()),
     }
 }
 
@@ -145,9 +148,10 @@ mod tests {
     #[test]
     fn outputs_are_read_as_buildx_reads_them() {
         let outputs =
-            outputs("out\ntype=tar,\"dest=a,b.tar\"\ntype=image,compression=zstd").unwrap();
+            outputs("out\nout/{{date 'Y' tz='UTC'}}\ntype=tar,\"dest=a,b.tar\"\ntype=image,compression=zstd").unwrap();
         let expected = [
             Spec::new("local").with("dest", "out"),
+            Spec::new("local").with("dest", "out/{{date 'Y' tz='UTC'}}"),
             Spec::new("tar").with("dest", "a,b.tar"),
             Spec::new("image").with("compression", "zstd"),
         ];

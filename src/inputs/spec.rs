@@ -79,6 +79,12 @@ impl Spec {
         &self.attributes
     }
 
+    /// Each key with its value, to be replaced.
+    pub(crate) fn values_mut(&mut self) -> impl Iterator<Item = (&str, &mut String)> {
+        let attributes = self.attributes.iter_mut();
+        attributes.map(|(key, value)| (key.as_str(), value))
+    }
+
     /// Keys are compared without regard to case, as buildx does.
     pub(crate) fn get(&self, key: &str) -> Option<&str> {
         let named = |(name, _): &&(String, String)| name.eq_ignore_ascii_case(key);
@@ -94,17 +100,6 @@ impl Spec {
         self.attributes
             .retain(|(name, _)| !name.eq_ignore_ascii_case(key));
         self.attributes.push((key.to_owned(), value.to_owned()));
-        self
-    }
-
-    /// The same with `key`, which stays where it is, changed to `value`.
-    #[must_use]
-    pub(super) fn replaced(mut self, key: &str, value: &str) -> Self {
-        for (name, old) in &mut self.attributes {
-            if name.eq_ignore_ascii_case(key) {
-                value.clone_into(old);
-            }
-        }
         self
     }
 

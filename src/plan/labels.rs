@@ -2,17 +2,18 @@
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/annotations.md>), and the order in which they are listed.
 
 use crate::context::facts::Facts;
+use crate::inputs::expressions::Values;
 use crate::inputs::labels::LabelLine;
-use chrono::SecondsFormat;
 use std::cmp::Ordering;
 
 /// What every image says of its origin, with `own` on top, in the order of the keys.
-pub(crate) fn labels(own: &[LabelLine], facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
-    let mut labels = origin(facts, version);
+pub(crate) fn labels(own: &[LabelLine], values: &Values<'_>) -> Vec<(String, String)> {
+    let mut labels = origin(values.facts, values.version);
     for template in own.iter().map(LabelLine::template) {
-        let Ok(text) = template.whole_text(facts) else {
+        if template.names_the_commit() && values.facts.commit().is_err() {
             continue;
-        };
+        }
+        let text = template.text(values);
         let Some((key, value)) = text.split_once('=') else {
             continue;
         };
@@ -27,14 +28,13 @@ pub(crate) fn labels(own: &[LabelLine], facts: &Facts<'_>, version: &str) -> Vec
 
 fn origin(facts: &Facts<'_>, version: &str) -> Vec<(String, String)> {
     let repository = facts.repository();
-    let created = facts.now().to_rfc3339_opts(SecondsFormat::Millis, true);
     let origin = [
         ("title", repository.name),
         ("description", repository.description),
         ("url", repository.html_url.clone()),
         ("source", repository.html_url),
         ("version", version.to_owned()),
-        ("created", created),
+        ("created", facts.created()),
         // Empty, the label still replaces one that a Dockerfile sets.
         ("revision", facts.revision()),
         ("licenses", repository.license),

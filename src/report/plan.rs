@@ -35,6 +35,7 @@ pub(crate) fn text(plan: &Plan) -> String {
         ("part", part(plan)),
         ("tags", moves(plan)),
         what_is_published(plan),
+        ("args", plan.build.parameters.shown_args.clone()),
         ("labels", labels.collect()),
     ];
     rows.iter()
@@ -176,14 +177,14 @@ pub(crate) fn json(plan: &Plan) -> Value {
     object
 }
 
-/// Build arguments and secrets by name only: their values may be nobody else's business.
+/// Secrets, and build arguments without an expression, by name only: their values may be nobody else's business.
 fn build_json(build: &BuildRequest) -> Value {
     json!({
         "context": build.context.to_string(),
         "file": build.dockerfile(),
         "target": build.parameters.target,
         "platforms": build.parameters.platforms,
-        "build-args": build.parameters.build_args.iter().map(|(name, _)| name).collect::<Vec<_>>(),
+        "build-args": build.parameters.shown_args,
         "build-contexts": build.contexts.iter().map(|(name, place)| (name.clone(), json!(place.to_string()))).collect::<Map<_, _>>(),
         "secrets": build.parameters.secrets.iter().map(|secret| &secret.id).collect::<Vec<_>>(),
         "cache-from": caches(&build.cache_from),

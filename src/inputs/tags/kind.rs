@@ -62,8 +62,10 @@ pub(crate) const TYPES: &[&str] = &[
 impl RuleKind {
     /// Whether the tag differs from commit to commit.
     pub(crate) fn names_the_commit(&self) -> bool {
-        let given =
-            |text: &Option<Template<Global>>| text.as_ref().is_some_and(Template::names_the_commit);
+        let given = |text: &Option<Template<Global>>| {
+            text.as_ref()
+                .is_some_and(Template::<Global>::names_the_commit)
+        };
         match self {
             Self::Sha(_) => true,
             Self::Schedule { pattern: text } | Self::Raw { value: text } => text.names_the_commit(),

@@ -5,6 +5,7 @@
 //! put in as they are, never HTML-escaped. Blocks and partials are not part of the language.
 
 pub(crate) mod call;
+pub(crate) mod embedded;
 
 use crate::context::facts::Facts;
 use crate::error::InputError;
@@ -62,8 +63,9 @@ impl<E: Expression> Template<E> {
         }
         literal.push_str(rest);
         pieces.push(Piece::Text(literal));
-        pieces.retain(|piece| !matches!(piece, Piece::Text(text) if text.is_empty()));
-        Ok(Self { pieces, warnings })
+        let mut template = Self { pieces, warnings };
+        template.without_empty_text();
+        Ok(template)
     }
 }
 
@@ -81,6 +83,11 @@ impl<E> Template<E> {
             pieces: Vec::new(),
             warnings: Vec::new(),
         }
+    }
+
+    fn without_empty_text(&mut self) {
+        let is_empty = |piece: &Piece<E>| matches!(piece, Piece::Text(text) if text.is_empty());
+        self.pieces.retain(|piece| !is_empty(piece));
     }
 
     pub(crate) fn warnings(&self) -> &[String] {
@@ -197,7 +204,8 @@ impl Template<Global> {
 }
 
 impl Global {
-    fn value(&self, facts: &Facts<'_>) -> String {
+    /// Empty if this event has no value for it, or if the commit may not be named.
+    pub(crate) fn value(&self, facts: &Facts<'_>) -> String {
         match self {
             Self::Branch => facts.branch().to_owned(),
             Self::Tag => facts.tag().unwrap_or_default().to_owned(),

@@ -21,7 +21,7 @@ impl Call {
         if inside.starts_with(['#', '/', '^', '>', '!', '~', '*', '{']) {
             return Err(no_blocks());
         }
-        let (name, mut rest) = word(inside.trim_start()).ok_or_else(no_name)?;
+        let (name, mut rest) = path(inside.trim_start()).ok_or_else(no_name)?;
         let mut call = Self {
             name: name.to_owned(),
             arguments: Vec::new(),
@@ -142,6 +142,23 @@ fn unquoted(word: &str) -> InputError {
     )
 }
 
+/// The name after an opening `{{`, whatever follows it.
+pub(crate) fn name(after_braces: &str) -> Option<&str> {
+    let inside = after_braces.trim_start_matches(['{', '&']);
+    path(inside.trim_start()).map(|(name, _)| name)
+}
+
+/// Words with single dots between them.
+fn path(text: &str) -> Option<(&str, &str)> {
+    let (first, mut rest) = word(text)?;
+    let mut end = first.len();
+    while let Some((next, after)) = rest.strip_prefix('.').and_then(word) {
+        end += 1 + next.len();
+        rest = after;
+    }
+    Some(text.split_at(end))
+}
+
 fn word(text: &str) -> Option<(&str, &str)> {
     let end = text
         .find(|c: char| !(c.is_alphanumeric() || c == '_'))
@@ -198,6 +215,8 @@ mod tests {
         assert_eq!(call.one_argument(), Ok("it's"));
         assert_eq!(call.option("tz"), Some("a"));
         assert_eq!(rest, " rest");
+        let (call, rest) = Call::parse("meta.version}}").unwrap();
+        assert_eq!((call.name(), rest), ("meta.version", ""));
     }
 
     #[test]
@@ -205,6 +224,7 @@ mod tests {
         refused("", "`{{` starts an expression, but no name follows");
         refused("}}", "`{{` starts an expression, but no name follows");
         refused("sha", "`{{sha` is never closed");
+        refused("meta..x}}", "`.` has no meaning after `{{meta`");
         refused("sha}", "`}` has no meaning after `{{sha`");
         refused("{sha}}", "`}` has no meaning after `{{sha`");
         refused("date 'x}}", "`'` has no meaning after `{{date`");
