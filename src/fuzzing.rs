@@ -10,7 +10,9 @@ use crate::context::facts::Facts;
 use crate::credentials::Credentials;
 use crate::image::tag::Tag;
 use crate::inputs::Inputs;
+use crate::inputs::expressions::Known;
 use crate::inputs::tags::date_format::{DateFormat, Zone};
+use crate::inputs::tags::template::embedded::Backslash;
 use crate::inputs::tags::template::{Global, Template};
 use crate::plan::Plan;
 use crate::vars::Vars;
@@ -43,6 +45,12 @@ pub fn template(text: &str) {
         // Text without an expression is kept.
         if !text.contains("{{") {
             assert_eq!(shown, text);
+        }
+    }
+    if let Ok(template) = Template::<Known>::embedded(text, Backslash::OfExpressions) {
+        // Text without an expression is kept, but for the backslash that keeps one.
+        if !text.contains("\\{{") && template.expressions().next().is_none() {
+            assert_eq!(template.literal(), Some(text));
         }
     }
     let _shown = DateFormat::parse(text).format(now(), &Zone::UTC);

@@ -80,6 +80,37 @@ fn the_keys_of_a_cache_are_not_on_the_command_line() {
 }
 
 #[test]
+fn the_version_reaches_the_build_arguments() {
+    let arguments_of = "VERSION={{meta.version}}\nIMAGE={{meta.image}}\nDATE={{date 'YYYYMMDD' tz='UTC'}}\nPRIVATE={{ .Go }}";
+    let inputs = |action: Action| {
+        action
+            .input("build-args", arguments_of)
+            .input("target", "release-{{tag}}")
+    };
+    let run = succeeded(inputs(action("")));
+    expect![[r"
+        --target=release-v1.2.3
+        --build-arg=VERSION=v1.2.3
+        --build-arg=IMAGE=ghcr.io/acme/widget
+        --build-arg=DATE=20261120
+        --build-arg=PRIVATE={{ .Go }}"]]
+    .assert_eq(&arguments(&run, &["--build-arg", "--target"]));
+    let plan = succeeded(inputs(action("")).arguments(&["plan"]));
+    plan.assert_log(
+        "args     VERSION=v1.2.3\n         IMAGE=ghcr.io/acme/widget\n         DATE=20261120\n         PRIVATE\n",
+    );
+    let plan = succeeded(inputs(action("")).arguments(&["plan", "--json"]));
+    let plan: serde_json::Value = serde_json::from_str(&plan.stdout).unwrap();
+    let shown = serde_json::json!([
+        "VERSION=v1.2.3",
+        "IMAGE=ghcr.io/acme/widget",
+        "DATE=20261120",
+        "PRIVATE",
+    ]);
+    assert_eq!(plan["build"]["build-args"], shown);
+}
+
+#[test]
 fn secrets_reach_the_engine_in_files_and_nowhere_else() {
     let script = "for argument; do case $argument in --secret=*) file=${argument#*src=}; stat -c %a $file; cat $file; echo; echo $file > $HOME/last;; esac; done > $HOME/seen";
     let action = action(script)

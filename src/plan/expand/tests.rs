@@ -190,7 +190,7 @@ fn an_invalid_expression_names_its_place() {
         expect![[r#"
             invalid expression in `A` in the input `build-args`: `{{date 'x' tz='Mars'}}`
               because: `Mars` is not a time zone
-              fix: write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `America/Sitka`?; for plain braces write `\{{`"#]],
+              fix: write an IANA name such as `UTC` or `Europe/Berlin`; did you mean `America/Sitka`? (for plain braces: `\{{`)"#]],
     );
     refused(
         "refs/heads/a\nb",

@@ -79,7 +79,7 @@ fn expression<E: Expression>(after: &str) -> Result<Option<Found<'_, E>>, InputE
 fn or_plain(error: InputError) -> InputError {
     InputError::new(
         error.because,
-        format!("{}; for plain braces write `\\{{{{`", error.fix),
+        format!("{} (for plain braces: `\\{{{{`)", error.fix),
     )
 }
 
@@ -169,7 +169,7 @@ mod tests {
         let error = Template::<Global>::embedded("x={{date}}", Backslash::OfExpressions).err();
         let expected = InputError::new(
             "`date` has 0 arguments instead of one",
-            "write for example `{{date 'YYYY-MM-DD'}}`; for plain braces write `\\{{`",
+            "write for example `{{date 'YYYY-MM-DD'}}` (for plain braces: `\\{{`)",
         );
         assert_eq!(error, Some(expected));
     }
