@@ -103,6 +103,11 @@ fn declared_defaults_change_nothing() {
 const SECTIONS: &[(&str, &str)] = &[
     ("builder", "#builders"),
     ("cache", "#cache"),
+    ("build-args", "#expressions-in-other-inputs"),
+    ("target", "#expressions-in-other-inputs"),
+    ("cache-from", "#expressions-in-other-inputs"),
+    ("cache-to", "#expressions-in-other-inputs"),
+    ("outputs", "#expressions-in-other-inputs"),
     ("candidate", "#promoting-an-existing-image"),
     ("digest", "recipes.md#attest"),
     ("floating-tags", "#tags-only-move-forward"),
