@@ -1,5 +1,6 @@
 //! Publishes an image: checks access, builds and pushes, verifies, moves tags, reads them back.
 
+pub(crate) mod after_cancel;
 pub(crate) mod attest;
 mod candidate;
 mod commit_tags;
@@ -364,41 +365,5 @@ async fn say_how_to_find(session: &Session, registry: &Registry, published: &Pub
     }
     if package.visibility == "private" && is_public {
         session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
-    }
-}
-
-/// A runner asks a step to end, asks more firmly 7.5 seconds later, and kills it 2.5 seconds after that. Report and
-/// removal of the builder come after this read.
-const READ_BACK_TIMEOUT: Duration = Duration::from_secs(3);
-
-/// Reads back which tags show the image after a cancelled run, within the time that the runner leaves; writes nothing.
-pub(crate) async fn read_back_after_cancel(session: &Session, done: &mut Done) {
-    let Some(built) = &done.built else { return };
-    let digest = &built.digest;
-    let tags = session.plan.tags.iter().map(|planned| planned.tag.clone());
-    let tags: &Vec<Tag> = &tags.collect();
-    let read_all = async {
-        let Ok(registries) = &connect(session, Pace::REAL).await else {
-            return;
-        };
-        let reads = done.published.iter_mut().map(|published| async move {
-            let name = published.name.clone();
-            let deadline = Deadline::after(READ_BACK_TIMEOUT, Pace::REAL);
-            let repository = registries[name.registry()].repository(name.repository(), deadline);
-            if published.verified.is_none() {
-                published.verified = repository.verify(digest, &session.plan.primary).await.ok();
-            }
-            if let Ok(tags) = repository.read_back(digest, tags, Duration::ZERO).await {
-                published.tags = tags;
-            }
-        });
-        join_all(reads).await;
-    };
-    if tokio::time::timeout(READ_BACK_TIMEOUT, read_all)
-        .await
-        .is_err()
-    {
-        let text = "the registry did not respond in time: the state of the tags is unknown";
-        session.console.say(text);
     }
 }

@@ -12,7 +12,7 @@ use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::Explanation;
 use crate::inputs::Mode;
 use crate::inputs::verify::VerifyInputs;
-use crate::publish::{self, Done, preflight};
+use crate::publish::{self, Done, after_cancel, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -87,18 +87,12 @@ impl Task<'_> {
             Err(error) => (None, Err(error)),
         };
         let builder = done.builder.take();
-        let session = with_plan(session, &mut done);
-        let report = Report::new(session, done, outcome.as_ref().err());
-        let unwritten = report::tell(&report, vars, self.as_json, console);
-        let failures = outcome.err().into_iter().chain(unwritten);
-        let failed = failures
-            .map(|error| console.failure(&Explanation::of(&error)))
-            .count();
+        let is_done = tell(session, done, outcome, vars, self.as_json, console);
         // After the report: a runner kills a cancelled step, and removing a builder takes time.
         if let Some(builder) = builder {
             remove_builder(builder, vars, console, stop).await;
         }
-        failed == 0
+        is_done
     }
 }
 
@@ -113,7 +107,7 @@ async fn act_until_stopped(
         outcome = act(session, done) => return outcome,
         stopped = stop.received() => stopped,
     };
-    publish::read_back_after_cancel(session, done).await;
+    after_cancel::read_back(session, done).await;
     Err(stopped.into())
 }
 
@@ -144,12 +138,25 @@ async fn verify_images(
     failures.is_empty()
 }
 
-/// The session with the plan that was carried out.
-fn with_plan(session: Option<Session>, done: &mut Done) -> Option<Session> {
-    session.map(|session| match done.plan.take() {
+/// Reports how the run ended; false when it, or the report, failed.
+fn tell(
+    session: Option<Session>,
+    mut done: Done,
+    outcome: anyhow::Result<()>,
+    vars: &Vars,
+    as_json: bool,
+    console: Console,
+) -> bool {
+    // The plan that was carried out, where it is another.
+    let session = session.map(|session| match done.plan.take() {
         Some(plan) => Session { plan, ..session },
         None => session,
-    })
+    });
+    let report = Report::new(session, done, outcome.as_ref().err());
+    let unwritten = report::tell(&report, vars, as_json, console);
+    let failures = outcome.err().into_iter().chain(unwritten);
+    let failures = failures.map(|error| console.failure(&Explanation::of(&error)));
+    failures.count() == 0
 }
 
 /// How long a stopped step may take to remove its builder; the post step removes what is left then.

@@ -9,8 +9,8 @@ use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
 use crate::inputs::staged::Staged;
 use crate::publish::{Done, part};
-use crate::report::{self, Report};
-use crate::run::{Task, with_plan};
+use crate::report;
+use crate::run::{Task, tell};
 use crate::session::Session;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
@@ -142,12 +142,5 @@ async fn complete_parts(
     if outcome.is_ok() && done.part.is_none() {
         return true;
     }
-    let error = outcome.as_ref().err();
-    let report = Report::new(with_plan(session, &mut done), done, error);
-    let unwritten = report::tell(&report, vars, false, console);
-    let failures = outcome.err().into_iter().chain(unwritten);
-    failures
-        .map(|error| console.failure(&Explanation::of(&error)))
-        .count()
-        == 0
+    tell(session, done, outcome, vars, false, console)
 }
