@@ -27,6 +27,8 @@ tmp/
 usr/
 usr/bin/
 usr/bin/buildx
+var/
+var/tmp/
 ";
 
 /// What the engine itself puts into every container.
