@@ -32,7 +32,7 @@ use crate::image::tag::Tag;
 use crate::inputs::attest::Stores;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
-use crate::inputs::destination::MoveTags;
+use crate::inputs::destination::{FixedTags, MoveTags};
 use crate::inputs::expressions::Values;
 use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
@@ -68,6 +68,8 @@ pub(crate) struct Plan {
     pub(crate) annotation_levels: Option<Levels>,
     pub(crate) push: PushDecision,
     pub(crate) floating: Floating,
+    /// Whether a version that exists is written again.
+    pub(crate) fixed: FixedTags,
     /// The image that is published in place of what would be built.
     pub(crate) candidate: Option<Candidate>,
     /// Where the image is attested.
@@ -142,7 +144,7 @@ impl Plan {
         let moves_later = inputs.destination.move_tags != MoveTags::Now;
         let primary = match attest.is_some() || moves_later {
             true => attest::carrier(&tags, context),
-            false => primary_tag(&tags, context),
+            false => primary_tag(&tags, inputs.destination.fixed_tags, context),
         };
         let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
@@ -191,6 +193,7 @@ impl Plan {
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             floating: decision::floating(inputs, context),
+            fixed: inputs.destination.fixed_tags,
             candidate: inputs.candidate.clone(),
             attest,
             move_tags: inputs.destination.move_tags,
@@ -214,6 +217,13 @@ impl Plan {
         let carrier = self.carrier().filter(|_| self.primary_names_commit);
         tags.extend(carrier.cloned());
         tags
+    }
+
+    /// The versions that are written once.
+    pub(crate) fn versions(&self) -> impl Iterator<Item = &Tag> {
+        let tags = self.tags.iter();
+        tags.filter(|planned| planned.is_once(self.fixed))
+            .map(|planned| &planned.tag)
     }
 
     /// The annotations of an index that this program makes.
@@ -300,10 +310,14 @@ fn timestamp(inputs: &Inputs, context: &Context) -> Result<Option<DateTime<Utc>>
 }
 
 /// The first tag that never moves, else one of its own, with the full commit: an image is complete and
-/// verified under that name before a floating tag points to it.
-fn primary_tag(tags: &[PlannedTag], context: &Context) -> Tag {
-    let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
-    fixed.map_or_else(
+/// verified under that name before a floating tag points to it. With a version that is written once, the engine
+/// writes only a tag of the commit: it would overwrite any other.
+fn primary_tag(tags: &[PlannedTag], fixed: FixedTags, context: &Context) -> Tag {
+    let has_version = tags.iter().any(|planned| planned.is_once(fixed));
+    let may_be_first = |planned: &&PlannedTag| {
+        planned.motion == Motion::Fixed && (planned.names_commit || !has_version)
+    };
+    tags.iter().find(may_be_first).map_or_else(
         || tags::own_tag(context, usize::MAX),
         |planned| planned.tag.clone(),
     )

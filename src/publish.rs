@@ -5,13 +5,16 @@ pub(crate) mod attest;
 mod candidate;
 mod commit_tags;
 mod existing_image;
+mod fixed;
 mod floating;
 mod move_tags;
 pub(crate) mod part;
 pub(crate) mod preflight;
 mod promote;
+mod published;
 mod push;
 mod recheck;
+mod release;
 mod staged;
 
 #[cfg(test)]
@@ -20,6 +23,8 @@ mod faults;
 mod late_writes;
 #[cfg(test)]
 mod races;
+
+pub(crate) use published::{Change, Published, Skipped};
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -33,21 +38,19 @@ use crate::context::server::RegistryKind;
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::digest::Digest;
-use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::Mode;
 use crate::inputs::destination::MoveTags;
 use crate::inputs::staged::Staged;
 use crate::plan::Plan;
-use crate::publish::attest::{Attestation, Attester};
+use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::move_tags::{TagUpdate, move_tags, verify};
 use crate::publish::part::PartDone;
 use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
 use crate::publish::push::BuildContext;
 use crate::registry::Registry;
-use crate::registry::verify::Verified;
 use crate::session::Session;
 
 /// What was achieved, kept although a later part may fail.
@@ -62,6 +65,8 @@ pub(crate) struct Done {
     pub(crate) not_pushed: Option<String>,
     /// The image that is published in place of a build, or those that are merged into one.
     pub(crate) published_from: Vec<String>,
+    /// Whether a version existed for this commit, so that nothing was built.
+    pub(crate) reused: bool,
     /// What each registry holds, read back from it.
     pub(crate) published: Vec<Published>,
     /// What became of an image that several jobs build.
@@ -70,43 +75,6 @@ pub(crate) struct Done {
     pub(crate) staged: Option<Staged>,
     /// The plan that was carried out, where dates come from the parts of the image.
     pub(crate) plan: Option<Plan>,
-}
-
-/// What a registry holds of the image.
-#[derive(Debug)]
-pub(crate) struct Published {
-    pub(crate) name: ImageName,
-    pub(crate) verified: Option<Verified>,
-    /// The tags that point to the image.
-    pub(crate) tags: Vec<Tag>,
-    /// The floating tags that were left where they were.
-    pub(crate) skipped: Vec<Skipped>,
-    /// Tags that were written and that no rule gives: the one of the first push, those of referrers.
-    pub(crate) others: Vec<Tag>,
-    pub(crate) attestations: Vec<Attestation>,
-}
-
-/// A floating tag that does not show the image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Skipped {
-    pub(crate) tag: Tag,
-    /// Completes the sentence "it stays, since ...".
-    pub(crate) reason: String,
-    /// What it shows, if it exists.
-    pub(crate) holds: Option<Digest>,
-    /// What to do about it, when the tag stays only because a request got no response: the step fails.
-    pub(crate) fix: Option<String>,
-}
-
-impl Skipped {
-    fn since(tag: &Tag, reason: String, shown: Option<&Manifest>) -> Self {
-        Self {
-            tag: tag.clone(),
-            reason,
-            holds: shown.map(|shown| shown.digest.clone()),
-            fix: None,
-        }
-    }
 }
 
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
@@ -175,7 +143,15 @@ async fn publish_to(
             .keep(hosts.into_iter(), &session.vars, session.console)
             .await?;
     }
+    if pushes
+        && !plan.is_promotion()
+        && let Some(found) = release::find(session, registries, attester).await?
+    {
+        done.reused = true;
+        return promote::promote(session, registries, &found, done).await;
+    }
     if pushes && let Some(found) = candidate::find(session, registries, attester).await? {
+        release::require(session, registries, &found).await?;
         return promote::promote(session, registries, &found, done).await;
     }
     if plan.candidate.is_some() {
@@ -211,10 +187,12 @@ async fn publish_to(
         done.built = Some(built);
         return promote::promote(session, registries, &found, done).await;
     }
+    let tag = (!build_context.builder.can_push_by_digest()).then_some(&plan.primary);
+    let before = fixed::before_push(session, registries, tag).await;
     let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
     let image = PushedImage {
         digest: pushed.built.digest.clone(),
-        tag: (!build_context.builder.can_push_by_digest()).then_some(&plan.primary),
+        tag,
         commit,
         attester,
     };
@@ -222,6 +200,7 @@ async fn publish_to(
     let carrier = image.tag.and(plan.carrier());
     let published = pushed.names.into_iter().map(|name| Published {
         others: carrier.cloned().into_iter().collect(),
+        changes: before.changes(&name, &image.digest),
         ..Published::new(name)
     });
     done.published = published.collect();
@@ -229,24 +208,6 @@ async fn publish_to(
     let mut failures = verify_and_move_tags(session, registries, &image, deadline, published).await;
     failures.extend(pushed.failures);
     combine(failures)
-}
-
-impl Published {
-    fn new(name: ImageName) -> Self {
-        Self {
-            name,
-            verified: None,
-            tags: Vec::new(),
-            skipped: Vec::new(),
-            others: Vec::new(),
-            attestations: Vec::new(),
-        }
-    }
-
-    /// `name:tag` for each of `tags`.
-    pub(crate) fn references(&self, tags: &[Tag]) -> impl Iterator<Item = String> {
-        tags.iter().map(|tag| format!("{}:{tag}", self.name))
-    }
 }
 
 /// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
@@ -294,8 +255,9 @@ async fn verify_and_move_tags(
         }
         let name = &published.name;
         attest::keep_listed(session, name, update.repository, published).await?;
-        let registry = &registries[name.registry()];
-        say_how_to_find(session, registry, published).await;
+        if published.has_changed() {
+            say_how_to_find(session, &registries[name.registry()], published).await;
+        }
         anyhow::Ok(())
     });
     failures.extend(self::failures(join_all(moved).await));

@@ -6,6 +6,7 @@ mod markdown;
 pub(crate) mod metadata;
 mod plan;
 mod summary;
+mod tag_changes;
 
 use serde_json::{Map, Value};
 

@@ -38,14 +38,14 @@ pub enum Login {
     Basic,
 }
 
-/// What the registry does with `If-Match`. Whether ghcr.io honours it is unknown; docker-registry ignores it.
+/// What the registry does with `If-Match` and `If-None-Match: *`. Whether ghcr.io honours it is unknown; docker-registry ignores it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Conditions {
     /// Every write succeeds.
     Ignored,
-    /// A write fails with 412 if the tag was moved after the client read it.
+    /// A write fails with 412 if the tag was moved after the client read it, or exists although it must not.
     Honoured,
-    /// Entity tags are weak, so the strong comparison of `If-Match` always fails, with 412.
+    /// Entity tags are weak, so the strong comparison of `If-Match` always fails, with 412. `If-None-Match: *` needs no comparison.
     Weak,
 }
 

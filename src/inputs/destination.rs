@@ -1,4 +1,4 @@
-//! The inputs about registries, their credentials and their CA: `floating-tags`, `registry-auth`,
+//! The inputs about registries, their credentials and their CA: `floating-tags`, `fixed-tags`, `registry-auth`,
 //! `keep-login`, `ca-cert`.
 
 use std::time::Duration;
@@ -16,6 +16,7 @@ use crate::vars::Vars;
 pub(crate) struct DestinationInputs {
     pub(crate) floating_tags: FloatingTags,
     pub(crate) move_tags: MoveTags,
+    pub(crate) fixed_tags: FixedTags,
     pub(crate) registry_auth: Vec<RegistryLogin>,
     /// Whether later steps get the credentials too.
     pub(crate) keep_login: bool,
@@ -43,6 +44,15 @@ pub(crate) enum MoveTags {
     Never,
 }
 
+/// The input `fixed-tags`: whether a version that exists is written again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FixedTags {
+    /// No: the release of this commit is reported, and any other image is an error.
+    Once,
+    /// Yes.
+    Replace,
+}
+
 /// One entry of the input `registry-auth`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RegistryLogin {
@@ -66,9 +76,11 @@ const EXAMPLE: &str = "write a YAML list whose entries have `registry`, `usernam
 impl DestinationInputs {
     pub(super) fn read(raw: &RawInputs, vars: &Vars) -> Result<Self, Problem> {
         let floating_tags = raw.parsed("floating-tags", floating_tags)?;
+        let fixed_tags = raw.parsed("fixed-tags", fixed_tags)?;
         Ok(Self {
             floating_tags: floating_tags.unwrap_or(FloatingTags::Forward),
             move_tags: move_tags(raw, vars)?,
+            fixed_tags: fixed_tags.unwrap_or(FixedTags::Once),
             registry_auth: registry_auth(raw.text("registry-auth").unwrap_or_default())?,
             keep_login: keep_login(raw, vars)?,
             ca_cert: raw.text("ca-cert").map(CaCert::of),
@@ -130,6 +142,14 @@ fn floating_tags(text: &str) -> Result<FloatingTags, &'static str> {
         "always" => Ok(FloatingTags::Always),
         "never" => Ok(FloatingTags::Never),
         _ => Err("write `forward`, `always` or `never`"),
+    }
+}
+
+fn fixed_tags(text: &str) -> Result<FixedTags, &'static str> {
+    match text.to_ascii_lowercase().as_str() {
+        "once" => Ok(FixedTags::Once),
+        "replace" => Ok(FixedTags::Replace),
+        _ => Err("write `once` or `replace`"),
     }
 }
 

@@ -209,6 +209,7 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("file", One, Build),
     ("flavor", Lines, Other),
     ("floating-tags", One, Other),
+    ("fixed-tags", One, Other),
     ("fulcio-url", One, Other),
     ("git-context", One, Other),
     ("github-token", One, Other),

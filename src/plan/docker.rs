@@ -14,7 +14,7 @@ use crate::inputs::results::is_image;
 pub(super) const NO_ANNOTATIONS: &str = "the image gets no annotations: the older Docker registry stores Docker manifests, which have none; labels are unchanged";
 
 /// Whether an image goes to such a registry.
-pub(super) fn is_among(images: &[ImageName], context: &Context) -> bool {
+pub(crate) fn is_among(images: &[ImageName], context: &Context) -> bool {
     images.iter().any(|name| is_older(name, context))
 }
 

@@ -9,6 +9,7 @@ use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
 use crate::error::{InputError, Problem};
 use crate::image::tag::Tag;
+use crate::inputs::destination::FixedTags;
 use crate::inputs::tags::flavor::{Affix, Flavor, Latest};
 use crate::inputs::tags::version::line::VersionLine;
 use crate::inputs::tags::{TagRule, not_a_boolean};
@@ -37,6 +38,8 @@ pub(crate) struct PlannedTag {
     pub(crate) line: Option<VersionLine>,
     /// Whether it holds the commit, or the first digits of it.
     pub(crate) names_commit: bool,
+    /// Whether it is the full version in the git tag of this run.
+    pub(crate) is_version: bool,
 }
 
 /// Whether a tag may point to another image later.
@@ -144,6 +147,7 @@ fn apply(
             motion: emitted.motion,
             line: emitted.line.clone(),
             names_commit,
+            is_version: emitted.is_version,
         };
         Ok((emitted, planned))
     });
@@ -197,6 +201,7 @@ fn latest(
         motion: Motion::Floating,
         line: first.line.clone().map(VersionLine::of_all),
         names_commit: false,
+        is_version: false,
     })
 }
 
@@ -211,6 +216,11 @@ fn prefixed(prefix: &str, commit: &str, digits: usize) -> Tag {
 }
 
 impl PlannedTag {
+    /// Whether the tag is a version that is written once.
+    pub(crate) fn is_once(&self, fixed: FixedTags) -> bool {
+        self.is_version && fixed == FixedTags::Once
+    }
+
     /// The tag of an image that no rule names.
     pub(crate) fn fallback(context: &Context) -> Self {
         Self {
@@ -218,6 +228,7 @@ impl PlannedTag {
             motion: Motion::Fixed,
             line: None,
             names_commit: context.named_commit().is_ok(),
+            is_version: false,
         }
     }
 }

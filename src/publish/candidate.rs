@@ -2,14 +2,11 @@
 
 mod merge;
 
-use anyhow::Context as _;
-
 use crate::deadline::{Deadline, Pace};
 use crate::docker::images::{self, Export, LocalImage};
 use crate::error::Problem;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
-use crate::image::platform::is_same;
 use crate::image::tag::Tag;
 use crate::inputs::candidate::file::ImageFile;
 use crate::inputs::candidate::{Candidate, Reference, Source, TagOrDigest};
@@ -71,7 +68,7 @@ pub(super) async fn find(
     if session.inputs.staged.is_some() {
         require_own_commit(session, &found)?;
     }
-    match search.missing_platforms(&found).await? {
+    match found.missing_platforms(session, registries).await? {
         None => Ok(Some(found)),
         Some((missing, there)) => Err(lacks_platforms(&found, &missing, &there).into()),
     }
@@ -229,7 +226,11 @@ impl Search<'_> {
         let source = ImageSource::Registry(name.clone());
         let mut found = ExistingImage::new(source, root, Ok(commit.to_owned()));
         let ignored = |error| format!("`{name}:{tag}` is ignored: {error:#}");
-        if let Some((missing, _)) = self.missing_platforms(&found).await.map_err(ignored)? {
+        if let Some((missing, _)) = found
+            .missing_platforms(self.session, self.registries)
+            .await
+            .map_err(ignored)?
+        {
             let missing = missing.join(", ");
             return Err(format!("`{name}:{tag}` is not for {missing}; ignored"));
         }
@@ -248,26 +249,6 @@ impl Search<'_> {
         let identity = source.identity(root, &own).await;
         let identity = identity.map_err(|error| unknown(error.to_string()))?;
         identity.commit().map_err(unknown)
-    }
-
-    /// The requested platforms that the image lacks, and those that it has; nothing when it has all.
-    async fn missing_platforms(
-        &self,
-        found: &ExistingImage,
-    ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
-        let requested = &self.session.inputs.build.parameters.platforms;
-        if requested.is_empty() {
-            return Ok(None);
-        }
-        let deadline = Deadline::after(self.session.inputs.push_timeout, Pace::REAL);
-        // An index that was merged says it itself.
-        let source = found.parts[0].source(self.registries, deadline);
-        let there = source.platforms(&found.root).await;
-        let there = there.with_context(|| format!("cannot read `{found}`"))?;
-        let is_there = |one: &String| there.iter().any(|there| is_same(there, one));
-        let missing = requested.iter().filter(|one| !is_there(one));
-        let missing: Vec<String> = missing.cloned().collect();
-        Ok((!missing.is_empty()).then_some((missing, there)))
     }
 }
 

@@ -2,13 +2,17 @@
 
 use std::fmt;
 
-use crate::deadline::Deadline;
+use anyhow::Context as _;
+
+use crate::deadline::{Deadline, Pace};
 use crate::docker::images::LocalImage;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
+use crate::image::platform::is_same;
 use crate::publish::attest::Attestation;
 use crate::publish::preflight::Registries;
 use crate::registry::copy_source::CopySource;
+use crate::session::Session;
 
 /// An image that is about to be published.
 pub(super) struct ExistingImage {
@@ -60,6 +64,27 @@ impl ExistingImage {
     /// Whether the manifest `root` is in no source.
     pub(super) fn is_merged(&self) -> bool {
         self.parts.len() > 1
+    }
+
+    /// The requested platforms that the image lacks, and those that it has; nothing when it has all.
+    pub(super) async fn missing_platforms(
+        &self,
+        session: &Session,
+        registries: &Registries,
+    ) -> anyhow::Result<Option<(Vec<String>, Vec<String>)>> {
+        let requested = &session.inputs.build.parameters.platforms;
+        if requested.is_empty() {
+            return Ok(None);
+        }
+        let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
+        // An index that was merged says it itself.
+        let source = self.parts[0].source(registries, deadline);
+        let there = source.platforms(&self.root).await;
+        let there = there.with_context(|| format!("cannot read `{self}`"))?;
+        let is_there = |one: &String| there.iter().any(|there| is_same(there, one));
+        let missing = requested.iter().filter(|one| !is_there(one));
+        let missing: Vec<String> = missing.cloned().collect();
+        Ok((!missing.is_empty()).then_some((missing, there)))
     }
 
     pub(super) fn is_build(&self) -> bool {

@@ -19,7 +19,7 @@ use crate::plan::tag_order::{MAX_ROUNDS, recheck_delay};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::preflight::subject;
-use crate::publish::{Published, PushedImage, Skipped};
+use crate::publish::{Change, Published, PushedImage, Skipped};
 use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
@@ -39,6 +39,8 @@ pub(super) struct TagUpdate<'a> {
     pub(super) repository: Repository<'a>,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
     pub(super) moved: RefCell<Vec<MovedTag>>,
+    /// What became of the fixed tags.
+    pub(super) changes: RefCell<Vec<(Tag, Change)>>,
     /// How our commit relates to others, as far as they were compared.
     pub(super) relations: tokio::sync::Mutex<BTreeMap<String, Relation>>,
     /// The longest time between a read and the write it led to.
@@ -60,6 +62,7 @@ impl<'a> TagUpdate<'a> {
             image,
             repository,
             moved: RefCell::default(),
+            changes: RefCell::default(),
             relations: tokio::sync::Mutex::default(),
             gap: Cell::default(),
             last_write: Cell::new(Instant::now()),
@@ -96,6 +99,9 @@ pub(super) async fn move_tags(
     if let Err(error) = update.write_tags(&manifest, published).await {
         update.roll_back(digest).await;
         published.tags = update.tags_showing(digest).await;
+        published.changes.extend(update.changes.take());
+        let Published { tags, changes, .. } = published;
+        changes.retain(|(tag, _)| tags.contains(tag));
         return Err(error);
     }
     update.require_answers(digest, &published.skipped)
@@ -114,16 +120,22 @@ impl<'a> TagUpdate<'a> {
         CommitTagCheck::new(self.session, &self.image.commit, Some(digest))
             .require(&self.subject.name, self.repository, &unpushed)
             .await?;
-        let put = self.repository.put_all(manifest, &unpushed).await;
-        put.map_err(incomplete)?;
+        self.write_fixed(manifest, &unpushed).await?;
         published.skipped = self.float(manifest).await.map_err(incomplete)?;
-        let read = self.repository.read_back(digest, &fixed, STALE_READS).await;
-        self.require_all(digest, &fixed, &read.map_err(incomplete)?)?;
+        self.confirm_versions(digest).await?;
+        let written = self.written(&fixed);
+        let read = self
+            .repository
+            .read_back(digest, &written, STALE_READS)
+            .await;
+        self.require_all(digest, &written, &read.map_err(incomplete)?)?;
         let overtaken = self.recheck(manifest).await.map_err(incomplete)?;
         published.skipped.extend(overtaken);
         let shows_ours = |tag: &Tag| published.skipped.iter().all(|skipped| skipped.tag != *tag);
         let planned = self.session.plan.tags.iter().map(|planned| &planned.tag);
         published.tags = planned.filter(|tag| shows_ours(tag)).cloned().collect();
+        published.changes.extend(self.changes.take());
+        self.note_floating(digest, published);
         Ok(())
     }
 
@@ -301,7 +313,22 @@ impl<'a> TagUpdate<'a> {
         tag.as_str() == "latest" || self.session.plan.latest == Outcome::Tag(tag.clone())
     }
 
-    fn incomplete(&self, digest: &Digest, error: &RegistryError) -> anyhow::Error {
+    /// Adds what became of the floating tags that show the image.
+    fn note_floating(&self, digest: &Digest, published: &mut Published) {
+        let moved = self.moved.borrow();
+        for tag in &published.tags {
+            if published.change(tag).is_none() {
+                let moved = moved.iter().find(|moved| moved.tag == *tag);
+                let change = moved.map_or(Change::Unchanged, |moved| {
+                    let before = moved.before.as_ref().map(|before| &before.digest);
+                    Change::of(before, digest)
+                });
+                published.changes.push((tag.clone(), change));
+            }
+        }
+    }
+
+    pub(super) fn incomplete(&self, digest: &Digest, error: &RegistryError) -> anyhow::Error {
         explain_incomplete(&self.pushed_only(digest), &self.subject, error).into()
     }
 

@@ -11,6 +11,7 @@ use crate::image::tag::Tag;
 use crate::publish::attest::Attestation;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::existing_image::{ExistingImage, Part};
+use crate::publish::fixed::before_push;
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::publish::{Done, Published, PushedImage, combine, verify_and_move_tags};
 use crate::registry::convert::ConvertError;
@@ -30,7 +31,7 @@ pub(super) async fn promote(
     image: &ExistingImage,
     done: &mut Done,
 ) -> anyhow::Result<()> {
-    if !image.is_build() {
+    if !image.is_build() && !done.reused {
         let text = match image.is_merged() {
             true => format!("Merging {image} into {}", image.root.digest),
             false => format!("Promoting {image} (not rebuilt)"),
@@ -38,10 +39,10 @@ pub(super) async fn promote(
         session.console.say(&text);
         let parts = image.parts.iter().map(ToString::to_string);
         done.published_from = parts.collect();
-        if let Some(Attestation { predicate_type, .. }) = &image.attestation {
-            let text = format!("Attested {image}: {predicate_type}, signed by an earlier run");
-            session.console.say(&text);
-        }
+    }
+    if let Some(Attestation { predicate_type, .. }) = &image.attestation {
+        let text = format!("Attested {image}: {predicate_type}, signed by an earlier run");
+        session.console.say(&text);
     }
     // One deadline for all that follows.
     let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
@@ -50,6 +51,13 @@ pub(super) async fn promote(
         .require_all(registries, deadline)
         .await?;
     let root = &root;
+    let is_older = session
+        .plan
+        .images
+        .iter()
+        .any(|name| is_older(session, name));
+    let tag = is_older.then_some(&session.plan.primary);
+    let before = before_push(session, registries, tag).await;
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names.iter().map(|&name| async move {
         copy_to(session, name, registries, image, root, deadline).await
@@ -60,6 +68,10 @@ pub(super) async fn promote(
             Ok(others) => done.published.push(Published {
                 others,
                 attestations: image.attestation.iter().cloned().collect(),
+                changes: match self::is_older(session, name) {
+                    true => before.changes(name, &root.digest),
+                    false => Vec::new(),
+                },
                 ..Published::new(name.clone())
             }),
             Err(error) => failures.push(error),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH};
+use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, IF_MATCH, IF_NONE_MATCH};
 use reqwest::{Method, RequestBuilder, StatusCode, Url};
 use tokio::time::Instant;
 use tokio::time::error::Elapsed;
@@ -142,6 +142,9 @@ impl Registry {
         }
         if let Some(etag) = request.if_match {
             builder = builder.header(IF_MATCH, etag);
+        }
+        if request.if_absent {
+            builder = builder.header(IF_NONE_MATCH, "*");
         }
         builder = match request.body {
             Some((media_type, bytes)) => builder

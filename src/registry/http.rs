@@ -20,6 +20,8 @@ pub(super) struct Request<'a> {
     /// Media type and bytes.
     pub(super) body: Option<(&'a str, &'a [u8])>,
     pub(super) if_match: Option<&'a str>,
+    /// Whether the content must not exist yet.
+    pub(super) if_absent: bool,
     pub(super) not_found: NotFound,
     /// Which try it is, from 1.
     pub(super) attempt: u32,
@@ -42,6 +44,7 @@ impl<'a> Request<'a> {
             accept: None,
             body: None,
             if_match: None,
+            if_absent: false,
             not_found: NotFound::Final,
             attempt: 1,
         }
@@ -65,6 +68,15 @@ impl<'a> Request<'a> {
     /// (<https://www.rfc-editor.org/rfc/rfc9110#field.if-match>).
     pub(super) fn if_match(self, if_match: Option<&'a str>) -> Self {
         Self { if_match, ..self }
+    }
+
+    /// Only if there is no manifest yet: `If-None-Match: *`
+    /// (<https://www.rfc-editor.org/rfc/rfc9110#field.if-none-match>).
+    pub(super) fn if_absent(self) -> Self {
+        Self {
+            if_absent: true,
+            ..self
+        }
     }
 
     /// For content that was just pushed: a 404 is retried, since reads may lag behind writes.

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::image::digest::Digest;
@@ -135,14 +136,29 @@ impl CopySource<'_> {
         self,
         image: &Manifest,
     ) -> Result<Option<String>, RegistryError> {
+        self.said(image, SOURCE).await
+    }
+
+    /// When the image says it was built, in its annotations or the labels of its config.
+    pub(crate) async fn created(
+        self,
+        image: &Manifest,
+    ) -> Result<Option<DateTime<Utc>>, RegistryError> {
+        let said = self.said(image, CREATED).await?;
+        let time = said.and_then(|text| DateTime::parse_from_rfc3339(&text).ok());
+        Ok(time.map(|time| time.to_utc()))
+    }
+
+    /// An annotation, else the label with the same key.
+    async fn said(self, image: &Manifest, key: &str) -> Result<Option<String>, RegistryError> {
         let content: Content = image.content().unwrap_or_default();
-        if let Some(source) = content.annotations.get(SOURCE) {
-            return Ok(Some(source.clone()));
+        if let Some(text) = content.annotations.get(key) {
+            return Ok(Some(text.clone()));
         }
         let config = self.config_of(image, &content).await?.unwrap_or_default();
         let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
         let labels = config.config.and_then(|config| config.labels);
-        Ok(labels.and_then(|labels| labels.get(SOURCE).cloned()))
+        Ok(labels.and_then(|labels| labels.get(key).cloned()))
     }
 
     /// The config of an image, or of the first platform of an index; nothing when it is no image.

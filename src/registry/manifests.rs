@@ -207,17 +207,13 @@ impl Repository<'_> {
         self.send(request).await.map(drop)
     }
 
-    /// Lets each tag point to the manifest, all at once.
-    pub(crate) async fn put_all(
-        self,
-        manifest: &Manifest,
-        tags: &[Tag],
-    ) -> Result<(), RegistryError> {
-        let puts = tags.iter().map(|tag| self.put(manifest, tag));
-        stream::iter(puts)
-            .buffer_unordered(PARALLEL)
-            .try_collect()
-            .await
+    /// Lets a tag point to the manifest in one attempt, if the tag does not exist. Registries that do not know
+    /// conditional writes ignore the condition; others respond with 412, see [`RegistryError::is_precondition_failed`].
+    pub(crate) async fn put_new(self, manifest: &Manifest, tag: &Tag) -> Result<(), RegistryError> {
+        let request = Request::new(Method::PUT, format!("manifests/{tag}"))
+            .body(&manifest.media_type, &manifest.bytes)
+            .if_absent();
+        self.at_most(Duration::ZERO).send(request).await.map(drop)
     }
 
     /// The tags among `tags` that point to `digest`, read from the registry. A tag that does not yet is

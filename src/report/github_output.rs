@@ -13,6 +13,7 @@ use crate::image::digest::{Digest, hex};
 use crate::inputs::destination::MoveTags;
 use crate::report::Report;
 use crate::report::metadata::{self, Output};
+use crate::report::tag_changes;
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -33,7 +34,9 @@ pub(crate) const NAMES: &[&str] = &[
     "staged",
     "tags",
     "other-references",
+    "tag-changes",
     "skipped-tags",
+    "reused",
     "tag-names",
     "version",
     "labels",
@@ -65,7 +68,9 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
     // In a matrix, an output of one job replaces that of another unless it is empty.
     let is_incomplete = report.incomplete().is_some();
     let value = |name| match name {
-        "skipped-tags" | "subjects" | "platform-digests" | "digests" if is_incomplete => {
+        "tag-changes" | "skipped-tags" | "subjects" | "platform-digests" | "digests"
+            if is_incomplete =>
+        {
             String::new()
         }
         "ref" => reference.clone(),
@@ -79,8 +84,10 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
             .unwrap_or_default(),
         "tags" if report.is_publication() => tags(report),
         "other-references" => report.other_references().join("\n"),
+        "tag-changes" => tag_changes::output(report),
         "skipped-tags" => skipped_tags(report),
         "staged" => staged(report),
+        "reused" => report.done.reused.to_string(),
         "subjects" => subjects(report),
         "platform-digests" => platform_digests(report),
         "digests" => digests(report),
@@ -295,7 +302,9 @@ mod tests {
             ("digests", "[]"),
             ("pushed", "false"),
             ("complete", "false"),
+            ("tag-changes", "[]"),
             ("skipped-tags", "[]"),
+            ("reused", "false"),
         ];
         assert_eq!(
             known,

@@ -5,11 +5,12 @@ use serde_json::{Map, Value, json};
 use crate::inputs::attest::Stores;
 use crate::inputs::build::Call;
 use crate::inputs::candidate::{Candidate, Source};
-use crate::inputs::destination::MoveTags;
+use crate::inputs::destination::{FixedTags, MoveTags};
 use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
-use crate::plan::tags::Outcome;
+use crate::plan::decision::Floating;
+use crate::plan::tags::{Motion, Outcome, PlannedTag};
 use crate::report::metadata;
 
 /// The plan as a table.
@@ -29,6 +30,8 @@ pub(crate) fn text(plan: &Plan) -> String {
     let rows = [
         ("publish", references.collect()),
         ("also", others(plan)),
+        ("versions", versions(plan)),
+        ("floating", floating(plan)),
         ("rules", rules(plan)),
         ("push", vec![format!("{decision}: {}", plan.push.reason())]),
         ("attest", attest(plan)),
@@ -41,6 +44,34 @@ pub(crate) fn text(plan: &Plan) -> String {
     rows.iter()
         .map(|(name, lines)| paragraph(name, lines))
         .collect()
+}
+
+/// The tags that are versions, and what happens to one that exists.
+fn versions(plan: &Plan) -> Vec<String> {
+    let rule = match plan.fixed {
+        FixedTags::Once => "written once",
+        FixedTags::Replace => "replaced if they exist",
+    };
+    let versions = plan.tags.iter().filter(|planned| planned.is_version);
+    listed(versions, rule)
+}
+
+/// The tags that float, and when they move.
+fn floating(plan: &Plan) -> Vec<String> {
+    let rule = match &plan.floating {
+        Floating::Forward => "move only forward".to_owned(),
+        Floating::Always => "always move".to_owned(),
+        Floating::Never { reason } => format!("never move, because {reason}"),
+    };
+    let is_floating = |planned: &&PlannedTag| planned.motion == Motion::Floating;
+    listed(plan.tags.iter().filter(is_floating), &rule)
+}
+
+/// One line with the tags and what holds for them; none without a tag.
+fn listed<'a>(tags: impl Iterator<Item = &'a PlannedTag>, rule: &str) -> Vec<String> {
+    let tags: Vec<&str> = tags.map(|planned| planned.tag.as_str()).collect();
+    let line = (!tags.is_empty()).then(|| format!("{}: {rule}", tags.join(", ")));
+    line.into_iter().collect()
 }
 
 /// Where the image is attested, if it is.

@@ -14,7 +14,7 @@ use crate::publish::part::PartDone;
 use crate::publish::{Published, Skipped};
 use crate::registry::verify::PlatformImage;
 use crate::report::markdown::{block, code, prose, without};
-use crate::report::{Report, attestations};
+use crate::report::{Report, attestations, tag_changes};
 
 /// In bytes; the runner drops a summary of more than 1 MiB.
 const MAX_SUMMARY: usize = 256 * 1024;
@@ -96,6 +96,10 @@ fn headline(report: &Report) -> String {
         (None, None) if report.moves_later().is_some() => {
             format!("### 📦 {names} {is} pushed and verified, not tagged yet\n\n")
         }
+        (None, None) if report.done.reused => {
+            let text = "The version exists for this commit: nothing was built.";
+            format!("### 📦 {names} {is} published already\n\n{text}\n\n")
+        }
         (None, None) => format!("### 📦 {names} {is} published\n\n"),
     }
 }
@@ -162,7 +166,7 @@ fn image(published: &Published, report: &Report) -> String {
         "| | |\n|---|---|\n| Image | {} |\n| Digest | {} |\n| Tags | {} |\n",
         code(&published.name.to_string()),
         code(verified.manifest.digest.as_str()),
-        tags(published.tags.iter())
+        changed_tags(published)
     );
     let planned = report.plan().into_iter().flat_map(|plan| &plan.tags);
     let is_skipped = |tag: &Tag| published.skipped.iter().any(|skipped| skipped.tag == *tag);
@@ -181,7 +185,8 @@ fn image(published: &Published, report: &Report) -> String {
     for skipped in &published.skipped {
         let tag = code(skipped.tag.as_str());
         let reason = prose(&skipped.reason);
-        let _infallible = writeln!(text, "Kept {tag}: {reason}.\n");
+        let place = prose(&tag_changes::place(skipped));
+        let _infallible = writeln!(text, "Kept {tag} {place} because {reason}.\n");
     }
     text + &platforms(&verified.platforms)
 }
@@ -194,6 +199,20 @@ fn other_references(report: &Report) -> String {
     }
     let others: Vec<String> = others.iter().map(|reference| code(reference)).collect();
     format!("Also written: {}.\n\n", others.join(", "))
+}
+
+/// The tags that show the image, each with what became of it.
+fn changed_tags(published: &Published) -> String {
+    let tags = published.tags.iter().map(|tag| {
+        let change = tag_changes::text(published, tag);
+        let change = change.map(|text| format!(" {}", prose(&text)));
+        code(tag.as_str()) + &change.unwrap_or_default()
+    });
+    let tags: Vec<String> = tags.collect();
+    if tags.is_empty() {
+        return "none".to_owned();
+    }
+    tags.join("<br>")
 }
 
 fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
@@ -252,16 +271,24 @@ pub(crate) fn text(report: &Report) -> String {
     }
     let published = report.done.published.iter();
     for published in published.filter(|published| published.verified.is_some()) {
-        let Published { name, tags, .. } = published;
+        let name = &published.name;
         row("image", &name.to_string());
         row("digest", digest.as_str());
-        let references = published.references(tags);
-        references.for_each(|reference| row("tag", &reference));
+        for tag in &published.tags {
+            let change = tag_changes::text(published, tag);
+            let change = change.map(|text| format!(" ({text})"));
+            row(
+                "tag",
+                &format!("{name}:{tag}{}", change.unwrap_or_default()),
+            );
+        }
         if let Some(when) = report.moves_later() {
             row("tags", when);
         }
-        for Skipped { tag, reason, .. } in &published.skipped {
-            row("kept", &format!("{name}:{tag} ({reason})"));
+        for skipped in &published.skipped {
+            let Skipped { tag, reason, .. } = skipped;
+            let place = tag_changes::place(skipped);
+            row("kept", &format!("{name}:{tag} {place} because {reason}"));
         }
     }
     others.iter().for_each(|reference| row("also", reference));

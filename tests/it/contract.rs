@@ -111,6 +111,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("candidate", "#promoting-an-existing-image"),
     ("digest", "recipes.md#attest"),
     ("floating-tags", "#tags-only-move-forward"),
+    ("fixed-tags", "#versions-are-written-once"),
     ("push-timeout", "#retries-and-timeouts"),
     ("registry", "registries.md"),
     ("secrets", "#secrets"),

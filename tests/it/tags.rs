@@ -92,10 +92,11 @@ fn old_commit_keeps_tags_and_logs_why() {
     let name = format!("{}/{NAME}", double.host());
     let expected = json!([{"name": name, "tag": "main", "reason": reason, "holds": newer}]);
     assert_eq!(skipped(&run), expected);
-    let line = format!("kept     {name}:main ({reason})\n");
+    let line = format!("kept     {name}:main at {newer} because {reason}\n");
     run.assert_log(&line);
-    let line = "Kept `main`: it shows the commit";
-    run.assert_summary(line);
+    run.assert_summary(format!(
+        "Kept `main` at {newer} because it shows the commit"
+    ));
 }
 
 #[test]

@@ -163,7 +163,7 @@ impl Builder {
         self
     }
 
-    /// Sets what the registry does with `If-Match`. Default: `Conditions::Ignored`.
+    /// Sets what the registry does with `If-Match` and `If-None-Match: *`. Default: `Conditions::Ignored`.
     #[must_use]
     pub fn conditions(mut self, conditions: Conditions) -> Self {
         self.state.conditions = conditions;

@@ -157,17 +157,23 @@ fn check_children(state: &State, name: &str, content: &Value) -> Result<(), Resp
     Ok(())
 }
 
-/// Compares `If-Match` with the current manifest: <https://www.rfc-editor.org/rfc/rfc9110#field.if-match>.
+/// Compares `If-Match` with the current manifest (<https://www.rfc-editor.org/rfc/rfc9110#field.if-match>), and requires
+/// that there is none with `If-None-Match: *` (<https://www.rfc-editor.org/rfc/rfc9110#field.if-none-match>).
 fn check_condition(
     state: &State,
     request: &Request,
     name: &str,
     reference: &str,
 ) -> Result<(), Response> {
+    let current = state.store.manifest(name, reference);
+    let is_refused = current.is_some() && state.conditions != Conditions::Ignored;
+    if request.header("if-none-match") == Some("*") && is_refused {
+        let message = "the manifest exists";
+        return Err(Response::error(412, "PRECONDITION_FAILED", message));
+    }
     let Some(expected) = request.header("if-match") else {
         return Ok(());
     };
-    let current = state.store.manifest(name, reference);
     let holds = match state.conditions {
         Conditions::Ignored => true,
         Conditions::Honoured => {

@@ -120,6 +120,22 @@ impl Version {
         }
     }
 
+    /// Whether the text that a pattern stands for has the whole version, with at least three numbers.
+    pub(crate) fn is_shown_in_full(&self, pattern: &Template<Part>) -> bool {
+        let has = |wanted: Part| pattern.expressions().any(|part| *part == wanted);
+        let is_whole = has(Part::Raw)
+            || has(Part::Version)
+            || [Part::Major, Part::Minor, Part::Patch].into_iter().all(has);
+        self.is_full() && (is_whole || !self.is_final())
+    }
+
+    /// Whether `text` is a version with at least three numbers, by one of the schemes.
+    pub(crate) fn is_full_text(text: &str) -> bool {
+        let schemes = [Scheme::Semver, Scheme::Pep440].into_iter();
+        let mut versions = schemes.filter_map(|scheme| Self::parse(text, scheme));
+        versions.any(|version| version.is_full())
+    }
+
     pub(crate) fn scheme(&self) -> Scheme {
         match &self.parsed {
             Parsed::Semver(_) => Scheme::Semver,

@@ -19,6 +19,8 @@ pub(super) struct Emitted {
     pub(super) line: Option<VersionLine>,
     /// Whether `latest=auto` follows it when it comes first.
     pub(super) is_release: bool,
+    /// Whether it is a full version that comes from the git tag of this run.
+    pub(super) is_version: bool,
 }
 
 impl Emitted {
@@ -28,6 +30,7 @@ impl Emitted {
             motion,
             line: None,
             is_release: false,
+            is_version: false,
         }
     }
 
@@ -37,6 +40,7 @@ impl Emitted {
         Self {
             line: version.map(|version| VersionLine::new(version, Level::Exact)),
             is_release: true,
+            is_version: Version::is_full_text(text),
             ..Self::new(text, motion)
         }
     }
@@ -70,7 +74,13 @@ pub(super) fn of_rule(rule: &TagRule, facts: &Facts<'_>) -> Result<Emitted, Sile
             pattern,
             group,
             value,
-        } => of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?),
+        } => {
+            let emitted = of_match(pattern, *group, &value_or_tag(value.as_ref(), facts)?)?;
+            Ok(Emitted {
+                is_version: emitted.is_version && is_git_tag(value.as_ref()),
+                ..emitted
+            })
+        }
         RuleKind::Edge { branch } => Ok(of_edge(branch.as_deref(), facts)?),
         RuleKind::Ref(event) => Ok(of_ref(*event, facts.git_ref())?),
         RuleKind::Raw { value } => Ok(Emitted::new(value.whole_text(facts)?, motion_of(value))),
@@ -89,6 +99,11 @@ fn motion_of(text: &Template<Global>) -> Motion {
     } else {
         Motion::Floating
     }
+}
+
+/// Whether [`value_or_tag`] gives the git tag of this run.
+fn is_git_tag(value: Option<&Template<Global>>) -> bool {
+    value.is_none_or(|value| matches!(value.single(), Some(Global::Tag)))
 }
 
 fn value_or_tag(value: Option<&Template<Global>>, facts: &Facts<'_>) -> Result<String, String> {
@@ -122,6 +137,7 @@ fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, Silent> 
         Scheme::Pep440 => format!("`{text}` is not a version by PEP 440"),
     })?;
     let level = Level::shown(&rule.pattern, &version);
+    let is_version = is_git_tag(rule.value.as_ref()) && version.is_shown_in_full(&rule.pattern);
     Ok(Emitted {
         text: version.fill(&rule.pattern),
         motion: if level == Level::Exact {
@@ -131,6 +147,7 @@ fn of_version(rule: &VersionRule, facts: &Facts<'_>) -> Result<Emitted, Silent> 
         },
         is_release: version.is_final(),
         line: Some(VersionLine::new(version, level)),
+        is_version,
     })
 }
 
@@ -145,7 +162,7 @@ fn of_match(pattern: &Pattern, group: usize, value: &str) -> Result<Emitted, Sil
         .copied()
         .flatten()
         .ok_or_else(|| format!("`{expression}` has no group {group} in `{value}`"))?;
-    let whole = text == value || Version::parse(text, Scheme::Semver).is_some();
+    let whole = text == value || Version::is_full_text(text);
     let motion = if whole {
         Motion::Fixed
     } else {

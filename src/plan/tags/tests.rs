@@ -216,3 +216,76 @@ fn enable_must_give_a_boolean() {
     let expected = "cannot evaluate line 2 of the input `tags`: `x,enable={{branch}}`";
     assert_eq!(problem.to_string(), expected);
 }
+
+/// The tags that are versions, which are written once.
+#[track_caller]
+fn check_versions(context: &Context, rules: &str, expected: &[&str]) {
+    let tags = decided(context, rules, "").unwrap().tags;
+    let versions = tags.iter().filter(|tag| tag.is_version);
+    assert!(versions.clone().all(|tag| tag.motion == Fixed));
+    let versions: Vec<&str> = versions.map(|tag| tag.tag.as_str()).collect();
+    assert_eq!(versions, expected, "{rules}");
+}
+
+#[test]
+fn full_version_of_the_git_tag_is_a_version() {
+    let release = push_of_tag("v1.2.3");
+    let semver = |pattern: &str| format!("type=semver,pattern={pattern}");
+    check_versions(&release, "", &["v1.2.3"]);
+    check_versions(&release, &semver("{{version}}"), &["1.2.3"]);
+    check_versions(&release, &semver("{{raw}}"), &["v1.2.3"]);
+    check_versions(
+        &release,
+        &semver("r{{major}}.{{minor}}.{{patch}}"),
+        &["r1.2.3"],
+    );
+    check_versions(&release, "type=pep440,pattern={{version}}", &["1.2.3"]);
+    check_versions(&release, "type=match,pattern=v(.*),group=1", &["1.2.3"]);
+    check_versions(
+        &release,
+        "type=semver,pattern={{version}},value={{tag}}",
+        &["1.2.3"],
+    );
+    check_versions(
+        &release,
+        "type=semver,pattern={{version}},suffix=-alpine",
+        &["1.2.3-alpine"],
+    );
+}
+
+#[test]
+fn candidates_and_suffixes_of_pep440_are_versions() {
+    check_versions(&push_of_tag("v2.0.0-rc.1"), "", &["v2.0.0-rc.1"]);
+    let major = "type=semver,pattern={{major}}";
+    check_versions(&push_of_tag("v2.0.0-rc.1"), major, &["2.0.0-rc.1"]);
+    check_versions(&push_of_tag("v1.2.3.post1"), "", &["v1.2.3.post1"]);
+    check_versions(&push_of_tag("1.2.3rc2"), "", &["1.2.3rc2"]);
+    let python = push_of_tag("app-1.2.3rc2");
+    check_versions(
+        &python,
+        "type=match,pattern=app-(.*),group=1",
+        &["1.2.3rc2"],
+    );
+}
+
+#[test]
+fn parts_values_and_other_names_are_no_versions() {
+    let release = push_of_tag("v1.2.3");
+    for rules in [
+        "type=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}",
+        "type=semver,pattern={{patch}}",
+        "type=semver,pattern={{major}}.{{minor}}.0",
+        "type=semver,pattern={{version}},value=1.2.3",
+        "type=match,pattern=v(.*),group=1,value=v1.2.3",
+        "type=match,pattern=\\d+.\\d+",
+        "type=raw,value=1.2.3",
+        "type=raw,value={{tag}}",
+        "type=sha",
+    ] {
+        check_versions(&release, rules, &[]);
+    }
+    check_versions(&push_of_tag("1.2"), "", &[]);
+    check_versions(&push_of_tag("1.2"), "type=pep440,pattern={{version}}", &[]);
+    check_versions(&push_of_tag("nightly"), "", &[]);
+    check_versions(&push_of_branch("v1.2.3"), "", &[]);
+}

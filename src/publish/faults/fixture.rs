@@ -79,7 +79,7 @@ impl Fixture {
         for tag in FLOATING {
             double.put_manifest(NAME, tag, &media_type, bytes.clone());
         }
-        let new = image("1.2.3", NEW);
+        let new = image("sha-2222222", NEW);
         let (host, api) = (double.host(), double.api_url());
         let session = session(&[
             ("GITHUB_API_URL", &api),
