@@ -8,6 +8,7 @@ use expect_test::{Expect, expect};
 use ghcr_double::Double;
 
 use crate::engine_double::CONTAINERD;
+use crate::publication::PUSHED;
 use crate::publication::registry;
 use crate::support::{Action, Run, TOKEN};
 
@@ -22,7 +23,7 @@ const NOTHING_LEFT: [(&str, &str); 2] = [
 
 /// A publication of an image that is in the double already; `buildx` lists amd64 for every builder.
 fn publication(double: &Double) -> Action {
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let digest = double.put_image("acme/widget", PUSHED, &[]);
     scripted(&format!(
         "build) echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\";;"
     ))

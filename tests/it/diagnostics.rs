@@ -2,6 +2,7 @@
 
 use ghcr_double::{Double, Endpoint, Fault, Repository};
 
+use crate::publication::PUSHED;
 use crate::publication::{NAME, registry};
 use crate::support::{Action, Run, TOKEN};
 
@@ -17,7 +18,7 @@ fn double() -> (Double, String) {
         "org.opencontainers.image.source",
         "https://github.com/acme/Widget",
     );
-    let digest = double.put_image(NAME, "v1.2.3", &[source]);
+    let digest = double.put_image(NAME, PUSHED, &[source]);
     (double, digest)
 }
 

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
+use crate::publication::PUSHED;
 use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 
@@ -91,7 +92,7 @@ fn every_command_of_the_program_runs() {
         let text = document(name);
         let lines = blocks(&text, "sh").into_iter().flat_map(str::lines);
         for line in lines.filter_map(|line| line.strip_prefix("ghcr-publish ")) {
-            let (double, digest) = registry_with_image("v1.2.3");
+            let (double, digest) = registry_with_image(PUSHED);
             let image = format!("{}/acme/widget:v1.2.3", double.host());
             let words = line.split_whitespace().take_while(|word| *word != "#");
             let arguments: Vec<&str> = words

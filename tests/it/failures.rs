@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use expect_test::{Expect, expect};
 use ghcr_double::{Denial, Endpoint, Fault, Package};
 
+use crate::publication::PUSHED;
 use crate::publication::{empty_registry, registry, registry_with_image};
 use crate::support::{Action, Run, TOKEN, without_environment};
 
@@ -222,7 +223,7 @@ fn rejected_credentials_of_other_registry_get_no_github_advice() {
 
 #[test]
 fn pushed_image_is_reported_although_a_tag_was_denied() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     double.script(
         Fault::on(Endpoint::TagPut)
             .always()
@@ -252,7 +253,7 @@ fn pushed_image_is_reported_although_a_tag_was_denied() {
 fn wrong_content_fails_verification() {
     let double = registry().start().unwrap();
     let digest = format!("sha256:{}", "0".repeat(64));
-    let other = double.put_image("acme/widget", "v1.2.3", &[]);
+    let other = double.put_image("acme/widget", PUSHED, &[]);
     let (media_type, bytes) = double.manifest("acme/widget", &other).unwrap();
     double.script(
         Fault::on(Endpoint::ManifestRead)
@@ -294,7 +295,7 @@ fn cancelled_run_leaves_no_credentials_behind() {
 /// A publication whose image is in the registry, with one place of the runner that cannot be written: a file
 /// that is a directory, or a directory that is a file.
 fn with_unwritable(variable: &str) -> Run {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let action = Action::publishing("push_tag", &double).buildx_pushes(&digest);
     let place = match variable {
         "RUNNER_TEMP" => action.path("workspace/Dockerfile"),
@@ -329,7 +330,7 @@ fn unwritable_bake_files_are_a_warning() {
 
 /// A publication that also writes variables and the list of artifacts, where one place cannot be written.
 fn with_all_places_but(variable: &str) -> (Run, [bool; 4]) {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let places = ["GITHUB_ENV", "GITHUB_ARTIFACTS"];
     let action = Action::publishing("push_tag", &double)
         .buildx_pushes(&digest)

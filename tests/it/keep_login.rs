@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::publication::PUSHED;
 use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 
@@ -33,7 +34,7 @@ fn post(home: &Path, state: &str, double: &ghcr_double::Double) -> Action {
 
 #[test]
 fn credentials_belong_to_the_owner_of_the_home_until_the_post_step() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let run = publishing(&double, &digest).run();
     assert!(run.succeeded, "{}", run.stderr);
     let home = run.path("home");
@@ -70,7 +71,7 @@ fn credentials_belong_to_the_owner_of_the_home_until_the_post_step() {
 
 #[test]
 fn credentials_are_kept_only_by_a_run_that_may_push() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let never = publishing(&double, &digest).input("push", "false").run();
     assert!(never.succeeded, "{}", never.stderr);
     assert!(!never.path("home/.docker").exists());

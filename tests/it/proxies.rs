@@ -1,6 +1,7 @@
 //! What goes through a proxy of the environment, and what never does.
 
 use crate::properties::recorder::Recorder;
+use crate::publication::PUSHED;
 use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 
@@ -24,7 +25,7 @@ fn behind(action: Action, variables: &[&str], proxy: &Recorder) -> Action {
 #[test]
 fn this_machine_is_never_reached_through_a_proxy() {
     for variables in [&PROXIES[..2], &PROXIES[2..4], &PROXIES[4..], PROXIES] {
-        let (double, digest) = registry_with_image("v1.2.3");
+        let (double, digest) = registry_with_image(PUSHED);
         let proxy = Recorder::start("127.0.0.2");
         let action = Action::new().event("push_tag").buildx_pushes(&digest);
         let action = action

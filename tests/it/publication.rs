@@ -9,6 +9,9 @@ pub(crate) const NAME: &str = "acme/widget";
 /// The commit of the recorded events.
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
+/// The tag that the engine pushes the image of a release to.
+pub(crate) const PUSHED: &str = "sha-0123456789abcdef0123456789abcdef01234567";
+
 /// A registry that accepts the token of the run, and in which nothing exists yet.
 pub(crate) fn empty_registry() -> Builder {
     Double::builder().token(TOKEN, Account::workflow("acme/Widget"))

@@ -6,6 +6,7 @@ use expect_test::expect;
 use ghcr_double::{Double, Endpoint, Fault};
 use serde_json::json;
 
+use crate::publication::PUSHED;
 use crate::publication::{registry, registry_with_image};
 use crate::support::{Action, TOKEN};
 
@@ -15,7 +16,7 @@ fn publish(event: &str, double: &Double, digest: &str) -> Action {
 
 #[test]
 fn release_is_pushed_verified_and_moves_latest() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let run = publish("push_tag", &double, &digest).run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(double.tags("acme/widget").get("latest"), Some(&digest));
@@ -113,8 +114,8 @@ fn summary_covers_several_images() {
         .package("acme/tool", ghcr_double::Package::of("acme/Widget"))
         .start()
         .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
-    assert_eq!(double.put_image("acme/tool", "v1.2.3", &[]), digest);
+    let digest = double.put_image("acme/widget", PUSHED, &[]);
+    assert_eq!(double.put_image("acme/tool", PUSHED, &[]), digest);
     let run = publish("push_tag", &double, &digest)
         .input("images", "acme/widget\nacme/tool")
         .run();
@@ -157,7 +158,7 @@ fn summary_covers_several_images() {
 
 #[test]
 fn buildx_gets_exact_arguments() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let action = publish("push_tag", &double, &digest)
         .input("build-args", "A=1")
         .input("platforms", "linux/amd64")
@@ -226,7 +227,7 @@ fn buildx_gets_exact_arguments() {
 
 #[test]
 fn token_is_masked_first_and_never_shown() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let run = publish("push_tag", &double, &digest).run();
     assert!(
         run.stdout.starts_with(&format!("::add-mask::{TOKEN}\n")),
@@ -288,7 +289,7 @@ fn unpushed_build_logs_why() {
 
 #[test]
 fn transient_registry_error_is_retried() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     double.script(Fault::on(Endpoint::TagPut).answer(503));
     double.script(Fault::on(Endpoint::ManifestRead).reset());
     double.script(Fault::on(Endpoint::ManifestRead).stale());
@@ -299,7 +300,7 @@ fn transient_registry_error_is_retried() {
 
 #[test]
 fn manifest_that_cannot_be_read_yet_is_read_again() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let unknown = Fault::on(Endpoint::ManifestRead).path(&digest).times(2);
     double.script(unknown.error(404, "MANIFEST_UNKNOWN", "manifest unknown"));
     let run = publish("push_tag", &double, &digest).run();
@@ -314,7 +315,7 @@ fn missing_repository_facts_come_from_api() {
         .description("From the API")
         .license("MIT");
     let double = registry().repository(repository).start().unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let digest = double.put_image("acme/widget", PUSHED, &[]);
     let run = publish("push_tag", &double, &digest)
         .without("GITHUB_EVENT_PATH")
         .run();
@@ -329,7 +330,7 @@ fn missing_repository_facts_come_from_api() {
 
 #[test]
 fn check_only_asks_registry() {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let run = publish("push_tag", &double, &digest)
         .arguments(&["check"])
         .run();

@@ -9,6 +9,7 @@ use std::time::Duration;
 use expect_test::expect;
 use ghcr_double::{Account, Denial, Double, Endpoint, Fault, Package};
 
+use crate::publication::PUSHED;
 use crate::publication::{empty_registry, registry};
 use crate::support::Action;
 
@@ -18,7 +19,7 @@ fn double() -> (Double, String) {
         .package("acme/widget", Package::of("acme/Widget"))
         .start()
         .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let digest = double.put_image("acme/widget", PUSHED, &[]);
     (double, digest)
 }
 
@@ -309,7 +310,7 @@ fn bearer_token_is_renewed_before_it_expires() {
         .bearer_life(Duration::from_millis(300))
         .start()
         .unwrap();
-    let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+    let digest = double.put_image("acme/widget", PUSHED, &[]);
     let slow =
         format!("sleep 0.5; echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\"");
     let run = publication(&double).buildx(&slow).run();

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use ghcr_double::{Double, Endpoint, Fault, Repository};
 
+use crate::publication::PUSHED;
 use crate::publication::registry;
 use crate::support::{Action, Run, Started, TOKEN};
 
@@ -31,7 +32,7 @@ impl Fixture {
             .repository(Repository::new("acme/Widget"))
             .start()
             .unwrap();
-        let digest = double.put_image("acme/widget", "v1.2.3", &[]);
+        let digest = double.put_image("acme/widget", PUSHED, &[]);
         let script = format!(
             "case $1 in\n{special}\nrm) cp ../output ../summary ..; cp ../output ../output-before-removal;;\n\
              build) echo '{{\"containerimage.digest\":\"{digest}\"}}' > \"$metadata\";;\n\

@@ -9,6 +9,7 @@ use expect_test::expect;
 use ghcr_double::{Denial, Double, Endpoint, Fault, Repository};
 use serde_json::{Value, json};
 
+use crate::publication::PUSHED;
 use crate::publication::registry;
 use crate::publication::{COMMIT as OURS, NAME};
 use crate::support::{Action, Run};
@@ -169,7 +170,7 @@ const VERSIONS: &str = "type=semver,pattern=v{{version}}\ntype=semver,pattern={{
 
 /// A push of the tag v1.2.3, while the registry has other versions.
 fn push_of_version(double: &Double) -> Run {
-    let ours = image(double, "v1.2.3", OURS);
+    let ours = image(double, PUSHED, OURS);
     let action = publication("push_tag", double, &ours).input("tags", VERSIONS);
     let run = action.run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
@@ -260,7 +261,7 @@ fn failure_rolls_back_moved_tags() {
     for tag in ["1", "latest"] {
         image(&double, tag, PAST);
     }
-    let ours = image(&double, "v1.2.3", OURS);
+    let ours = image(&double, PUSHED, OURS);
     let refused = Fault::on(Endpoint::TagPut).path("/latest").always();
     double.script(refused.deny(&Denial::WritePackage));
     let action = publication("push_tag", &double, &ours).input("tags", VERSIONS);
@@ -312,7 +313,7 @@ fn killed_run_leaves_each_tag_old_or_new() {
         for tag in ["1.2", "1", "stable", "edge", "latest"] {
             image(&double, tag, PAST);
         }
-        let ours = image(&double, "v1.2.3", OURS);
+        let ours = image(&double, PUSHED, OURS);
         // Every other time what was asked for is done, and only the answer is missing.
         let hang = Fault::on(Endpoint::Any)
             .after(request)
@@ -339,7 +340,7 @@ fn killed_run_leaves_each_tag_old_or_new() {
 fn cancelled_run_moves_no_more_tags_and_reports_state() {
     let double = double();
     let old = image(&double, "latest", PAST);
-    let ours = image(&double, "v1.2.3", OURS);
+    let ours = image(&double, PUSHED, OURS);
     let hang = Fault::on(Endpoint::TagPut).path("/latest");
     double.script(hang.hang(Duration::from_secs(30)).close());
     let action = publication("push_tag", &double, &ours).input("tags", VERSIONS);

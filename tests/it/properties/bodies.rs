@@ -6,6 +6,7 @@ use std::time::Duration;
 use ghcr_double::{Endpoint, Fault};
 use serde_json::{Value, json};
 
+use crate::publication::PUSHED;
 use crate::publication::registry_with_image;
 use crate::support::{Action, Run, TOKEN};
 use testkit::corpus;
@@ -36,7 +37,7 @@ fn body(fault: &Value) -> Option<String> {
 }
 
 fn publish(endpoint: Endpoint, status: u16, body: &str) -> (Run, u64, Duration) {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     let fault = Fault::on(endpoint)
         .answer(status)
         .body("application/json", body);

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::encodings;
 use crate::publication::NAME;
+use crate::publication::PUSHED;
 use crate::support::{Action, Run};
 use testkit::proof::Proof;
 use testkit::runner;
@@ -189,7 +190,7 @@ fn double() -> (Double, String) {
         .package(NAME, Package::of("acme/Widget"))
         .start()
         .unwrap();
-    let digest = double.put_image(NAME, "v1.2.3", &[]);
+    let digest = double.put_image(NAME, PUSHED, &[]);
     (double, digest)
 }
 

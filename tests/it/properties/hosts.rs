@@ -4,6 +4,7 @@ use ghcr_double::{Endpoint, Fault};
 
 use super::encodings;
 use super::recorder::Recorder;
+use crate::publication::PUSHED;
 use crate::publication::registry_with_image;
 use crate::support::{Action, TOKEN};
 use testkit::corpus;
@@ -79,7 +80,7 @@ fn faults(host: &str) -> Vec<Fault> {
 
 /// A publication to a registry with this fault.
 fn publish(fault: Fault) {
-    let (double, digest) = registry_with_image("v1.2.3");
+    let (double, digest) = registry_with_image(PUSHED);
     double.script(fault.always());
     let action = Action::new().event("push_tag").buildx_pushes(&digest);
     let action = action

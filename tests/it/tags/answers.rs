@@ -5,6 +5,7 @@ use ghcr_double::{Denial, Double, Endpoint, Fault};
 use serde_json::json;
 
 use super::{FUTURE, NAME, OURS, PAST, double, image, publication, skipped};
+use crate::publication::PUSHED;
 use crate::support::Run;
 
 /// Prepares the double, and runs a push to `main` that leaves the tag `main` where it is and fails.
@@ -105,7 +106,7 @@ fn version(double: &Double, tag: &str, commit: &str, version: &str) -> String {
 
 /// A push of the tag v1.2.3 with one rule, and `latest`.
 fn push_of_version(double: &Double, pattern: &str) -> Run {
-    let ours = image(double, "v1.2.3", OURS);
+    let ours = image(double, PUSHED, OURS);
     let action = publication("push_tag", double, &ours);
     let action = action.input("tags", format!("type=semver,pattern={pattern}"));
     action.input("push-timeout", "1s").run()
