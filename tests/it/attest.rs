@@ -51,6 +51,7 @@ pub(crate) fn attesting(
         .env("ACTIONS_ID_TOKEN_REQUEST_URL", sigstore.token_url())
         .env("ACTIONS_ID_TOKEN_REQUEST_TOKEN", Sigstore::REQUEST_TOKEN)
         .input("attest", "true")
+        .input("fixed-tags", "replace")
         .input("fulcio-url", sigstore.url())
         .input(recorder, sigstore.url())
         .input("trusted-root", "root.json")

@@ -39,3 +39,4 @@ mod tags;
 mod testbed;
 mod vectors;
 mod verify;
+mod versions;
