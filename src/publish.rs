@@ -38,6 +38,7 @@ use crate::context::server::RegistryKind;
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::Mode;
@@ -195,6 +196,7 @@ async fn publish_to(
         tag,
         commit,
         attester,
+        release: Release::default(),
     };
     done.built = Some(pushed.built);
     let carrier = image.tag.and(plan.carrier());
@@ -218,6 +220,27 @@ struct PushedImage<'a> {
     commit: Result<String, String>,
     /// What attests the image, if this run built it.
     attester: Option<&'a Attester<'a>>,
+    release: Release<'a>,
+}
+
+/// An image that versions showed before the build, and where.
+#[derive(Clone, Copy, Default)]
+struct Release<'a> {
+    manifest: Option<&'a Manifest>,
+    shown: &'a [(ImageName, Tag)],
+}
+
+impl<'a> Release<'a> {
+    /// The image, if a version showed it under `name`.
+    fn manifest(&self, name: &ImageName) -> Option<&'a Manifest> {
+        let is_shown = self.shown.iter().any(|(other, _)| other == name);
+        self.manifest.filter(|_| is_shown)
+    }
+
+    fn shows(&self, name: &ImageName, tag: &Tag) -> bool {
+        let mut shown = self.shown.iter();
+        shown.any(|(other, version)| other == name && version == tag)
+    }
 }
 
 /// Verifies every image, attests those that are right, and moves their tags. An image that fails does not keep the others

@@ -9,6 +9,7 @@ use crate::docker::images::LocalImage;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::platform::is_same;
+use crate::image::tag::Tag;
 use crate::publish::attest::Attestation;
 use crate::publish::preflight::Registries;
 use crate::registry::copy_source::CopySource;
@@ -23,6 +24,8 @@ pub(super) struct ExistingImage {
     pub(super) commit: Result<String, String>,
     /// Its build provenance, if it was required.
     pub(super) attestation: Option<Attestation>,
+    /// The versions that show it already.
+    pub(super) release: Vec<(ImageName, Tag)>,
 }
 
 /// What is copied from one source.
@@ -58,6 +61,7 @@ impl ExistingImage {
             root,
             commit,
             attestation: None,
+            release: Vec::new(),
         }
     }
 

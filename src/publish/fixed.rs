@@ -69,6 +69,9 @@ impl TagUpdate<'_> {
     /// Writes the version if it does not exist. It is read before each attempt: not every registry knows conditional
     /// writes.
     async fn write_version(&self, manifest: &Manifest, tag: &Tag) -> anyhow::Result<Change> {
+        if self.image.release.shows(&self.subject.name, tag) {
+            return Ok(Change::Unchanged);
+        }
         let incomplete = |error: RegistryError| self.incomplete(&manifest.digest, &error);
         let start = Instant::now();
         let mut tries = 0;

@@ -1,6 +1,7 @@
 //! Moves floating tags: only to an image that is newer than the one they show, and not at all when their order cannot
 //! be determined.
 
+use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
 use crate::inputs::tags::version::line::VersionLine;
@@ -132,6 +133,22 @@ impl TagUpdate<'_> {
     fn kept(&self, tag: &Tag, reason: String, shown: Option<&Manifest>) -> Skipped {
         self.console.say(&format!("Kept `{tag}`: {reason}"));
         Skipped::since(tag, reason, shown)
+    }
+
+    /// Those of the tags that do not show the image: a repeated run of a release moves nothing, and needs no list.
+    pub(super) async fn elsewhere<'p>(
+        &self,
+        digest: &Digest,
+        floating: Vec<&'p PlannedTag>,
+    ) -> Vec<&'p PlannedTag> {
+        let reads = floating.into_iter().map(|planned| async move {
+            let shown = self.repository.digest_of(&planned.tag, digest).await;
+            let is_ours = shown.is_ok_and(|shown| shown.as_ref() == Some(digest));
+            (!is_ours).then_some(planned)
+        });
+        let others: Vec<Option<&PlannedTag>> =
+            stream::iter(reads).buffered(PARALLEL).collect().await;
+        others.into_iter().flatten().collect()
     }
 
     /// Leaves every tag where it is, and tells what each shows.

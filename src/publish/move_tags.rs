@@ -77,7 +77,11 @@ pub(super) async fn verify(
     published: &mut Published,
 ) -> anyhow::Result<()> {
     let tag = &update.session.plan.primary;
-    let verified = update.repository.verify(digest, tag).await;
+    let release = update.image.release.manifest(&update.subject.name);
+    let verified = match release {
+        Some(manifest) => update.repository.verify_manifest(manifest.clone()).await,
+        None => update.repository.verify(digest, tag).await,
+    };
     let verified = verified.map_err(|error| {
         let what = format!("cannot verify `{}@{digest}`", update.subject.name);
         explain::explain(&what, &update.subject, &error)
@@ -170,9 +174,12 @@ impl<'a> TagUpdate<'a> {
     /// Moves the floating tags that may move, `latest` after all others.
     async fn float(&self, manifest: &Manifest) -> Result<Vec<Skipped>, RegistryError> {
         let planned = self.session.plan.tags.iter();
-        let floating: Vec<&PlannedTag> = planned
+        let mut floating: Vec<&PlannedTag> = planned
             .filter(|planned| planned.motion == Motion::Floating)
             .collect();
+        if self.image.release.manifest(&self.subject.name).is_some() {
+            floating = self.elsewhere(&manifest.digest, floating).await;
+        }
         if floating.is_empty() {
             return Ok(Vec::new());
         }

@@ -27,7 +27,9 @@ use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::part::parts::Parts;
 use crate::publish::preflight::{Registries, connect, names_in, subject};
 use crate::publish::push::{BuildContext, PushResult, build_and_push};
-use crate::publish::{Done, Published, PushedImage, combine, promote, verify_and_move_tags};
+use crate::publish::{
+    Done, Published, PushedImage, Release, combine, promote, verify_and_move_tags,
+};
 use crate::registry::error::RegistryError;
 use crate::registry::part_record::{FoundRecord, PartRecord, manifests_for};
 use crate::registry::{Repository, explain};
@@ -319,6 +321,7 @@ impl Job<'_> {
             tag: None,
             commit: session.context.base_commit(),
             attester: self.attester,
+            release: Release::default(),
         };
         CommitTagCheck::new(&session, &image.commit, Some(&index.digest))
             .require_all(self.registries, self.deadline)

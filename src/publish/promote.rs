@@ -13,7 +13,7 @@ use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::existing_image::{ExistingImage, Part};
 use crate::publish::fixed::before_push;
 use crate::publish::preflight::{Registries, names_in, subject};
-use crate::publish::{Done, Published, PushedImage, combine, verify_and_move_tags};
+use crate::publish::{Done, Published, PushedImage, Release, combine, verify_and_move_tags};
 use crate::registry::convert::ConvertError;
 use crate::registry::copy::copy_under;
 use crate::registry::copy_source::CopySource;
@@ -47,9 +47,11 @@ pub(super) async fn promote(
     // One deadline for all that follows.
     let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
     let root = root_for(session, registries, image, deadline).await?;
-    CommitTagCheck::new(session, &image.commit, Some(&root.digest))
-        .require_all(registries, deadline)
-        .await?;
+    if !done.reused {
+        CommitTagCheck::new(session, &image.commit, Some(&root.digest))
+            .require_all(registries, deadline)
+            .await?;
+    }
     let root = &root;
     let is_older = session
         .plan
@@ -86,11 +88,16 @@ pub(super) async fn promote(
         config_digest: root.config_digest(),
         metadata: metadata.unwrap_or_default(),
     });
+    let release = Release {
+        manifest: Some(root),
+        shown: &image.release,
+    };
     let image = PushedImage {
         digest: root.digest.clone(),
         tag: None,
         commit: image.commit.clone(),
         attester: None,
+        release,
     };
     let moved = verify_and_move_tags(session, registries, &image, deadline, &mut done.published);
     failures.splice(0..0, moved.await);

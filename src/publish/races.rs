@@ -12,7 +12,9 @@ use crate::deadline::{Deadline, Pace};
 use crate::error::Explanation;
 use crate::publish::faults::fixture;
 use crate::publish::preflight::connect;
-use crate::publish::{Done, Published, PushedImage, combine, preflight, verify_and_move_tags};
+use crate::publish::{
+    Done, Published, PushedImage, Release, combine, preflight, verify_and_move_tags,
+};
 
 const NAME: &str = "acme/widget";
 const TOKEN: &str = "ghs_of-the-races";
@@ -180,6 +182,7 @@ impl Race {
             tag: None,
             commit: Ok(racer.commit.clone()),
             attester: None,
+            release: Release::default(),
         };
         let deadline = Deadline::after(std::time::Duration::from_secs(36_000), pace);
         let moved =

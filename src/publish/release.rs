@@ -63,6 +63,8 @@ pub(super) async fn find(
     let commit = session.context.named_commit().map(str::to_owned);
     let source = ImageSource::Registry(first.name.clone());
     let mut found = ExistingImage::new(source, first.image.clone(), commit);
+    let shown = versions.iter();
+    found.release = shown.map(|it| (it.name.clone(), it.tag.clone())).collect();
     if let Some(reason) = search.reason_to_build(&found).await? {
         let text = format!(
             "{first} exists for this commit, and is built again because {reason}: another digest is an error"

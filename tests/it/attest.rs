@@ -130,7 +130,7 @@ fn later_steps_and_people_find_the_attestation() {
         |---|---|
         | Image | `<registry>/acme/widget` |
         | Digest | `<digest>` |
-        | Tags | `v1.2.3` `latest` |
+        | Tags | `v1.2.3` created<br>`latest` created |
         | Attestation | [slsa.dev/provenance/v1](https://github.com/acme/Widget/attestations/3), signed by `127.0.0.1` |
 
         | Platform | Size | Digest |

@@ -112,7 +112,7 @@ fn promotion_in_same_repository_only_writes_tags() {
         |---|---|
         | Image | `<registry>/acme/widget` |
         | Digest | `sha256:82c22db4232687dc7b2fc5eaded95ae20afb788af1e0d24a9b590e78eff4dbbd` |
-        | Tags | `v1.2.3` `latest` |
+        | Tags | `v1.2.3` created<br>`latest` created |
 
         | Platform | Size | Digest |
         |---|--:|---|

@@ -27,8 +27,9 @@ fn release_is_pushed_verified_and_moves_latest() {
         Push access to <registry>/acme/widget: OK
         image    <registry>/acme/widget
         digest   sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503
-        tag      <registry>/acme/widget:v1.2.3
-        tag      <registry>/acme/widget:latest
+        tag      <registry>/acme/widget:v1.2.3 (created)
+        tag      <registry>/acme/widget:latest (created)
+        also     <registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
     "#]]
     .assert_eq(&run.stable(&run.stdout, double.host()));
     let outputs: String = run
@@ -67,14 +68,16 @@ fn release_is_pushed_verified_and_moves_latest() {
         org.opencontainers.image.url=https://github.com/acme/Widget
         org.opencontainers.image.version=v1.2.3
         metadata={"containerimage.digest":"<digest>"}
-        other-references=
+        other-references=<registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
         part-digest=
         platform-digests={"linux/amd64":"<digest>"}
         pushed=true
         ref=<registry>/acme/widget@<digest>
+        reused=false
         skipped-tags=[]
         staged=
         subjects=[{"name":"<registry>/acme/widget","digest":"<digest>"}]
+        tag-changes=[{"name":"<registry>/acme/widget","tag":"v1.2.3","change":"created","from":null,"reason":null},{"name":"<registry>/acme/widget","tag":"latest","change":"created","from":null,"reason":null}]
         tag-names=v1.2.3
         latest
         tags=<registry>/acme/widget:v1.2.3
@@ -91,7 +94,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         |---|---|
         | Image | `<registry>/acme/widget` |
         | Digest | `<digest>` |
-        | Tags | `v1.2.3` `latest` |
+        | Tags | `v1.2.3` created<br>`latest` created |
 
         | Platform | Size | Digest |
         |---|--:|---|
@@ -100,6 +103,8 @@ fn release_is_pushed_verified_and_moves_latest() {
         ```sh
         docker pull <registry>/acme/widget@<digest>
         ```
+
+        Also written: `<registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567`.
 
     "#]]
     .assert_eq(
@@ -127,7 +132,7 @@ fn summary_covers_several_images() {
         |---|---|
         | Image | `<registry>/acme/widget` |
         | Digest | `<digest>` |
-        | Tags | `v1.2.3` `latest` |
+        | Tags | `v1.2.3` created<br>`latest` created |
 
         | Platform | Size | Digest |
         |---|--:|---|
@@ -137,7 +142,7 @@ fn summary_covers_several_images() {
         |---|---|
         | Image | `<registry>/acme/tool` |
         | Digest | `<digest>` |
-        | Tags | `v1.2.3` `latest` |
+        | Tags | `v1.2.3` created<br>`latest` created |
 
         | Platform | Size | Digest |
         |---|--:|---|
@@ -147,6 +152,8 @@ fn summary_covers_several_images() {
         docker pull <registry>/acme/widget@<digest>
         docker pull <registry>/acme/tool@<digest>
         ```
+
+        Also written: `<registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567`, `<registry>/acme/tool:sha-0123456789abcdef0123456789abcdef01234567`.
 
     "#]]
     .assert_eq(
@@ -196,7 +203,7 @@ fn buildx_gets_exact_arguments() {
         --annotation=manifest:org.opencontainers.image.title=Widget
         --annotation=manifest:org.opencontainers.image.url=https://github.com/acme/Widget
         --annotation=manifest:org.opencontainers.image.version=v1.2.3
-        --tag=<registry>/acme/widget:v1.2.3
+        --tag=<registry>/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
         --output=type=image,oci-mediatypes=true,push=true
         --
         .

@@ -123,6 +123,10 @@ fn bare_name_is_image_of_repository() {
                      docker.git.example.com/acme/widget/web:latest
                      docker.git.example.com/acme/widget/api:v1.2.3
                      docker.git.example.com/acme/widget/api:latest
+            also     docker.git.example.com/acme/widget/web:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
+                     docker.git.example.com/acme/widget/api:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
+            versions v1.2.3: written once
+            floating latest: move only forward
             rules    type=schedule          – the event is `push`, not `schedule`
                      type=ref,event=branch  – the ref is the tag `v1.2.3`, not a branch
                      type=ref,event=tag     → v1.2.3
@@ -143,25 +147,28 @@ fn bare_name_is_image_of_repository() {
     planned(
         enterprise(),
         expect![[r#"
-        ::add-mask::ghs_canary.of-the-test_0123456789
-        publish  docker.git.example.com/acme/widget/widget:v1.2.3
-                 docker.git.example.com/acme/widget/widget:latest
-        rules    type=schedule          – the event is `push`, not `schedule`
-                 type=ref,event=branch  – the ref is the tag `v1.2.3`, not a branch
-                 type=ref,event=tag     → v1.2.3
-                 type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
-                 latest                 → latest
-        push     yes: a token is available, and the event is trusted
-        build    Dockerfile in . for the engine's platform
-        labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
-                 org.opencontainers.image.description=Makes widgets
-                 org.opencontainers.image.licenses=Apache-2.0
-                 org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
-                 org.opencontainers.image.source=https://github.com/acme/Widget
-                 org.opencontainers.image.title=Widget
-                 org.opencontainers.image.url=https://github.com/acme/Widget
-                 org.opencontainers.image.version=v1.2.3
-    "#]],
+            ::add-mask::ghs_canary.of-the-test_0123456789
+            publish  docker.git.example.com/acme/widget/widget:v1.2.3
+                     docker.git.example.com/acme/widget/widget:latest
+            also     docker.git.example.com/acme/widget/widget:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
+            versions v1.2.3: written once
+            floating latest: move only forward
+            rules    type=schedule          – the event is `push`, not `schedule`
+                     type=ref,event=branch  – the ref is the tag `v1.2.3`, not a branch
+                     type=ref,event=tag     → v1.2.3
+                     type=ref,event=pr      – the ref is the tag `v1.2.3`, not a pull request
+                     latest                 → latest
+            push     yes: a token is available, and the event is trusted
+            build    Dockerfile in . for the engine's platform
+            labels   org.opencontainers.image.created=2026-11-20T10:00:00.000Z
+                     org.opencontainers.image.description=Makes widgets
+                     org.opencontainers.image.licenses=Apache-2.0
+                     org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567
+                     org.opencontainers.image.source=https://github.com/acme/Widget
+                     org.opencontainers.image.title=Widget
+                     org.opencontainers.image.url=https://github.com/acme/Widget
+                     org.opencontainers.image.version=v1.2.3
+        "#]],
     );
 }
 

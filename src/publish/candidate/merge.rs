@@ -67,6 +67,7 @@ impl Search<'_> {
             root: assemble(&entries, &annotations),
             commit,
             attestation: None,
+            release: Vec::new(),
         })
     }
 

@@ -18,7 +18,9 @@ use crate::github::GitHub;
 use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
 use crate::publish::preflight::connect;
-use crate::publish::{Done, Published, PushedImage, combine, preflight, verify_and_move_tags};
+use crate::publish::{
+    Done, Published, PushedImage, Release, combine, preflight, verify_and_move_tags,
+};
 use crate::session::Session;
 use crate::tls::Trust;
 use crate::vars::Vars;
@@ -179,6 +181,7 @@ impl Fixture {
             tag: Some(&plan.primary),
             commit: Ok(NEW.to_owned()),
             attester: None,
+            release: Release::default(),
         };
         let deadline = Deadline::after(Duration::from_secs(15 * 60), pace);
         let failures =

@@ -49,7 +49,8 @@ fn plan_lists_extra_references() {
     expect![[r#"
         publish  ghcr.io/acme/widget:main
         also     ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567 (the first push; not needed when a builder is created for the run)
-                 ghcr.io/acme/widget/cache:main (the build cache)"#]].assert_eq(&lines.join("\n"));
+                 ghcr.io/acme/widget/cache:main (the build cache)
+        floating main: move only forward"#]].assert_eq(&lines.join("\n"));
     expect![[r#"
         ghcr.io/acme/widget:sha-0123456789abcdef0123456789abcdef01234567
         ghcr.io/acme/widget/cache:main"#]]
