@@ -20,6 +20,7 @@ use crate::inputs::destination::MoveTags;
 use crate::inputs::staged::Staged;
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
+use crate::plan::tags::Motion;
 use crate::publish::Done;
 use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
@@ -52,8 +53,11 @@ impl Report {
         let Some(session) = &self.session else {
             return Vec::new();
         };
+        let tags = &session.plan.tags;
+        let fixed = tags.iter().find(|planned| planned.motion == Motion::Fixed);
+        let tag = fixed.map_or(&session.plan.primary, |planned| &planned.tag);
         let reference = |name: &ImageName| match session.context.server.kind(name.registry()) {
-            RegistryKind::Docker => format!("{name}:{}", session.plan.primary),
+            RegistryKind::Docker => format!("{name}:{tag}"),
             RegistryKind::Container | RegistryKind::Generic => format!("{name}@{digest}"),
         };
         self.published().map(reference).collect()

@@ -185,7 +185,7 @@ fn image(published: &Published, report: &Report) -> String {
     for skipped in &published.skipped {
         let tag = code(skipped.tag.as_str());
         let reason = prose(&skipped.reason);
-        let place = prose(&tag_changes::place(skipped));
+        let place = tag_changes::place(skipped, code);
         let _infallible = writeln!(text, "Kept {tag} {place} because {reason}.\n");
     }
     text + &platforms(&verified.platforms)
@@ -204,8 +204,8 @@ fn other_references(report: &Report) -> String {
 /// The tags that show the image, each with what became of it.
 fn changed_tags(published: &Published) -> String {
     let tags = published.tags.iter().map(|tag| {
-        let change = tag_changes::text(published, tag);
-        let change = change.map(|text| format!(" {}", prose(&text)));
+        let change = tag_changes::text(published, tag, code);
+        let change = change.map(|text| format!(" {text}"));
         code(tag.as_str()) + &change.unwrap_or_default()
     });
     let tags: Vec<String> = tags.collect();
@@ -275,7 +275,7 @@ pub(crate) fn text(report: &Report) -> String {
         row("image", &name.to_string());
         row("digest", digest.as_str());
         for tag in &published.tags {
-            let change = tag_changes::text(published, tag);
+            let change = tag_changes::text(published, tag, str::to_owned);
             let change = change.map(|text| format!(" ({text})"));
             row(
                 "tag",
@@ -287,7 +287,7 @@ pub(crate) fn text(report: &Report) -> String {
         }
         for skipped in &published.skipped {
             let Skipped { tag, reason, .. } = skipped;
-            let place = tag_changes::place(skipped);
+            let place = tag_changes::place(skipped, str::to_owned);
             row("kept", &format!("{name}:{tag} {place} because {reason}"));
         }
     }

@@ -2,7 +2,6 @@
 
 use ghcr_double::{Double, Endpoint, Fault, Repository};
 
-use crate::publication::PUSHED;
 use crate::publication::{NAME, registry};
 use crate::support::{Action, Run, TOKEN};
 
@@ -18,7 +17,7 @@ fn double() -> (Double, String) {
         "org.opencontainers.image.source",
         "https://github.com/acme/Widget",
     );
-    let digest = double.put_image(NAME, PUSHED, &[source]);
+    let digest = double.put_image(NAME, "v1.2.3", &[source]);
     (double, digest)
 }
 
@@ -26,6 +25,7 @@ fn double() -> (Double, String) {
 fn publish(double: &Double, digest: &str) -> Action {
     Action::publishing("push_tag", double)
         .buildx_pushes(digest)
+        .input("fixed-tags", "replace")
         .input("build-args", "NPM_TOKEN=hunter2")
         .input("secrets", "npm=hunter2")
         .without("GITHUB_EVENT_PATH")

@@ -93,7 +93,7 @@ fn every_command_of_the_program_runs() {
         let lines = blocks(&text, "sh").into_iter().flat_map(str::lines);
         for line in lines.filter_map(|line| line.strip_prefix("ghcr-publish ")) {
             let (double, digest) = registry_with_image(PUSHED);
-            let image = format!("{}/acme/widget:v1.2.3", double.host());
+            let image = format!("{}/acme/widget:{PUSHED}", double.host());
             let words = line.split_whitespace().take_while(|word| *word != "#");
             let arguments: Vec<&str> = words
                 .map(|word| match word.starts_with("ghcr.io/") {

@@ -96,7 +96,7 @@ fn old_commit_keeps_tags_and_logs_why() {
     let line = format!("kept     {name}:main at {newer} because {reason}\n");
     run.assert_log(&line);
     run.assert_summary(format!(
-        "Kept `main` at {newer} because it shows the commit"
+        "Kept `main` at `{newer}` because it shows the commit"
     ));
 }
 

@@ -202,7 +202,7 @@ fn release_that_does_not_do_is_built_and_another_digest_refused_at_the_tag() {
         (
             "outputs",
             "type=image\ntype=local,dest=out",
-            "more than the image",
+            "the input `outputs` asks for more than the image",
         ),
         ("load", "true", "the input `load` is `true`"),
     ] {

@@ -74,7 +74,8 @@ fn image_of_another_repository_is_ignored() {
 fn tag_contradicted_by_image_is_ignored() {
     let double = double();
     double.put_image("acme/widget", &format!("sha-{COMMIT}"), &of(OTHER));
-    is_built(&run(&double), "does not name this commit");
+    let run = action(&double, "sha").input("fixed-tags", "replace").run();
+    is_built(&run, "does not name this commit");
 }
 
 #[test]
