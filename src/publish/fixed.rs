@@ -169,7 +169,7 @@ pub(super) struct BeforePush<'a> {
     shown: Vec<(ImageName, Option<Digest>)>,
 }
 
-/// Reads what the tag shows, if it is one of the plan. A registry that does not answer shows nothing.
+/// Reads what the tag shows, if it is one of the plan. Of a registry that does not answer, nothing is known.
 pub(super) async fn before_push<'a>(
     session: &Session,
     registries: &Registries,
@@ -187,12 +187,12 @@ pub(super) async fn before_push<'a>(
         let registry = &registries[name.registry()];
         let deadline = Deadline::after(Duration::ZERO, registry.pace);
         let repository = registry.repository(name.repository(), deadline);
-        let shown = repository.manifest_of(tag).await.ok().flatten();
-        (name.clone(), shown.map(|shown| shown.digest))
+        let shown = repository.manifest_of(tag).await.ok()?;
+        Some((name.clone(), shown.map(|shown| shown.digest)))
     });
     BeforePush {
         tag: Some(tag),
-        shown: join_all(reads).await,
+        shown: join_all(reads).await.into_iter().flatten().collect(),
     }
 }
 
@@ -200,8 +200,8 @@ impl BeforePush<'_> {
     /// What became of the tag under `name`, which shows `digest` now.
     pub(super) fn changes(&self, name: &ImageName, digest: &Digest) -> Vec<(Tag, Change)> {
         let shown = self.shown.iter().find(|(other, _)| other == name);
-        let before = shown.and_then(|(_, before)| before.as_ref());
-        let tag = self.tag.into_iter().cloned();
-        tag.map(|tag| (tag, Change::of(before, digest))).collect()
+        let change = shown.map(|(_, before)| Change::of(before.as_ref(), digest));
+        let tag = self.tag.cloned();
+        tag.zip(change).into_iter().collect()
     }
 }

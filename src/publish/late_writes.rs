@@ -136,3 +136,52 @@ async fn a_late_write_over_a_newer_version_is_put_right() {
     assert_eq!(Some(fixture.shown("latest")), newer);
     assert!(outcome.report_is_true(), "{outcome:?}");
 }
+
+/// Another run of the version writes between our read and our write.
+#[tokio::test]
+async fn version_that_another_run_creates_meanwhile_is_kept() {
+    for conditions in [Conditions::Honoured, Conditions::Weak] {
+        let fixture = Fixture::with(conditions);
+        let other = fixture.other_old_image();
+        let outcome = publish(&fixture, |seen| {
+            if is_put(seen, "1.2.3") {
+                fixture.put("1.2.3", &other);
+            }
+        });
+        let outcome = outcome.await;
+        let error = outcome.error.as_ref().map(ToString::to_string).unwrap();
+        assert!(error.contains(&format!("it shows {other}")), "{error}");
+        assert_eq!(fixture.shown("1.2.3"), other);
+        assert!(outcome.is_rolled_back(), "{outcome:?}");
+        assert!(outcome.report_is_true(), "{outcome:?}");
+    }
+}
+
+/// The registry ignores the condition of the other run, which writes after ours.
+#[tokio::test]
+async fn version_that_another_run_overwrites_is_an_error() {
+    let fixture = Fixture::new();
+    let other = fixture.other_old_image();
+    let outcome = publish(&fixture, |seen| {
+        if is_put(seen, "latest") {
+            fixture.put("1.2.3", &other);
+        }
+    });
+    let outcome = outcome.await;
+    let error = outcome.error.as_ref().map(ToString::to_string).unwrap();
+    assert!(error.contains(&format!("it shows {other}")), "{error}");
+    assert!(outcome.is_rolled_back(), "{outcome:?}");
+}
+
+/// A write of ours that arrives although no response comes back counts as ours.
+#[tokio::test]
+async fn version_whose_write_had_no_response_is_created() {
+    let fixture = Fixture::with(Conditions::Honoured);
+    let lost = Fault::on(Endpoint::TagPut).path("/manifests/1.2.3");
+    fixture.script(lost.times(1).reset_after_serving());
+    let outcome = fixture.publish().await;
+    assert!(
+        outcome.error.is_none() && outcome.is_complete(),
+        "{outcome:?}"
+    );
+}

@@ -123,7 +123,8 @@ fn debug_lines_show_exchanges_and_programs_without_secrets() {
 #[test]
 fn debug_lines_number_the_attempts_and_say_why_one_failed() {
     let (double, digest) = double();
-    double.script(Fault::on(Endpoint::ManifestRead).answer(503));
+    let read = Fault::on(Endpoint::ManifestRead).path("/manifests/sha256:");
+    double.script(read.answer(503));
     double.script(Fault::on(Endpoint::Api).reset());
     let run = succeeded(publish(&double, &digest).env("RUNNER_DEBUG", "1"));
     let debug = lines(&run.stdout, "::debug::");

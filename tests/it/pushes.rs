@@ -86,6 +86,7 @@ fn denied_push_is_not_retried_and_has_a_fix() {
     );
     let run = publication(&double)
         .buildx(&failing_at_first(&digest, &[&cause]))
+        .input("fixed-tags", "replace")
         .run();
     assert!(!run.succeeded);
     assert_eq!(run.noted("home/tries"), "1\n");
@@ -114,6 +115,7 @@ fn denial_without_reason_is_checked_against_registry() {
     double.clear_requests();
     let run = publication(&double)
         .buildx(&failing_at_first(&digest, &[&cause]))
+        .input("fixed-tags", "replace")
         .run();
     assert!(!run.succeeded);
     assert_eq!(run.noted("home/tries"), "1\n");

@@ -142,3 +142,40 @@ fn store_that_does_not_tell_lets_the_image_be_built_again() {
     let run = action(&doubles, "sha").run();
     is_built(&run, double, "is ignored: cannot get an OIDC token");
 }
+
+/// A repeated run of a release: the version exists for this commit.
+fn repeated(doubles: &(Double, String, Sigstore)) -> Run {
+    action(doubles, "").input("fixed-tags", "once").run()
+}
+
+#[test]
+fn release_with_a_provenance_is_reported_and_not_signed_again() {
+    let doubles = pushed();
+    let first = repeated(&doubles);
+    assert!(first.succeeded, "{}{}", first.stdout, first.stderr);
+    let second = repeated(&doubles);
+    assert!(second.succeeded, "{}{}", second.stdout, second.stderr);
+    assert_eq!(second.noted("calls"), "", "something was built");
+    assert_eq!(second.output("reused"), "true");
+    let (_, digest, sigstore) = &doubles;
+    assert_eq!(second.output("digest"), digest);
+    assert_eq!(sigstore.count(Endpoint::SigningCertificate), 1);
+    let bundle = |run: &Run| std::fs::read_to_string(run.output("bundle-path")).unwrap();
+    assert_eq!(bundle(&second), bundle(&first));
+}
+
+#[test]
+fn release_without_a_provenance_is_neither_signed_nor_built() {
+    let doubles = pushed();
+    let (double, digest, sigstore) = &doubles;
+    let (media_type, bytes) = double.manifest(NAME, digest).unwrap();
+    double.put_manifest(NAME, "v1.2.3", &media_type, bytes);
+    let run = repeated(&doubles);
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(run.noted("calls"), "", "something was built");
+    run.assert_error("is not attested, and a run does not sign what it did not build");
+    run.assert_error("no valid build provenance of this commit in the registry");
+    run.assert_error("set `fixed-tags: replace` to build and attest it again");
+    assert_eq!(sigstore.count(Endpoint::SigningCertificate), 0);
+    assert!(!double.tags(NAME).contains_key("latest"));
+}
