@@ -26,6 +26,8 @@ enum Ordering {
     Versions,
     /// Pushes to one branch, compared by history.
     Ancestry,
+    /// Releases of one version, of different commits.
+    OneVersion,
 }
 
 /// A run that races: its commit, and the git ref it was started by.
@@ -59,6 +61,7 @@ impl Ordering {
         match self {
             Self::Versions => format!("refs/tags/v{}", RELEASES[number]),
             Self::Ancestry => "refs/heads/main".to_owned(),
+            Self::OneVersion => format!("refs/tags/v{}", RELEASES[0]),
         }
     }
 
@@ -66,6 +69,7 @@ impl Ordering {
         match self {
             Self::Versions => "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}",
             Self::Ancestry => "type=ref,event=branch",
+            Self::OneVersion => "type=semver,pattern={{version}}",
         }
     }
 
@@ -74,6 +78,7 @@ impl Ordering {
         match self {
             Self::Versions => BTreeMap::from([("latest", runs - 1), ("2", runs - 1), ("1", 0)]),
             Self::Ancestry => BTreeMap::from([("main", runs - 1)]),
+            Self::OneVersion => BTreeMap::new(),
         }
     }
 }
@@ -119,8 +124,8 @@ impl Race {
         }
     }
 
-    /// Runs all of them to their end, and says what went wrong.
-    async fn run(&self, seed: u64, is_fair: bool) -> Result<(), String> {
+    /// Runs all of them to their end.
+    async fn ended(&self, seed: u64, is_fair: bool) -> Vec<anyhow::Result<()>> {
         let mut rng = fastrand::Rng::with_seed(seed);
         let late = match is_fair {
             true => None,
@@ -133,10 +138,15 @@ impl Race {
             is_fair,
         };
         let runs = join_all(self.racers.iter().map(|racer| self.publish(racer)));
-        let ended = tokio::select! {
+        tokio::select! {
             ended = runs => ended,
             () = schedule.direct() => Vec::new(),
-        };
+        }
+    }
+
+    /// Runs all of them to their end, and says what went wrong.
+    async fn run(&self, seed: u64, is_fair: bool) -> Result<(), String> {
+        let ended = self.ended(seed, is_fair).await;
         let errors = ended.into_iter().filter_map(Result::err);
         let errors: Vec<String> = errors
             .map(|error| Explanation::of(&error).to_string())
@@ -350,4 +360,30 @@ async fn branches_end_with_the_newest_where_conditions_are_honoured() {
 #[tokio::test]
 async fn branches_end_with_the_newest_where_conditions_are_ignored() {
     check(Ordering::Ancestry, Conditions::Ignored, true).await;
+}
+
+/// Whichever order the requests of two and three releases have, one creates the version, and the others fail.
+#[tokio::test]
+async fn one_of_the_releases_of_a_version_wins() {
+    for (runs, seed) in [2, 3]
+        .into_iter()
+        .flat_map(|runs| (0..52).map(move |seed| (runs, seed)))
+    {
+        let race = Race::new(Ordering::OneVersion, runs, Conditions::Honoured);
+        let ended = race.ended(seed, false).await;
+        let shown = race.double.tags(NAME)[RELEASES[0]].clone();
+        for (racer, ended) in race.racers.iter().zip(ended) {
+            let error = ended.err().map(|error| Explanation::of(&error).to_string());
+            let is_refused = |error: &String| error.contains(&format!("it shows {shown}"));
+            assert_eq!(
+                racer.digest == shown,
+                error.is_none(),
+                "seed {seed}: {error:?}"
+            );
+            assert!(
+                error.as_ref().is_none_or(is_refused),
+                "seed {seed}: {error:?}"
+            );
+        }
+    }
 }
