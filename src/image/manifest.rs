@@ -2,8 +2,10 @@
 //! (<https://github.com/opencontainers/image-spec/blob/v1.1.1/image-index.md>).
 
 use std::collections::BTreeMap;
+use std::fmt;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use crate::image::digest::Digest;
 
@@ -38,6 +40,11 @@ impl Manifest {
         serde_json::from_slice(&self.bytes)
     }
 
+    /// Where the image is from; nothing if that cannot be read.
+    pub(crate) fn origin(&self) -> Origin {
+        serde_json::from_slice(&self.bytes).unwrap_or_default()
+    }
+
     /// The digest of the image config; nothing for an index.
     pub(crate) fn config_digest(&self) -> Option<Digest> {
         self.content().ok()?.config?.digest.parse().ok()
@@ -52,6 +59,42 @@ pub(crate) struct Content {
     pub(crate) layers: Vec<Descriptor>,
     pub(crate) manifests: Vec<Descriptor>,
     pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// The fields that say where an image is from, in little memory however much the manifest lists.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Origin {
+    pub(crate) annotations: BTreeMap<String, String>,
+    pub(crate) config: Option<Descriptor>,
+    /// The first image of an index.
+    #[serde(rename = "manifests", deserialize_with = "first_image")]
+    pub(crate) image: Option<Descriptor>,
+}
+
+fn first_image<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Descriptor>, D::Error> {
+    json.deserialize_seq(FirstImage)
+}
+
+struct FirstImage;
+
+impl<'de> Visitor<'de> for FirstImage {
+    type Value = Option<Descriptor>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list of manifests")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        let mut first = None;
+        while let Some(child) = list.next_element::<Descriptor>()? {
+            let platform = child.platform.as_ref().and_then(Platform::name);
+            if first.is_none() && platform.is_some() {
+                first = Some(child);
+            }
+        }
+        Ok(first)
+    }
 }
 
 #[derive(Clone, Debug, Deserialize)]

@@ -97,6 +97,17 @@ mod tests {
     }
 
     #[test]
+    fn engine_writes_no_version_that_is_written_once() {
+        let release = ("GITHUB_REF", "refs/tags/v1.2.3");
+        check(&[release], &["ghcr.io/acme/app:sha-0…"]);
+        check(&[release, ("INPUT_FIXED-TAGS", "replace")], &[]);
+        let semver = "type=semver,pattern={{version}}\ntype=sha";
+        check(&[release, ("INPUT_TAGS", semver)], &[]);
+        let raw = ("INPUT_TAGS", "type=raw,value={{tag}}");
+        check(&[release, raw], &[]);
+    }
+
+    #[test]
     fn push_by_digest_and_no_push_need_no_such_tag() {
         check(&[("INPUT_PUSH", "false")], &[]);
         check(&[("INPUT_DRIVER", "docker-container")], &[]);

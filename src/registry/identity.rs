@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Manifest};
+use crate::image::manifest::{Descriptor, Manifest, Origin};
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 
@@ -116,11 +116,11 @@ impl CopySource<'_> {
         image: &Manifest,
         own: &str,
     ) -> Result<Identity, RegistryError> {
-        let content: Content = image.content().unwrap_or_default();
-        if let Some(identity) = Identity::of_annotations(&content.annotations, own) {
+        let origin = image.origin();
+        if let Some(identity) = Identity::of_annotations(&origin.annotations, own) {
             return Ok(identity);
         }
-        match self.just_pushed().config_of(image, &content).await {
+        match self.just_pushed().config_of(&origin).await {
             Ok(Some(config)) => Ok(Identity::of_config(&config, own)),
             Ok(None) => Ok(Identity::silent()),
             // Nobody can pull an image that lacks its config, so nothing is lost when the tag moves.
@@ -151,29 +151,22 @@ impl CopySource<'_> {
 
     /// An annotation, else the label with the same key.
     async fn said(self, image: &Manifest, key: &str) -> Result<Option<String>, RegistryError> {
-        let content: Content = image.content().unwrap_or_default();
-        if let Some(text) = content.annotations.get(key) {
+        let origin = image.origin();
+        if let Some(text) = origin.annotations.get(key) {
             return Ok(Some(text.clone()));
         }
-        let config = self.config_of(image, &content).await?.unwrap_or_default();
+        let config = self.config_of(&origin).await?.unwrap_or_default();
         let config: ImageConfig = serde_json::from_slice(&config).unwrap_or_default();
         let labels = config.config.and_then(|config| config.labels);
         Ok(labels.and_then(|labels| labels.get(key).cloned()))
     }
 
     /// The config of an image, or of the first platform of an index; nothing when it is no image.
-    async fn config_of(
-        self,
-        image: &Manifest,
-        content: &Content,
-    ) -> Result<Option<Vec<u8>>, RegistryError> {
-        let platforms = content.manifests.iter();
-        let child = platforms
-            .filter(|child| child.platform.as_ref().is_some_and(|p| p.name().is_some()))
-            .find_map(|child| child.digest.parse::<Digest>().ok());
-        let config = match child {
+    async fn config_of(self, origin: &Origin) -> Result<Option<Vec<u8>>, RegistryError> {
+        let parsed = |descriptor: &Descriptor| descriptor.digest.parse::<Digest>().ok();
+        let config = match origin.image.as_ref().and_then(parsed) {
             Some(child) => self.manifest(&child).await?.config_digest(),
-            None => image.config_digest(),
+            None => origin.config.as_ref().and_then(parsed),
         };
         match config {
             Some(config) => self.small_blob(&config).await.map(Some),

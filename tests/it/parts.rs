@@ -183,3 +183,24 @@ fn the_plan_says_which_part_is_built() {
     let run = part(&double, ARM64).arguments(&["plan"]).run();
     run.assert_log("part     linux/arm64; other jobs of the run build linux/amd64\n");
 }
+
+#[test]
+fn job_of_a_release_that_exists_builds_nothing() {
+    let double = registry().start().unwrap();
+    let release = |platform: &str| {
+        part(&double, platform)
+            .env("GITHUB_REF", "refs/tags/v1.2.3")
+            .input("tags", "type=semver,pattern={{version}}")
+            .run()
+    };
+    assert!(release(AMD64).succeeded);
+    let complete = release(ARM64);
+    assert!(complete.succeeded, "{}", complete.stderr);
+    let digest = complete.output("digest");
+    assert_eq!(double.tags(NAME)["1.2.3"], digest);
+    let again = release(AMD64);
+    assert!(again.succeeded, "{}{}", again.stdout, again.stderr);
+    assert_eq!(again.noted("calls"), "", "something was built");
+    let outputs = ["reused", "complete", "digest"].map(|name| again.output(name));
+    assert_eq!(outputs, ["true", "true", digest]);
+}

@@ -221,3 +221,28 @@ fn seeded_image_can_be_pushed_again() {
     assert_eq!(reply.status, 201);
     assert_eq!(double.tags(NAME)["v2"], digest);
 }
+
+#[test]
+fn write_of_a_tag_that_must_not_exist_is_refused_where_conditions_are_honoured() {
+    for (conditions, again) in [
+        (Conditions::Ignored, 201),
+        (Conditions::Honoured, 412),
+        (Conditions::Weak, 412),
+    ] {
+        let account = Account::workflow("acme/widget");
+        let builder = Double::builder().token(TOKEN, account);
+        let double = builder.conditions(conditions).start().unwrap();
+        let put = |body: &str| {
+            let bearer = bearer(&double, TOKEN, NAME);
+            let headers = [
+                ("authorization", bearer.as_str()),
+                ("content-type", INDEX),
+                ("if-none-match", "*"),
+            ];
+            let target = format!("/v2/{NAME}/manifests/v1");
+            let reply = send(&double, "PUT", &target, &headers, body.as_bytes());
+            reply.unwrap().status
+        };
+        assert_eq!((put(&index("one")), put(&index("two"))), (201, again));
+    }
+}
