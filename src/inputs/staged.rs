@@ -37,12 +37,13 @@ pub(crate) struct StagedTag {
 }
 
 /// The inputs that names and tags follow from.
-pub(crate) const RULES: [&str; 6] = [
+pub(crate) const RULES: [&str; 7] = [
     "images",
     "tags",
     "flavor",
     "registry",
     "floating-tags",
+    "fixed-tags",
     "git-context",
 ];
 /// In bytes, as a job output.
@@ -127,6 +128,6 @@ pub(super) fn take(raw: &mut RawInputs) -> Result<Option<Staged>, Problem> {
 fn is_default(name: &str, text: &str) -> bool {
     matches!(
         (name, text),
-        ("floating-tags", "forward") | ("git-context", "workflow")
+        ("floating-tags", "forward") | ("fixed-tags", "once") | ("git-context", "workflow")
     )
 }
