@@ -59,7 +59,8 @@ fn published(registry: &DebianRegistry, directory: &Path, candidate: &str) -> Ru
         .env("RUNNER_TEMP", directory.display().to_string())
         .input("github-token", TOKEN)
         .input("registry", registry.host())
-        .input("candidate", candidate);
+        .input("candidate", candidate)
+        .input("fixed-tags", "replace");
     let run = action.run();
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.noted("engine-requests"), "");
