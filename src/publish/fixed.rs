@@ -16,10 +16,13 @@ use crate::publish::preflight::{Registries, names_in};
 use crate::publish::release::taken;
 use crate::registry::STALE_READS;
 use crate::registry::error::RegistryError;
+use crate::registry::manifests::TagList;
 use crate::session::Session;
 
 /// Between two reads of a version that is not seen yet.
 const DELAY: Duration = Duration::from_secs(1);
+/// So many tags are looked up in the list first.
+const MANY: usize = 4;
 
 impl TagUpdate<'_> {
     /// Lets each of the fixed tags `tags` point to the image, the versions before the others.
@@ -32,8 +35,9 @@ impl TagUpdate<'_> {
             tags.iter().partition(|tag| self.is_version(tag));
         let writes = versions.iter().map(|tag| self.write_version(manifest, tag));
         self.note(&versions, join_all(writes).await)?;
+        let list = &self.existing_tags(&others).await;
         let writes = others.iter().map(|tag| async move {
-            let written = self.write_other(manifest, tag).await;
+            let written = self.write_other(manifest, tag, list).await;
             written.map_err(|error| self.incomplete(&manifest.digest, &error))
         });
         self.note(&others, join_all(writes).await)
@@ -56,8 +60,24 @@ impl TagUpdate<'_> {
         self.session.plan.versions().any(|version| version == tag)
     }
 
-    async fn write_other(&self, manifest: &Manifest, tag: &Tag) -> Result<Change, RegistryError> {
-        let before = self.repository.manifest_of(tag).await?;
+    /// The tags that exist, if reading the list costs fewer requests than reading each of `tags`.
+    async fn existing_tags(&self, tags: &[&Tag]) -> TagList {
+        if tags.len() < MANY {
+            return TagList::default();
+        }
+        self.repository.tags_of(1).await.unwrap_or_default()
+    }
+
+    async fn write_other(
+        &self,
+        manifest: &Manifest,
+        tag: &Tag,
+        list: &TagList,
+    ) -> Result<Change, RegistryError> {
+        let before = match list.lacks(tag) {
+            true => None,
+            false => self.repository.manifest_of(tag).await?,
+        };
         let before = before.as_ref().map(|before| &before.digest);
         let change = Change::of(before, &manifest.digest);
         if change != Change::Unchanged {

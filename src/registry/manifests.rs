@@ -95,9 +95,14 @@ pub(crate) struct Tagged {
 impl Repository<'_> {
     /// The tags of the repository.
     pub(crate) async fn tags(self) -> Result<TagList, RegistryError> {
+        self.tags_of(MAX_PAGES).await
+    }
+
+    /// The tags on the first `pages` of the list, of up to 1000 tags each.
+    pub(crate) async fn tags_of(self, pages: usize) -> Result<TagList, RegistryError> {
         let mut list = TagList::default();
         let mut query = "n=1000".to_owned();
-        for _page in 0..MAX_PAGES {
+        for _page in 0..pages {
             let request = Request::new(Method::GET, format!("tags/list?{query}"));
             let Some(response) = self.find(request).await? else {
                 return Ok(list);

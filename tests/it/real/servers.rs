@@ -143,6 +143,7 @@ fn an_isolated_server_behind_a_private_authority_is_found_and_published_to() {
         ghcr_double::Package::of("acme/other").writer("acme/Widget"),
     );
     let run = on(&double, None)
+        .input("fixed-tags", "replace")
         .input("ca-cert", authority.pem())
         .input("driver-opts", "network=host")
         .run();
