@@ -181,6 +181,9 @@ impl Engine {
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
         let ended = run::to_its_end(command, progress, SILENCE).await?;
         *record = ended.record;
+        if ended.failure.is_none() {
+            record.notices().for_each(|notice| console.notice(&notice));
+        }
         match (ended.failure, request.parameters.call) {
             // A check that finds something fails, and says what in its answer.
             (failure, Some(Call::Check)) if failure.is_none() || !ended.answer.is_empty() => {

@@ -1,5 +1,6 @@
 //! `GITHUB_*` -> `Context`: what happened (git ref, commit, repository, actor).
 
+pub(crate) mod cache_mode;
 mod checkout;
 pub(crate) mod event;
 pub(crate) mod facts;
@@ -12,6 +13,7 @@ use std::path::Path;
 
 use chrono::{DateTime, Utc};
 
+use crate::context::cache_mode::CacheMode;
 use crate::context::checkout::Checkout;
 use crate::context::event::{Event, RepositoryFacts};
 use crate::context::server::Server;
@@ -49,6 +51,7 @@ pub(crate) struct Context {
     pub(crate) run: Option<Run>,
     /// Whether nothing was checked out.
     pub(crate) workspace_is_empty: bool,
+    pub(crate) cache_mode: CacheMode,
 }
 
 /// A run of a workflow, as the runner numbers it.
@@ -118,6 +121,7 @@ impl Context {
             run: Run::from_vars(vars),
             // A directory of a checkout is built as it is: nothing is fetched in its stead.
             workspace_is_empty: checkout.is_none() && is_empty(vars.workspace()),
+            cache_mode: CacheMode::from_vars(vars),
         })
     }
 

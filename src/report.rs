@@ -151,7 +151,7 @@ impl Report {
         let tags = published.flat_map(|published| published.references(&published.others));
         let is_exported = self.done.built.is_some()
             && self.done.published_from.is_empty()
-            && !self.done.record.is_cache_missing;
+            && self.done.record.unwritten_cache.is_none();
         let caches = plan.caches().filter(|_| is_exported);
         tags.chain(caches.map(str::to_owned)).collect()
     }

@@ -17,8 +17,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::buildx::progress::lines::Ending;
 use crate::buildx::progress::messages::{Activity, Log, Message, Status, Vertex};
-use crate::buildx::progress::push_watch::is_export_of_cache;
-use crate::buildx::progress::record::{Timeline, Warnings};
+use crate::buildx::progress::push_watch::{is_export_of_cache, is_import_of_cache};
+use crate::buildx::progress::record::{End, Timeline, Warnings};
 use crate::buildx::progress::render::LogRenderer;
 use crate::console::Console;
 use crate::error::FilePosition;
@@ -28,8 +28,20 @@ use crate::error::FilePosition;
 pub(crate) struct Record {
     pub(crate) timeline: Timeline,
     pub(crate) warnings: Warnings,
-    /// Whether a cache could not be exported, which fails no build that ignores it.
-    pub(crate) is_cache_missing: bool,
+    /// Why a cache was not exported, which fails no build that ignores it.
+    pub(crate) unwritten_cache: Option<String>,
+    /// The denial of a cache service that was asked for a cache, which fails no build.
+    pub(crate) unread_cache: Option<String>,
+}
+
+impl Record {
+    /// Why a build that succeeded will be slower the next time, or was slower than it could be.
+    pub(crate) fn notices(&self) -> impl Iterator<Item = String> {
+        let unread = self.unread_cache.iter();
+        let unread = unread.map(|error| format!("a cache was not read: {error}"));
+        let unwritten = self.unwritten_cache.iter();
+        unread.chain(unwritten.map(|error| format!("a cache was not written: {error}")))
+    }
 }
 
 /// The failure of a build, in the words of buildx.
@@ -56,8 +68,10 @@ pub(crate) struct Progress {
     /// Steps that ended in the message before: BuildKit may begin one again in this.
     ended: Vec<String>,
     failed: Option<(String, String)>,
+    /// The export of a cache, which fails the build only if no other step does.
+    failed_export: Option<(String, String)>,
+    denied_import: Option<String>,
     warnings: Warnings,
-    is_cache_missing: bool,
     ending: Ending,
 }
 
@@ -72,8 +86,9 @@ impl Progress {
             now: None,
             ended: Vec::new(),
             failed: None,
+            failed_export: None,
+            denied_import: None,
             warnings: Warnings::default(),
-            is_cache_missing: false,
             ending: Ending::default(),
         }
     }
@@ -112,7 +127,8 @@ impl Progress {
         let record = Record {
             timeline,
             warnings,
-            is_cache_missing: self.is_cache_missing,
+            unwritten_cache: self.failed_export.map(|(_, error)| shortened(&error)),
+            unread_cache: self.denied_import.as_deref().map(shortened),
         };
         (record, failure)
     }
@@ -148,12 +164,24 @@ impl Progress {
             return;
         };
         step.update(vertex);
-        self.is_cache_missing |= is_export_of_cache(&vertex.name) && !vertex.error.is_empty();
         if step.end.is_some() && !self.ended.iter().any(|ended| ended == digest) {
             self.ended.push(digest.to_owned());
         }
-        if step.end == Some(crate::buildx::progress::record::End::Failed) && self.failed.is_none() {
-            self.failed = Some((digest.to_owned(), vertex.error.clone().into_owned()));
+        if step.end == Some(End::Failed) {
+            self.failed(vertex);
+        }
+    }
+
+    fn failed(&mut self, vertex: &Vertex<'_>) {
+        let failed = || (vertex.digest.to_string(), vertex.error.to_string());
+        if is_import_of_cache(&vertex.name) {
+            // That a cache does not exist yet is an error for BuildKit, and no news.
+            let denied = vertex.error.contains("cache read denied:");
+            self.denied_import = self.denied_import.take().or(denied.then(|| failed().1));
+        } else if is_export_of_cache(&vertex.name) {
+            self.failed_export.get_or_insert_with(failed);
+        } else {
+            self.failed.get_or_insert_with(failed);
         }
     }
 
@@ -206,7 +234,7 @@ impl Progress {
     }
 
     fn failure(&self) -> Failure {
-        let (step, error) = match &self.failed {
+        let (step, error) = match self.failed.as_ref().or(self.failed_export.as_ref()) {
             Some((digest, error)) => (self.renderer.steps.get(digest), Some(error.clone())),
             None => (None, None),
         };
@@ -297,6 +325,26 @@ mod tests {
             failure.cause,
             "failed to push localhost:5000/a/b:1: connection refused"
         );
+    }
+
+    #[test]
+    fn the_failure_of_a_cache_is_not_the_failure_of_the_build() {
+        let step = |digest: &str, name: &str, error: &str| {
+            format!(
+                r#"{{"vertexes":[{{"digest":"{digest}","name":"{name}","started":"2026-01-01T00:00:00Z","completed":"2026-01-01T00:00:01Z","error":"{error}"}}]}}"#
+            )
+        };
+        let import = step("1", "importing cache manifest from gha:1", "not found");
+        let export = step(
+            "2",
+            "exporting to GitHub Actions Cache",
+            "cache write denied: x",
+        );
+        let build = step("3", "[2/2] RUN make", "exit code: 2");
+        let cause = |lines: &[&str]| failure(lines).cause;
+        assert_eq!(cause(&[&import, &export, &build]), "exit code: 2");
+        assert_eq!(cause(&[&import, &export]), "cache write denied: x");
+        assert_eq!(cause(&[&import, "ERROR: failed to solve: y"]), "y");
     }
 
     #[test]

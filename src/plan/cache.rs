@@ -4,6 +4,8 @@
 //! into every later image. So a build writes under its own name only, reads what its base and the default
 //! branch left, and nothing of a pull request is ever read by anything but that pull request.
 
+mod github;
+
 use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
 use crate::image::name::ImageName;
@@ -43,9 +45,11 @@ pub(super) fn cache(
             let kind = spec.kind();
             cache.notices.push(format!("the cache `type={kind}` is read but not written: code of another repository must not write to it"));
         } else {
-            cache.to.push(spec.clone());
+            cache.to.push(github::tolerant(spec.clone()));
         }
     }
+    let left_out = github::permit(context.cache_mode, &mut cache.from, &mut cache.to);
+    cache.notices.extend(left_out);
     cache
 }
 

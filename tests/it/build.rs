@@ -1,5 +1,7 @@
 //! What inputs come to in the hands of the engine, against a scripted `buildx`.
 
+mod cache;
+
 use std::fs;
 
 use expect_test::expect;

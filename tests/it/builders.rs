@@ -151,6 +151,33 @@ fn graph_driver_engine_gets_a_builder_that_is_removed() {
     );
 }
 
+/// `GET /info` is what a build asks whose builder depends on the store.
+#[test]
+fn a_graph_driver_gets_a_builder_for_layers_of_another_compression() {
+    const ANSWERS: &[(&str, &str)] = &[GRAPH, NOTHING_LEFT[0], NOTHING_LEFT[1]];
+    let double = registry().start().unwrap();
+    let published = |outputs: &str, push: &str| {
+        let action = publication(&double).engine(ANSWERS).input("push", push);
+        let run = action.input("outputs", outputs).run();
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        let line = run.stdout.lines();
+        let mut line = line.filter(|line| line.contains("creating the builder"));
+        let why = line.next().and_then(|line| line.split_once(", because "));
+        why.map(|(_, why)| why.to_owned())
+    };
+    let why = "the engine keeps its images in a graph driver, which cannot push layers with another compression than gzip";
+    for outputs in [
+        "type=image,compression=zstd,compression-level=9,force-compression=true",
+        "type=registry,compression=estargz",
+        "type=image,compression=uncompressed",
+    ] {
+        assert_eq!(published(outputs, "true").as_deref(), Some(why));
+        assert_eq!(published(outputs, "false"), None);
+    }
+    assert_eq!(published("type=image,compression=gzip", "true"), None);
+    assert_eq!(published("type=image,compression-level=9", "true"), None);
+}
+
 #[test]
 fn a_named_builder_is_used_as_it_is() {
     let double = registry().start().unwrap();

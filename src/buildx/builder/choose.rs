@@ -23,6 +23,10 @@ pub(crate) enum Need {
     CacheExport,
     /// An image in a file: the outputs of the types `oci` and `docker` with a destination.
     ImageFile,
+    /// A pushed image whose layers are compressed with zstd or estargz, or not at all. A graph driver takes the option and
+    /// pushes layers that are compressed with gzip
+    /// (<https://docs.docker.com/build/exporters/#compression>).
+    Compression,
     /// A graph driver takes the option and ignores it; the containerd store refuses it, since it unpacks
     /// what it builds.
     RewrittenTimestamps,
@@ -54,6 +58,10 @@ impl Needs {
             "docker" => output.get("dest").is_some(),
             _ => false,
         };
+        let is_compressed = |output: &Spec| {
+            let compression = output.get("compression");
+            output.kind() == "image" && compression.is_some_and(|it| it != "gzip")
+        };
         let is_insecure = |right: &String| right.starts_with("security.insecure");
         let needs = [
             (
@@ -68,6 +76,10 @@ impl Needs {
             (
                 request.layout.is_some() || request.outputs.iter().any(is_file),
                 Need::ImageFile,
+            ),
+            (
+                request.push && request.outputs.iter().any(is_compressed),
+                Need::Compression,
             ),
             (request.timestamp.is_some(), Need::RewrittenTimestamps),
             (
@@ -97,9 +109,11 @@ impl Need {
     /// Whether the engine's builder cannot do it.
     fn is_beyond(self, store: ImageStore) -> bool {
         match self {
-            Self::SeveralPlatforms | Self::Attestations | Self::CacheExport | Self::ImageFile => {
-                store != ImageStore::Containerd
-            }
+            Self::SeveralPlatforms
+            | Self::Attestations
+            | Self::CacheExport
+            | Self::ImageFile
+            | Self::Compression => store != ImageStore::Containerd,
             Self::RewrittenTimestamps | Self::InsecureEntitlement | Self::PrivateCa => true,
         }
     }
@@ -160,6 +174,7 @@ impl fmt::Display for Need {
             Self::Attestations => "attach attestations",
             Self::CacheExport => "export a cache",
             Self::ImageFile => "write an image to a file",
+            Self::Compression => "push layers with another compression than gzip",
             Self::RewrittenTimestamps => "rewrite timestamps",
             Self::InsecureEntitlement => "grant `security.insecure`",
             Self::PrivateCa => "trust a private CA",
@@ -217,7 +232,12 @@ mod tests {
     #[test]
     fn builder_is_created_only_for_unsupported_requirements() {
         let automatic = BuilderInputs::Automatic;
-        for need in [Need::Attestations, Need::CacheExport, Need::ImageFile] {
+        for need in [
+            Need::Attestations,
+            Need::CacheExport,
+            Need::ImageFile,
+            Need::Compression,
+        ] {
             let needs = Needs(vec![need]);
             assert!(needs.depend_on_store());
             check(&automatic, ImageStore::Containerd, &needs, "current");

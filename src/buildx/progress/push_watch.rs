@@ -76,6 +76,11 @@ pub(crate) fn is_export_of_cache(name: &str) -> bool {
     name.starts_with("exporting cache to ") || name == "exporting to GitHub Actions Cache"
 }
 
+/// The name of the step in which BuildKit reads a cache. It never fails a build.
+pub(crate) fn is_import_of_cache(name: &str) -> bool {
+    name.starts_with("importing cache manifest from ")
+}
+
 /// The image was built, but a registry refused it.
 #[derive(Debug)]
 pub(crate) struct PushFailed {

@@ -1,5 +1,7 @@
 //! Builders of the real engine: chosen, made, used, removed.
 
+mod compression;
+
 use std::fs;
 use std::net::{TcpListener, TcpStream};
 use std::process::Command;
