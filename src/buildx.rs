@@ -6,6 +6,7 @@ mod docker_config;
 #[cfg(feature = "fuzzing")]
 pub(crate) mod fuzzing;
 mod hints;
+mod policy;
 pub(crate) mod progress;
 mod run;
 mod sources;
@@ -165,6 +166,7 @@ impl Engine {
                 true => Naming::Digest,
                 false => Naming::Tag,
             },
+            is_policy_strict: version::is_policy_strict(request, vars),
         };
         let arguments = command::build_arguments(request, &files, &settings);
         let own = builder.buildx_directory();

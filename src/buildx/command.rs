@@ -44,6 +44,8 @@ pub(crate) struct Settings<'a> {
     pub(crate) builder: Option<&'a str>,
     pub(crate) store: ImageDestination,
     pub(crate) naming: Naming,
+    /// Whether a policy must be enforced.
+    pub(crate) is_policy_strict: bool,
 }
 
 /// The arguments of `buildx build`: each value in its own `--flag=value`, the context behind `--`.
@@ -55,6 +57,7 @@ pub(crate) fn build_arguments(
     let mut arguments = Arguments::new();
     arguments.builder(settings.builder);
     arguments.sources(request);
+    arguments.policy(settings.is_policy_strict);
     arguments.settings(request);
     arguments.sandbox(&request.parameters.sandbox);
     arguments.secrets(&files.secrets);
@@ -130,6 +133,7 @@ mod tests {
             builder: None,
             store: ImageDestination::Builder,
             naming: Naming::Tag,
+            is_policy_strict: false,
         };
         let arguments = build_arguments(request, &files, &settings);
         let flags = arguments

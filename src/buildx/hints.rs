@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::buildx::policy;
 use crate::buildx::progress::Failure;
 use crate::error;
 use crate::error::{nearest, one_of};
@@ -19,7 +20,8 @@ const MAX_LISTED: usize = 10;
 
 /// The way out of a failed build.
 pub(crate) fn fix(failure: &Failure, request: &BuildRequest, workspace: &Path) -> String {
-    if let Some(fix) = stage(&failure.cause, request, workspace) {
+    let known = stage(&failure.cause, request, workspace);
+    if let Some(fix) = known.or_else(|| policy::fix(&failure.cause, request)) {
         return fix;
     }
     let fix = match &failure.place {

@@ -3,6 +3,7 @@
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use crate::buildx::policy;
 use crate::error::Problem;
 use crate::inputs::secrets::SecretContent;
 use crate::inputs::spec::Spec;
@@ -88,7 +89,9 @@ fn dockerfile(request: &BuildRequest, workspace: &Workspace) -> Result<(), Probl
     let dockerfile = request.dockerfile();
     let path = workspace.0.join(&dockerfile);
     if path.is_file() {
-        return workspace.path("file", &dockerfile).map(drop);
+        let policy = policy::path(request, workspace.0);
+        let mut files = [dockerfile].into_iter().chain(policy);
+        return files.try_for_each(|file| workspace.path("file", &file).map(drop));
     }
     let because = match path.symlink_metadata() {
         Ok(metadata) if metadata.is_dir() => format!("`{dockerfile}` is a directory"),

@@ -10,6 +10,7 @@ use regex::Regex;
 use tokio::time::timeout;
 
 use crate::buildx::command::environment;
+use crate::buildx::policy;
 use crate::error::Problem;
 use crate::plan::build::BuildRequest;
 use crate::vars::Vars;
@@ -22,6 +23,9 @@ const OLDEST_WITH_CALL: Version = Version([0, 15, 0]);
 /// The first version with the protocol that GitHub's cache has used since April 2025
 /// (<https://docs.docker.com/build/ci/github-actions/cache/>).
 const OLDEST_WITH_CACHE: Version = Version([0, 21, 0]);
+/// The first version that loads the policy next to a Dockerfile; an older one ignores it
+/// (<https://github.com/docker/buildx/releases/tag/v0.31.0>).
+const OLDEST_WITH_POLICY: Version = Version([0, 31, 0]);
 /// Set in the image of the action: its buildx is recent, so its version is not checked.
 const IN_IMAGE: &str = "GHCR_PUBLISH_IMAGE";
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -49,9 +53,20 @@ pub(crate) async fn require_recent(
     Ok(printed)
 }
 
+/// Whether buildx is told to fail on a BuildKit that knows no policies, which otherwise ignores them. The option changes
+/// nothing if there is no policy. A context that the engine fetches may have one; an older buildx does not know the option.
+pub(super) fn is_policy_strict(request: &BuildRequest, vars: &Vars) -> bool {
+    match request.context.local_directory() {
+        Some(_) => policy::path(request, vars.workspace()).is_some(),
+        None => vars.get(IN_IMAGE).is_some(),
+    }
+}
+
 /// The oldest version that is sufficient, and the feature that requires it.
 fn needed(request: &BuildRequest, vars: &Vars) -> (Version, String) {
-    if let Some(call) = request.parameters.call {
+    if let Some(path) = policy::path(request, vars.workspace()) {
+        (OLDEST_WITH_POLICY, format!(" by the policy `{path}`"))
+    } else if let Some(call) = request.parameters.call {
         let by = format!(" by `call: {}`", call.as_str());
         (OLDEST_WITH_CALL, by)
     } else if environment::second_protocol(request, vars) == Some("true") {

@@ -1,6 +1,7 @@
 //! What inputs come to in the hands of the engine, against a scripted `buildx`.
 
 mod cache;
+mod policy;
 
 use std::fs;
 

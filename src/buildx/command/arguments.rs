@@ -105,6 +105,12 @@ impl Arguments {
         self.specs("cache-from", &request.cache_from);
     }
 
+    pub(super) fn policy(&mut self, is_strict: bool) {
+        if is_strict {
+            self.flag("policy", "strict=true");
+        }
+    }
+
     pub(super) fn settings(&mut self, request: &BuildRequest) {
         self.each("target", &request.parameters.target);
         self.each("platform", &request.parameters.platforms);

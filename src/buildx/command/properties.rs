@@ -286,6 +286,7 @@ fn tried(inputs: &[(&str, String)], description: &str) -> Result<(), String> {
             builder,
             store: ImageDestination::Engine,
             naming,
+            is_policy_strict: false,
         };
         says_exactly(&request, &settings)?;
         let all = arguments(&request, &settings).join("\n");
