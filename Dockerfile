@@ -3,7 +3,7 @@
 #
 # The same sources, bases and SOURCE_DATE_EPOCH give the same image, bit for bit: `make reproducible` builds it twice.
 ARG RUST_IMAGE=docker.io/library/rust:1.95-slim-trixie
-ARG BUILDX_IMAGE=docker.io/docker/buildx-bin:0.29.1
+ARG BUILDX_IMAGE=docker.io/docker/buildx-bin:0.38.2
 # Where the compiler runs: on the machine itself, never emulated. `linux` alone is what the older builder understands.
 ARG COMPILE_ON=${BUILDPLATFORM:-linux}
 

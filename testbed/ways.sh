@@ -3,7 +3,7 @@
 . "$(dirname "${BASH_SOURCE[0]}")/packages.sh"
 
 # Our modules need the first; where Go is older, but 1.21 or later, it fetches the second through the module proxy.
-go_needed=1.26
+go_needed=1.26.8
 go_fetched=1.27.3
 
 # Makes a program available. Each way is a command; when none brings the program, shows what every one of them said.

@@ -239,7 +239,8 @@ fn a_go_that_is_too_old_is_not_used() {
         ("go1.19.8", false, ""),
         ("go1.24.4", true, "go1.27.3"),
         ("go1.25.0", true, "go1.27.3"),
-        ("go1.26.0", true, "local"),
+        ("go1.26.7", true, "go1.27.3"),
+        ("go1.26.8", true, "local"),
     ] {
         let go = format!("#!/bin/sh\n[ \"$1\" != env ] || echo {version}\n");
         let machine = Machine::new().with("bin/go", &go);

@@ -1,6 +1,7 @@
 //! Builders of the real engine: chosen, made, used, removed.
 
 mod compression;
+mod policy;
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};

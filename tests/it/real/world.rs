@@ -90,9 +90,13 @@ pub(crate) fn buildx(engine: Option<&str>) -> Command {
 /// Whether the engine of the machine is 28 or newer: it repeats what a registry said with a refusal (older ones show the
 /// status alone) and has BuildKit's checks of a Dockerfile.
 pub(crate) fn engine_is_recent() -> bool {
+    engine_version() >= 28
+}
+
+/// The first number of the version of the engine of the machine.
+pub(crate) fn engine_version() -> u32 {
     let version = output_of(process("docker").args(["version", "--format={{.Server.Version}}"]));
-    let major = version.split('.').next().unwrap();
-    major.parse::<u32>().unwrap() >= 28
+    version.split('.').next().unwrap().parse().unwrap()
 }
 
 /// A `DOCKER_CONFIG` with credentials for one registry, where `docker buildx` is the same program.
