@@ -20,4 +20,5 @@ mod release;
 mod server;
 mod servers;
 mod sigstore;
+mod versions;
 mod world;
