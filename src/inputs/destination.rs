@@ -44,6 +44,16 @@ pub(crate) enum MoveTags {
     Never,
 }
 
+impl MoveTags {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Now => "now",
+            Self::AfterJob => "after-job",
+            Self::Never => "never",
+        }
+    }
+}
+
 /// The input `fixed-tags`: whether a version that exists is written again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FixedTags {
@@ -51,6 +61,15 @@ pub(crate) enum FixedTags {
     Once,
     /// Yes.
     Replace,
+}
+
+impl FixedTags {
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Replace => "replace",
+        }
+    }
 }
 
 /// One entry of the input `registry-auth`.

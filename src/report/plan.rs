@@ -185,7 +185,11 @@ pub(crate) fn json(plan: &Plan) -> Value {
         "version": plan.version,
         "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
         "other-references": plan.other_references(),
-        "tag-names": plan.tags.iter().map(|planned| planned.tag.to_string()).collect::<Vec<_>>(),
+        "tag-names": names(plan, |_| true),
+        "versions": names(plan, |planned| planned.is_version),
+        "floating-tags": names(plan, |planned| planned.motion == Motion::Floating),
+        "fixed-tags": plan.fixed.as_str(),
+        "move-tags": plan.move_tags.as_str(),
         "labels": labels.collect::<Map<_, _>>(),
         "annotations": metadata::annotations(plan),
         "push": {
@@ -206,6 +210,12 @@ pub(crate) fn json(plan: &Plan) -> Value {
         object["build"] = build_json(&plan.build);
     }
     object
+}
+
+/// The planned tags that are `wanted`.
+fn names(plan: &Plan, wanted: impl Fn(&PlannedTag) -> bool) -> Vec<String> {
+    let tags = plan.tags.iter().filter(|planned| wanted(planned));
+    tags.map(|planned| planned.tag.to_string()).collect()
 }
 
 /// Secrets, and build arguments without an expression, by name only: their values may be nobody else's business.
