@@ -12,6 +12,7 @@ mod bare;
 mod machine;
 mod merge;
 mod meter;
+mod once;
 mod ours;
 mod plan;
 mod promotion;
@@ -47,6 +48,7 @@ fn main() {
 fn groups() -> Vec<Group> {
     [
         publish::groups(),
+        once::groups(),
         attested::groups(),
         plan::groups(),
         promotion::groups(),
