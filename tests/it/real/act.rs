@@ -1,6 +1,9 @@
 //! The action from its own Dockerfile, run by act; its outputs reach the next step.
 
+use std::fs;
+
 use ghcr_double::{Account, Double};
+use serde_json::Value;
 
 use super::world::{output_of, repository_file};
 use crate::support::{TOKEN, process};
@@ -35,5 +38,26 @@ fn a_workflow_publishes_and_later_steps_and_jobs_consume_the_outputs() {
     assert_eq!(good["latest"], good["v1.2.3"]);
     let bad: Vec<String> = tags("bad").into_keys().collect();
     assert!(bad.iter().all(|tag| tag.starts_with("sha-")), "{bad:?}");
+    expressions_have_values(&double);
     assert!(!log.contains(TOKEN), "the log shows the token");
+}
+
+/// The inputs are those that the reference shows in place of five steps.
+fn expressions_have_values(double: &Double) {
+    let text = |path: &str| fs::read_to_string(repository_file(path)).unwrap();
+    let workflow = text("tests/act/publish.yml");
+    let (_, inputs) = workflow.split_once("tests/act/expressions\n").unwrap();
+    let (inputs, _) = inputs.split_once("  stage:\n").unwrap();
+    assert!(text("docs/reference.md").contains(inputs), "{inputs}");
+    let name = "acme/hello/expressions";
+    let tags = double.tags(name);
+    let date = tags.keys().find(|tag| tag.starts_with("20")).unwrap();
+    let image = &tags["1.2.3"];
+    assert_eq!(&tags[date], image);
+    let (_, manifest) = double.manifest(name, image).unwrap();
+    let json = |bytes: &[u8]| serde_json::from_slice::<Value>(bytes).unwrap();
+    let config = json(&manifest)["config"]["digest"].clone();
+    let config = json(&double.blob(name, config.as_str().unwrap()).unwrap());
+    let label = &config["config"]["Labels"]["built"];
+    assert_eq!(*label, format!("1.2.3 on {date}"));
 }
