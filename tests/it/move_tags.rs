@@ -111,7 +111,19 @@ fn a_state_of_another_run_or_none_moves_nothing() {
     let run = succeeded(build(&double, &digest, "after-job"));
     let staged = staged(&run);
     let other_tag = staged.replace(r#""tag":"latest""#, r#""tag":"stable""#);
+    let other_commit = [
+        (
+            "org.opencontainers.image.source",
+            "https://github.com/acme/Widget",
+        ),
+        ("org.opencontainers.image.revision", "fedcba9"),
+    ];
+    let other_image = double.put_image(NAME, "other", &other_commit);
     let cases = [
+        (
+            staged.replace(&digest, &other_image),
+            "is of another commit",
+        ),
         (
             staged.replace(r#""run":"42""#, r#""run":"43""#),
             "it is of the run 43",
@@ -137,7 +149,8 @@ fn a_state_of_another_run_or_none_moves_nothing() {
     }
     let none = post(&double, "", "success");
     assert!(none.succeeded, "{}", none.stderr);
-    assert_eq!(double.tags(NAME).len(), 0);
+    let tags: Vec<String> = double.tags(NAME).into_keys().collect();
+    assert_eq!(tags, ["other"]);
 }
 
 #[test]
