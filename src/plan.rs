@@ -210,12 +210,13 @@ impl Plan {
         self.candidate.as_ref().is_some_and(Candidate::is_image)
     }
 
-    /// Every tag of an image of `commit` that names the commit, the one for the engine among them.
+    /// Every tag that names the commit and that the run may write, the one for the engine among them.
     pub(crate) fn commit_tags(&self) -> Vec<Tag> {
         let named = self.tags.iter().filter(|planned| planned.names_commit);
         let mut tags: Vec<Tag> = named.map(|planned| planned.tag.clone()).collect();
-        let carrier = self.carrier().filter(|_| self.primary_names_commit);
-        tags.extend(carrier.cloned());
+        let carrier = self.carriers.first();
+        let carrier = carrier.filter(|_| self.primary_names_commit);
+        tags.extend(carrier.map(|carrier| carrier.tag.clone()));
         tags
     }
 
