@@ -14,6 +14,7 @@ use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
 use crate::registry::identity::{REVISION, SOURCE};
+use crate::registry::manifests::TagList;
 use crate::session::Session;
 
 /// The image that is about to be published.
@@ -28,21 +29,26 @@ pub(super) struct CommitTagCheck<'a> {
 /// From so many tags on, one list of all tags saves questions about single ones.
 const LIST_FROM: usize = 3;
 
+/// The tags that exist, if `tags` are so many that one page of the list saves requests; else an incomplete list.
+pub(super) async fn list_for(repository: Repository<'_>, tags: &[Tag]) -> TagList {
+    if tags.len() < LIST_FROM {
+        return TagList::default();
+    }
+    let list = repository.at_most(Duration::ZERO).tags_of(1).await;
+    list.unwrap_or_default()
+}
+
 /// Those of `tags` that the repository may have: all of them without a list; in a repository that does not exist yet,
 /// only `first`, the one that the engine writes.
-async fn not_absent(
-    repository: Repository<'_>,
-    mut tags: Vec<Tag>,
-    first: Option<&Tag>,
-) -> Vec<Tag> {
+async fn not_absent(repository: Repository<'_>, mut tags: Vec<Tag>, first: &Tag) -> Vec<Tag> {
     if tags.len() < LIST_FROM {
         return tags;
     }
     if let Ok(list) = repository.at_most(Duration::ZERO).tags().await {
         let is_new = list.names.is_empty() && !list.is_complete;
-        tags.retain(|tag| match first {
-            Some(first) if is_new => tag == first,
-            _ => !list.lacks(tag),
+        tags.retain(|tag| match is_new {
+            true => tag == first,
+            false => !list.lacks(tag),
         });
     }
     tags
@@ -74,7 +80,7 @@ impl<'a> CommitTagCheck<'a> {
         for name in names_in(registries, self.session) {
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), deadline);
-            for tag in not_absent(repository, plan.commit_tags(), Some(&plan.primary)).await {
+            for tag in not_absent(repository, plan.commit_tags(), &plan.primary).await {
                 match self.other_image(repository, &tag).await {
                     Err(RegistryError::Denied(_)) => {}
                     other => self.require_no(other, name, &tag)?,
@@ -84,16 +90,18 @@ impl<'a> CommitTagCheck<'a> {
         Ok(())
     }
 
-    /// The same for those of `tags` that name a commit, with the image in the registry.
+    /// The same for those of `tags` that name a commit, with the image in the registry. A tag that `list` lacks is not
+    /// read.
     pub(super) async fn require(
         &self,
         name: &ImageName,
         repository: Repository<'_>,
         tags: &[Tag],
+        list: &TagList,
     ) -> Result<(), Problem> {
         let mut of_commit = self.session.plan.commit_tags();
-        of_commit.retain(|tag| tags.contains(tag));
-        for tag in not_absent(repository, of_commit, None).await {
+        of_commit.retain(|tag| tags.contains(tag) && !list.lacks(tag));
+        for tag in of_commit {
             self.require_no(self.other_image(repository, &tag).await, name, &tag)?;
         }
         Ok(())

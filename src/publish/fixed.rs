@@ -21,21 +21,20 @@ use crate::session::Session;
 
 /// Between two reads of a version that is not seen yet.
 const DELAY: Duration = Duration::from_secs(1);
-/// So many tags are looked up in the list first.
-const MANY: usize = 4;
 
 impl TagUpdate<'_> {
-    /// Lets each of the fixed tags `tags` point to the image, the versions before the others.
+    /// Lets each of the fixed tags `tags` point to the image, the versions before the others. A tag that `list` lacks is
+    /// new.
     pub(super) async fn write_fixed(
         &self,
         manifest: &Manifest,
         tags: &[Tag],
+        list: &TagList,
     ) -> anyhow::Result<()> {
         let (versions, others): (Vec<&Tag>, Vec<&Tag>) =
             tags.iter().partition(|tag| self.is_version(tag));
         let writes = versions.iter().map(|tag| self.write_version(manifest, tag));
         self.note(&versions, join_all(writes).await)?;
-        let list = &self.existing_tags(&others).await;
         let writes = others.iter().map(|tag| async move {
             let written = self.write_other(manifest, tag, list).await;
             written.map_err(|error| self.incomplete(&manifest.digest, &error))
@@ -58,14 +57,6 @@ impl TagUpdate<'_> {
     /// Whether the tag is a version that is written once.
     fn is_version(&self, tag: &Tag) -> bool {
         self.session.plan.versions().any(|version| version == tag)
-    }
-
-    /// The tags that exist, if reading the list costs fewer requests than reading each of `tags`.
-    async fn existing_tags(&self, tags: &[&Tag]) -> TagList {
-        if tags.len() < MANY {
-            return TagList::default();
-        }
-        self.repository.tags_of(1).await.unwrap_or_default()
     }
 
     async fn write_other(

@@ -17,7 +17,7 @@ use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tag_order::{MAX_ROUNDS, recheck_delay};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
-use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::commit_tags::{CommitTagCheck, list_for};
 use crate::publish::preflight::subject;
 use crate::publish::{Change, Published, PushedImage, Skipped};
 use crate::registry::conditional_write::RefusedWrites;
@@ -121,10 +121,11 @@ impl<'a> TagUpdate<'a> {
         let incomplete = |error: RegistryError| self.incomplete(digest, &error);
         let fixed = self.tags(Motion::Fixed);
         let unpushed = self.unpushed(&fixed);
+        let list = &list_for(self.repository, &unpushed).await;
         CommitTagCheck::new(self.session, &self.image.commit, Some(digest))
-            .require(&self.subject.name, self.repository, &unpushed)
+            .require(&self.subject.name, self.repository, &unpushed, list)
             .await?;
-        self.write_fixed(manifest, &unpushed).await?;
+        self.write_fixed(manifest, &unpushed, list).await?;
         published.skipped = self.float(manifest).await.map_err(incomplete)?;
         self.confirm_versions(digest).await?;
         let written = self.written(&fixed);

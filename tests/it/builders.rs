@@ -158,6 +158,7 @@ fn a_graph_driver_gets_a_builder_for_layers_of_another_compression() {
     let double = registry().start().unwrap();
     let published = |outputs: &str, push: &str| {
         let action = publication(&double).engine(ANSWERS).input("push", push);
+        let action = action.input("fixed-tags", "replace");
         let run = action.input("outputs", outputs).run();
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
         let line = run.stdout.lines();
