@@ -6,6 +6,7 @@ pub(crate) mod manifest;
 pub(crate) mod name;
 pub(crate) mod platform;
 pub(crate) mod tag;
+pub(crate) mod version;
 
 use std::fmt;
 

@@ -5,6 +5,7 @@ pub(crate) mod build;
 pub(crate) mod builder;
 pub(crate) mod cache;
 pub(crate) mod candidate;
+pub(crate) mod cleanup;
 pub(crate) mod destination;
 pub(crate) mod expressions;
 pub(crate) mod labels;
@@ -33,6 +34,7 @@ use crate::inputs::build::BuildInputs;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::cache::CacheKey;
 use crate::inputs::candidate::Candidate;
+use crate::inputs::cleanup::CleanupInputs;
 use crate::inputs::destination::DestinationInputs;
 use crate::inputs::labels::{LabelLine, Levels};
 use crate::inputs::part::PartInputs;
@@ -84,6 +86,8 @@ pub(crate) struct Inputs {
     pub(crate) destination: DestinationInputs,
     pub(crate) attest: AttestInputs,
     pub(crate) verify: VerifyInputs,
+    #[cfg_attr(not(test), expect(dead_code, reason = "`mode: cleanup` needs it"))]
+    pub(crate) cleanup: CleanupInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
     /// The image that another job published without tags: what `candidate` says of it.
@@ -196,6 +200,7 @@ impl Inputs {
             destination: DestinationInputs::read(&raw, vars)?,
             attest: AttestInputs::read(&raw)?,
             verify: VerifyInputs::read(&raw)?,
+            cleanup: CleanupInputs::read(&raw)?,
             candidate,
             staged,
             rules: staged::rules(&raw),

@@ -17,7 +17,7 @@ use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::github::meaning::{Meaning, REPORT, meaning};
 use crate::github::{ApiError, GitHub, NoContent, Request, Verb, encoded, once};
-use crate::image::digest::Digest;
+use crate::image::version::Version;
 
 /// A container package by its owner and name; shown as `acme/widget/base`.
 #[derive(Clone, Copy, Debug)]
@@ -41,20 +41,6 @@ pub(crate) struct Package {
 #[derive(Deserialize)]
 pub(crate) struct PackageRepository {
     pub(crate) full_name: String,
-}
-
-/// A version of a container package: a manifest, whether it has tags or not.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Version {
-    pub(crate) id: u64,
-    pub(crate) digest: Digest,
-    /// Empty for a version that only an index or a digest reaches. For a moment after a tag moved, two versions may
-    /// list it.
-    pub(crate) tags: Vec<String>,
-    /// When it was pushed.
-    pub(crate) created_at: DateTime<Utc>,
-    /// When it last changed, for example because it got a tag.
-    pub(crate) updated_at: DateTime<Utc>,
 }
 
 /// What became of a version that was to be deleted.
@@ -320,7 +306,7 @@ impl fmt::Display for PackageName<'_> {
 
 impl VersionPage {
     fn of(page: Page<Value>) -> Result<Self, String> {
-        let versions = page.items.into_iter().map(Version::of);
+        let versions = page.items.into_iter().map(Listed::read);
         let last = page.last.as_ref().and_then(|link| link.query());
         let number = |query: &str| {
             let mut pairs = query.split('&');
@@ -334,17 +320,17 @@ impl VersionPage {
     }
 }
 
-impl Version {
-    fn of(listed: Value) -> Result<Self, String> {
+impl Listed {
+    fn read(listed: Value) -> Result<Version, String> {
         let listed = serde_json::from_value(listed).map_err(|error| error.to_string())?;
-        let Listed {
+        let Self {
             id,
             name,
             created_at,
             updated_at,
             metadata,
         } = listed;
-        Ok(Self {
+        Ok(Version {
             id,
             digest: name.parse().map_err(|error: Problem| error.to_string())?,
             tags: metadata.container.tags,

@@ -32,6 +32,12 @@ pub(crate) struct PartPlan {
     is_reproducible: bool,
 }
 
+/// What the tags of the records of all runs begin with.
+pub(crate) const RECORD_PREFIX: &str = "part-";
+/// The `artifactType` of a record.
+pub(crate) const RECORD_TYPE: &str = "application/vnd.ghcr-publish.part.v1+json";
+/// The annotation with the record as JSON.
+pub(crate) const RECORD_ANNOTATION: &str = "vnd.ghcr-publish.part.v1";
 /// Hex digits of a digest that tell a few texts apart.
 const DIGITS: usize = 12;
 
@@ -46,7 +52,7 @@ impl PartPlan {
 
     /// What the tags of all records of the run begin with.
     pub(crate) fn prefix(&self) -> String {
-        format!("part-{}-", self.run)
+        format!("{RECORD_PREFIX}{}-", self.run)
     }
 
     /// The annotation by which a later attempt or job recognizes the image of this run. A reproducible image has none:

@@ -13,14 +13,11 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::platform::is_same;
 use crate::image::tag::Tag;
+use crate::plan::part::{RECORD_ANNOTATION as ANNOTATION, RECORD_TYPE as TYPE};
 use crate::registry::Repository;
 use crate::registry::artifact::{EMPTY, EMPTY_BYTES, MANIFEST};
 use crate::registry::error::RegistryError;
 
-/// The `artifactType` of a record.
-pub(crate) const TYPE: &str = "application/vnd.ghcr-publish.part.v1+json";
-/// The annotation with the record as JSON.
-const ANNOTATION: &str = "vnd.ghcr-publish.part.v1";
 /// What BuildKit's attestation manifests say of the image they are about
 /// (<https://github.com/moby/buildkit/blob/v0.25.0/docs/attestations/attestation-storage.md>).
 const REFERENCE: &str = "vnd.docker.reference.digest";

@@ -103,6 +103,14 @@ impl Version {
         }
     }
 
+    /// Whether it precedes a release: an alpha, a release candidate, a development release.
+    pub(crate) fn is_prerelease(&self) -> bool {
+        match &self.parsed {
+            Parsed::Semver(version) => !version.pre.is_empty(),
+            Parsed::Pep440(version) => version.any_prerelease(),
+        }
+    }
+
     /// Which is newer; versions of two schemes have no order.
     pub(crate) fn compare(&self, other: &Self) -> Option<Ordering> {
         match (&self.parsed, &other.parsed) {

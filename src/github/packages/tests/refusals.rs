@@ -5,6 +5,7 @@ use ghcr_double::Access;
 use serde_json::json;
 
 use super::*;
+use crate::image::digest::Digest;
 
 async fn not_deleted(builder: Builder, expected: Expect) {
     let double = builder.start().unwrap();
