@@ -15,6 +15,8 @@ mod standing;
 #[cfg(test)]
 mod fixtures;
 #[cfg(test)]
+mod package;
+#[cfg(test)]
 mod properties;
 #[cfg(test)]
 mod tests;

@@ -1,1 +1,1 @@
-//! TODO
+//! Written next.

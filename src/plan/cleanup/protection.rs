@@ -156,6 +156,7 @@ mod tests {
         check(
             &[
                 "3.0.0",
+                "4.0.1.1",
                 "1.2.3-rc.1",
                 "2.0.0-alpha",
                 "1.0rc1",
@@ -173,7 +174,10 @@ mod tests {
                 "release",
                 "1234567",
             ],
-            &[("3.0.0", Protection::Release)],
+            &[
+                ("3.0.0", Protection::Release),
+                ("4.0.1.1", Protection::Release),
+            ],
         );
     }
 

@@ -98,7 +98,14 @@ impl<'a> Selection<'a> {
             return Vec::new();
         };
         let plain = graph.plain(&assessment.causes);
-        among(&|index| !plain[index] && self.versions[index].created_at >= oldest)
+        let may_list = |index: usize| !plain[index] && self.versions[index].created_at >= oldest;
+        // Indexes in other indexes first: they say which of the rest are without children.
+        let is_listed = |index: usize| matches!(assessment.causes[index], Cause::With(_));
+        let nested = among(&|index| may_list(index) && is_listed(index));
+        match nested.is_empty() {
+            true => among(&may_list),
+            false => nested,
+        }
     }
 
     /// What goes, in order, and why the others stay.
@@ -234,7 +241,7 @@ impl<'a> Selection<'a> {
         };
         self.hold_unreadable(&mut assessment, contents);
         loop {
-            assessment.close();
+            self.close(&mut assessment);
             let held = self
                 .recent(&assessment)
                 .or_else(|| self.last_tagged(&assessment));
@@ -315,6 +322,22 @@ impl<'a> Selection<'a> {
         }
     }
 
+    /// Finds again what stays: first with the tags that stay, then with the rest.
+    fn close(&self, assessment: &mut Assessment) {
+        let Assessment {
+            graph,
+            candidates,
+            held,
+            causes,
+            ..
+        } = assessment;
+        let is_kept = |index: &usize| matches!(self.standings[*index], Standing::Kept { .. });
+        let (tagged, others): (Vec<usize>, Vec<usize>) = (0..held.len())
+            .filter(|index| !candidates.contains(index) || held[*index].is_some())
+            .partition(is_kept);
+        *causes = graph.closure(tagged.into_iter().chain(others));
+    }
+
     fn hold_unreadable(&self, assessment: &mut Assessment, contents: &Contents) {
         for index in &assessment.candidates {
             let content = contents.get(&self.versions[*index].digest);
@@ -354,15 +377,6 @@ impl<'a> Selection<'a> {
 }
 
 impl Assessment {
-    /// Finds again what stays.
-    fn close(&mut self) {
-        let length = self.held.len();
-        let is_held = |index: &usize| self.held[*index].is_some();
-        let is_candidate = |index: &usize| self.candidates.contains(index);
-        let roots = (0..length).filter(|index| !is_candidate(index) || is_held(index));
-        self.causes = self.graph.closure(roots);
-    }
-
     fn goes(&self, index: usize) -> bool {
         self.causes[index] == Cause::None
     }
