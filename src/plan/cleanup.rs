@@ -20,6 +20,8 @@ mod package;
 mod properties;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod walker;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -26,7 +26,9 @@ pub(super) struct Package {
     branch: Option<&'static str>,
     closing: Option<u64>,
     closed: BTreeSet<u64>,
-    own: BTreeSet<Digest>,
+    pub(super) own: BTreeSet<Digest>,
+    /// What cannot be read.
+    pub(super) hidden: BTreeSet<Digest>,
 }
 
 pub(super) fn now() -> DateTime<Utc> {
@@ -50,6 +52,7 @@ impl Package {
             closing: None,
             closed: BTreeSet::new(),
             own: BTreeSet::new(),
+            hidden: BTreeSet::new(),
         }
     }
 
@@ -121,8 +124,14 @@ impl Package {
     }
 
     pub(super) fn unreadable(self, name: &str, tags: &str, days: i64) -> Self {
-        let content = Content::Unreadable("404".to_owned());
-        self.version(name, tags, days, content)
+        self.image(name, tags, days).hidden()
+    }
+
+    /// The last version cannot be read.
+    pub(super) fn hidden(mut self) -> Self {
+        let last = self.versions.last().unwrap();
+        self.hidden.insert(last.digest.clone());
+        self
     }
 
     /// The last version changed `days` ago.
@@ -160,7 +169,10 @@ impl Package {
                 return then(selection.decide(&contents), &read);
             }
             for digest in missing {
-                let content = self.contents[&digest].clone();
+                let content = match self.hidden.contains(&digest) {
+                    true => Content::Unreadable("404".to_owned()),
+                    false => self.contents[&digest].clone(),
+                };
                 let before = contents.insert(digest.clone(), content);
                 assert_eq!(before, None, "{} is read twice", self.names[&digest]);
                 read.push(self.names[&digest].clone());
