@@ -19,6 +19,8 @@ mod package;
 #[cfg(test)]
 mod properties;
 #[cfg(test)]
+mod rest;
+#[cfg(test)]
 mod tests;
 #[cfg(test)]
 mod walker;

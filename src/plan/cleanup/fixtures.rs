@@ -135,10 +135,11 @@ fn version_that_disappears_is_no_reason_to_guess() {
         multi_arch("delete=sha-*")
             .image("old", "sha-1", 30)
             .unreadable("gone", hidden_tag, 10)
+            .image("new", "sha-3", 5)
     };
     for number in [71, 72, 100, 121] {
         let issue = format!("dataaxiom/ghcr-cleanup-action#{number}");
-        check(&issue, &package("sha-2"), "old");
+        check(&issue, &package("sha-2"), "new");
         package("edge").decide(|decision, _| {
             assert_eq!(decision.unwrap_err().version.tags, ["edge"], "{issue}");
         });

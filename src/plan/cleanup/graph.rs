@@ -17,8 +17,17 @@ pub(super) struct Graph {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Edge {
     pub(super) to: usize,
-    /// Whether the index says that this child has no children.
-    pub(super) is_plain: bool,
+    kind: EdgeKind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum EdgeKind {
+    /// To a child that has no children, as its index says.
+    PlainChild,
+    Child,
+    Referrer,
+    /// From the record of a part to a manifest of the part. It stays when the record goes: somebody may use it by digest.
+    Part,
 }
 
 /// Why a version stays.
@@ -51,7 +60,7 @@ impl Graph {
     fn add_tags(&mut self, index: usize, version: &Version, by_digest: &BTreeMap<&Digest, usize>) {
         for digest in version.tags.iter().filter_map(|tag| subject(tag)) {
             let from = by_digest.get(&digest).copied();
-            self.add(from, Some(index), false);
+            self.add(from, Some(index), EdgeKind::Referrer);
         }
     }
 
@@ -69,18 +78,24 @@ impl Graph {
         self.is_record[index] = links.is_part_record;
         for child in &links.children {
             let to = by_digest.get(&child.digest).copied();
-            self.add(Some(index), to, child.is_plain);
+            let kind = match (links.is_part_record, child.is_plain) {
+                (true, _) => EdgeKind::Part,
+                (false, true) => EdgeKind::PlainChild,
+                (false, false) => EdgeKind::Child,
+            };
+            self.add(Some(index), to, kind);
         }
         if let Some(subject) = &links.subject {
-            self.add(by_digest.get(subject).copied(), Some(index), false);
+            let from = by_digest.get(subject).copied();
+            self.add(from, Some(index), EdgeKind::Referrer);
         }
     }
 
-    fn add(&mut self, from: Option<usize>, to: Option<usize>, is_plain: bool) {
+    fn add(&mut self, from: Option<usize>, to: Option<usize>, kind: EdgeKind) {
         if let (Some(from), Some(to)) = (from, to)
             && from != to
         {
-            self.edges[from].push(Edge { to, is_plain });
+            self.edges[from].push(Edge { to, kind });
         }
     }
 
@@ -89,13 +104,11 @@ impl Graph {
         &self.edges[index]
     }
 
-    /// What goes with `index`. The manifests of a part stay when its record goes: somebody may use them by digest.
+    /// What goes with `index`.
     pub(super) fn taken_along(&self, index: usize) -> impl Iterator<Item = usize> {
-        let edges = match self.is_record[index] {
-            true => &[][..],
-            false => self.edges(index),
-        };
-        edges.iter().map(|edge| edge.to)
+        let edges = self.edges(index).iter();
+        let taken = edges.filter(|edge| edge.kind != EdgeKind::Part);
+        taken.map(|edge| edge.to)
     }
 
     pub(super) fn is_record(&self, index: usize) -> bool {
@@ -138,12 +151,12 @@ impl Graph {
         reached
     }
 
-    /// Which versions are children of something that stays, and have no children themselves.
-    pub(super) fn plain(&self, causes: &[Cause]) -> Vec<bool> {
-        let mut plain = vec![false; causes.len()];
-        let kept = (0..causes.len()).filter(|index| causes[*index] != Cause::None);
-        for edge in kept.flat_map(|index| &self.edges[index]) {
-            plain[edge.to] |= edge.is_plain;
+    /// Which versions the indexes that are `trusted` list as manifests without children.
+    pub(super) fn plain(&self, trusted: impl Fn(usize) -> bool) -> Vec<bool> {
+        let mut plain = vec![false; self.edges.len()];
+        let trusted = (0..self.edges.len()).filter(|index| trusted(*index));
+        for edge in trusted.flat_map(|index| &self.edges[index]) {
+            plain[edge.to] |= edge.kind == EdgeKind::PlainChild;
         }
         plain
     }

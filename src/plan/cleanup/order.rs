@@ -101,7 +101,8 @@ impl<'a, 'g> Order<'a, 'g> {
     pub(super) fn groups(&self, going: &BTreeSet<usize>) -> Vec<Group<'a>> {
         let mut waiting = self.waiting(going);
         let mut order: Vec<usize> = going.iter().copied().collect();
-        order.sort_by_key(|index| self.versions[*index].push_order());
+        let is_selected = |index: usize| self.rules[index].is_some();
+        order.sort_by_key(|index| (!is_selected(*index), self.versions[*index].push_order()));
         let (firsts, others): (Vec<_>, Vec<_>) =
             order.into_iter().partition(|index| waiting[*index] == 0);
         // The others come with the firsts, except versions whose tags name each other.

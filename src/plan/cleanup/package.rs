@@ -1,7 +1,7 @@
 //! Packages as tests describe them: each manifest has a name, and its digest is that of the name.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -10,22 +10,22 @@ use crate::image::version::Version;
 use crate::inputs::Inputs;
 use crate::plan::cleanup::links::{Child, Content, Links};
 use crate::plan::cleanup::order::Decision;
-use crate::plan::cleanup::policy::Policy;
+use crate::plan::cleanup::policy::{Policy, subject};
 use crate::plan::cleanup::selection::{Selection, UnreadableRoot};
 use crate::plan::cleanup::{Contents, Facts};
 use crate::vars::Vars;
 
 /// A package, the rules for it, and what is known.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Package {
     pub(super) versions: Vec<Version>,
     pub(super) contents: Contents,
     pub(super) names: BTreeMap<Digest, String>,
-    retention: String,
+    pub(super) retention: String,
     protect: String,
     branch: Option<&'static str>,
     closing: Option<u64>,
-    closed: BTreeSet<u64>,
+    pub(super) closed: BTreeSet<u64>,
     pub(super) own: BTreeSet<Digest>,
     /// What cannot be read.
     pub(super) hidden: BTreeSet<Digest>,
@@ -255,5 +255,50 @@ pub(super) fn listing(children: &str, is_plain: bool) -> Links {
     Links {
         children: children.collect(),
         ..Links::default()
+    }
+}
+
+/// One line for each version.
+impl fmt::Debug for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            retention, closed, ..
+        } = self;
+        writeln!(f, "{retention:?}, closed {closed:?}")?;
+        for version in &self.versions {
+            let name = self.name(version);
+            let hours =
+                [version.created_at, version.updated_at].map(|time| (now() - time).num_hours());
+            let tags = version.tags.iter().map(|tag| match subject(tag) {
+                Some(digest) => format!("@{}", self.names.get(&digest).map_or("?", String::as_str)),
+                None => tag.clone(),
+            });
+            let tags: Vec<_> = tags.collect();
+            let Content::Read(links) = &self.contents[&version.digest] else {
+                unreachable!("the truth is always readable");
+            };
+            let children = links
+                .children
+                .iter()
+                .map(|child| self.names[&child.digest].as_str());
+            let children: Vec<_> = children.collect();
+            let subject = links.subject.as_ref().map(|digest| &self.names[digest]);
+            let record = if links.is_part_record { " record" } else { "" };
+            let hidden = if self.hidden.contains(&version.digest) {
+                " hidden"
+            } else {
+                ""
+            };
+            let own = if self.own.contains(&version.digest) {
+                " own"
+            } else {
+                ""
+            };
+            writeln!(
+                f,
+                "{name} {tags:?} {hours:?} h, lists {children:?}, subject {subject:?}{record}{hidden}{own}"
+            )?;
+        }
+        Ok(())
     }
 }

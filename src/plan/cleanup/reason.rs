@@ -52,6 +52,10 @@ pub(crate) enum KeepReason {
     /// Without it, the package has no tag left, which GitHub refuses.
     LastTagged,
     Unreadable(String),
+    /// A version that cannot be read stays, and may list it.
+    MayBelongTo {
+        name: String,
+    },
 }
 
 /// What protects a tag from every rule.
@@ -103,6 +107,9 @@ impl fmt::Display for KeepReason {
             Self::Untagged => f.write_str("no rule selects this version without a tag"),
             Self::LastTagged => {
                 f.write_str("no other version would have a tag, and GitHub keeps the last one")
+            }
+            Self::MayBelongTo { name } => {
+                write!(f, "{name} cannot be read, and may list it")
             }
             Self::Unreadable(reason) => write!(f, "its manifest cannot be read: {reason}"),
         }

@@ -83,7 +83,7 @@ impl<'a> Selection<'a> {
         let Assessment {
             graph, candidates, ..
         } = &assessment;
-        let of_tags = graph.plain(&self.kept_by_tags(graph));
+        let of_tags = plain_among(graph, &self.kept_by_tags(graph));
         let is_asked = |index: usize| {
             let is_loose = matches!(self.standings[index], Standing::Loose);
             is_loose && self.selects_untagged() && !of_tags[index]
@@ -97,7 +97,7 @@ impl<'a> Selection<'a> {
         let Some(oldest) = assessment.oldest(self.versions) else {
             return Vec::new();
         };
-        let plain = graph.plain(&assessment.causes);
+        let plain = plain_among(graph, &assessment.causes);
         let may_list = |index: usize| !plain[index] && self.versions[index].created_at >= oldest;
         // Indexes in other indexes first: they say which of the rest are without children.
         let is_listed = |index: usize| matches!(assessment.causes[index], Cause::With(_));
@@ -178,16 +178,12 @@ impl<'a> Selection<'a> {
         assessment: &Assessment,
         contents: &Contents,
     ) -> Option<(usize, String)> {
-        let plain = assessment.graph.plain(&assessment.causes);
-        let mut indices = 0..self.versions.len();
-        indices.find_map(|index| {
-            let Content::Unreadable(reason) = contents.get(&self.versions[index].digest)? else {
-                return None;
-            };
-            let is_candidate = assessment.held[index].is_some();
-            let stays_with = matches!(assessment.causes[index], Cause::With(_));
-            let is_root = (!is_candidate || stays_with) && !plain[index];
-            is_root.then(|| (index, reason.clone()))
+        let plain = plain_among(&assessment.graph, &assessment.causes);
+        let is_root = |index: &usize| !assessment.candidates.contains(index) && !plain[*index];
+        let mut roots = (0..self.versions.len()).filter(is_root);
+        roots.find_map(|index| match contents.get(&self.versions[index].digest)? {
+            Content::Unreadable(reason) => Some((index, reason.clone())),
+            Content::Read(_) => None,
         })
     }
 
@@ -338,11 +334,29 @@ impl<'a> Selection<'a> {
         *causes = graph.closure(tagged.into_iter().chain(others));
     }
 
+    /// Keeps the candidates that cannot be read, and those that they may list: what was pushed before them.
     fn hold_unreadable(&self, assessment: &mut Assessment, contents: &Contents) {
+        let plain = assessment.graph.plain(|_| true);
+        let mut newest: Option<&Version> = None;
         for index in &assessment.candidates {
-            let content = contents.get(&self.versions[*index].digest);
-            if let Some(Content::Unreadable(reason)) = content {
+            let version = &self.versions[*index];
+            if let Some(Content::Unreadable(reason)) = contents.get(&version.digest) {
                 assessment.held[*index] = Some(KeepReason::Unreadable(reason.clone()));
+                let may_list = Some(version).filter(|_| !plain[*index]);
+                newest = newest
+                    .into_iter()
+                    .chain(may_list)
+                    .max_by_key(|one| one.created_at);
+            }
+        }
+        let Some(unreadable) = newest else {
+            return;
+        };
+        for index in &assessment.candidates {
+            if self.versions[*index].created_at <= unreadable.created_at {
+                let name = unreadable.name();
+                let reason = KeepReason::MayBelongTo { name };
+                assessment.held[*index].get_or_insert(reason);
             }
         }
     }
@@ -403,4 +417,9 @@ impl Assessment {
         }
         Some(root)
     }
+}
+
+/// Which versions are children of something that stays, and have no children themselves.
+fn plain_among(graph: &Graph, causes: &[Cause]) -> Vec<bool> {
+    graph.plain(|index| causes[index] != Cause::None)
 }

@@ -20,29 +20,24 @@ impl<'a> Walker<'a> {
         }
     }
 
-    /// What every version with a tag lacks, and every one of `others`. The ones that cannot be read are skipped: what
-    /// they list is unknown.
-    pub(super) fn lacking(&self, others: &BTreeSet<Digest>) -> Vec<String> {
+    /// What versions lack: those that are `staying`, and those with a tag.
+    pub(super) fn lacking(&self, staying: &BTreeSet<Digest>) -> Vec<String> {
         let versions = self.package.versions.iter();
         let alive = versions.filter(|version| !self.deleted.contains(&version.digest));
-        let starts = alive.filter(|version| {
-            let is_start = !version.tags.is_empty() || others.contains(&version.digest);
-            is_start && !self.package.hidden.contains(&version.digest)
-        });
+        let starts =
+            alive.filter(|version| staying.contains(&version.digest) || !version.tags.is_empty());
         starts
             .flat_map(|version| self.lacking_of(&version.digest))
             .collect()
     }
 
     fn lacking_of(&self, start: &Digest) -> Vec<String> {
-        let mut lacking = Vec::new();
-        for digest in self.needed(start) {
-            if self.deleted.contains(&digest) {
-                let name = |digest| &self.package.names[digest];
-                lacking.push(format!("{} lacks {}", name(start), name(&digest)));
-            }
-        }
+        let needed = self.needed(start).into_iter();
+        let lacking = needed.filter(|digest| self.deleted.contains(digest));
+        let name = |digest: &Digest| self.package.names[digest].clone();
         lacking
+            .map(|digest| format!("{} lacks {}", name(start), name(&digest)))
+            .collect()
     }
 
     /// What `start` needs, and what that needs: children and referrers that were in the package.

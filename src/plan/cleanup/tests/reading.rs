@@ -68,22 +68,13 @@ fn unreadable_root_in_an_index_stops_everything() {
             nothing goes: inner cannot be read: 404
         "#]],
     );
-    check(
-        Package::new("delete=sha-*")
-            .nested("latest", "latest", 5, "shared")
-            .nested("old", "sha-1", 9, "shared old-amd64")
-            .image("old-amd64", "", 9)
-            .unreadable("shared", "", 9),
-        expect![[r#"
-            nothing goes: shared cannot be read: 404
-        "#]],
-    );
 }
 
 #[test]
-fn unreadable_candidate_stays_with_its_children() {
+fn unreadable_candidate_stays_with_what_it_may_list() {
     check(
         Package::new("delete=sha-*")
+            .image("older", "sha-0", 21)
             .unreadable("broken", "sha-1", 20)
             .index("index", "sha-2", 10, "unknown amd64")
             .unreadable("unknown", "", 10)
@@ -91,9 +82,23 @@ fn unreadable_candidate_stays_with_its_children() {
             .image("latest", "latest", 10),
         expect![[r#"
             index > amd64
+              older: `sha-1` cannot be read, and may list it
               broken: its manifest cannot be read: 404
               unknown: its manifest cannot be read: 404
               latest: `latest` is protected: it is `latest`
+        "#]],
+    );
+    check(
+        Package::new("delete=sha-*")
+            .nested("latest", "latest", 5, "shared")
+            .nested("old", "sha-1", 9, "shared old-amd64")
+            .image("old-amd64", "", 9)
+            .unreadable("shared", "", 9),
+        expect![[r#"
+              latest: `latest` is protected: it is `latest`
+              old: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
+              old-amd64: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
+              shared: its manifest cannot be read: 404
         "#]],
     );
 }
