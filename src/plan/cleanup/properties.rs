@@ -215,7 +215,7 @@ fn typed(package: &Package, links: Links) -> Links {
 #[test]
 fn nothing_that_stays_lacks_anything() {
     let mut proof = Proof::of("clean-up: what stays is whole after every deletion");
-    proof.property(proof::cases() * 16, &package(), |package| {
+    proof.property(proof::cases() * 8, &package(), |package| {
         prop_assert_eq!(every_prefix_is_whole(&package), Ok(()));
         Ok(())
     });
@@ -225,7 +225,7 @@ fn nothing_that_stays_lacks_anything() {
 #[test]
 fn whatever_nothing_protects_is_gone() {
     let mut proof = Proof::of("clean-up: what stays has a reason to stay");
-    proof.property(proof::cases() * 16, &package(), |package| {
+    proof.property(proof::cases() * 8, &package(), |package| {
         every_rest_has_a_reason(&package)
     });
     proof.end();

@@ -125,7 +125,7 @@ impl Rest<'_> {
         let mut keep = untagged.map_or(0, |rule| rule.keep);
         for version in alive.iter().rev() {
             let is_free = !explained.contains(&version.digest);
-            let is_alone = self.referring(&version.digest).next().is_none();
+            let is_alone = self.belongs_to_nothing(version);
             if keep > 0 && is_free && is_alone {
                 keep -= 1;
                 self.explain(version, &mut explained);
@@ -153,6 +153,9 @@ impl Rest<'_> {
             .tags
             .iter()
             .partition(|tag| tag.starts_with("sha256-"));
+        if !version.tags.is_empty() && self.is_last(version) {
+            return true;
+        }
         let is_twice = |tag: &&String| self.versions_with(tag).len() > 1;
         if judged.iter().chain(&attached).any(is_twice) {
             return true;
@@ -160,11 +163,27 @@ impl Rest<'_> {
         if !judged.is_empty() {
             return self.tagged_has_reason(version, &judged);
         }
-        let is_named = |tag: &&String| {
-            let hex = &tag["sha256-".len()..][..64];
-            self.package.names.keys().any(|digest| digest.hex() == hex)
+        !self.is_named(version) && self.untagged_has_reason(version)
+    }
+
+    /// Whether a tag names another manifest of the package.
+    fn is_named(&self, version: &Version) -> bool {
+        let mut hexes = version
+            .tags
+            .iter()
+            .filter_map(|tag| tag.strip_prefix("sha256-"));
+        let is_there = |hex: &str| {
+            self.package
+                .names
+                .keys()
+                .any(|digest| digest.hex() == &hex[..64])
         };
-        !attached.iter().any(is_named) && self.untagged_has_reason(version)
+        hexes.any(is_there)
+    }
+
+    fn belongs_to_nothing(&self, version: &Version) -> bool {
+        let is_listed = self.referring(&version.digest).next().is_some();
+        !is_listed && !self.is_named(version)
     }
 
     fn versions_with(&self, tag: &str) -> Vec<&Version> {
@@ -182,6 +201,11 @@ impl Rest<'_> {
             self.rule_for(tag)
                 .is_some_and(|rule| self.rules[rule].is_closed)
         };
+        !tags.iter().all(is_closed) && self.has_recent(version, TimeDelta::days(1))
+    }
+
+    /// Whether no version has a tag but this one and what belongs to it.
+    fn is_last(&self, version: &Version) -> bool {
         let others = self.package.versions.iter();
         let needed = self.walker.needed(&version.digest);
         let is_other =
@@ -190,8 +214,7 @@ impl Rest<'_> {
         let is_alive = |other: &Version| {
             !other.tags.is_empty() && !self.walker.deleted.contains(&other.digest)
         };
-        let is_last = !others.any(is_alive);
-        is_last || !tags.iter().all(is_closed) && self.has_recent(version, TimeDelta::days(1))
+        !others.any(is_alive)
     }
 
     fn has_recent(&self, version: &Version, guard: TimeDelta) -> bool {
