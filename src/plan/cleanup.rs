@@ -3,7 +3,9 @@
 //! [`Policy`] judges tags, [`Selection`] says which manifests must be read, and decides when all of them are. What is
 //! not proven to be unused is kept.
 
-mod graph;
+mod assessment;
+pub(crate) mod graph;
+mod judged;
 pub(crate) mod links;
 pub(crate) mod order;
 pub(crate) mod policy;

@@ -212,7 +212,7 @@ impl Package {
                 .fold(reason.to_string(), |text, tag| {
                     format!("{text}; selected: `{tag}`")
                 });
-            writeln!(text, "  {name}: {reason}").unwrap();
+            writeln!(text, "- {name}: {reason}").unwrap();
         }
         text
     }

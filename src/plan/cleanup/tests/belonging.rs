@@ -1,9 +1,12 @@
 //! What stays although rules select it.
 
+use std::collections::BTreeSet;
+
 use expect_test::expect;
 
 use super::{check, days};
-use crate::plan::cleanup::package::Package;
+use crate::plan::cleanup::graph::kept_with;
+use crate::plan::cleanup::package::{Package, digest};
 
 #[test]
 fn recent_versions_stay_with_what_belongs_to_them() {
@@ -22,14 +25,14 @@ fn recent_versions_stay_with_what_belongs_to_them() {
             .referrer("signature", "@four.sig", 0, "four"),
         expect![[r#"
             two > two-amd64
-              one: it or something that belongs to it changed in the last day
-              one-amd64: it belongs to `sha-1`
-              shared: it belongs to `sha-1`
-              three: it or something that belongs to it changed in the last day
-              three-amd64: it belongs to `sha-3`
-              four: it or something that belongs to it changed in the last day
-              four-amd64: it belongs to `sha-4`
-              signature: it belongs to `sha-4`
+            - one: it or something that belongs to it changed in the last day
+            - one-amd64: it belongs to `sha-1`
+            - shared: it belongs to `sha-1`
+            - three: it or something that belongs to it changed in the last day
+            - three-amd64: it belongs to `sha-3`
+            - four: it or something that belongs to it changed in the last day
+            - four-amd64: it belongs to `sha-4`
+            - signature: it belongs to `sha-4`
         "#]],
     );
 }
@@ -46,9 +49,9 @@ fn closed_pull_request_is_not_held_back_unless_others_share_it() {
             .image("latest", "latest", 9),
         expect![[r#"
             pull > pull-amd64
-              young: it belongs to `sha-1`
-              old: it or something that belongs to it changed in the last day
-              latest: `latest` is protected: it is `latest`
+            - young: it belongs to `sha-1`
+            - old: it or something that belongs to it changed in the last day
+            - latest: `latest` is protected: it is `latest`
         "#]],
     );
 }
@@ -66,11 +69,11 @@ fn untagged_index_that_stays_keeps_its_children() {
             .image("latest", "latest", 30),
         expect![[r#"
             tagged > own
-              shared: it belongs to `sha256:f4ab6f8cd6d519001f149b3750b36af387fb0dcc0e66fc7e6591b5076a0fe996`
-              by-digest: no rule selects this version without a tag
-              nested: no rule selects this version without a tag
-              older: no rule selects this version without a tag
-              latest: `latest` is protected: it is `latest`
+            - shared: it belongs to `sha256:f4ab6f8cd6d519001f149b3750b36af387fb0dcc0e66fc7e6591b5076a0fe996`
+            - by-digest: no rule selects this version without a tag
+            - nested: no rule selects this version without a tag
+            - older: no rule selects this version without a tag
+            - latest: `latest` is protected: it is `latest`
         "#]],
     );
 }
@@ -86,9 +89,9 @@ fn last_tagged_version_stays() {
             .referrer("signature", "@new.sig", 10, "new"),
         expect![[r#"
             old > old-amd64
-              shared: it belongs to `sha-2`
-              new: no other version would have a tag, and GitHub keeps the last one
-              signature: it belongs to `sha-2`
+            - shared: it belongs to `sha-2`
+            - new: no other version would have a tag, and GitHub keeps the last one
+            - signature: it belongs to `sha-2`
         "#]],
     );
 }
@@ -112,13 +115,13 @@ fn tags_of_referrers_are_judged_with_their_subject() {
             .referrer("orphan", "@gone.sbom", 20, "gone"),
         expect![[r#"
             old > old-amd64 > old-referrers > old-signature > old-attestation > old-sbom
-              latest: `latest` is protected: it is `latest`
-              amd64: it belongs to `latest`
-              latest-referrers: it belongs to `latest`
-              latest-sbom: it belongs to `latest`
-              amd64-signature: it belongs to `latest`
-              moved-sbom: it belongs to `latest`
-              orphan: no rule selects this version without a tag
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - latest-referrers: it belongs to `latest`
+            - latest-sbom: it belongs to `latest`
+            - amd64-signature: it belongs to `latest`
+            - moved-sbom: it belongs to `latest`
+            - orphan: no rule selects this version without a tag
         "#]],
     );
 }
@@ -149,9 +152,9 @@ fn record_that_stays_keeps_the_manifests_of_its_part() {
             .image("latest", "latest", 20),
         expect![[r#"
             pull > own-arm64
-              same-amd64: it belongs to `part-7-0-linux-amd64`
-              record: it is not old enough for `records of parts, older-than=1d`
-              latest: `latest` is protected: it is `latest`
+            - same-amd64: it belongs to `part-7-0-linux-amd64`
+            - record: it is not old enough for `records of parts, older-than=1d`
+            - latest: `latest` is protected: it is `latest`
         "#]],
     );
 }
@@ -165,8 +168,8 @@ fn tag_on_two_versions_keeps_both() {
             .image("other", "sha-2", 10),
         expect![[r#"
             other
-              before: GitHub lists the tag `sha-1` twice at the moment
-              after: GitHub lists the tag `sha-1` twice at the moment
+            - before: GitHub lists the tag `sha-1` twice at the moment
+            - after: GitHub lists the tag `sha-1` twice at the moment
         "#]],
     );
 }
@@ -186,4 +189,25 @@ fn images_of_this_run_stay() {
     let own = package.own("d12").own("d3");
     assert!(!own.going().contains(&"d12".to_owned()));
     assert_eq!(own.going().len(), 10);
+}
+
+#[test]
+fn what_stays_with_a_new_index_is_known() {
+    let package = Package::new("")
+        .index("tagged", "sha-1", 20, "shared own")
+        .image("own", "", 20)
+        .image("shared", "", 20)
+        .referrer("signature", "@shared.sig", 20, "shared")
+        .nested("new", "", 0, "inner")
+        .index("inner", "", 0, "shared");
+    let new = BTreeSet::from([digest("new")]);
+    let kept = kept_with(&new, &package.versions, &package.contents);
+    let names: BTreeSet<_> = kept
+        .iter()
+        .map(|digest| &package.names[digest][..])
+        .collect();
+    assert_eq!(
+        names,
+        BTreeSet::from(["inner", "new", "shared", "signature"])
+    );
 }

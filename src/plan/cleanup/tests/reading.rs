@@ -82,10 +82,10 @@ fn unreadable_candidate_stays_with_what_it_may_list() {
             .image("latest", "latest", 10),
         expect![[r#"
             index > amd64
-              older: `sha-1` cannot be read, and may list it
-              broken: its manifest cannot be read: 404
-              unknown: its manifest cannot be read: 404
-              latest: `latest` is protected: it is `latest`
+            - older: `sha-1` cannot be read, and may list it
+            - broken: its manifest cannot be read: 404
+            - unknown: its manifest cannot be read: 404
+            - latest: `latest` is protected: it is `latest`
         "#]],
     );
     check(
@@ -95,10 +95,10 @@ fn unreadable_candidate_stays_with_what_it_may_list() {
             .image("old-amd64", "", 9)
             .unreadable("shared", "", 9),
         expect![[r#"
-              latest: `latest` is protected: it is `latest`
-              old: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
-              old-amd64: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
-              shared: its manifest cannot be read: 404
+            - latest: `latest` is protected: it is `latest`
+            - old: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
+            - old-amd64: `sha256:a4d26868017c0ccffe2efe50944ef4211834660cca834c6e9f86dec6a88246fa` cannot be read, and may list it
+            - shared: its manifest cannot be read: 404
         "#]],
     );
 }
@@ -113,8 +113,8 @@ fn unreadable_child_of_an_image_that_stays_stops_nothing() {
             .unreadable("shared", "", 9),
         expect![[r#"
             old > old-amd64
-              latest: `latest` is protected: it is `latest`
-              shared: its manifest cannot be read: 404
+            - latest: `latest` is protected: it is `latest`
+            - shared: its manifest cannot be read: 404
         "#]],
     );
 }

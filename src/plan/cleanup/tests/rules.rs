@@ -12,15 +12,15 @@ fn closed_event_deletes_the_images_of_its_pull_request() {
     check(
         pull_requests("").closing(5),
         expect![[r#"
-        five > five-amd64
-        carrier > carrier-amd64
-          latest: `latest` is protected: it is `latest`
-          amd64: it belongs to `latest`
-          base: it belongs to `latest`
-          four: no rule matches `pr-4`
-          four-amd64: it belongs to `pr-4`
-          fix: no rule matches `pr-5-fix`
-    "#]],
+            five > five-amd64
+            carrier > carrier-amd64
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - base: it belongs to `latest`
+            - four: no rule matches `pr-4`
+            - four-amd64: it belongs to `pr-4`
+            - fix: no rule matches `pr-5-fix`
+        "#]],
     );
 }
 
@@ -38,19 +38,19 @@ fn default_rules_delete_images_of_closed_pull_requests_and_old_records() {
         expect![[r#"
             four > four-amd64
             old-record
-              latest: `latest` is protected: it is `latest`
-              amd64: it belongs to `latest`
-              base: it belongs to `latest`
-              five: `pr-5`: pull request 5 is not closed
-              five-amd64: it belongs to `pr-5`
-              carrier: `pr-5-sha-0123456789abcdef0123456789abcdef01234567`: pull request 5 is not closed
-              carrier-amd64: it belongs to `pr-5-sha-0123456789abcdef0123456789abcdef01234567`
-              fix: no rule matches `pr-5-fix`
-              new-record: it is not old enough for `records of parts, older-than=1d`
-              part-like: `part-9` is not the record of a part
-              part-amd64: no rule selects this version without a tag
-              part-arm64: it belongs to `part-8-0-linux-amd64`
-              untagged: no rule selects this version without a tag
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - base: it belongs to `latest`
+            - five: `pr-5`: pull request 5 is not closed
+            - five-amd64: it belongs to `pr-5`
+            - carrier: `pr-5-sha-0123456789abcdef0123456789abcdef01234567`: pull request 5 is not closed
+            - carrier-amd64: it belongs to `pr-5-sha-0123456789abcdef0123456789abcdef01234567`
+            - fix: no rule matches `pr-5-fix`
+            - new-record: it is not old enough for `records of parts, older-than=1d`
+            - part-like: `part-9` is not the record of a part
+            - part-amd64: no rule selects this version without a tag
+            - part-arm64: it belongs to `part-8-0-linux-amd64`
+            - untagged: no rule selects this version without a tag
         "#]],
     );
 }
@@ -135,8 +135,8 @@ fn first_rule_that_matches_a_tag_decides() {
         expect![[r#"
             two
             fix
-              one: it is not old enough for `delete=sha-1*,older-than=30d`
-              open: `pr-5`: pull request 5 is not closed
+            - one: it is not old enough for `delete=sha-1*,older-than=30d`
+            - open: `pr-5`: pull request 5 is not closed
         "#]],
     );
 }
@@ -152,9 +152,9 @@ fn version_goes_only_with_all_of_its_tags() {
             .image("other", "sha-4 edge", 20),
         expect![[r#"
             two-rules
-              merged: `main` is protected: it is the tag of the default branch; selected: `pr-1`; selected: `sha-1`
-              young: it or something that belongs to it changed in the last day
-              other: no rule matches `edge`; selected: `sha-4`
+            - merged: `main` is protected: it is the tag of the default branch; selected: `pr-1`; selected: `sha-1`
+            - young: it or something that belongs to it changed in the last day
+            - other: no rule matches `edge`; selected: `sha-4`
         "#]],
     );
 }
@@ -178,13 +178,13 @@ fn standing_protections_hold_against_a_rule_that_matches_everything() {
             old-candidate
             sha
             nightly
-              release: `1.2.3` is protected: it is a version without a pre-release part
-              v-release: `v0.9.0` is protected: it is a version without a pre-release part
-              branch: `main` is protected: it is the tag of the default branch
-              candidate: `2.0.0-rc.2` is protected: it is the newest version
-              lts: `lts` is protected: `lts` in the input `protect`
-              alpine: `1.2.3-alpine` is protected: `*-alpine` in the input `protect`
-              untagged: no rule selects this version without a tag
+            - release: `1.2.3` is protected: it is a version without a pre-release part
+            - v-release: `v0.9.0` is protected: it is a version without a pre-release part
+            - branch: `main` is protected: it is the tag of the default branch
+            - candidate: `2.0.0-rc.2` is protected: it is the newest version
+            - lts: `lts` is protected: `lts` in the input `protect`
+            - alpine: `1.2.3-alpine` is protected: `*-alpine` in the input `protect`
+            - untagged: no rule selects this version without a tag
         "#]],
     );
 }
@@ -206,37 +206,37 @@ fn untagged_versions_go_only_by_a_rule_for_them() {
     check(
         package("untagged"),
         expect![[r#"
-        orphan > orphan-amd64
-        signature
-        old
-          latest: `latest` is protected: it is `latest`
-          amd64: it belongs to `latest`
-          young: it or something that belongs to it changed in the last 7 days
-          attestation: it belongs to `latest`
-    "#]],
+            orphan > orphan-amd64
+            signature
+            old
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - young: it or something that belongs to it changed in the last 7 days
+            - attestation: it belongs to `latest`
+        "#]],
     );
     check(
         package("untagged,older-than=15d"),
         expect![[r#"
-        orphan > orphan-amd64
-        signature
-          latest: `latest` is protected: it is `latest`
-          amd64: it belongs to `latest`
-          old: it is not old enough for `untagged,older-than=15d`
-          young: it or something that belongs to it changed in the last 7 days
-          attestation: it belongs to `latest`
-    "#]],
+            orphan > orphan-amd64
+            signature
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - old: it is not old enough for `untagged,older-than=15d`
+            - young: it or something that belongs to it changed in the last 7 days
+            - attestation: it belongs to `latest`
+        "#]],
     );
     check(
         package("untagged,older-than=1h,keep=2"),
         expect![[r#"
-        orphan > orphan-amd64
-        signature
-          latest: `latest` is protected: it is `latest`
-          amd64: it belongs to `latest`
-          old: it is one of the newest 2 of `untagged,older-than=1h,keep=2`
-          young: it is one of the newest 2 of `untagged,older-than=1h,keep=2`
-          attestation: it belongs to `latest`
-    "#]],
+            orphan > orphan-amd64
+            signature
+            - latest: `latest` is protected: it is `latest`
+            - amd64: it belongs to `latest`
+            - old: it is one of the newest 2 of `untagged,older-than=1h,keep=2`
+            - young: it is one of the newest 2 of `untagged,older-than=1h,keep=2`
+            - attestation: it belongs to `latest`
+        "#]],
     );
 }
