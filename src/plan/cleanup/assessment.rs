@@ -109,11 +109,8 @@ impl<'a> Assessment<'a> {
         let Some((rule, keep)) = self.judged.untagged_rule() else {
             return;
         };
-        let kept = self.judged.kept(&self.graph);
         let belonging = self.graph.belonging();
-        let is_alone = |index: &usize| {
-            self.judged.is_loose(*index) && kept[*index] == Cause::None && !belonging[*index]
-        };
+        let is_alone = |index: &usize| self.judged.is_loose(*index) && !belonging[*index];
         let mut alone: Vec<usize> = self.judged.indices().filter(is_alone).collect();
         alone.sort_by_key(|index| Reverse(self.judged.versions[*index].push_order()));
         let newest = alone.len().min(keep);

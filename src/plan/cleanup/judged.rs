@@ -4,7 +4,6 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::image::version::Version;
 use crate::plan::cleanup::Facts;
-use crate::plan::cleanup::graph::{Cause, Graph};
 use crate::plan::cleanup::policy::Policy;
 use crate::plan::cleanup::standing::{Standing, UNTAGGED_GUARD, standings};
 
@@ -81,10 +80,5 @@ impl<'a> Judged<'a> {
     pub(super) fn least(&self, rule: usize) -> TimeDelta {
         let older_than = self.policy.rules[rule].older_than;
         older_than.unwrap_or(UNTAGGED_GUARD).max(UNTAGGED_GUARD)
-    }
-
-    /// What stays because of the versions that stay for sure.
-    pub(super) fn kept(&self, graph: &Graph) -> Vec<Cause> {
-        graph.closure(self.indices().filter(|index| self.is_kept(*index)))
     }
 }

@@ -5,7 +5,6 @@ use std::collections::BTreeSet;
 use crate::image::digest::Digest;
 use crate::image::version::Version;
 use crate::plan::cleanup::assessment::Assessment;
-use crate::plan::cleanup::graph::Cause;
 use crate::plan::cleanup::judged::Judged;
 use crate::plan::cleanup::links::Content;
 use crate::plan::cleanup::order::{Decision, Kept, Order};
@@ -49,36 +48,28 @@ impl<'a> Selection<'a> {
         digests.into_iter().cloned().collect()
     }
 
+    /// What is read next: first what says most about the rest.
     fn wanted(&self, contents: &Contents, unread: &Unread) -> Vec<usize> {
         let tagged = unread.that(|index| self.0.is_tagged(index));
         if !tagged.is_empty() {
             return tagged;
         }
         let assessment = Assessment::new(&self.0, contents);
-        let kept = self.0.kept(&assessment.graph);
-        let plain = assessment.graph.plain(|index| kept[index] != Cause::None);
-        let is_asked =
-            |index: usize| self.0.is_loose(index) && self.0.selects_untagged() && !plain[index];
-        let wanted = unread.that(|index| assessment.candidates.contains(&index) || is_asked(index));
-        match wanted.is_empty() {
-            true => self.wanted_of_rest(&assessment, unread),
-            false => wanted,
-        }
-    }
-
-    /// What stays without a tag and may list something that goes. An index is pushed after the manifests that it lists,
-    /// so what was pushed before the oldest version that would go lists none of them.
-    fn wanted_of_rest(&self, assessment: &Assessment<'_>, unread: &Unread) -> Vec<usize> {
+        // An index is pushed after the manifests that it lists, so what was pushed before the oldest version that
+        // would go lists none of them.
         let Some(oldest) = assessment.oldest() else {
             return Vec::new();
         };
         let plain = assessment.plain();
         let may_list = |index: usize| !plain[index] && self.0.versions[index].created_at >= oldest;
-        // Indexes in other indexes first: they say which of the rest are without children.
         let nested = unread.that(|index| may_list(index) && assessment.is_listed(index));
-        match nested.is_empty() {
+        if !nested.is_empty() {
+            return nested;
+        }
+        let candidates = unread.that(|index| assessment.candidates.contains(&index));
+        match candidates.is_empty() {
             true => unread.that(may_list),
-            false => nested,
+            false => candidates,
         }
     }
 

@@ -138,6 +138,11 @@ fn tags_that_name_each_other_keep_or_lose_both() {
     assert_eq!(package("sha-1").going(), ["one", "two"]);
     assert_eq!(package("edge").going(), [""; 0]);
     assert_eq!(package("").going(), [""; 0]);
+    let package = Package::new("delete=sha-*")
+        .image("listed", "", 20)
+        .index("index", "sha-1 @listed", 20, "listed")
+        .image("latest", "latest", 20);
+    assert_eq!(package.going(), ["index", "listed"]);
 }
 
 #[test]

@@ -1,9 +1,13 @@
 //! What is read, and what cannot be read.
 
+use std::collections::BTreeSet;
+
 use expect_test::expect;
 
 use super::{check, days};
-use crate::plan::cleanup::package::Package;
+use crate::plan::cleanup::package::{Package, now};
+use crate::plan::cleanup::selection::Selection;
+use crate::plan::cleanup::{Contents, Facts};
 
 #[test]
 fn only_what_may_matter_is_read() {
@@ -20,7 +24,7 @@ fn only_what_may_matter_is_read() {
     let expected = ["inner", "latest", "newer", "outer", "own", "tagged"];
     assert_eq!(package.read(), expected);
     assert_eq!(days("delete=pr-*", "sha-").read(), [""; 0]);
-    let package = days("untagged", "sha-").image("untagged", "", 6);
+    let package = days("untagged,older-than=1h", "sha-").image("untagged", "", 6);
     assert_eq!(package.read(), [""; 0]);
 }
 
@@ -34,6 +38,21 @@ fn untagged_rule_does_not_read_children_of_what_stays() {
         .image("young", "", 2);
     assert_eq!(package.read(), ["latest", "old", "young"]);
     assert_eq!(package.going(), ["old"]);
+}
+
+#[test]
+fn nothing_goes_before_everything_is_read() {
+    let package = days("delete=sha-*", "sha-").image("latest", "latest", 0);
+    let policy = package.policy();
+    let none = BTreeSet::new();
+    let facts = Facts {
+        now: now(),
+        own: &none,
+        closed: &BTreeSet::new(),
+    };
+    let selection = Selection::new(&package.versions, &policy, facts);
+    let root = selection.decide(&Contents::new()).unwrap_err();
+    assert_eq!(root.reason, "it was not read");
 }
 
 #[test]
@@ -115,6 +134,23 @@ fn unreadable_child_of_an_image_that_stays_stops_nothing() {
             old > old-amd64
             - latest: `latest` is protected: it is `latest`
             - shared: its manifest cannot be read: 404
+        "#]],
+    );
+}
+
+#[test]
+fn unreadable_child_of_an_untagged_image_that_stays_stops_nothing() {
+    check(
+        Package::new("untagged")
+            .image("latest", "latest", 30)
+            .image("old", "", 8)
+            .unreadable("amd64", "", 10)
+            .index("young", "", 2, "amd64"),
+        expect![[r#"
+            old
+            - latest: `latest` is protected: it is `latest`
+            - amd64: no rule selects this version without a tag
+            - young: it or something that belongs to it changed in the last 7 days
         "#]],
     );
 }
