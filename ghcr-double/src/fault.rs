@@ -229,11 +229,7 @@ impl Fault {
     /// <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#exceeding-the-rate-limit>
     #[must_use]
     pub fn secondary_limit(self) -> Self {
-        self.effect(Effect::Respond(Response::api_error(
-            403,
-            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
-            "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
-        )))
+        self.effect(Effect::Respond(Response::secondary_limit()))
     }
 
     /// Whether it serves the versions as they are now.

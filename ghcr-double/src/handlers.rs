@@ -9,6 +9,8 @@ mod lists;
 mod manifests;
 mod versions;
 
+use hyper::Method;
+
 use crate::clock::http_date;
 use crate::github::{Pages, Registry, Server};
 use crate::http::request::Request;
@@ -21,13 +23,15 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
     let result = match &request.route {
         Route::Token => return auth::exchange(state, request).unwrap_or_else(|error| error),
         Route::Api { path } => {
-            return limited(state, |state| api::handle(state, request, path));
+            return limited(state, &request.method, |state| {
+                api::handle(state, request, path)
+            });
         }
         Route::Attestations { repository, digest } => {
             let digest = digest.as_deref();
             let serve =
                 |state: &mut State| attestations::handle(state, request, repository, digest);
-            return limited(state, serve);
+            return limited(state, &request.method, serve);
         }
         Route::Versions {
             owner,
@@ -36,7 +40,7 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
         } => {
             let serve =
                 |state: &mut State| versions::handle(state, request, owner, package, version);
-            return limited(state, serve);
+            return limited(state, &request.method, serve);
         }
         Route::Storage { digest } => return blobs::download(state, request, digest),
         Route::Website { path } => return page(request.site.pages, path),
@@ -59,18 +63,21 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
     response
 }
 
-/// The response of the API, with the headers of its rate limit. GHES has none by default.
+/// The response of the API, with the headers of its rate limit. GHES has no limits by default.
 fn limited(
     state: &mut State,
+    method: &Method,
     serve: impl FnOnce(&mut State) -> Result<Response, Response>,
 ) -> Response {
     if matches!(state.server, Server::Ghes { .. } | Server::GhesFlat) {
         return serve(state).unwrap_or_else(|error| error);
     }
     let now = state.store.clock.now();
-    let response = match state.rate.take(now) {
-        true => serve(state).unwrap_or_else(|error| error),
-        false => Response::api_error(
+    let points = state.points.take(method, now);
+    let response = match (state.rate.take(now), points) {
+        (true, Ok(())) => serve(state).unwrap_or_else(|error| error),
+        (true, Err(wait)) => Response::secondary_limit().header("retry-after", wait.to_string()),
+        (false, _) => Response::api_error(
             403,
             "API rate limit exceeded for installation ID 1.",
             "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api",

@@ -59,7 +59,7 @@ pub use gate::Gate;
 pub use github::account::{Access, Account};
 pub use github::denial::Denial;
 pub use github::package::{Package, Visibility};
-pub use github::repository::Repository;
+pub use github::repository::{PullRequest, Repository};
 pub use github::{Isolation, Server};
 pub use http::endpoint::Endpoint;
 pub use http::request::{Credential, Seen};

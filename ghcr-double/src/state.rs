@@ -8,7 +8,7 @@ use crate::github::account::{Account, Grant};
 use crate::github::attestation::Attestation;
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions::Target;
-use crate::github::rate::Rate;
+use crate::github::rate::{Points, Rate};
 use crate::github::repository::Repository;
 use crate::github::{Registry, Server};
 use crate::http::request::Seen;
@@ -109,6 +109,7 @@ pub(crate) struct State {
     pub(crate) conditions: Conditions,
     pub(crate) deletes: Deletes,
     pub(crate) rate: Rate,
+    pub(crate) points: Points,
     /// The bearer tokens issued so far.
     pub(crate) grants: HashMap<String, Grant>,
     pub(crate) store: Store,

@@ -10,7 +10,7 @@ use crate::fault::Script;
 use crate::github::Server;
 use crate::github::account::Account;
 use crate::github::package::Package;
-use crate::github::rate::Rate;
+use crate::github::rate::{Points, Rate};
 use crate::github::repository::Repository;
 use crate::http::tls::Authority;
 use crate::state::{Conditions, ContentDigest, Deletes, Delivery, Login, Referrers, State};
@@ -18,6 +18,7 @@ use crate::store::Store;
 
 /// Of the token of a workflow of an Enterprise Cloud account; other accounts have 1000.
 const REQUESTS_AN_HOUR: u64 = 15_000;
+const POINTS_A_MINUTE: u64 = 900;
 
 /// The settings and the initial data of a double. The owners of its tokens, packages and repositories exist as well.
 #[derive(Debug)]
@@ -52,6 +53,7 @@ impl Double {
                 conditions: Conditions::Ignored,
                 deletes: Deletes::Unsupported,
                 rate: Rate::new(REQUESTS_AN_HOUR),
+                points: Points::new(POINTS_A_MINUTE),
                 grants: HashMap::new(),
                 store: Store::default(),
                 script: Script::default(),
@@ -181,6 +183,13 @@ impl Builder {
     #[must_use]
     pub fn requests_an_hour(mut self, limit: u64) -> Self {
         self.state.rate = Rate::new(limit);
+        self
+    }
+
+    /// Sets how many points a minute the API accepts: a read costs one, a write five. Default: 900. GHES has no limit.
+    #[must_use]
+    pub fn points_a_minute(mut self, limit: u64) -> Self {
+        self.state.points = Points::new(limit);
         self
     }
 

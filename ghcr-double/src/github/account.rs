@@ -34,6 +34,7 @@ pub struct Account {
     pub(crate) owners: Vec<String>,
     pub(crate) packages: Access,
     pub(crate) attestations: Access,
+    pub(crate) pull_requests: Access,
     /// Whether a classic token has the scope `delete:packages`.
     pub(crate) deletes: bool,
 }
@@ -71,6 +72,7 @@ impl Account {
             owners: vec![owner.to_owned()],
             packages: Access::Write,
             attestations: Access::Write,
+            pull_requests: Access::Read,
             deletes: false,
         }
     }
@@ -93,6 +95,13 @@ impl Account {
     #[must_use]
     pub fn attestations(mut self, access: Access) -> Self {
         self.attestations = access;
+        self
+    }
+
+    /// Sets the level of its `pull-requests` permission. Default: `Access::Read`.
+    #[must_use]
+    pub fn pull_requests(mut self, access: Access) -> Self {
+        self.pull_requests = access;
         self
     }
 

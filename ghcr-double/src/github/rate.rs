@@ -1,6 +1,10 @@
-//! `Rate`: the primary rate limit of the API (pure).
+//! `Rate` and `Points`: the primary rate limit of the API, and its secondary one for points (pure).
 //!
 //! <https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api>
+
+use std::collections::VecDeque;
+
+use hyper::Method;
 
 /// How many requests an hour are allowed, and how many were sent.
 #[derive(Clone, Copy, Debug)]
@@ -47,9 +51,63 @@ impl Rate {
     }
 }
 
+/// What requests cost, and how much of it a minute allows
+/// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#calculating-points-for-the-secondary-rate-limit>).
+#[derive(Clone, Debug)]
+pub(crate) struct Points {
+    limit: u64,
+    /// When they were spent, in seconds since 1970.
+    spent: VecDeque<(u64, u64)>,
+}
+
+const MINUTE: u64 = 60;
+
+impl Points {
+    pub(crate) fn new(limit: u64) -> Self {
+        Self {
+            limit,
+            spent: VecDeque::new(),
+        }
+    }
+
+    /// Counts a request.
+    ///
+    /// # Errors
+    ///
+    /// If it costs too much, after how many seconds it does not.
+    pub(crate) fn take(&mut self, method: &Method, now: u64) -> Result<(), u64> {
+        while self.spent.front().is_some_and(|(at, _)| at + MINUTE <= now) {
+            self.spent.pop_front();
+        }
+        let is_read = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        let cost = if is_read { 1 } else { 5 };
+        let spent: u64 = self.spent.iter().map(|(_, points)| points).sum();
+        if spent + cost > self.limit {
+            let first = self.spent.front().map_or(now, |(at, _)| *at);
+            return Err((first + MINUTE).saturating_sub(now).max(1));
+        }
+        self.spent.push_back((now, cost));
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Rate;
+    use hyper::Method;
+
+    use super::{Points, Rate};
+
+    #[test]
+    fn points_are_per_minute() {
+        let mut points = Points::new(7);
+        let mut take = |method, now| points.take(&method, now);
+        assert_eq!(take(Method::DELETE, 100), Ok(()));
+        assert_eq!(take(Method::GET, 110), Ok(()));
+        assert_eq!(take(Method::DELETE, 130), Err(30));
+        assert_eq!(take(Method::GET, 130), Ok(()));
+        assert_eq!(take(Method::GET, 159), Err(1));
+        assert_eq!(take(Method::DELETE, 160), Ok(()));
+    }
 
     #[test]
     fn limit_is_per_hour() {

@@ -16,6 +16,16 @@ pub struct Repository {
     pub(crate) attestations: bool,
     pub(crate) commits: BTreeMap<String, Commit>,
     branches: BTreeMap<String, String>,
+    pub(crate) pull_requests: BTreeMap<u64, PullRequest>,
+}
+
+/// The state of a pull request; one that was merged is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PullRequest {
+    /// It can be merged.
+    Open,
+    /// It was merged or closed.
+    Closed,
 }
 
 #[derive(Clone, Debug)]
@@ -55,6 +65,7 @@ impl Repository {
             attestations: true,
             commits: BTreeMap::new(),
             branches: BTreeMap::new(),
+            pull_requests: BTreeMap::new(),
         }
     }
 
@@ -107,6 +118,13 @@ impl Repository {
     #[must_use]
     pub fn branch(mut self, name: &str, sha: &str) -> Self {
         self.branches.insert(name.to_owned(), sha.to_owned());
+        self
+    }
+
+    /// Adds a pull request.
+    #[must_use]
+    pub fn pull_request(mut self, number: u64, state: PullRequest) -> Self {
+        self.pull_requests.insert(number, state);
         self
     }
 

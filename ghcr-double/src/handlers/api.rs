@@ -1,13 +1,14 @@
-//! The endpoints of the GitHub API for repositories, commits, comparisons, owners and packages, and what all of the API shares.
+//! The endpoints of the GitHub API for repositories, commits, comparisons, pull
+//! requests, owners and packages, and what all of the API shares.
 //!
 //! Modelled on <https://docs.github.com/en/rest/repos/repos>, `/rest/commits/commits` and `/rest/packages/packages`.
 
 use serde_json::{Value, json};
 
-use crate::github::account::Account;
+use crate::github::account::{Access, Account};
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions;
-use crate::github::repository::Repository;
+use crate::github::repository::{PullRequest, Repository};
 use crate::github::{Api, Server};
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -34,6 +35,9 @@ pub(crate) fn handle(
             name @ ..,
         ] => container(state, account, kind, owner, &name.join("/"))
             .map(|package| package_json(&links, kind, owner, &name.join("/"), package)),
+        ["repos", owner, name, "pulls", number] => {
+            pull_request(state, account, &links, &format!("{owner}/{name}"), number)?
+        }
         ["repos", owner, name, rest @ ..] => {
             visible(state, Some(account), &format!("{owner}/{name}"))
                 .and_then(|repository| repository_resource(&links, repository, rest))
@@ -134,6 +138,37 @@ fn repository_json(links: &Links, repository: &Repository) -> Value {
         "visibility": repository.visibility.as_str(),
         "license": license,
     })
+}
+
+/// <https://docs.github.com/en/rest/pulls/pulls#get-a-pull-request>: everybody may read those of a public repository.
+fn pull_request(
+    state: &State,
+    account: &Account,
+    links: &Links,
+    full_name: &str,
+    number: &str,
+) -> Result<Option<Value>, Response> {
+    let Some(repository) = visible(state, Some(account), full_name) else {
+        return Ok(None);
+    };
+    if repository.visibility != Visibility::Public && account.pull_requests < Access::Read {
+        return Err(Response::api_error(
+            403,
+            "Resource not accessible by integration",
+            "https://docs.github.com/rest/pulls/pulls#get-a-pull-request",
+        ));
+    }
+    let number = number.parse().map_err(|_text| not_found())?;
+    Ok(repository.pull_requests.get(&number).map(|pull| {
+        let is_closed = *pull == PullRequest::Closed;
+        json!({
+            "number": number,
+            "state": if is_closed { "closed" } else { "open" },
+            "html_url": format!("{}/{}/pull/{number}", links.web, repository.full_name),
+            "closed_at": is_closed.then_some("2026-11-20T16:00:00Z"),
+            "merged": false,
+        })
+    }))
 }
 
 fn commit(repository: &Repository, reference: &str) -> Option<Value> {

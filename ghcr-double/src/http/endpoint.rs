@@ -31,6 +31,8 @@ pub enum Endpoint {
     AttestationPost,
     /// `GET /repos/<owner>/<name>/attestations/<digest>` of the API.
     AttestationGet,
+    /// `GET /repos/<owner>/<name>/pulls/<number>` of the API.
+    PullRequestGet,
     /// `GET …/packages/container/<name>/versions` of the API.
     VersionList,
     /// `GET …/packages/container/<name>/versions/<id>` of the API.

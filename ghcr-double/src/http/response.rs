@@ -52,6 +52,15 @@ impl Response {
         )
     }
 
+    /// The response of the API to too many requests at once.
+    pub(crate) fn secondary_limit() -> Self {
+        Self::api_error(
+            403,
+            "You have exceeded a secondary rate limit. Please wait a few minutes before you try again.",
+            "https://docs.github.com/rest/overview/rate-limits-for-the-rest-api#about-secondary-rate-limits",
+        )
+    }
+
     pub(crate) fn denied(denial: &Denial) -> Self {
         Self::error(denial.status(), denial.code(), &denial.message())
     }

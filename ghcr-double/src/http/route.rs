@@ -212,6 +212,9 @@ impl Route {
                 digest: Some(_), ..
             } if *method == Method::GET => Endpoint::AttestationGet,
             Self::Versions { version, .. } => version.endpoint(method),
+            Self::Api { path } if path.get(3).is_some_and(|part| part == "pulls") => {
+                Endpoint::PullRequestGet
+            }
             Self::Api { .. } | Self::Attestations { .. } => Endpoint::Api,
             _ => Endpoint::Other,
         }

@@ -12,6 +12,7 @@ mod docker;
 mod faults;
 mod manifests;
 mod permissions;
+mod pull_requests;
 mod referrers;
 mod seed;
 mod servers;
