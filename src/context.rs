@@ -16,7 +16,7 @@ use chrono::{DateTime, Utc};
 use crate::context::cache_mode::CacheMode;
 use crate::context::checkout::Checkout;
 use crate::context::event::{Event, RepositoryFacts};
-use crate::context::server::Server;
+use crate::context::server::{Server, is_loopback};
 use crate::error::Problem;
 use crate::vars::Vars;
 
@@ -137,6 +137,24 @@ impl Context {
         Some(format!(
             "{server_url}/{repository}/actions/runs/{id}/attempts/{attempt}"
         ))
+    }
+
+    /// Whether GitHub's packages API may have the images of a registry: it belongs to the server, or it is on this machine
+    /// and gets the token of a job.
+    pub(crate) fn may_be_of_github(&self, registry: &str) -> bool {
+        self.server.has(registry) || self.in_actions && is_loopback(registry)
+    }
+
+    /// The pull request that the event is about, if the event is that it was closed.
+    pub(crate) fn closed_pull_request(&self) -> Option<u64> {
+        let is_of_pull_request = matches!(
+            self.event_name.as_str(),
+            "pull_request" | "pull_request_target"
+        );
+        let is_closed = self.event.action.as_deref() == Some("closed");
+        self.event
+            .number
+            .filter(|_| is_of_pull_request && is_closed)
     }
 
     /// The known facts about the repository; at least its name and page.

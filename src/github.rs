@@ -4,15 +4,18 @@ pub(crate) mod attestations;
 mod error;
 pub(crate) mod meaning;
 pub(crate) mod packages;
+mod pulls;
 
 use std::backtrace::Backtrace;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use http_body_util::{BodyExt as _, Limited};
 use octocrab::{FromResponse, Octocrab};
 use reqwest::Method;
-use reqwest::header::{AUTHORIZATION, USER_AGENT};
+use reqwest::header::{AUTHORIZATION, HeaderMap, USER_AGENT};
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
@@ -25,6 +28,7 @@ use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
 use crate::deadline::{Deadline, Failure, Pace};
+use crate::error::Problem;
 use crate::github::error::ApiError;
 use crate::link::next_page;
 use crate::plan::tag_order::Unanswered;
@@ -40,6 +44,8 @@ pub(crate) struct GitHub {
     console: Console,
     /// Made for the first question: most runs have none.
     client: OnceCell<Octocrab>,
+    /// What the last answer said of the rate limit; `u64::MAX` if none did.
+    remaining: Arc<AtomicU64>,
 }
 
 /// How two commits compare
@@ -95,6 +101,7 @@ impl GitHub {
             trust,
             console,
             client: OnceCell::new(),
+            remaining: Arc::new(AtomicU64::new(u64::MAX)),
         }
     }
 
@@ -158,6 +165,36 @@ impl GitHub {
                 }
             }
             Err(error) => Err(unanswered(&error)),
+        }
+    }
+
+    /// How many requests the primary rate limit allows until its reset, by the last answer
+    /// (<https://docs.github.com/en/rest/using-the-rest-api/rate-limits-for-the-rest-api#checking-the-status-of-your-rate-limit>).
+    pub(crate) fn remaining_requests(&self) -> Option<u64> {
+        let remaining = self.remaining.load(Ordering::Relaxed);
+        (remaining != u64::MAX).then_some(remaining)
+    }
+
+    /// The description of a repository.
+    pub(crate) async fn repository(
+        &self,
+        repository: &RepositoryName,
+        deadline: Deadline,
+    ) -> Result<RepositoryFacts, Problem> {
+        let path = format!("/repos/{repository}");
+        let found = self.get::<Value>(&path, deadline).await;
+        let found = found.map_err(|error| {
+            let what = format!("GitHub does not describe `{repository}`: its API {error}");
+            Problem::new(what, self.fix(&error))
+        })?;
+        Ok(RepositoryFacts::from_json(&found).unwrap_or_default())
+    }
+
+    fn note_limit(&self, headers: &HeaderMap) {
+        let text = headers.get("x-ratelimit-remaining");
+        let number = text.and_then(|text| text.to_str().ok()?.parse().ok());
+        if let Some(number) = number {
+            self.remaining.store(number, Ordering::Relaxed);
         }
     }
 
@@ -244,7 +281,10 @@ impl GitHub {
         };
         let sent = sent.map_err(failed);
         match &sent {
-            Ok(response) => exchange.answered(response.status(), response.headers(), None),
+            Ok(response) => {
+                self.note_limit(response.headers());
+                exchange.answered(response.status(), response.headers(), None);
+            }
             Err(error) => exchange.failed(error),
         }
         let response = sent?.map(|body| {

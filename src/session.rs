@@ -137,7 +137,7 @@ fn with_checkout(
 }
 
 /// Asks which host is the registry of the GitHub server.
-async fn find_registry(
+pub(crate) async fn find_registry(
     context: &mut Context,
     trust: &Trust,
     console: Console,

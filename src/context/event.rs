@@ -17,6 +17,8 @@ use crate::error::Problem;
 /// What the payload at `GITHUB_EVENT_PATH` says.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Event {
+    /// For example `closed`.
+    pub(crate) action: Option<String>,
     /// Number of the pull request, for the pull request events and comments on one.
     pub(crate) number: Option<u64>,
     pub(crate) pull_request: Option<PullRequest>,
@@ -67,6 +69,7 @@ pub(crate) struct RepositoryFacts {
 
 /// Everything that is looked at; a payload may have 25 MB.
 const POINTERS: &[&str] = &[
+    "/action",
     "/number",
     "/pull_request/number",
     "/pull_request/head/ref",
@@ -141,6 +144,7 @@ impl Event {
             .iter()
             .find_map(|pointer| payload.pointer(pointer)?.as_u64());
         Self {
+            action: text("/action"),
             number,
             pull_request,
             is_comment_on_pull_request,

@@ -35,6 +35,11 @@ impl fmt::Display for ApiError {
 }
 
 impl ApiError {
+    /// Whether a rate limit was exceeded.
+    pub(super) fn is_limit(&self) -> bool {
+        matches!(self, Self::Passing { said, .. } if said.to_lowercase().contains("rate limit"))
+    }
+
     pub(super) fn passing(said: &str) -> Self {
         let said = said.to_owned();
         Self::Passing { said, wait: None }

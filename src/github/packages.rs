@@ -3,6 +3,8 @@
 //! The paths are written here and not by octocrab's typed calls: those read an answer of any length, write no debug
 //! line, and accept a version without tags.
 
+pub(crate) mod restore;
+
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -51,6 +53,8 @@ pub(crate) enum VersionDeletion {
     Gone,
     /// GitHub keeps this version, and may delete others: the last tagged one, or one with many downloads.
     Retained(Problem),
+    /// A rate limit lasts longer than the deadline allows.
+    Limited(Problem),
     /// GitHub refuses, or does not answer until the deadline.
     Refused(Problem),
 }
@@ -141,7 +145,6 @@ impl GitHub {
     ///
     /// If GitHub refuses to list them, does not answer until the deadline, or describes one without id, digest, tags or
     /// times.
-    #[cfg_attr(not(test), expect(dead_code, reason = "a clean-up lists all versions"))]
     pub(crate) async fn versions(
         &self,
         package: PackageName<'_>,
@@ -231,10 +234,7 @@ impl GitHub {
 
     fn not_deleted(&self, package: PackageName<'_>, id: u64, error: &ApiError) -> VersionDeletion {
         let said = error.to_string();
-        if said
-            .to_lowercase()
-            .contains("404 package version not found")
-        {
+        if restore::is_gone(error) {
             return VersionDeletion::Gone;
         }
         let what = format!("cannot delete version {id} of `{package}`: GitHub's API {said}");
@@ -244,6 +244,9 @@ impl GitHub {
         }
         VersionDeletion::Refused(match Meaning::of(REFUSED, &said) {
             Some(known) => known.explain(what, fill),
+            None if error.is_limit() => {
+                return VersionDeletion::Limited(Problem::new(what, self.package_fix(error)));
+            }
             None => Problem::new(what, self.package_fix(error)),
         })
     }

@@ -156,6 +156,15 @@ impl Repository<'_> {
         Ok(Manifest::from(response))
     }
 
+    /// Whether the registry has a manifest. No download is counted.
+    pub(crate) async fn has(self, digest: &Digest) -> Result<bool, RegistryError> {
+        let request = Request::new(Method::HEAD, format!("manifests/{digest}"));
+        Ok(self
+            .find(request.accept(manifest::ACCEPTED))
+            .await?
+            .is_some())
+    }
+
     /// Writes a manifest without a tag. Returns the subject that the registry listed it under as a referrer,
     /// if it did.
     pub(crate) async fn put_by_digest(

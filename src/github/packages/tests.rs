@@ -2,6 +2,7 @@
 
 mod outages;
 mod refusals;
+mod restore;
 
 use std::time::Duration;
 
@@ -75,6 +76,7 @@ async fn delete(double: &Double, id: u64) -> String {
         VersionDeletion::Deleted => "Deleted".to_owned(),
         VersionDeletion::Gone => "Gone".to_owned(),
         VersionDeletion::Retained(problem) => format!("Retained: {}", shown(problem)),
+        VersionDeletion::Limited(problem) => format!("Limited: {}", shown(problem)),
         VersionDeletion::Refused(problem) => format!("Refused: {}", shown(problem)),
     }
 }

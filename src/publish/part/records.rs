@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::future::join_all;
 
 use crate::context::event::OwnerKind;
-use crate::context::server::is_loopback;
 use crate::deadline::Deadline;
 use crate::github::packages::{PackageName, VersionDeletion};
 use crate::image::digest::Digest;
@@ -68,7 +67,7 @@ impl Job<'_> {
             Ok(ManifestDeletion::Deleted | ManifestDeletion::Gone) => Ok(()),
             // In Actions, a registry on this machine that gets the token of the run may be GitHub's.
             Ok(ManifestDeletion::Unsupported)
-                if self.session.context.in_actions && is_loopback(name.registry()) =>
+                if self.session.context.may_be_of_github(name.registry()) =>
             {
                 self.remove_version(name, repository, record).await
             }
@@ -106,9 +105,9 @@ impl Job<'_> {
         };
         match github.delete_version(package, version.id, deadline).await {
             VersionDeletion::Deleted | VersionDeletion::Gone => Ok(()),
-            VersionDeletion::Retained(problem) | VersionDeletion::Refused(problem) => {
-                Err(problem.to_string())
-            }
+            VersionDeletion::Retained(problem)
+            | VersionDeletion::Limited(problem)
+            | VersionDeletion::Refused(problem) => Err(problem.to_string()),
         }
     }
 }

@@ -59,7 +59,7 @@ async fn primary_limit_is_waited_out_within_the_deadline() {
     let id = double.version_id(NAME, "v1").unwrap();
     assert_eq!(listed(&double).await.len(), 2);
     expect![[r#"
-        Refused: cannot delete version ID of `acme/widget/base`: GitHub's API answered 403 API rate limit exceeded for installation ID 1.
+        Limited: cannot delete version ID of `acme/widget/base`: GitHub's API answered 403 API rate limit exceeded for installation ID 1.
           fix: run the job again when GitHub's API answers"#]].assert_eq(&delete(&double, id).await.replace(&id.to_string(), "ID"));
     assert_eq!(double.count(Endpoint::VersionDelete), 1);
     let long = Deadline::after(Duration::from_secs(2 * 3600), Pace::waiting(1000));
