@@ -86,7 +86,6 @@ pub(crate) struct Inputs {
     pub(crate) destination: DestinationInputs,
     pub(crate) attest: AttestInputs,
     pub(crate) verify: VerifyInputs,
-    #[cfg_attr(not(test), expect(dead_code, reason = "`mode: cleanup` needs it"))]
     pub(crate) cleanup: CleanupInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,

@@ -5,6 +5,7 @@
 
 mod buildx;
 mod child;
+mod cleanup;
 mod console;
 mod context;
 mod credentials;

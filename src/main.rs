@@ -16,7 +16,7 @@ struct Arguments {
     /// Task of the run. Default in GitHub Actions: the input `mode`, else `publish`; required elsewhere
     #[arg(value_enum)]
     mode: Option<Mode>,
-    /// With `verify`: the images, for example `ghcr.io/acme/app:1.2.3`
+    /// With `verify`: the images, for example `ghcr.io/acme/app:1.2.3`; with `restore`: the ids of versions
     #[arg(value_name = "REFERENCE")]
     references: Vec<String>,
     /// With `verify`: the repository that must have signed. Default: the one that the image names as its source
@@ -46,6 +46,22 @@ struct Arguments {
 }
 
 impl Arguments {
+    /// The arguments of `restore`: the first that is no id is an error.
+    fn ids(&mut self) -> Result<Vec<u64>, String> {
+        if self.mode != Some(Mode::Restore) {
+            return Ok(Vec::new());
+        }
+        let ids = std::mem::take(&mut self.references);
+        if ids.is_empty() {
+            return Err("name the versions to restore by their ids".to_owned());
+        }
+        let ids = ids.iter().map(|id| {
+            let number = id.parse();
+            number.map_err(|_text| format!("`{id}` is not the id of a version, which is a number"))
+        });
+        ids.collect()
+    }
+
     /// The arguments of `verify`, as inputs.
     fn of_verify(&self) -> Vec<(String, String)> {
         let references = self.references.join("\n");
@@ -85,7 +101,11 @@ fn wrong_usage(kind: ErrorKind, why: &str) -> ExitCode {
     reason = "the one place that reads environment and clock"
 )]
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let mut arguments = Arguments::parse();
+    let ids = match arguments.ids() {
+        Ok(ids) => ids,
+        Err(why) => return wrong_usage(ErrorKind::ValueValidation, &why),
+    };
     let mode = is_post_step().then_some(Mode::Post).or(arguments.mode);
     let of_verify = arguments.of_verify();
     if mode != Some(Mode::Verify)
@@ -109,7 +129,7 @@ fn main() -> ExitCode {
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
     let vars = Vars::new(variables, std::env::current_dir().unwrap_or_default());
     if mode.is_none() && !vars.in_actions() {
-        let why = "name a subcommand: `publish`, `plan`, `check`, `verify` or `merge`";
+        let why = "name a subcommand: `publish`, `plan`, `check`, `verify`, `merge`, `cleanup` or `restore`";
         return wrong_usage(ErrorKind::MissingSubcommand, why);
     }
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -119,6 +139,7 @@ fn main() -> ExitCode {
     let terminal = stderr().is_terminal() && (json || stdout().is_terminal());
     let request = Request {
         mode,
+        ids,
         with,
         json,
         verbose,

@@ -3,10 +3,6 @@
 mod attest;
 pub(crate) mod build;
 mod cache;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "`mode: cleanup` decides with it")
-)]
 pub(crate) mod cleanup;
 pub(crate) mod decision;
 pub(crate) mod docker;

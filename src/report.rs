@@ -1,6 +1,7 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
 mod attestations;
+pub(crate) mod cleanup;
 mod github_output;
 mod markdown;
 pub(crate) mod metadata;

@@ -1,5 +1,6 @@
 //! The steps of a run.
 
+mod cleanup;
 mod post;
 
 use std::time::Duration;
@@ -11,7 +12,6 @@ use crate::console::debug;
 use crate::console::{Console, Reader, Screen, Stream};
 use crate::error::Explanation;
 use crate::inputs::Mode;
-use crate::inputs::verify::VerifyInputs;
 use crate::publish::{self, Done, after_cancel, preflight};
 use crate::report::{self, Report};
 use crate::session::Session;
@@ -24,6 +24,8 @@ use crate::verify;
 pub struct Request {
     /// What to do; the input `mode` says it when the command line does not.
     pub mode: Option<Mode>,
+    /// With `restore`: the versions.
+    pub ids: Vec<u64>,
     /// Inputs of the command line, which win over the environment's.
     pub with: Vec<(String, String)>,
     /// Whether the result goes to stdout as JSON, and the log to stderr.
@@ -46,12 +48,16 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     if request.mode == Some(Mode::Post) {
         return post::run(vars, now, console, &mut stop).await;
     }
-    let is_verification = match request.mode {
-        Some(mode) => mode == Mode::Verify,
-        None => VerifyInputs::are_wanted(vars, &request.with),
-    };
-    if is_verification {
-        return verify_images(request, vars, console, &mut stop).await;
+    let mode = request.mode.or_else(|| Mode::given(vars, &request.with));
+    match mode {
+        Some(Mode::Verify) => return verify_images(request, vars, console, &mut stop).await,
+        Some(Mode::Cleanup) => {
+            return cleanup::clean_up(request, vars, now, console, &mut stop).await;
+        }
+        Some(Mode::Restore) => {
+            return cleanup::restore(request, vars, now, console, &mut stop).await;
+        }
+        _ => {}
     }
     let task = Task {
         mode: request.mode,
@@ -114,7 +120,9 @@ async fn act_until_stopped(
 async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     match session.mode {
         Mode::Plan => Ok(()),
-        Mode::Verify | Mode::Post => unreachable!("they need no session"),
+        Mode::Verify | Mode::Cleanup | Mode::Restore | Mode::Post => {
+            unreachable!("they need no session")
+        }
         Mode::Check => preflight::check(session).await,
         Mode::Publish | Mode::Merge => publish::publish(session, done).await,
     }
@@ -132,9 +140,13 @@ async fn verify_images(
         Ok(failures) => failures,
         Err(error) => vec![error],
     };
-    for error in &failures {
-        console.failure(&Explanation::of(error));
-    }
+    all_is_well(&failures, console)
+}
+
+/// Prints the failures; true if there are none.
+fn all_is_well(failures: &[anyhow::Error], console: Console) -> bool {
+    let explanations = failures.iter().map(Explanation::of);
+    explanations.for_each(|explanation| console.failure(&explanation));
     failures.is_empty()
 }
 

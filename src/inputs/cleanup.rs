@@ -17,10 +17,8 @@ pub(crate) struct CleanupInputs {
     /// Tags that no rule deletes.
     pub(crate) protect: Vec<TagPattern>,
     /// How many versions one run deletes at most.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`mode: cleanup` needs it"))]
     pub(crate) budget: usize,
     /// Whether everything is done but the deletions.
-    #[cfg_attr(not(test), expect(dead_code, reason = "`mode: cleanup` needs it"))]
     pub(crate) dry_run: bool,
 }
 

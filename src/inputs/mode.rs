@@ -1,5 +1,8 @@
 //! The input `mode`.
 
+use crate::inputs::raw::RawInputs;
+use crate::vars::Vars;
+
 /// What the program does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum Mode {
@@ -13,9 +16,22 @@ pub enum Mode {
     Verify,
     /// Complete an image whose parts other jobs of the run have pushed
     Merge,
+    /// Delete versions of GitHub's packages that the rules select and nothing needs
+    Cleanup,
+    /// Restore versions that a clean-up deleted in the last 30 days
+    Restore,
     /// Remove what a cancelled run left behind: the post step of the action
     #[value(hide = true)]
     Post,
+}
+
+impl Mode {
+    /// The task of the input `mode`, before any other input is read: some tasks need less. An invalid value is an error
+    /// of [`Inputs`](crate::inputs::Inputs).
+    pub(crate) fn given(vars: &Vars, with: &[(String, String)]) -> Option<Self> {
+        let raw = RawInputs::collect(vars, with);
+        raw.text("mode").and_then(|text| parse(text).ok())
+    }
 }
 
 /// As the input spells it.
@@ -26,6 +42,7 @@ pub(super) fn parse(text: &str) -> Result<Mode, &'static str> {
         "check" => Ok(Mode::Check),
         "verify" => Ok(Mode::Verify),
         "merge" => Ok(Mode::Merge),
-        _ => Err("write `publish`, `plan`, `check`, `verify` or `merge`"),
+        "cleanup" => Ok(Mode::Cleanup),
+        _ => Err("write `publish`, `plan`, `check`, `verify`, `merge` or `cleanup`"),
     }
 }

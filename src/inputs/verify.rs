@@ -8,7 +8,6 @@ use crate::image::tag::Tag;
 use crate::inputs::candidate::{Reference, TagOrDigest};
 use crate::inputs::list;
 use crate::inputs::raw::RawInputs;
-use crate::vars::Vars;
 
 /// What is verified.
 #[derive(Clone, Debug)]
@@ -34,11 +33,6 @@ pub(crate) struct ImageReference {
 const RULE: &str = "write a reference with a registry, for example `ghcr.io/acme/app:1.2.3` or `ghcr.io/acme/app@sha256:…`";
 
 impl VerifyInputs {
-    /// Whether the input `mode` asks for a verification. This mode needs no other fact of a run.
-    pub(crate) fn are_wanted(vars: &Vars, with: &[(String, String)]) -> bool {
-        RawInputs::collect(vars, with).text("mode") == Some("verify")
-    }
-
     pub(super) fn read(raw: &RawInputs) -> Result<Self, Problem> {
         let references = list::comma_entries("references", raw.untrimmed("references"))?;
         let references = references.iter().map(|entry| reference(entry.text()));

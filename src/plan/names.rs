@@ -9,8 +9,8 @@ use crate::inputs::{Inputs, Push};
 use crate::plan::docker;
 
 /// The names, with notices about them.
-pub(super) struct Names {
-    pub(super) images: Vec<ImageName>,
+pub(crate) struct Names {
+    pub(crate) images: Vec<ImageName>,
     pub(super) notices: Vec<String>,
 }
 
@@ -23,7 +23,7 @@ pub(crate) fn needs_registry(inputs: &Inputs, context: &Context) -> bool {
 
 /// The names that are enabled. One that is switched off must be right as well: it may be switched on by
 /// an expression.
-pub(super) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem> {
+pub(crate) fn names(inputs: &Inputs, context: &Context) -> Result<Names, Problem> {
     if needs_registry(inputs, context) {
         return Err(unknown_registry(context));
     }

@@ -47,6 +47,10 @@ pub(crate) const NAMES: &[&str] = &[
     "bake-file-labels",
     "bake-file-annotations",
     "metadata",
+    "deleted",
+    "kept",
+    "retained",
+    "failed",
 ];
 
 const METADATA_LIMIT: usize = 32 * 1024;

@@ -79,7 +79,7 @@ impl Content {
         }
     }
 
-    pub(super) fn links(&self) -> Option<&Links> {
+    pub(crate) fn links(&self) -> Option<&Links> {
         match self {
             Self::Read(links) => Some(links),
             Self::Unreadable(_) => None,

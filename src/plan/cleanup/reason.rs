@@ -73,6 +73,20 @@ pub(crate) enum Protection {
 }
 
 impl KeepReason {
+    /// The reason without names, to count versions.
+    pub(crate) fn kind(&self) -> String {
+        match self {
+            Self::NoRule { .. } => "no rule matches a tag".to_owned(),
+            Self::Protected { by, .. } => format!("protected: {by}"),
+            Self::NotClosed { .. } => "the pull request is not closed".to_owned(),
+            Self::NoPartRecord { .. } => "it is not the record of a part".to_owned(),
+            Self::BelongsTo { .. } => "it belongs to a version that stays".to_owned(),
+            Self::Unsettled { .. } => "GitHub lists it or a tag twice at the moment".to_owned(),
+            Self::Unreadable(_) => "its manifest cannot be read".to_owned(),
+            other => other.to_string(),
+        }
+    }
+
     pub(super) fn recent(guard: TimeDelta) -> Self {
         Self::Recent {
             days: guard.num_days(),
