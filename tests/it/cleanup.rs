@@ -7,11 +7,12 @@ mod races;
 use std::time::Duration;
 
 use ghcr_double::{Account, Builder, Double, Endpoint, Package, PullRequest, Repository};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::publication::NAME;
 use crate::support::{Action, Run, TOKEN};
 
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DAY: u64 = 24 * 3600;
 
 /// The package of `acme/Widget`, whose pull requests 1 and 3 are closed, and 2 is open.
@@ -36,19 +37,26 @@ fn days_ago<T>(double: &Double, days: u64, push: impl FnOnce(&Double) -> T) -> T
     pushed
 }
 
+/// An image of its own without a tag.
+fn put_child(double: &Double, text: &str) -> String {
+    let config = double.put_blob(NAME, text.to_owned());
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "digest": config, "size": text.len() },
+        "layers": [],
+    });
+    // What looks like a digest is no tag.
+    double.put_manifest(NAME, &config, MANIFEST, manifest.to_string())
+}
+
 /// An index of two platforms and an attestation, under a tag; its digest and those of its children.
 fn put_index(double: &Double, tag: &str) -> Vec<String> {
-    let child = |platform: &str| {
-        let image = double.put_image(NAME, &format!("{tag}.{platform}"), &[("of", tag), ("is", platform)]);
-        let (media_type, bytes) = double.manifest(NAME, &image).unwrap();
-        double.untag(NAME, &format!("{tag}.{platform}"));
-        double.put_manifest(NAME, &image, &media_type, bytes)
-    };
-    let platforms = ["amd64", "arm64", "unknown"].map(child);
     let names = ["linux/amd64", "linux/arm64", "unknown/unknown"];
-    let children: Vec<_> = names.into_iter().zip(platforms.iter().map(String::as_str)).collect();
-    let index = double.put_index(NAME, tag, &children, &[]);
-    std::iter::once(index).chain(platforms).collect()
+    let children = names.map(|name| put_child(double, &format!("{tag} {name}")));
+    let listed = names.into_iter().zip(children.iter().map(String::as_str));
+    let index = double.put_index(NAME, tag, &listed.collect::<Vec<_>>(), &[]);
+    std::iter::once(index).chain(children).collect()
 }
 
 /// `main` of today, 1.2.3 of long ago, and the images of three pull requests.
@@ -60,7 +68,12 @@ fn start() -> Double {
 
 fn fill(double: &Double) {
     days_ago(double, 60, |double| put_index(double, "1.2.3"));
-    for (days, tag) in [(40, "pr-1"), (30, "pr-2"), (20, "pr-3"), (10, "sha-0123456")] {
+    for (days, tag) in [
+        (40, "pr-1"),
+        (30, "pr-2"),
+        (20, "pr-3"),
+        (10, "sha-0123456"),
+    ] {
         days_ago(double, days, |double| put_index(double, tag));
     }
     put_index(double, "main");
@@ -101,7 +114,10 @@ fn is_whole(double: &Double) {
         let manifest: Value = serde_json::from_slice(&bytes).unwrap();
         for child in manifest["manifests"].as_array().into_iter().flatten() {
             let child = child["digest"].as_str().unwrap();
-            assert!(double.manifest(NAME, child).is_some(), "{digest} lacks {child}");
+            assert!(
+                double.manifest(NAME, child).is_some(),
+                "{digest} lacks {child}"
+            );
         }
     }
 }
@@ -124,9 +140,17 @@ fn default_rules_delete_images_of_closed_pull_requests() {
     run.assert_log("deleted   ");
     let line = "deleted 8 versions, kept 16, retained by GitHub 0";
     run.assert_log(line);
-    assert!(run.summary.contains("### 🧹 Deleting 8 of 24 versions of"), "{}", run.summary);
+    assert!(
+        run.summary.contains("### 🧹 Deleting 8 of 24 versions of"),
+        "{}",
+        run.summary
+    );
     assert!(run.summary.contains(line), "{}", run.summary);
-    assert!(run.summary.contains("| `delete=pr-*,when=closed` | 8 |"), "{}", run.summary);
+    assert!(
+        run.summary.contains("| `delete=pr-*,when=closed` | 8 |"),
+        "{}",
+        run.summary
+    );
 }
 
 #[test]
@@ -136,7 +160,10 @@ fn closed_event_deletes_the_images_of_its_pull_request() {
     let run = closed_event(&double, 2).input("mode", "cleanup").run();
     succeeded(run);
     assert_eq!(double.count(Endpoint::PullRequestGet), 0);
-    assert_eq!(tags(&double), ["1.2.3", "main", "pr-1", "pr-3", "sha-0123456"]);
+    assert_eq!(
+        tags(&double),
+        ["1.2.3", "main", "pr-1", "pr-3", "sha-0123456"]
+    );
     is_whole(&double);
 }
 
@@ -165,14 +192,21 @@ fn dry_run_says_everything_and_deletes_nothing() {
     assert_eq!([deleted[0].as_str(), deleted[4].as_str()], ["pr-1", "pr-3"]);
     assert_eq!(deleted.len(), 8);
     run.assert_log("would delete 8 versions, keeps 16");
-    assert!(run.summary.contains("Dry run: would delete 8 of 24"), "{}", run.summary);
+    assert!(
+        run.summary.contains("Dry run: would delete 8 of 24"),
+        "{}",
+        run.summary
+    );
 }
 
 #[test]
 fn budget_ends_between_images_and_the_next_run_continues() {
     let double = start();
     let run = succeeded(action(&double).input("cleanup-budget", "7").run());
-    assert_eq!(tags(&double), ["1.2.3", "main", "pr-2", "pr-3", "sha-0123456"]);
+    assert_eq!(
+        tags(&double),
+        ["1.2.3", "main", "pr-2", "pr-3", "sha-0123456"]
+    );
     run.assert_log("has reached `cleanup-budget`; 4 versions are left for the next run");
     is_whole(&double);
     let run = succeeded(action(&double).run());
@@ -187,7 +221,10 @@ fn every_deletion_is_written_before_the_first_one() {
     let double = start();
     let gate = double.gate();
     let started = action(&double).start();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         loop {
             match gate.waiting().first() {
@@ -218,17 +255,30 @@ fn restored_version_is_complete_again() {
     let double = start();
     let run = succeeded(action(&double).run());
     let list: Value = serde_json::from_str(run.output("deleted")).unwrap();
-    let ids: Vec<String> = list.as_array().unwrap().iter().map(|entry| entry["id"].to_string()).collect();
+    let ids: Vec<String> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|entry| entry["id"].to_string())
+        .collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let arguments = [&["restore"][..], &ids].concat();
-    let run = succeeded(Action::publishing("schedule", &double).arguments(&arguments).run());
+    let run = succeeded(
+        Action::publishing("schedule", &double)
+            .arguments(&arguments)
+            .run(),
+    );
     run.assert_log("restored  ");
     assert_eq!(tags(&double).len(), 6);
     assert_eq!(double.manifests(NAME).len(), 24);
-    let again = Action::publishing("schedule", &double).arguments(&arguments).run();
+    let again = Action::publishing("schedule", &double)
+        .arguments(&arguments)
+        .run();
     assert!(!again.succeeded);
     again.assert_error("404 Package version not found.");
-    let wrong = Action::publishing("schedule", &double).arguments(&["restore", "sha256:0"]).run();
+    let wrong = Action::publishing("schedule", &double)
+        .arguments(&["restore", "sha256:0"])
+        .run();
     assert_eq!(wrong.status, Some(2));
     wrong.assert_error("`sha256:0` is not the id of a version, which is a number");
 }
@@ -236,7 +286,11 @@ fn restored_version_is_complete_again() {
 #[test]
 fn result_is_json_for_programs() {
     let double = start();
-    let run = succeeded(Action::publishing("schedule", &double).arguments(&["cleanup", "--json"]).run());
+    let run = succeeded(
+        Action::publishing("schedule", &double)
+            .arguments(&["cleanup", "--json"])
+            .run(),
+    );
     let result: Value = serde_json::from_str(&run.stdout).unwrap();
     let deleted: Value = serde_json::from_str(result["deleted"].as_str().unwrap()).unwrap();
     assert_eq!(deleted.as_array().unwrap().len(), 8);

@@ -8,6 +8,7 @@ mod build;
 mod builders;
 mod candidate;
 mod checkout;
+mod cleanup;
 mod commit_tags;
 mod contract;
 mod diagnostics;

@@ -36,6 +36,11 @@ impl Double {
         store.set_downloads(name, digest, downloads);
     }
 
+    /// Deletes a version as another client would; false if there is none with this digest.
+    pub fn delete_manifest(&self, name: &str, digest: &str) -> bool {
+        self.shared.lock().store.delete(name, digest)
+    }
+
     /// The time that the API shows, since 1970.
     #[must_use]
     pub fn time(&self) -> Duration {

@@ -8,6 +8,7 @@ use crate::plan::cleanup::Contents;
 use crate::plan::cleanup::policy::subject;
 
 /// What stays with the manifests called `digests`, themselves included.
+#[cfg(test)]
 pub(crate) fn kept_with(
     digests: &BTreeSet<Digest>,
     versions: &[Version],
