@@ -226,8 +226,8 @@ impl Deleting<'_> {
             .filter(|deletion| matches!(deletion.outcome, Some(Outcome::Deleted | Outcome::Gone)));
         let done: BTreeSet<u64> = done.map(|deletion| deletion.version.id).collect();
         self.inventory.update(listed, &done);
-        let read = self.cleaner.read(self.name, self.inventory);
-        read.await.map_err(Stop::Failure)?;
+        let complete = self.cleaner.complete(self.name, self.inventory);
+        complete.await.map_err(Stop::Failure)?;
         self.decide_again()
     }
 

@@ -71,7 +71,7 @@ impl Cleaner {
             policy,
             held: BTreeSet::new(),
         };
-        self.read(name, &mut inventory).await?;
+        self.complete(name, &mut inventory).await?;
         Ok(inventory)
     }
 
@@ -144,12 +144,29 @@ impl Cleaner {
         Ok(closed)
     }
 
-    /// Reads the manifests that a decision needs, each once.
-    pub(super) async fn read(
+    /// Reads until a decision is possible. A version that cannot be read because somebody has deleted it meanwhile is left
+    /// out.
+    pub(super) async fn complete(
         &self,
         name: &ImageName,
         inventory: &mut Inventory,
     ) -> anyhow::Result<()> {
+        loop {
+            self.read(name, inventory).await?;
+            let (id, problem) = match inventory.decide(self.now) {
+                Ok(_) => return Ok(()),
+                Err(root) => (root.version.id, unreadable(name, &root)),
+            };
+            let asked = self.github.version(package_of(name), id, self.deadline());
+            if asked.await?.is_some() {
+                return Err(problem.into());
+            }
+            inventory.versions.retain(|version| version.id != id);
+        }
+    }
+
+    /// Reads the manifests that a decision needs, each once.
+    async fn read(&self, name: &ImageName, inventory: &mut Inventory) -> anyhow::Result<()> {
         let registry = self.connect(name.registry()).await?;
         loop {
             let missing = inventory.selection(self.now).missing(&inventory.contents);

@@ -78,7 +78,7 @@ fn line(package: &PackageCleanup, cleanup: &Cleanup) -> String {
     let name = &package.name;
     if cleanup.is_dry_run {
         let count = package.deletions.len();
-        return format!("{name}: would delete {}, keeps {kept}", versions(count));
+        return format!("`{name}`: would delete {}, keeps {kept}", versions(count));
     }
     let count = |is_counted: fn(&Outcome) -> bool| {
         let outcomes = package.deletions.iter();
@@ -89,7 +89,7 @@ fn line(package: &PackageCleanup, cleanup: &Cleanup) -> String {
     let kept = kept + count(|outcome| matches!(outcome, Outcome::Kept(_)));
     let retained = count(|outcome| matches!(outcome, Outcome::Retained(_)));
     let deleted = versions(deleted);
-    format!("{name}: deleted {deleted}, kept {kept}, retained by GitHub {retained}")
+    format!("`{name}`: deleted {deleted}, kept {kept}, retained by GitHub {retained}")
 }
 
 /// What the next run is left with.
@@ -239,7 +239,7 @@ fn by_rule(package: &PackageCleanup) -> String {
     });
     counted(
         "Rule",
-        deleted.map(|deletion| deletion.rule.clone()),
+        deleted.map(|deletion| format!("`{}`", deletion.rule)),
         usize::MAX,
     )
 }
@@ -306,8 +306,9 @@ fn family(tag: &str) -> String {
             .take_while(|char| !char.is_ascii_digit())
             .collect(),
     };
-    match head == tag {
-        true => format!("`{tag}`"),
+    match head.is_empty() {
+        true => "versions such as `1.2.3`".to_owned(),
+        false if head == tag => format!("`{tag}`"),
         false => format!("`{head}*`"),
     }
 }

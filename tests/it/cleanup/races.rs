@@ -146,7 +146,7 @@ fn version_that_a_shifted_page_hides_from_the_first_list_keeps_its_children() {
     let hidden = days_ago(&double, 45, |double| {
         double.put_index(NAME, "edge", &[("linux/amd64", &children[0])], &[])
     });
-    // Thirty newer versions, and the 100 of the first page end before the index.
+    // The first page ends before the index.
     for number in 0..99 {
         double.put_platform_image(NAME, &format!("linux/arm64/{number}"));
     }
