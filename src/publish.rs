@@ -3,6 +3,7 @@
 pub(crate) mod after_cancel;
 pub(crate) mod attest;
 mod candidate;
+mod closed;
 mod commit_tags;
 mod existing_image;
 mod fixed;
@@ -81,6 +82,11 @@ pub(crate) struct Done {
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
+    if let Some(reason) = closed::reason(session) {
+        session.console.notice(&reason);
+        done.not_pushed = Some(reason);
+        return Ok(());
+    }
     staged::require_short(session)?;
     let is_merge = session.mode == Mode::Merge;
     if plan.candidate.is_none() && !is_merge {

@@ -168,7 +168,7 @@ fn closed_event_deletes_the_images_of_its_pull_request() {
 }
 
 /// The event of a pull request that was closed.
-pub(crate) fn closed_event(double: &Double, number: u64) -> Action {
+fn closed_event(double: &Double, number: u64) -> Action {
     let action = Action::publishing("pull_request", double);
     let payload = std::fs::read(crate::support::fixture("pull_request", "json")).unwrap();
     let mut payload: Value = serde_json::from_slice(&payload).unwrap();
@@ -294,4 +294,18 @@ fn result_is_json_for_programs() {
     let result: Value = serde_json::from_str(&run.stdout).unwrap();
     let deleted: Value = serde_json::from_str(result["deleted"].as_str().unwrap()).unwrap();
     assert_eq!(deleted.as_array().unwrap().len(), 8);
+}
+
+#[test]
+fn publication_of_a_closed_pull_request_builds_nothing() {
+    let double = start();
+    let run = succeeded(closed_event(&double, 2).buildx("exit 1").run());
+    run.assert_log("::notice::pull request 2 is closed, and `pr-2` is the only tag: nothing is built; `mode: cleanup` deletes its images");
+    assert_eq!(run.output("pushed"), "false");
+    run.assert_summary("pull request 2 is closed");
+    assert!(double.requests().iter().all(|seen| seen.method == "GET"));
+    let tags = "type=ref,event=pr\ntype=sha";
+    let other = closed_event(&double, 2).input("tags", tags);
+    let run = other.buildx("exit 1").run();
+    assert!(!run.succeeded, "it has a tag of its own: {}", run.stdout);
 }
