@@ -85,7 +85,8 @@ fn headline(report: &Report) -> String {
             format!("### ❌ {names} {verdict}\n\n{}\n", block("", text))
         }
         (None, Some(reason)) => {
-            let verdict = if report.plan().is_some_and(Plan::is_promotion) {
+            let is_built = report.digest().is_some();
+            let verdict = if report.plan().is_some_and(Plan::is_promotion) || !is_built {
                 format!("⏸ {names} {is} not published")
             } else {
                 format!("🔨 {names} {was} built, not pushed")

@@ -300,9 +300,9 @@ fn result_is_json_for_programs() {
 fn publication_of_a_closed_pull_request_builds_nothing() {
     let double = start();
     let run = succeeded(closed_event(&double, 2).buildx("exit 1").run());
-    run.assert_log("::notice::pull request 2 is closed, and `pr-2` is the only tag: nothing is built; `mode: cleanup` deletes its images");
+    run.assert_log("::notice title=ghcr-publish::pull request 2 is closed, and `pr-2` is the only tag: nothing is built; `mode: cleanup` deletes its images");
     assert_eq!(run.output("pushed"), "false");
-    run.assert_summary("pull request 2 is closed");
+    run.assert_summary("is not published");
     assert!(double.requests().iter().all(|seen| seen.method == "GET"));
     let tags = "type=ref,event=pr\ntype=sha";
     let other = closed_event(&double, 2).input("tags", tags);
