@@ -136,7 +136,7 @@ fn manifest_that_is_lost_is_an_error_that_names_the_way_back() {
     let run = action(&double).run();
     assert!(!run.succeeded);
     run.assert_error("are no longer complete");
-    run.assert_error(&format!("`ghcr-publish restore {id} --with images="));
+    run.assert_error(format!("`ghcr-publish restore {id} --with images="));
 }
 
 #[test]

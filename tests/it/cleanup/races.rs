@@ -5,6 +5,7 @@ use ghcr_double::{Endpoint, Seen};
 use super::*;
 
 /// Lets requests pass one at a time; calls `before` before each.
+#[expect(clippy::disallowed_methods, reason = "the run of a test")]
 fn step_by_step(double: &Double, action: Action, mut before: impl FnMut(&Seen)) -> Run {
     let gate = double.gate();
     let runs = std::thread::spawn(move || action.run());
@@ -121,6 +122,7 @@ fn untagged_image_that_gets_a_tag_before_the_untagged_phase_stays() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "the run of a test")]
 fn two_clean_ups_at_once_delete_the_same() {
     let double = start();
     let runs = [0, 1].map(|_| {
