@@ -16,7 +16,7 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 const DAY: u64 = 24 * 3600;
 
 /// The package of `acme/Widget`, whose pull requests 1 and 3 are closed, and 2 is open.
-fn builder() -> Builder {
+pub(crate) fn builder() -> Builder {
     let repository = Repository::new("acme/Widget")
         .pull_request(1, PullRequest::Closed)
         .pull_request(2, PullRequest::Open)
@@ -29,7 +29,7 @@ fn builder() -> Builder {
 }
 
 /// Pushes as many days ago.
-fn days_ago<T>(double: &Double, days: u64, push: impl FnOnce(&Double) -> T) -> T {
+pub(crate) fn days_ago<T>(double: &Double, days: u64, push: impl FnOnce(&Double) -> T) -> T {
     let now = double.time();
     double.set_time(now - Duration::from_secs(days * DAY));
     let pushed = push(double);
@@ -84,7 +84,7 @@ fn action(double: &Double) -> Action {
     Action::publishing("schedule", double).input("mode", "cleanup")
 }
 
-fn weekly(double: &Double, retention: &str) -> Action {
+pub(crate) fn weekly(double: &Double, retention: &str) -> Action {
     action(double).input("retention", retention)
 }
 

@@ -153,7 +153,7 @@ pub(crate) struct DebianRegistry {
     address: SocketAddr,
     _server: Server,
     _issuer: Issuer,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl DebianRegistry {
@@ -178,8 +178,15 @@ impl DebianRegistry {
             address,
             _server: server,
             _issuer: issuer,
-            _directory: directory,
+            directory,
         }
+    }
+
+    /// Removes the blobs that no manifest needs.
+    pub(crate) fn collect_garbage(&self) {
+        let config = self.directory.path().join("config.yml");
+        let mut collect = tool("docker-registry");
+        output_of(collect.arg("garbage-collect").arg(config));
     }
 
     /// The name that the token server has too.
