@@ -6,7 +6,10 @@ mod check;
 mod delete;
 mod pace;
 mod read;
+mod repair;
 mod restore;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use crate::cleanup::restore::restore;
 
@@ -184,12 +187,18 @@ impl Cleaner {
                 failures.push(error);
             }
             if package.has_deleted()
-                && let Err(error) = self.check(package).await
+                && let Err(error) = self.make_whole(package).await
             {
                 failures.push(error);
             }
         }
         failures
+    }
+
+    /// Restores what is needed after all, and checks that nothing is missing.
+    async fn make_whole(&self, package: &mut PackageCleanup) -> anyhow::Result<()> {
+        self.repair(package).await?;
+        self.check(package).await
     }
 
     async fn package_cleanup(

@@ -175,6 +175,30 @@ impl GitHub {
         Ok(versions)
     }
 
+    /// The versions that are not among `known`: the newest pages, up to the first one with nothing else.
+    ///
+    /// # Errors
+    ///
+    /// As [`GitHub::versions`].
+    pub(crate) async fn new_versions(
+        &self,
+        package: PackageName<'_>,
+        known: &BTreeSet<u64>,
+        deadline: Deadline,
+    ) -> Result<Vec<Version>, Problem> {
+        let mut new = Vec::new();
+        for number in 1.. {
+            let page = self.version_page(package, number, deadline).await?;
+            let before = new.len();
+            let versions = page.versions.into_iter();
+            new.extend(versions.filter(|version| !known.contains(&version.id)));
+            if new.len() == before || !page.has_next {
+                break;
+            }
+        }
+        Ok(new)
+    }
+
     /// The newest version that is `wanted`. Pages are read one after the other until it is found: a version of the last
     /// minutes is on the first one.
     ///
