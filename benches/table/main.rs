@@ -9,6 +9,7 @@
 mod actions;
 mod attested;
 mod bare;
+mod cleanup;
 mod machine;
 mod merge;
 mod meter;
@@ -53,6 +54,7 @@ fn groups() -> Vec<Group> {
         plan::groups(),
         promotion::groups(),
         merge::groups(),
+        cleanup::groups(),
         sizes::groups(),
     ]
     .into_iter()

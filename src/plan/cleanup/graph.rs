@@ -7,21 +7,6 @@ use crate::image::version::Version;
 use crate::plan::cleanup::Contents;
 use crate::plan::cleanup::policy::subject;
 
-/// What stays with the manifests called `digests`, themselves included.
-#[cfg(test)]
-pub(crate) fn kept_with(
-    digests: &BTreeSet<Digest>,
-    versions: &[Version],
-    contents: &Contents,
-) -> BTreeSet<Digest> {
-    let graph = Graph::new(versions, contents);
-    let is_root = |index: &usize| digests.contains(&versions[*index].digest);
-    let causes = graph.closure((0..versions.len()).filter(is_root));
-    let pairs = versions.iter().zip(causes);
-    let kept = pairs.filter(|(_, cause)| *cause != Cause::None);
-    kept.map(|(version, _)| version.digest.clone()).collect()
-}
-
 /// The versions of a package by their index in its list. An edge leads from a version to one that stays with it: from an
 /// index to its children, from a manifest to its referrers, and to what has a tag with its digest.
 pub(super) struct Graph {

@@ -1,12 +1,9 @@
 //! What stays although rules select it.
 
-use std::collections::BTreeSet;
-
 use expect_test::expect;
 
 use super::{check, days};
-use crate::plan::cleanup::graph::kept_with;
-use crate::plan::cleanup::package::{Package, digest};
+use crate::plan::cleanup::package::Package;
 
 #[test]
 fn recent_versions_stay_with_what_belongs_to_them() {
@@ -194,25 +191,4 @@ fn images_of_this_run_stay() {
     let own = package.own("d12").own("d3");
     assert!(!own.going().contains(&"d12".to_owned()));
     assert_eq!(own.going().len(), 10);
-}
-
-#[test]
-fn what_stays_with_a_new_index_is_known() {
-    let package = Package::new("")
-        .index("tagged", "sha-1", 20, "shared own")
-        .image("own", "", 20)
-        .image("shared", "", 20)
-        .referrer("signature", "@shared.sig", 20, "shared")
-        .nested("new", "", 0, "inner")
-        .index("inner", "", 0, "shared");
-    let new = BTreeSet::from([digest("new")]);
-    let kept = kept_with(&new, &package.versions, &package.contents);
-    let names: BTreeSet<_> = kept
-        .iter()
-        .map(|digest| &package.names[digest][..])
-        .collect();
-    assert_eq!(
-        names,
-        BTreeSet::from(["inner", "new", "shared", "signature"])
-    );
 }
