@@ -197,7 +197,7 @@ fn a_subcommand_is_required() {
     ] {
         let said = wrong_usage(arguments);
         assert!(
-            said.contains("`publish`, `plan`, `check`, `verify` or `merge`"),
+            said.contains("`publish`, `plan`, `check`, `verify`, `merge`, `cleanup` or `restore`"),
             "{said}"
         );
     }

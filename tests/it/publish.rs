@@ -54,11 +54,14 @@ fn release_is_pushed_verified_and_moves_latest() {
         bake-file-tags=
         bundle-path=
         complete=true
+        deleted=
         digest=<digest>
         digests=["<digest>"]
+        failed=
         image=<registry>/acme/widget
         imageid=sha256:277a86d5d1a6983dd0f8c45442ddec4188dd31d58693bede97b63004e4706d31
         json={"tags":["<registry>/acme/widget:v1.2.3","<registry>/acme/widget:latest"],"tag-names":["v1.2.3","latest"],"labels":{"org.opencontainers.image.created":"2026-11-20T10:00:00.000Z","org.opencontainers.image.description":"Makes widgets","org.opencontainers.image.licenses":"Apache-2.0","org.opencontainers.image.revision":"0123456789abcdef0123456789abcdef01234567","org.opencontainers.image.source":"https://github.com/acme/Widget","org.opencontainers.image.title":"Widget","org.opencontainers.image.url":"https://github.com/acme/Widget","org.opencontainers.image.version":"v1.2.3"},"annotations":["manifest:org.opencontainers.image.created=2026-11-20T10:00:00.000Z","manifest:org.opencontainers.image.description=Makes widgets","manifest:org.opencontainers.image.licenses=Apache-2.0","manifest:org.opencontainers.image.revision=0123456789abcdef0123456789abcdef01234567","manifest:org.opencontainers.image.source=https://github.com/acme/Widget","manifest:org.opencontainers.image.title=Widget","manifest:org.opencontainers.image.url=https://github.com/acme/Widget","manifest:org.opencontainers.image.version=v1.2.3"]}
+        kept=
         labels=org.opencontainers.image.created=2026-11-20T10:00:00.000Z
         org.opencontainers.image.description=Makes widgets
         org.opencontainers.image.licenses=Apache-2.0
@@ -73,6 +76,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         platform-digests={"linux/amd64":"<digest>"}
         pushed=true
         ref=<registry>/acme/widget@<digest>
+        retained=
         reused=false
         skipped-tags=[]
         staged=

@@ -112,7 +112,7 @@ fn nothing_is_left(run: &Run, moment: &str) {
         run.summary.starts_with("### ❌ ") && run.summary.ends_with('\n'),
         "{log}"
     );
-    assert_eq!(run.outputs.len(), 29, "{log}");
+    assert_eq!(run.outputs.len(), 33, "{log}");
     no_login_is_left(run, moment);
     if run.noted("calls").contains("create ") {
         let last = run
