@@ -205,7 +205,7 @@ fn cancel_ends_builder_removal() {
             .run_and_signal_when(signal, || hangs.exists());
         in_time(&format!("the builder is removed {signal}"), took);
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-        assert_eq!(run.outputs.len(), 29);
+        assert_eq!(run.outputs.len(), 33);
         run.assert_summary("is published");
         is_left_to_the_post_step(&run);
     }
