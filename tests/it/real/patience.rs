@@ -122,7 +122,7 @@ fn a_spoiled_manifest_is_survived() {
         )
     };
     let tag = |fault: Fault| unknown(fault).path("/v1.2.3");
-    survives_when_told("blob not there yet", fresh, tag, Endpoint::TagPut);
+    survives("blob not there yet", fresh, tag, Endpoint::TagPut);
     survives(
         "wrong digest",
         fresh,
