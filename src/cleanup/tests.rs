@@ -1,40 +1,20 @@
 //! Thousands of packages, rules and publications at the same time, against the double: nothing that stays ever lacks
 //! anything.
 
+mod world;
+
 use std::cell::Cell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::{StreamExt as _, stream};
-use ghcr_double::{Account, Double, Package, PullRequest, Repository};
-use serde_json::{Value, json};
 
 use super::*;
-use crate::image::digest::Digest;
+use crate::cleanup::tests::world::World;
 
 const NAME: &str = "acme/widget";
 const TOKEN: &str = "ghs_of-the-test";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
-const HOUR: u64 = 3600;
-
-/// Tags; `#` becomes the number of the manifest.
-const TAGS: &[&str] = &[
-    "latest",
-    "main",
-    "1.0.0",
-    "1.0",
-    "3.0.0-rc.#",
-    "pr-1",
-    "pr-2",
-    "pr-3",
-    "pr-1-fix",
-    "sha-#",
-    "sha-#",
-    "edge",
-];
 const RULES: &[&str] = &[
     "",
     "delete=pr-*,when=closed",
@@ -46,241 +26,6 @@ const RULES: &[&str] = &[
     "delete=pr-*,when=closed\nuntagged,keep=1",
     "untagged",
 ];
-
-/// A package in the double, with all that was ever pushed to it.
-struct World {
-    double: Double,
-    pushed: BTreeMap<String, Value>,
-    /// The tags of signatures and of indexes of referrers, with what they are about.
-    attached: BTreeMap<String, String>,
-    /// What a publication found deleted: what was attached to it is gone rightly.
-    again: BTreeSet<String>,
-}
-
-impl World {
-    fn new(random: &mut Rng) -> Self {
-        let repository = Repository::new("acme/Widget")
-            .pull_request(1, PullRequest::Closed)
-            .pull_request(2, PullRequest::Open)
-            .pull_request(3, PullRequest::Closed);
-        let double = Double::builder()
-            .token(TOKEN, Account::workflow("acme/Widget"))
-            .organization("acme")
-            .package(NAME, Package::of("acme/Widget").public())
-            .repository(repository)
-            .start()
-            .unwrap();
-        let mut world = Self {
-            double,
-            pushed: BTreeMap::new(),
-            attached: BTreeMap::new(),
-            again: BTreeSet::new(),
-        };
-        let now = world.double.time();
-        let mut hours = random.u64(0..400) + 400;
-        for number in 0..random.usize(4..16) {
-            hours = hours.saturating_sub(random.u64(0..72));
-            world
-                .double
-                .set_time(now - Duration::from_secs(hours * HOUR));
-            world.push_some(number, random);
-        }
-        world.double.set_time(now);
-        world.double.clear_requests();
-        world
-    }
-
-    fn some(&self, random: &mut Rng) -> Option<String> {
-        let digests: Vec<&String> = self.pushed.keys().collect();
-        random.choice(digests).cloned()
-    }
-
-    fn push_some(&mut self, number: usize, random: &mut Rng) {
-        let tags: Vec<String> = (0..[0, 0, 1, 1, 2][random.usize(..5)])
-            .map(|_| {
-                random
-                    .choice(TAGS)
-                    .unwrap()
-                    .replace('#', &number.to_string())
-            })
-            .collect();
-        let earlier = self.some(random);
-        let digest = match (random.u8(..19), earlier) {
-            (0..8, _) | (_, None) => self.push_image(number, &json!({})),
-            (8..15, _) => {
-                let children: Vec<String> = (0..=random.usize(..3))
-                    .filter_map(|_| self.some(random))
-                    .collect();
-                self.push_index(number, &children)
-            }
-            (15..17, Some(subject)) => self.push_referrer(number, &subject),
-            (_, Some(subject)) => {
-                let signature = self.push_image(number, &json!({}));
-                self.attach(
-                    &format!("{}.sig", subject.replacen(':', "-", 1)),
-                    &signature,
-                    subject,
-                );
-                return;
-            }
-        };
-        for tag in &tags {
-            self.tag(tag, &digest);
-        }
-    }
-
-    /// Stores a manifest without a tag.
-    fn push(&mut self, media_type: &str, manifest: Value) -> String {
-        let bytes = manifest.to_string();
-        let digest = Digest::of(bytes.as_bytes()).to_string();
-        self.double.put_manifest(NAME, &digest, media_type, bytes);
-        self.pushed.insert(digest.clone(), manifest);
-        digest
-    }
-
-    fn push_image(&mut self, number: usize, more: &Value) -> String {
-        let config = format!("{{\"number\":{number}}}");
-        let blob = self.double.put_blob(NAME, config.clone());
-        let mut manifest = json!({
-            "schemaVersion": 2,
-            "mediaType": MANIFEST,
-            "config": {
-                "mediaType": "application/vnd.oci.image.config.v1+json", "digest": blob, "size": config.len(),
-            },
-            "layers": [],
-        });
-        let fields = manifest.as_object_mut().unwrap();
-        fields.extend(more.as_object().unwrap().clone());
-        self.push(MANIFEST, manifest)
-    }
-
-    fn push_index(&mut self, number: usize, children: &[String]) -> String {
-        let entries: Vec<Value> = children
-            .iter()
-            .map(|child| {
-                let manifest = &self.pushed[child];
-                json!({
-                    "mediaType": manifest["mediaType"],
-                    "digest": child,
-                    "size": manifest.to_string().len(),
-                    "platform": { "os": "linux", "architecture": "amd64" },
-                })
-            })
-            .collect();
-        self.push(
-            INDEX,
-            json!({
-                "schemaVersion": 2,
-                "mediaType": INDEX,
-                "manifests": entries,
-                "annotations": { "number": number.to_string() },
-            }),
-        )
-    }
-
-    /// An artifact about `subject`, and the index under a tag that lists it.
-    fn push_referrer(&mut self, number: usize, subject: &str) -> String {
-        let manifest = &self.pushed[subject];
-        let subject_of = json!({ "subject": {
-            "mediaType": manifest["mediaType"], "digest": subject, "size": manifest.to_string().len(),
-        }});
-        let artifact = self.push_image(number, &subject_of);
-        let tag = subject.replacen(':', "-", 1);
-        let before = self.double.tags(NAME).get(&tag).cloned();
-        let mut listed: Vec<String> = before
-            .and_then(|before| {
-                let entries = self.pushed[&before]["manifests"].as_array()?.clone();
-                Some(
-                    entries
-                        .iter()
-                        .map(|entry| entry["digest"].as_str().unwrap().to_owned())
-                        .collect(),
-                )
-            })
-            .unwrap_or_default();
-        listed.push(artifact.clone());
-        let index = self.push_index(number, &listed);
-        self.attach(&tag, &index, subject.to_owned());
-        artifact
-    }
-
-    fn attach(&mut self, tag: &str, digest: &str, subject: String) {
-        self.tag(tag, digest);
-        self.attached.insert(tag.to_owned(), subject);
-    }
-
-    fn tag(&self, tag: &str, digest: &str) {
-        let manifest = &self.pushed[digest];
-        let media_type = manifest["mediaType"].as_str().unwrap();
-        self.double
-            .put_manifest(NAME, tag, media_type, manifest.to_string());
-    }
-
-    /// What a publisher does: pushes the manifests that are missing, from the leaves, and then an index of them.
-    fn publish(&mut self, random: &mut Rng) -> String {
-        let children: Vec<String> = (0..=random.usize(..2))
-            .filter_map(|_| self.some(random))
-            .collect();
-        for child in &children {
-            self.push_again(child);
-        }
-        let index = self.push_index(1000, &children);
-        if random.bool() {
-            self.tag("new", &index);
-        }
-        index
-    }
-
-    fn push_again(&mut self, digest: &str) {
-        let manifest = self.pushed[digest].clone();
-        for child in children(&manifest) {
-            self.push_again(&child);
-        }
-        if self.double.manifest(NAME, digest).is_none() {
-            self.again.insert(digest.to_owned());
-            let media_type = manifest["mediaType"].as_str().unwrap();
-            self.double
-                .put_manifest(NAME, digest, media_type, manifest.to_string());
-        }
-    }
-
-    /// What is missing of what can be reached from every tag and from `roots`.
-    fn missing(&self, before: &BTreeMap<String, String>, roots: &[String]) -> Vec<String> {
-        let tags = self.double.tags(NAME);
-        let mut waiting: Vec<String> = tags.values().chain(roots).cloned().collect();
-        let (mut seen, mut missing) = (BTreeSet::new(), Vec::new());
-        while let Some(digest) = waiting.pop() {
-            if !seen.insert(digest.clone()) {
-                continue;
-            }
-            let Some((_, bytes)) = self.double.manifest(NAME, &digest) else {
-                missing.push(digest);
-                continue;
-            };
-            let manifest: Value = serde_json::from_slice(&bytes).unwrap();
-            waiting.extend(children(&manifest));
-            if let Some(config) = manifest["config"]["digest"].as_str()
-                && self.double.blob(NAME, config).is_none()
-            {
-                missing.push(config.to_owned());
-            }
-            let about_it = |(_, subject): &(&String, &String)| {
-                **subject == digest && !self.again.contains(&digest)
-            };
-            for (tag, _) in self.attached.iter().filter(about_it) {
-                waiting.extend(before.get(tag).cloned());
-            }
-        }
-        missing
-    }
-}
-
-fn children(manifest: &Value) -> Vec<String> {
-    let listed = manifest["manifests"].as_array().into_iter().flatten();
-    listed
-        .map(|child| child["digest"].as_str().unwrap().to_owned())
-        .collect()
-}
 
 /// What the runs did, so that a test of nothing is noticed.
 #[derive(Default)]
@@ -294,73 +39,154 @@ fn add(cell: &Cell<usize>, count: usize) {
     cell.set(cell.get() + count);
 }
 
+/// One clean-up of a package with random rules.
+struct Run {
+    world: World,
+    random: Rng,
+    retention: &'static str,
+    /// Before it.
+    tags: BTreeMap<String, String>,
+    cleanup: Cleanup,
+}
+
+/// What happens before a request of a clean-up.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Event {
+    /// Somebody publishes.
+    Publication,
+    /// The run is killed; the request may arrive.
+    Kill,
+}
+
+impl Run {
+    fn new(seed: u64) -> Self {
+        let mut random = Rng::with_seed(seed);
+        let world = World::new(&mut random);
+        Self {
+            retention: random.choice(RULES).unwrap(),
+            tags: world.double.tags(NAME),
+            cleanup: Cleanup::default(),
+            world,
+            random,
+        }
+    }
+
+    fn vars(&self) -> Vars {
+        let (host, api) = (self.world.double.host(), self.world.double.api_url());
+        Vars::of(&[
+            ("GITHUB_ACTIONS", "true"),
+            ("GITHUB_REPOSITORY", "acme/Widget"),
+            ("GITHUB_EVENT_NAME", "schedule"),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+            ("GITHUB_API_URL", &api),
+            ("INPUT_REGISTRY", &host),
+            ("INPUT_GITHUB-TOKEN", TOKEN),
+            ("INPUT_RETENTION", self.retention),
+        ])
+    }
+
+    /// Runs to the end, in which `event` happens before the request number `moment`. Returns what failed and was published;
+    /// nothing if it was killed.
+    async fn carry_out(
+        &mut self,
+        event: Event,
+        moment: usize,
+    ) -> Option<(Vec<anyhow::Error>, Vec<String>)> {
+        let vars = self.vars();
+        let now = DateTime::<Utc>::from(std::time::UNIX_EPOCH + self.world.double.time());
+        let gate = self.world.double.gate();
+        let (cleanup, world, random) = (&mut self.cleanup, &mut self.world, &mut self.random);
+        let run = async {
+            let cleaner = Cleaner::new(&[], &vars, now, Console::NOWHERE)
+                .await
+                .unwrap();
+            let mut failures = cleaner.decide(cleanup).await;
+            failures.extend(cleaner.delete(cleanup).await);
+            failures
+        };
+        let mut published = Vec::new();
+        let director = async {
+            let mut passed = 0;
+            loop {
+                let waiting = gate.waiting().len();
+                if waiting == 0 {
+                    gate.arrival().await;
+                    continue;
+                }
+                if passed == moment && event == Event::Publication {
+                    published.push(world.publish(random));
+                }
+                if passed == moment && event == Event::Kill {
+                    return;
+                }
+                gate.pass(random.usize(..waiting)).await;
+                passed += 1;
+            }
+        };
+        let failures = tokio::select! {
+            failures = run => Some(failures),
+            () = director => None,
+        };
+        Some((failures?, published))
+    }
+
+    fn deleted(&self) -> usize {
+        let packages = self.cleanup.packages.iter();
+        let deletions = packages.flat_map(|package| &package.deletions);
+        let made = deletions.filter(|deletion| deletion.outcome == Some(Outcome::Deleted));
+        made.count()
+    }
+
+    /// What is missing, with what says how to see it again.
+    fn broken(&self, text: &str, published: &[String]) -> Option<String> {
+        let missing = self.world.missing(&self.tags, published);
+        let retention = self.retention;
+        (!missing.is_empty()).then(|| format!("{text}, rules {retention:?}: lacks {missing:?}"))
+    }
+}
+
 /// One clean-up; before its request number `moment`, somebody publishes.
 async fn clean_up(seed: u64, seen: &Seen) -> Option<String> {
-    let mut random = Rng::with_seed(seed);
-    let mut world = World::new(&mut random);
-    let retention = *random.choice(RULES).unwrap();
-    let (host, api) = (world.double.host(), world.double.api_url());
-    let vars = Vars::of(&[
-        ("GITHUB_ACTIONS", "true"),
-        ("GITHUB_REPOSITORY", "acme/Widget"),
-        ("GITHUB_EVENT_NAME", "schedule"),
-        ("GITHUB_REF", "refs/heads/main"),
-        ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
-        ("GITHUB_API_URL", &api),
-        ("INPUT_REGISTRY", &host),
-        ("INPUT_GITHUB-TOKEN", TOKEN),
-        ("INPUT_RETENTION", retention),
-    ]);
-    let now = DateTime::<Utc>::from(std::time::UNIX_EPOCH + world.double.time());
-    let before = world.double.tags(NAME);
-    let moment = random.usize(..60);
-    let gate = world.double.gate();
-    let mut cleanup = Cleanup::default();
-    let run = async {
-        let cleaner = Cleaner::new(&[], &vars, now, Console::NOWHERE)
-            .await
-            .unwrap();
-        let mut failures = cleaner.decide(&mut cleanup).await;
-        failures.extend(cleaner.delete(&mut cleanup).await);
-        failures
-    };
-    let mut roots = Vec::new();
-    let director = async {
-        let mut passed = 0;
-        loop {
-            let waiting = gate.waiting().len();
-            if waiting == 0 {
-                gate.arrival().await;
-                continue;
-            }
-            if passed == moment {
-                roots.push(world.publish(&mut random));
-                add(&seen.published, 1);
-            }
-            gate.pass(random.usize(..waiting)).await;
-            passed += 1;
-        }
-    };
-    let failures = tokio::select! {
-        failures = run => failures,
-        () = director => unreachable!("it lets requests pass for ever"),
-    };
-    drop(gate);
+    let mut run = Run::new(seed);
+    let moment = run.random.usize(..60);
+    let ended = run.carry_out(Event::Publication, moment).await;
+    let (failures, published) = ended.expect("nobody kills it");
+    add(&seen.published, published.len());
     add(&seen.clean, usize::from(failures.is_empty()));
-    let deletions = cleanup
-        .packages
-        .iter()
-        .flat_map(|package| &package.deletions);
-    let made = deletions.filter(|deletion| deletion.outcome == Some(Outcome::Deleted));
-    add(&seen.deleted, made.count());
-    let missing = world.missing(&before, &roots);
-    let mut text = String::new();
+    add(&seen.deleted, run.deleted());
+    let mut text = format!("seed {seed}, moment {moment}");
     for failure in failures {
-        writeln!(text, "{failure:#}").unwrap();
+        write!(text, ", {failure:#}").unwrap();
     }
-    (!missing.is_empty()).then(|| {
-        format!("seed {seed}, rules {retention:?}, moment {moment}: lacks {missing:?}; {text}")
-    })
+    run.broken(&text, &published)
+}
+
+/// A clean-up that is killed before its request number `moment`, and then another one.
+struct Killed {
+    has_ended: bool,
+    /// Whether it was killed after it had deleted something.
+    was_deleting: bool,
+    /// After the second one.
+    tags: BTreeMap<String, String>,
+}
+
+async fn killed_and_repeated(seed: u64, moment: usize) -> Killed {
+    let mut run = Run::new(seed);
+    let ended = run.carry_out(Event::Kill, moment).await;
+    let text = format!("seed {seed}, killed at {moment}");
+    assert_eq!(run.broken(&text, &[]), None);
+    let has_ended = ended.is_some();
+    let was_deleting = !has_ended && run.deleted() > 0;
+    run.cleanup = Cleanup::default();
+    let (failures, _) = run.carry_out(Event::Kill, usize::MAX).await.unwrap();
+    assert!(failures.is_empty(), "{text}: {failures:?}");
+    assert_eq!(run.broken(&text, &[]), None);
+    Killed {
+        has_ended,
+        was_deleting,
+        tags: run.world.double.tags(NAME),
+    }
 }
 
 #[tokio::test]
@@ -383,4 +209,24 @@ async fn nothing_that_stays_is_broken() {
         counts[0] > 2000 && counts[1] > 500 && counts[2] > 1900,
         "{counts:?}"
     );
+}
+
+#[tokio::test]
+async fn kill_at_every_request_breaks_nothing_and_the_next_run_continues() {
+    const SEEDS: u64 = 8;
+    let _installed = rustls::crypto::ring::default_provider().install_default();
+    let mut while_deleting = 0;
+    for seed in 0..SEEDS {
+        let whole = killed_and_repeated(seed, usize::MAX).await.tags;
+        for moment in 0.. {
+            let killed = killed_and_repeated(seed, moment).await;
+            assert_eq!(killed.tags, whole, "seed {seed}, killed at {moment}");
+            while_deleting += usize::from(killed.was_deleting);
+            if killed.has_ended {
+                break;
+            }
+        }
+    }
+    // Else the rules of these seeds delete nothing.
+    assert!(while_deleting > 10, "{while_deleting}");
 }
