@@ -10,7 +10,7 @@ use crate::cleanup::{
     Cleaner, KeptVersion, Outcome, PackageCleanup, PlannedDeletion, package_of, read,
 };
 use crate::error::{Explanation, Problem};
-use crate::github::packages::VersionDeletion;
+use crate::github::packages::{NoAnswer, VersionDeletion};
 use crate::image::name::ImageName;
 use crate::image::version::Version;
 
@@ -39,6 +39,15 @@ struct Deleting<'a> {
     points: &'a mut Points,
     /// What goes by the newest facts.
     going: BTreeSet<u64>,
+}
+
+impl Stop {
+    fn of(no_answer: NoAnswer) -> Self {
+        match no_answer.is_limit {
+            true => Self::Limit(no_answer.problem.to_string()),
+            false => Self::Failure(no_answer.problem.into()),
+        }
+    }
 }
 
 impl Cleaner {
@@ -181,7 +190,7 @@ impl Deleting<'_> {
         let now = cleaner
             .github
             .version(package, listed.id, cleaner.deadline());
-        let now = now.await.map_err(|problem| Stop::Failure(problem.into()))?;
+        let now = now.await.map_err(Stop::of)?;
         Ok(match now {
             None => Some(Outcome::Gone),
             Some(now) if is_as_listed(&now, listed) => None,
@@ -219,7 +228,7 @@ impl Deleting<'_> {
     async fn list_again(&mut self) -> Result<(), Stop> {
         self.stop_at_limit()?;
         let listed = self.cleaner.list(self.name).await;
-        let listed = listed.map_err(|problem| Stop::Failure(problem.into()))?;
+        let listed = listed.map_err(Stop::of)?;
         let done = self
             .deletions
             .iter()

@@ -1,6 +1,6 @@
 //! `Inventory`: the versions of a package and their manifests, as they were read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::try_join_all;
@@ -8,6 +8,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 
 use crate::cleanup::{Cleaner, PARALLEL, package_of};
 use crate::error::Problem;
+use crate::github::packages::NoAnswer;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
 use crate::image::version::Version;
@@ -24,7 +25,7 @@ pub(super) struct Inventory {
     pub(super) versions: Vec<Version>,
     pub(super) contents: Contents,
     pub(super) policy: Policy,
-    pub(super) closed: BTreeSet<u64>,
+    pub(super) closed: BTreeMap<u64, bool>,
     /// The versions that stay although they were selected.
     pub(super) held: BTreeSet<Digest>,
 }
@@ -96,12 +97,15 @@ impl Cleaner {
         ))
     }
 
-    pub(super) async fn list(&self, name: &ImageName) -> Result<Vec<Version>, Problem> {
+    pub(super) async fn list(&self, name: &ImageName) -> Result<Vec<Version>, NoAnswer> {
         let versions = self
             .github
             .versions(package_of(name), self.deadline())
             .await;
-        versions.map_err(|problem| self.of_other_owner(name, problem))
+        versions.map_err(|no_answer| NoAnswer {
+            problem: self.of_other_owner(name, no_answer.problem),
+            ..no_answer
+        })
     }
 
     /// The token of a workflow is for packages of its owner only.
@@ -120,26 +124,27 @@ impl Cleaner {
         ))
     }
 
-    /// The pull requests that are closed, among those that a rule asks for; the oldest first, until the budget is used up
-    /// by them.
+    /// Whether the pull requests are closed that a rule asks for; the oldest first, until the budget is used up by those
+    /// that are.
     async fn closed(
         &self,
         policy: &Policy,
         versions: &[Version],
-    ) -> Result<BTreeSet<u64>, Problem> {
+    ) -> Result<BTreeMap<u64, bool>, Problem> {
         let numbers: Vec<u64> = policy.pull_requests(versions).into_iter().collect();
-        let mut closed = BTreeSet::new();
+        let mut closed = BTreeMap::new();
         for some in numbers.chunks(PARALLEL) {
             let is_limited = self.is_limited();
-            if is_limited || closed.len() >= self.inputs.cleanup.budget {
+            let count = closed.values().filter(|is_closed| **is_closed).count();
+            if is_limited || count >= self.inputs.cleanup.budget {
                 break;
             }
             let answers = some.iter().map(|number| async {
                 let repository = &self.context.repository;
                 let is_closed = self.github.is_closed(repository, *number, self.deadline());
-                Ok::<_, Problem>(is_closed.await?.then_some(*number))
+                Ok::<_, Problem>((*number, is_closed.await?))
             });
-            closed.extend(try_join_all(answers).await?.into_iter().flatten());
+            closed.extend(try_join_all(answers).await?);
         }
         Ok(closed)
     }
@@ -195,7 +200,7 @@ async fn content(
         Ok(manifest) => Ok(Content::of(&manifest)),
         Err(error) if error.is_transient() => {
             let fix = "run the job again once the registry works";
-            let what = format!("cannot read `{name}@{digest}`, so nothing is deleted");
+            let what = format!("the clean-up of `{name}` stops: cannot read `{digest}`");
             Err(Problem::new(what, fix).because(error.to_string()))
         }
         Err(error) => Ok(Content::Unreadable(error.to_string())),
@@ -206,7 +211,7 @@ async fn content(
 pub(super) fn unreadable(name: &ImageName, root: &UnreadableRoot<'_>) -> Problem {
     let version = root.version;
     Problem::new(
-        format!("nothing is deleted in `{name}`: version {} stays, and cannot be read", version.id),
+        format!("the clean-up of `{name}` stops: version {} stays, and cannot be read", version.id),
         format!(
             "check that the image is complete: `docker buildx imagetools inspect {name}@{}`; delete the version by hand if nobody needs it",
             version.digest

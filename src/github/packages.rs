@@ -59,6 +59,14 @@ pub(crate) enum VersionDeletion {
     Refused(Problem),
 }
 
+/// A question about versions that has no answer.
+#[derive(Debug)]
+pub(crate) struct NoAnswer {
+    pub(crate) problem: Problem,
+    /// Whether it is because of a rate limit that lasts longer than the deadline allows.
+    pub(crate) is_limit: bool,
+}
+
 /// A version as GitHub lists it
 /// (<https://docs.github.com/en/rest/packages/packages#list-package-versions-for-a-package-owned-by-an-organization>).
 #[derive(Deserialize)]
@@ -95,7 +103,7 @@ const PARALLEL: usize = 10;
 const MAX_PAGES: usize = 5000;
 
 /// The messages for a version that GitHub keeps whoever asks. The first match counts.
-const RETAINED: &[Meaning] = &[
+pub(crate) const RETAINED: &[Meaning] = &[
     meaning(
         &["cannot delete the last tagged version"],
         "no other version of `{package}` has a tag, and GitHub deletes the last tagged one only with the whole package",
@@ -109,7 +117,7 @@ const RETAINED: &[Meaning] = &[
 ];
 
 /// The messages for a token that may not delete. The first match counts.
-const REFUSED: &[Meaning] = &[
+pub(crate) const REFUSED: &[Meaning] = &[
     meaning(
         &["resource not accessible by integration"],
         "the token may not delete versions of `{package}`",
@@ -149,7 +157,7 @@ impl GitHub {
         &self,
         package: PackageName<'_>,
         deadline: Deadline,
-    ) -> Result<Vec<Version>, Problem> {
+    ) -> Result<Vec<Version>, NoAnswer> {
         let mut page = self.version_page(package, 1, deadline).await?;
         let mut versions = page.versions;
         let mut read = 1;
@@ -185,7 +193,7 @@ impl GitHub {
         package: PackageName<'_>,
         known: &BTreeSet<u64>,
         deadline: Deadline,
-    ) -> Result<Vec<Version>, Problem> {
+    ) -> Result<Vec<Version>, NoAnswer> {
         let mut new = Vec::new();
         for number in 1.. {
             let page = self.version_page(package, number, deadline).await?;
@@ -210,7 +218,7 @@ impl GitHub {
         package: PackageName<'_>,
         wanted: impl Fn(&Version) -> bool,
         deadline: Deadline,
-    ) -> Result<Option<Version>, Problem> {
+    ) -> Result<Option<Version>, NoAnswer> {
         for number in 1.. {
             let page = self.version_page(package, number, deadline).await?;
             let found = page.versions.into_iter().find(&wanted);
@@ -245,15 +253,18 @@ impl GitHub {
         package: PackageName<'_>,
         number: usize,
         deadline: Deadline,
-    ) -> Result<VersionPage, Problem> {
+    ) -> Result<VersionPage, NoAnswer> {
         if number > MAX_PAGES {
-            return Err(package.too_long());
+            return Err(package.too_long().into());
         }
         let query = format!("state=active&per_page=100&page={number}");
         let path = format!("{}/versions?{query}", package.path());
         let page = self.ask(&Request::get(&path), deadline).await;
-        let page = page.map_err(|error| self.not_listed(package, &error))?;
-        VersionPage::of(page).map_err(|what| package.not_read(&what))
+        let page = page.map_err(|error| NoAnswer {
+            problem: self.not_listed(package, &error),
+            is_limit: error.is_limit(),
+        })?;
+        VersionPage::of(page).map_err(|what| package.not_read(&what).into())
     }
 
     fn not_deleted(&self, package: PackageName<'_>, id: u64, error: &ApiError) -> VersionDeletion {
@@ -297,6 +308,21 @@ impl GitHub {
             ApiError::Refused { status: 401, .. } => self.fix(error),
             ApiError::Refused { .. } => REPORT,
         }
+    }
+}
+
+impl From<Problem> for NoAnswer {
+    fn from(problem: Problem) -> Self {
+        Self {
+            problem,
+            is_limit: false,
+        }
+    }
+}
+
+impl From<NoAnswer> for anyhow::Error {
+    fn from(no_answer: NoAnswer) -> Self {
+        no_answer.problem.into()
     }
 }
 

@@ -43,6 +43,6 @@ pub(crate) struct Facts<'a> {
     pub(crate) now: DateTime<Utc>,
     /// The images of this run, which stay.
     pub(crate) own: &'a BTreeSet<Digest>,
-    /// The pull requests that are closed.
-    pub(crate) closed: &'a BTreeSet<u64>,
+    /// Whether each pull request that GitHub was asked about is closed.
+    pub(crate) closed: &'a BTreeMap<u64, bool>,
 }

@@ -6,7 +6,7 @@ use serde_json::value::RawValue;
 use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::github::meaning::Meaning;
-use crate::github::packages::{Listed, PackageName, REFUSED};
+use crate::github::packages::{Listed, NoAnswer, PackageName, REFUSED};
 use crate::github::{ApiError, GitHub, NoContent, Request, Verb};
 use crate::image::version::Version;
 
@@ -32,7 +32,7 @@ impl GitHub {
         package: PackageName<'_>,
         id: u64,
         deadline: Deadline,
-    ) -> Result<Option<Version>, Problem> {
+    ) -> Result<Option<Version>, NoAnswer> {
         let path = format!("{}/versions/{id}", package.path());
         match self.ask::<Value>(&Request::get(&path), deadline).await {
             Ok(listed) => {
@@ -42,7 +42,10 @@ impl GitHub {
             Err(error) if is_gone(&error) => Ok(None),
             Err(error) => {
                 let what = format!("cannot read version {id} of `{package}`: GitHub's API {error}");
-                Err(self.explained(package, what, &error))
+                Err(NoAnswer {
+                    problem: self.explained(package, what, &error),
+                    is_limit: error.is_limit(),
+                })
             }
         }
     }

@@ -53,7 +53,7 @@ fn shown(problem: Problem) -> String {
 
 async fn list(double: &Double) -> Result<Vec<Version>, String> {
     let listed = github(double).versions(PACKAGE, deadline()).await;
-    listed.map_err(shown)
+    listed.map_err(|none| shown(none.problem))
 }
 
 /// The tag of each listed version.

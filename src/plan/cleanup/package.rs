@@ -25,7 +25,7 @@ pub(super) struct Package {
     protect: String,
     branch: Option<&'static str>,
     closing: Option<u64>,
-    pub(super) closed: BTreeSet<u64>,
+    pub(super) closed: BTreeMap<u64, bool>,
     pub(super) own: BTreeSet<Digest>,
     /// What cannot be read.
     pub(super) hidden: BTreeSet<Digest>,
@@ -50,7 +50,7 @@ impl Package {
             protect: String::new(),
             branch: Some("main"),
             closing: None,
-            closed: BTreeSet::new(),
+            closed: BTreeMap::new(),
             own: BTreeSet::new(),
             hidden: BTreeSet::new(),
         }
@@ -62,7 +62,13 @@ impl Package {
     }
 
     pub(super) fn closed(mut self, numbers: &[u64]) -> Self {
-        self.closed.extend(numbers);
+        let closed = numbers.iter().map(|number| (*number, true));
+        self.closed.extend(closed);
+        self
+    }
+
+    pub(super) fn open(mut self, number: u64) -> Self {
+        self.closed.insert(number, false);
         self
     }
 

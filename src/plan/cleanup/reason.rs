@@ -24,6 +24,11 @@ pub(crate) enum KeepReason {
         tag: String,
         number: u64,
     },
+    /// As [`Self::NotClosed`], and GitHub was not asked about it.
+    NotAsked {
+        tag: String,
+        number: u64,
+    },
     /// The rule keeps the newest versions.
     Newest {
         rule: String,
@@ -79,6 +84,9 @@ impl KeepReason {
             Self::NoRule { .. } => "no rule matches a tag".to_owned(),
             Self::Protected { by, .. } => format!("protected: {by}"),
             Self::NotClosed { .. } => "the pull request is not closed".to_owned(),
+            Self::NotAsked { .. } => {
+                "the next run asks whether the pull request is closed".to_owned()
+            }
             Self::NoPartRecord { .. } => "it is not the record of a part".to_owned(),
             Self::BelongsTo { .. } => "it belongs to a version that stays".to_owned(),
             Self::Unsettled { .. } => "GitHub lists it or a tag twice at the moment".to_owned(),
@@ -103,6 +111,10 @@ impl fmt::Display for KeepReason {
             Self::NotClosed { tag, number } => {
                 write!(f, "`{tag}`: pull request {number} is not closed")
             }
+            Self::NotAsked { tag, number } => write!(
+                f,
+                "`{tag}`: the next run asks whether pull request {number} is closed"
+            ),
             Self::Newest { rule, keep: 1 } => write!(f, "it is the newest of `{rule}`"),
             Self::Newest { rule, keep } => write!(f, "it is one of the newest {keep} of `{rule}`"),
             Self::NotOldEnough { rule } => write!(f, "it is not old enough for `{rule}`"),

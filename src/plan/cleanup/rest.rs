@@ -284,7 +284,8 @@ impl Rest<'_> {
     }
 
     fn is_closed_if_asked(&self, rule: &Rule, tag: &str) -> bool {
-        let is_closed = number(tag).is_some_and(|number| self.package.closed.contains(&number));
+        let is_closed =
+            number(tag).is_some_and(|number| self.package.closed.get(&number) == Some(&true));
         !rule.is_closed || is_closed
     }
 

@@ -108,13 +108,9 @@ impl Judge<'_> {
         let Some(rule) = self.policy.rule_for(tag) else {
             return Verdict::Kept(KeepReason::NoRule { tag: tag.clone() });
         };
-        match pull_request(tag).filter(|_| self.asks_for_closed(rule)) {
-            Some(number) if !self.is_closed(number) => Verdict::Kept(KeepReason::NotClosed {
-                tag: tag.clone(),
-                number,
-            }),
-            _ => Verdict::Rule(rule),
-        }
+        let number = pull_request(tag).filter(|_| self.asks_for_closed(rule));
+        let not_closed = number.and_then(|number| self.not_closed(tag, number));
+        not_closed.map_or(Verdict::Rule(rule), Verdict::Kept)
     }
 
     fn asks_for_closed(&self, rule: usize) -> bool {
@@ -124,8 +120,14 @@ impl Judge<'_> {
         )
     }
 
-    fn is_closed(&self, number: u64) -> bool {
-        self.policy.closing == Some(number) || self.facts.closed.contains(&number)
+    fn not_closed(&self, tag: &str, number: u64) -> Option<KeepReason> {
+        let tag = tag.to_owned();
+        match self.facts.closed.get(&number) {
+            _ if self.policy.closing == Some(number) => None,
+            Some(true) => None,
+            Some(false) => Some(KeepReason::NotClosed { tag, number }),
+            None => Some(KeepReason::NotAsked { tag, number }),
+        }
     }
 
     /// Keeps the newest versions that `rule` selects, as many as it says.

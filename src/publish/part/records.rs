@@ -91,7 +91,7 @@ impl Job<'_> {
         let deadline = repository.deadline;
         let version = loop {
             let found = github.find_version(package, |version| version.digest == *record, deadline);
-            if let Some(found) = found.await.map_err(|problem| problem.to_string())? {
+            if let Some(found) = found.await.map_err(|none| none.problem.to_string())? {
                 break found;
             }
             let exists = repository.has_manifest(record).await;

@@ -8,6 +8,7 @@ use expect_test::expect_file;
 use crate::context::server::Server;
 use crate::github::attestations::MEANINGS;
 use crate::github::meaning::Meaning;
+use crate::github::packages::{REFUSED, RETAINED};
 use crate::registry::diagnosis::texts::TEXTS;
 use crate::registry::diagnosis::*;
 use crate::registry::error::RegistryError;
@@ -149,6 +150,7 @@ fn shown(text: &str) -> String {
             "allow the account to push: [by registry](#logins-by-registry)",
         ),
         ("{path}", "OWNER/PACKAGE"),
+        ("{package}", "OWNER/PACKAGE"),
         ("{settings}", settings),
         ("{repository}", "OWNER/REPOSITORY"),
         ("{registry}", "ghcr.io"),
@@ -213,8 +215,8 @@ fn providers() -> String {
     std::iter::once(head.to_owned()).chain(rows).collect()
 }
 
-/// What the attestation store of GitHub says.
-fn attestations() -> String {
+/// What GitHub's API says.
+fn meanings(catalogues: &[&[Meaning]]) -> String {
     let row = |known: &Meaning| {
         let says: Vec<String> = known.says.iter().map(|text| format!("`{text}`")).collect();
         let (because, fix) = (shown(known.because), shown(known.fix));
@@ -222,7 +224,7 @@ fn attestations() -> String {
     };
     let head = "| Message | Cause | Fix |\n|---|---|---|\n".to_owned();
     std::iter::once(head)
-        .chain(MEANINGS.iter().map(row))
+        .chain(catalogues.iter().copied().flatten().map(row))
         .collect()
 }
 
@@ -237,7 +239,8 @@ fn troubleshooting_tables_match_the_diagnoses() {
         ("repeated", table(Persistence::PermanentWhenRepeated)),
         ("reachable", table(Persistence::PermanentWhenReachable)),
         ("logins", providers()),
-        ("attestations", attestations()),
+        ("attestations", meanings(&[MEANINGS])),
+        ("versions", meanings(&[REFUSED, RETAINED])),
     ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
         let (before, rest) = document.split_once(&begin).unwrap();

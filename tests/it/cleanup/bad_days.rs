@@ -13,7 +13,7 @@ fn unreadable_image_that_stays_stops_every_deletion_in_the_package() {
     double.script(unread.answer(404).body("application/json", body).always());
     let run = action(&double).run();
     assert!(!run.succeeded);
-    run.assert_error("nothing is deleted in `");
+    run.assert_error("the clean-up of `");
     run.assert_error("what `main` refers to is unknown");
     assert_eq!(deletions(&double), 0);
 }
@@ -38,7 +38,7 @@ fn registry_that_does_not_answer_is_not_an_unreadable_image() {
     double.script(Fault::on(Endpoint::ManifestRead).answer(503).always());
     let run = action(&double).input("push-timeout", "1s").run();
     assert!(!run.succeeded);
-    run.assert_error("so nothing is deleted");
+    run.assert_error("stops: cannot read `sha256:");
     assert_eq!(deletions(&double), 0);
 }
 

@@ -205,6 +205,22 @@ fn rate_limit_that_is_longer_than_the_deadline_ends_the_run_without_an_error() {
     assert_eq!(listed(&run, "deleted"), ["pr-1"]);
 }
 
+#[test]
+fn rate_limit_of_a_read_ends_the_run_without_an_error() {
+    for (endpoint, after) in [(Endpoint::VersionGet, 1), (Endpoint::VersionList, 1)] {
+        let double = start();
+        let limit = Fault::on(endpoint).after(after).secondary_limit();
+        double.script(limit.header("retry-after", "3600"));
+        let run = succeeded(action(&double).run());
+        run.assert_log("secondary rate limit");
+        run.assert_log("for the next run");
+        is_whole(&double);
+        assert!(!listed(&run, "deleted").is_empty(), "{endpoint:?}");
+        succeeded(action(&double).run());
+        assert_eq!(tags(&double), ["1.2.3", "main", "pr-2", "sha-0123456"]);
+    }
+}
+
 /// Pages, manifests, and nothing else beside deletions, what is read again before them, and the last check.
 #[test]
 fn requests_are_counted() {

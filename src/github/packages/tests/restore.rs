@@ -34,7 +34,7 @@ async fn version_that_may_not_be_read_is_explained() {
     put(&double, 1);
     let id = double.version_id(NAME, "v1").unwrap();
     let error = github(&double).version(PACKAGE, id, deadline()).await;
-    let text = shown(error.unwrap_err());
+    let text = shown(error.unwrap_err().problem);
     assert!(text.contains("add `packages: write`"), "{text}");
 }
 

@@ -48,7 +48,7 @@ fn nothing_goes_before_everything_is_read() {
     let facts = Facts {
         now: now(),
         own: &none,
-        closed: &BTreeSet::new(),
+        closed: &std::collections::BTreeMap::new(),
     };
     let selection = Selection::new(&package.versions, &policy, facts);
     let root = selection.decide(&Contents::new()).unwrap_err();

@@ -26,7 +26,7 @@ fn closed_event_deletes_the_images_of_its_pull_request() {
 
 #[test]
 fn default_rules_delete_images_of_closed_pull_requests_and_old_records() {
-    let package = pull_requests("").closed(&[4]);
+    let package = pull_requests("").closed(&[4]).open(5);
     check(
         package
             .record("old-record", "part-7-0-linux-amd64", 2, "part-amd64")
@@ -136,7 +136,7 @@ fn first_rule_that_matches_a_tag_decides() {
             two
             fix
             - one: it is not old enough for `delete=sha-1*,older-than=30d`
-            - open: `pr-5`: pull request 5 is not closed
+            - open: `pr-5`: the next run asks whether pull request 5 is closed
         "#]],
     );
 }
