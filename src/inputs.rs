@@ -10,6 +10,7 @@ pub(crate) mod destination;
 pub(crate) mod expressions;
 pub(crate) mod labels;
 pub(crate) mod list;
+mod metadata_format;
 mod mode;
 pub(crate) mod part;
 pub(crate) mod raw;
@@ -22,6 +23,7 @@ pub(crate) mod staged;
 pub(crate) mod tags;
 pub(crate) mod verify;
 
+pub(crate) use self::metadata_format::MetadataFormat;
 pub use self::mode::Mode;
 
 use std::collections::BTreeMap;
@@ -109,15 +111,6 @@ pub(crate) enum GitContext {
     Git,
 }
 
-/// How lists are written, and the name of the bake target.
-#[derive(Clone, Debug)]
-pub(crate) struct MetadataFormat {
-    pub(crate) sep_tags: String,
-    pub(crate) sep_labels: String,
-    pub(crate) sep_annotations: String,
-    pub(crate) bake_target: String,
-}
-
 /// The input `push`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Push {
@@ -181,7 +174,7 @@ impl Inputs {
             annotations,
             annotation_levels: Levels::read(&raw, vars)?,
             short_sha_length: short_sha_length(vars)?,
-            metadata_format: metadata_format(&raw),
+            metadata_format: MetadataFormat::read(&raw),
             set_output_env: vars.is_true("DOCKER_METADATA_SET_OUTPUT_ENV"),
             git_context: raw
                 .parsed("git-context", git_context)?
@@ -281,22 +274,6 @@ fn short_sha_length(vars: &Vars) -> Result<usize, Problem> {
         ));
     };
     Ok(digits)
-}
-
-fn metadata_format(raw: &RawInputs) -> MetadataFormat {
-    let separator = |name| match raw.untrimmed(name) {
-        "" => "\n".to_owned(),
-        separator => separator.to_owned(),
-    };
-    MetadataFormat {
-        sep_tags: separator("sep-tags"),
-        sep_labels: separator("sep-labels"),
-        sep_annotations: separator("sep-annotations"),
-        bake_target: raw
-            .text("bake-target")
-            .unwrap_or("docker-metadata-action")
-            .to_owned(),
-    }
 }
 
 fn git_context(text: &str) -> Result<GitContext, &'static str> {

@@ -124,8 +124,8 @@ impl Cleaner {
         ))
     }
 
-    /// Whether the pull requests are closed that a rule asks for; the oldest first, until the budget is used up by those
-    /// that are.
+    /// Whether each pull request that a rule asks for is closed. The oldest are asked about first, until the closed ones
+    /// use up the budget.
     async fn closed(
         &self,
         policy: &Policy,

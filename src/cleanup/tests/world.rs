@@ -29,6 +29,7 @@ const TAGS: &[&str] = &[
     "sha-#",
     "edge",
 ];
+
 /// A package in the double, with all that was ever pushed to it.
 pub(super) struct World {
     pub(super) double: Double,

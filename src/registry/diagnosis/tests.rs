@@ -150,7 +150,6 @@ fn shown(text: &str) -> String {
             "allow the account to push: [by registry](#logins-by-registry)",
         ),
         ("{path}", "OWNER/PACKAGE"),
-        ("{package}", "OWNER/PACKAGE"),
         ("{settings}", settings),
         ("{repository}", "OWNER/REPOSITORY"),
         ("{registry}", "ghcr.io"),
@@ -219,7 +218,8 @@ fn providers() -> String {
 fn meanings(catalogues: &[&[Meaning]]) -> String {
     let row = |known: &Meaning| {
         let says: Vec<String> = known.says.iter().map(|text| format!("`{text}`")).collect();
-        let (because, fix) = (shown(known.because), shown(known.fix));
+        let text = |text: &str| shown(&text.replace("{package}", "OWNER/PACKAGE"));
+        let (because, fix) = (text(known.because), text(known.fix));
         format!("| {} | {because} | {fix} |\n", says.join(" … "))
     };
     let head = "| Message | Cause | Fix |\n|---|---|---|\n".to_owned();
