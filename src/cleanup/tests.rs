@@ -138,6 +138,19 @@ impl Run {
         made.count()
     }
 
+    fn took_along(&self) -> bool {
+        let mut packages = self.cleanup.packages.iter();
+        let is_made = |it: &&PlannedDeletion| it.outcome == Some(Outcome::Deleted);
+        packages.any(|package| {
+            let made: Vec<_> = package.deletions.iter().filter(is_made).collect();
+            let mut pairs = made.windows(2);
+            pairs.any(|pair| {
+                let is_image = pair[0].is_image && !pair[0].version.tags.is_empty();
+                is_image && !pair[1].is_image && pair[1].version.tags.is_empty()
+            })
+        })
+    }
+
     /// What is missing, with what says how to see it again.
     fn broken(&self, text: &str, published: &[String]) -> Option<String> {
         let missing = self.world.missing(&self.tags, published);
@@ -165,8 +178,8 @@ async fn clean_up(seed: u64, seen: &Seen) -> Option<String> {
 /// A clean-up that is killed before its request number `moment`, and then another one.
 struct Killed {
     has_ended: bool,
-    /// Whether it was killed after it had deleted something.
-    was_deleting: bool,
+    /// Whether it had deleted an image with a tag together with what belonged to it.
+    took_along: bool,
     /// After the second one.
     tags: BTreeMap<String, String>,
 }
@@ -177,14 +190,14 @@ async fn killed_and_repeated(seed: u64, moment: usize) -> Killed {
     let text = format!("seed {seed}, killed at {moment}");
     assert_eq!(run.broken(&text, &[]), None);
     let has_ended = ended.is_some();
-    let was_deleting = !has_ended && run.deleted() > 0;
+    let took_along = run.took_along();
     run.cleanup = Cleanup::default();
     let (failures, _) = run.carry_out(Event::Kill, usize::MAX).await.unwrap();
     assert!(failures.is_empty(), "{text}: {failures:?}");
     assert_eq!(run.broken(&text, &[]), None);
     Killed {
         has_ended,
-        was_deleting,
+        took_along,
         tags: run.world.double.tags(NAME),
     }
 }
@@ -213,20 +226,25 @@ async fn nothing_that_stays_is_broken() {
 
 #[tokio::test]
 async fn kill_at_every_request_breaks_nothing_and_the_next_run_continues() {
-    const SEEDS: u64 = 8;
+    const PACKAGES: usize = 3;
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let mut while_deleting = 0;
-    for seed in 0..SEEDS {
-        let whole = killed_and_repeated(seed, usize::MAX).await.tags;
+    let (mut seed, mut packages) = (0, 0);
+    while packages < PACKAGES {
+        seed += 1;
+        let whole = killed_and_repeated(seed, usize::MAX).await;
+        if !whole.took_along {
+            continue;
+        }
+        packages += 1;
         for moment in 0.. {
             let killed = killed_and_repeated(seed, moment).await;
-            assert_eq!(killed.tags, whole, "seed {seed}, killed at {moment}");
-            while_deleting += usize::from(killed.was_deleting);
+            // No rule selects what was attached to an image that is gone by now.
+            let mut tags = killed.tags;
+            tags.retain(|tag, _| whole.tags.contains_key(tag) || !tag.starts_with("sha256-"));
+            assert_eq!(tags, whole.tags, "seed {seed}, killed at {moment}");
             if killed.has_ended {
                 break;
             }
         }
     }
-    // Else the rules of these seeds delete nothing.
-    assert!(while_deleting > 10, "{while_deleting}");
 }
