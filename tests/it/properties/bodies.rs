@@ -103,7 +103,9 @@ fn no_payload_takes_memory_or_time() {
         ),
     ];
     let plan = || Action::new().event("push_tag").arguments(&["plan"]);
-    let (_run, usual, _time) = plan().run_measured();
+    // A plan can end before the first look at its memory; of twenty, the largest is what it takes.
+    let peaks = (0..20).map(|_| plan().run_measured().1);
+    let usual = peaks.max().unwrap();
     for payload in payloads {
         let action = plan();
         let path = action.path("payload");
