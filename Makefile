@@ -33,7 +33,7 @@ reproducible: ## build the image of the action twice, in two directories, and co
 	@testbed/images
 	@testbed/reproducible
 
-bench: ## the cost of a run next to buildx and crane (`PEERS=DIRECTORY`: also the usual actions; `IMAGE=NAME`: the image of the action)
+bench: ## measures the cost of a run into docs/measured.md, on a quiet machine (`PEERS=`, `IMAGE=`, `ROUNDS=`, `ROWS=`: see there)
 	@testbed/engine >&2
 	@PEERS='$(PEERS)' IMAGE='$(IMAGE)' ROUNDS='$(ROUNDS)' cargo bench --quiet --package ghcr-publish --bench table -- $(ROWS)
 

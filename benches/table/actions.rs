@@ -6,9 +6,12 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
+use crate::checkout;
 use crate::meter::Meter;
 use crate::runner::Job;
 use crate::world::{command, on_path};
+
+const CLEANUP: &str = "ghcr-cleanup-action";
 
 /// The directory `PEERS` holds a checkout of each under its own name.
 pub(crate) struct Actions {
@@ -17,10 +20,14 @@ pub(crate) struct Actions {
     pub(crate) metadata: Action,
     pub(crate) setup_buildx: Action,
     pub(crate) build_push: Action,
+    /// dataaxiom/ghcr-cleanup-action, if it is there.
+    pub(crate) cleanup: Option<Action>,
 }
 
 pub(crate) struct Action {
     pub(crate) directory: PathBuf,
+    /// The size of the archive that a runner downloads, in bytes.
+    pub(crate) archive: u64,
     manifest: Manifest,
 }
 
@@ -52,9 +59,11 @@ impl Actions {
             metadata: read("metadata-action"),
             setup_buildx: read("setup-buildx-action"),
             build_push: read("build-push-action"),
+            cleanup: directory.join(CLEANUP).is_dir().then(|| read(CLEANUP)),
         }
     }
 
+    /// Those that publish.
     pub(crate) fn each(&self) -> [&Action; 4] {
         [
             &self.login,
@@ -72,6 +81,7 @@ impl Action {
             fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let manifest = serde_saphyr::from_str(&text).unwrap();
         Self {
+            archive: checkout::archive_size(&directory),
             directory,
             manifest,
         }

@@ -5,17 +5,20 @@ use std::fs;
 use ghcr_double::Sigstore;
 use serde_json::json;
 
-use crate::meter::{Contender, alternating};
+use crate::network::Network;
 use crate::ours::{self, borrowed};
-use crate::row::{Group, Row};
+use crate::row::{Group, Row, Section};
 use crate::runner::Job;
+use crate::trial::{Contender, Series, Trial};
 use crate::world::{TOKEN, World};
 
 const NAME: &str = "publish, 5 tags, attested";
 const TAGS: &str = "type=ref,event=tag\nmoving-1\nmoving-2\nmoving-3\nmoving-4";
 
 pub(crate) fn groups() -> Vec<Group> {
-    vec![Group::new(NAME, |world| vec![attested(world)])]
+    vec![Group::new(Section::Other, NAME, |world| {
+        vec![attested(world)]
+    })]
 }
 
 /// The plain tool is this program without `attest`.
@@ -32,7 +35,7 @@ fn attested(world: &World) -> Row {
     let inputs = |who: &str| {
         [
             ("registry", world.double.host()),
-            ("images", world.image(who)),
+            ("images", world.package(who)),
             ("tags", TAGS.to_owned()),
             ("flavor", "latest=false".to_owned()),
             ("attest", (who == "attested").to_string()),
@@ -51,15 +54,8 @@ fn attested(world: &World) -> Row {
             meter.run(&mut step);
         })
     };
-    let series = alternating(
-        &world.double,
-        &[Some(run("attested")), Some(run("without"))],
-    );
-    let [ours, plain] = series.map(|series| series.unwrap().time());
-    Row {
-        what: format!("{NAME} (plain: this program without `attest`): time"),
-        ours,
-        plain: Some(plain),
-        actions: None,
-    }
+    let trial = Trial::new(Network::Loopback);
+    let measured = trial.run(world, [Some(run("attested")), Some(run("without")), None]);
+    let what = format!("{NAME} (plain: this program without `attest`): time");
+    measured.row(what, Series::time)
 }

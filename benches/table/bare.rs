@@ -7,12 +7,11 @@ use crate::world::command;
 
 pub(crate) struct Build<'a> {
     pub(crate) context: &'a Path,
-    pub(crate) image: &'a str,
-    pub(crate) tags: Vec<String>,
+    pub(crate) references: Vec<String>,
     /// The engine's own when empty.
-    pub(crate) platforms: &'a str,
-    /// The value of a label, so that each round builds a new image, as the others do.
-    pub(crate) round: usize,
+    pub(crate) platforms: &'a [&'a str],
+    /// Flags for labels and annotations: others in each round, so that each round builds a new image.
+    pub(crate) description: Vec<String>,
 }
 
 impl Build<'_> {
@@ -22,14 +21,10 @@ impl Build<'_> {
             .env("DOCKER_CONFIG", login)
             .env("BUILDX_NO_DEFAULT_ATTESTATIONS", "1")
             .args(["build", "--progress=plain", "--push"])
-            .args(
-                self.tags
-                    .iter()
-                    .map(|tag| format!("--tag={}:{tag}", self.image)),
-            )
-            .arg(format!("--label=round={}", self.round));
+            .args(self.references.iter().map(|one| format!("--tag={one}")))
+            .args(&self.description);
         if !self.platforms.is_empty() {
-            command.arg(format!("--platform={}", self.platforms));
+            command.arg(format!("--platform={}", self.platforms.join(",")));
         }
         command.arg(self.context);
         command

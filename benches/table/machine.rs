@@ -7,12 +7,15 @@ use std::thread::available_parallelism;
 
 use chrono::{DateTime, Utc};
 
-use crate::meter::rounds;
+use crate::trial::rounds;
 use crate::world::{World, command};
+
+/// The load of one processor up to which the machine counts as quiet.
+const QUIET: f64 = 0.5;
 
 pub(crate) fn described(world: &World) -> String {
     let mut lines = vec![
-        format!("- {}, medians of {} alternating rounds", now().format("%-d %B %Y, %H:%M UTC"),
+        format!("- {}, medians of {} alternating rounds; of the growth, of at most 3", now().format("%-d %B %Y, %H:%M UTC"),
             rounds()),
         format!("- {} processors ({}), {}", available_parallelism().unwrap(), processor(), system()),
         format!(
@@ -26,7 +29,8 @@ pub(crate) fn described(world: &World) -> String {
         lines.push(format!("- crane {}", line(command(crane).arg("version"))));
     }
     if let Some(actions) = &world.actions {
-        let versions = actions.each().map(|action| checkout(&action.directory));
+        let all = actions.each().into_iter().chain(&actions.cleanup);
+        let versions: Vec<_> = all.map(|action| checkout(&action.directory)).collect();
         let node = line(command(&actions.node).arg("--version"));
         lines.push(format!(
             "- usual actions: {}; node {node}",
@@ -43,6 +47,18 @@ pub(crate) fn load(moment: &str) -> String {
         "- load {moment}: {} (1, 5 and 15 minutes)",
         averages.join(", ")
     )
+}
+
+/// What the page says if other programs are at work now: then the figures say little.
+pub(crate) fn warning() -> Option<String> {
+    let text = fs::read_to_string("/proc/loadavg").ok()?;
+    let load: f64 = text.split(' ').next()?.parse().ok()?;
+    let limit = QUIET * available_parallelism().unwrap().get() as f64;
+    (load > limit).then(|| {
+        format!(
+            "**The machine was not quiet: its load was {load}, above {limit}. Do not compare these figures; close other programs and measure again.**\n"
+        )
+    })
 }
 
 #[expect(clippy::disallowed_methods, reason = "a measurement has a date")]

@@ -1,5 +1,6 @@
-//! One table of what a run costs, beside the plain tools and, with `PEERS=`, the usual actions: medians of alternating
-//! rounds in one run. Prints; asserts no time. `cargo bench -- plan` prints the rows whose name has that word.
+//! What a run costs, beside the plain tools and, with `PEERS=`, the usual actions: medians of alternating rounds in one
+//! run. Writes the page `docs/measured.md`; asserts no time. `cargo bench -- plan` measures the rows whose name has that
+//! word.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -9,20 +10,36 @@
 mod actions;
 mod attested;
 mod bare;
+mod checkout;
 mod cleanup;
+mod denial;
+mod description;
+mod figure;
+mod growth;
+mod image;
 mod machine;
+mod memory;
 mod merge;
 mod meter;
+mod network;
 mod once;
 mod ours;
+mod page;
+mod picture;
 mod plan;
+mod price;
 mod promotion;
 mod publish;
 mod row;
 mod runner;
-mod sizes;
+mod trial;
+mod usual;
+mod work;
 mod world;
 
+use std::path::Path;
+
+use page::Page;
 use row::{Group, HEADING};
 use world::World;
 
@@ -34,28 +51,49 @@ fn main() {
     let wanted = |group: &Group| {
         words.is_empty() || words.iter().any(|word| group.name.contains(word.as_str()))
     };
+    let warning = machine::warning().unwrap_or_default();
     let world = World::start();
-    println!("{}", include_str!("preface.md"));
-    println!("{}\n", machine::described(&world));
-    println!("{HEADING}");
+    let start = machine::described(&world);
+    println!("{warning}{start}\n\n{HEADING}");
+    let mut rows = Vec::new();
     for group in groups().iter().filter(|group| wanted(group)) {
         for row in (group.measure)(&world) {
             println!("{row}");
+            rows.push((group.section, row));
         }
     }
-    println!("\n{}", machine::load("at the end"));
+    let end = machine::load("at the end");
+    let circumstances = format!("{warning}{start}\n{end}\n");
+    let directory = directory(words.is_empty());
+    Page {
+        circumstances,
+        rows,
+    }
+    .write(directory);
+    println!("{end}\n\nwritten to {}", directory.display());
+}
+
+/// The page of the documentation has all rows, and enough rounds.
+fn directory(has_all_rows: bool) -> &'static Path {
+    if has_all_rows && trial::rounds() >= trial::ROUNDS {
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))
+    } else {
+        Path::new(env!("CARGO_TARGET_TMPDIR"))
+    }
 }
 
 fn groups() -> Vec<Group> {
     [
         publish::groups(),
+        price::groups(),
         once::groups(),
         attested::groups(),
+        denial::groups(),
         plan::groups(),
         promotion::groups(),
         merge::groups(),
         cleanup::groups(),
-        sizes::groups(),
+        growth::groups(),
     ]
     .into_iter()
     .flatten()

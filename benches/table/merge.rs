@@ -4,10 +4,11 @@ use std::process::Child;
 
 use ghcr_double::{Endpoint, Fault};
 
-use crate::meter::{Contender, Series, alternating};
+use crate::network::Network;
 use crate::ours::{self, borrowed};
-use crate::row::{Figure, Group, Row};
+use crate::row::{Group, Row, Section};
 use crate::runner::Job;
+use crate::trial::{Contender, Series, Trial};
 use crate::world::{TOKEN, World, command, login};
 
 const NAME: &str = "completing an image of two parts, 5 tags";
@@ -15,7 +16,7 @@ const PLATFORMS: [&str; 2] = ["linux/amd64", "linux/arm64"];
 const TAGS: [&str; 5] = ["1.2.3", "1.2", "1", "stable", "edge"];
 
 pub(crate) fn groups() -> Vec<Group> {
-    vec![Group::new(NAME, merge)]
+    vec![Group::new(Section::Other, NAME, merge)]
 }
 
 fn merge(world: &World) -> Vec<Row> {
@@ -39,18 +40,17 @@ fn merge(world: &World) -> Vec<Row> {
         create.args(tags).args(parts(world, round));
         meter.run(&mut create);
     });
-    let [ours, plain] = alternating(&world.double, &[Some(ours), Some(plain)]).map(Option::unwrap);
-    let row = |figure: &str, of: fn(&Series) -> Figure| Row {
-        what: format!("{NAME}: {figure} (plain: `docker buildx imagetools create`)"),
-        ours: of(&ours),
-        plain: Some(of(&plain)),
-        actions: None,
-    };
-    vec![row("time", Series::time), row("requests", Series::requests)]
+    let trial = Trial::new(Network::Loopback);
+    let measured = trial.run(world, [Some(ours), Some(plain), None]);
+    let what = format!("{NAME} (plain: `docker buildx imagetools create`)");
+    vec![
+        measured.row(format!("{what}: time"), Series::time),
+        measured.row(format!("{what}: requests"), Series::requests),
+    ]
 }
 
 fn image(world: &World, round: usize) -> String {
-    world.image(&format!("parts-{round}"))
+    world.package(&format!("parts-{round}"))
 }
 
 fn inputs(world: &World, round: usize) -> [(&'static str, String); 5] {

@@ -1,37 +1,34 @@
-//! What it costs that a version is written once: a first release, beside one that would replace the version.
+//! What it costs that a version is written once, beside one that would be replaced.
 
-use crate::meter::{Contender, Series, alternating};
+use crate::network::Network;
 use crate::ours::{self, borrowed};
-use crate::row::{Figure, Group, Row};
+use crate::row::{Group, Row, Section};
 use crate::runner::Job;
+use crate::trial::{Contender, Series, Trial};
 use crate::world::{TOKEN, World};
 
-const NAME: &str = "publish, first release";
+const NAME: &str = "publish, version written once (plain: this program with `fixed-tags: replace`)";
 
 pub(crate) fn groups() -> Vec<Group> {
-    vec![Group::new(NAME, first_release)]
+    vec![Group::new(Section::Other, NAME, version)]
 }
 
-/// The plain tool is this program with `fixed-tags: replace`.
-fn first_release(world: &World) -> Vec<Row> {
+fn version(world: &World) -> Vec<Row> {
     let run = |fixed_tags: &'static str| -> Contender<'_> {
         Box::new(move |round, meter| {
             let job = Job::new(world, &world.example, &format!("v1.0.{round}"), TOKEN);
             let inputs = [
                 ("registry", world.double.host()),
-                ("images", world.image(fixed_tags)),
+                ("images", world.package(fixed_tags)),
                 ("fixed-tags", fixed_tags.to_owned()),
             ];
             ours::publish(&job, &borrowed(&inputs), meter);
         })
     };
-    let series = alternating(&world.double, &[Some(run("once")), Some(run("replace"))]);
-    let [once, replace] = series.map(Option::unwrap);
-    let row = |figure: &str, of: fn(&Series) -> Figure| Row {
-        what: format!("{NAME} (plain: this program with `fixed-tags: replace`): {figure}"),
-        ours: of(&once),
-        plain: Some(of(&replace)),
-        actions: None,
-    };
-    vec![row("time", Series::time), row("requests", Series::requests)]
+    let trial = Trial::new(Network::Loopback);
+    let measured = trial.run(world, [Some(run("once")), Some(run("replace")), None]);
+    vec![
+        measured.row(format!("{NAME}: time"), Series::time),
+        measured.row(format!("{NAME}: requests"), Series::requests),
+    ]
 }

@@ -7,7 +7,7 @@ use crate::meter::Meter;
 use crate::runner::Job;
 use crate::world::command;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_ghcr-publish");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_ghcr-publish");
 
 /// The step and its post step.
 pub(crate) fn publish(job: &Job, inputs: &[(&str, &str)], meter: &mut Meter) {

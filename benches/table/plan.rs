@@ -1,10 +1,11 @@
 //! `plan`, the whole process, beside the start of any process and docker/metadata-action.
 
 use crate::actions::{End, Steps};
-use crate::meter::{Contender, alternating};
+use crate::network::Network;
 use crate::ours;
-use crate::row::{Group, Row};
+use crate::row::{Group, Row, Section};
 use crate::runner::Job;
+use crate::trial::{Contender, Series, Trial};
 use crate::world::{TOKEN, World, command};
 
 const INPUTS: [(&str, &str); 2] = [
@@ -25,10 +26,10 @@ type=sha,format=long",
 ];
 
 pub(crate) fn groups() -> Vec<Group> {
-    vec![Group::new("plan", |world| vec![plan(world)])]
+    vec![Group::new(Section::Other, "plan", plan)]
 }
 
-fn plan(world: &World) -> Row {
+fn plan(world: &World) -> Vec<Row> {
     let job = || Job::new(world, &world.example, "v1.2.3", TOKEN);
     let ours: Contender<'_> = Box::new(|_, meter| {
         meter.run(ours::step(&job(), &INPUTS).args(["plan", "--json"]));
@@ -42,13 +43,12 @@ fn plan(world: &World) -> Row {
             steps.run(&actions.metadata, &INPUTS, &End::Success, meter);
         })
     });
-    let [ours, nothing, metadata] =
-        alternating(&world.double, &[ours.into(), nothing.into(), metadata]);
-    Row {
-        what: "plan, ten rules, three images: whole process (plain: `true`; actions: metadata)"
-            .to_owned(),
-        ours: ours.unwrap().time(),
-        plain: nothing.map(|nothing| nothing.time()),
-        actions: metadata.map(|metadata| metadata.time()),
-    }
+    let trial = Trial::new(Network::Loopback);
+    let measured = trial.run(world, [Some(ours), Some(nothing), metadata]);
+    let what = "plan, ten rules, three images (plain: `true`; actions: metadata)";
+    let metadata = world.actions.iter().map(|actions| &actions.metadata);
+    let metadata: Vec<_> = metadata.collect();
+    let time = measured.row(format!("{what}: time"), Series::time);
+    let whole = measured.whole(what, world, &metadata);
+    [time].into_iter().chain(whole).collect()
 }

@@ -3,10 +3,12 @@
 use ghcr_double::{Double, Package};
 use serde_json::json;
 
-use crate::meter::{Contender, Meter, Series, alternating};
+use crate::meter::Meter;
+use crate::network::Network;
 use crate::ours::{self, borrowed};
-use crate::row::{Figure, Group, Row};
+use crate::row::{Group, Row, Section};
 use crate::runner::Job;
+use crate::trial::{Contender, Trial};
 use crate::world::{self, REPOSITORY, TOKEN, World, command, login};
 
 const LAYERS: u8 = 4;
@@ -14,27 +16,32 @@ const BYTES: usize = 50_000_000;
 const TAGS: [&str; 5] = ["1.2.3", "1.2", "1", "stable", "edge"];
 
 pub(crate) fn groups() -> Vec<Group> {
-    let within = Group::new("promotion inside one registry", |world| {
-        promotion(world, "inside one registry", &world.double)
+    let within = [Network::Delayed, Network::Loopback].map(|network| {
+        let name = format!("promotion inside one registry{}", network.words());
+        let what = name.clone();
+        Group::new(network.section(), name, move |world| {
+            promotion(world, &what, &world.double, Trial::new(network))
+        })
     });
-    let between = Group::new("promotion between two registries", |world| {
+    let name = "promotion between two registries";
+    let between = Group::new(Section::Other, name, move |world| {
         let source = world::registry();
-        promotion(world, "between two registries", &source)
+        promotion(world, name, &source, Trial::new(Network::Loopback))
     });
-    vec![within, between]
+    within.into_iter().chain([between]).collect()
 }
 
 /// From `source` to a new package of the registry of all rows, each time.
-fn promotion(world: &World, where_to: &str, source: &Double) -> Vec<Row> {
+fn promotion(world: &World, name: &str, source: &Double, trial: Trial) -> Vec<Row> {
     let digest = put_image(source, "acme/tested");
     let candidate = format!("{}/acme/tested@{digest}", source.host());
     let package = |who: &str, round| {
         let way = if source.host() == world.double.host() {
-            "within"
+            trial.network.name()
         } else {
             "between"
         };
-        world.image(&format!("promoted-{way}-{who}-{round}"))
+        world.package(&format!("promoted-{way}-{who}-{round}"))
     };
     let hosts = [world.double.host(), source.host()];
     let config = login(&hosts, TOKEN);
@@ -59,15 +66,9 @@ fn promotion(world: &World, where_to: &str, source: &Double) -> Vec<Row> {
             }
         })
     });
-    let [ours, crane] = alternating(&world.double, &[ours.into(), crane]);
-    let ours = ours.unwrap();
-    let row = |figure: &str, of: fn(&Series) -> Figure| Row {
-        what: format!("promotion of 200 MB to five tags, {where_to}: {figure} (plain: crane)"),
-        ours: of(&ours),
-        plain: crane.as_ref().map(of),
-        actions: None,
-    };
-    vec![row("time", Series::time), row("peak memory", Series::peak)]
+    let measured = trial.run(world, [Some(ours), crane, None]);
+    let what = format!("{name}, 200 MB, 5 tags (plain: crane)");
+    measured.rows(&what, world, &[])
 }
 
 fn inputs(hosts: &[String; 2], candidate: &str, image: String) -> [(&'static str, String); 6] {

@@ -1,18 +1,29 @@
-//! `Row`: one line of the table, and the figures in it.
+//! `Row`: one line of a table, and `Group`: the rows that are measured together.
 
 use std::fmt;
-use std::time::Duration;
 
+use crate::figure::Figure;
 use crate::world::World;
 
 pub(crate) const HEADING: &str = "\
 | What | Ours | Plain tool | Ours / plain | Usual actions | Ours / actions |
 |---|--:|--:|--:|--:|--:|";
 
+/// The tables of the page, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Section {
+    Delayed,
+    Loopback,
+    Price,
+    Other,
+    Growth,
+}
+
 type Measure = Box<dyn Fn(&World) -> Vec<Row>>;
 
 /// Rows that are measured together.
 pub(crate) struct Group {
+    pub(crate) section: Section,
     /// What a word on the command line is looked for in.
     pub(crate) name: String,
     pub(crate) measure: Measure,
@@ -20,10 +31,12 @@ pub(crate) struct Group {
 
 impl Group {
     pub(crate) fn new(
+        section: Section,
         name: impl Into<String>,
         measure: impl Fn(&World) -> Vec<Row> + 'static,
     ) -> Self {
         Self {
+            section,
             name: name.into(),
             measure: Box::new(measure),
         }
@@ -31,42 +44,41 @@ impl Group {
 }
 
 #[derive(Clone, Debug)]
-pub(crate) enum Figure {
-    Time(Duration),
-    Requests(u64),
-    Bytes(u64),
-    Text(String),
-}
-
-impl Figure {
-    fn amount(&self) -> Option<f64> {
-        match self {
-            Self::Time(time) => Some(time.as_secs_f64()),
-            Self::Requests(count) | Self::Bytes(count) => Some(*count as f64),
-            Self::Text(_) => None,
-        }
-    }
-}
-
-impl fmt::Display for Figure {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Time(time) if time.as_millis() < 100 => {
-                write!(out, "{:.1} ms", time.as_secs_f64() * 1000.0)
-            }
-            Self::Time(time) => write!(out, "{:.3} s", time.as_secs_f64()),
-            Self::Requests(count) => write!(out, "{count}"),
-            Self::Bytes(bytes) => write!(out, "{:.1} MiB", *bytes as f64 / f64::from(1 << 20)),
-            Self::Text(text) => write!(out, "{text}"),
-        }
-    }
-}
-
 pub(crate) struct Row {
     pub(crate) what: String,
     pub(crate) ours: Figure,
     pub(crate) plain: Option<Figure>,
     pub(crate) actions: Option<Figure>,
+    /// Where the picture shows it, if it does.
+    pub(crate) point: Option<Point>,
+}
+
+/// A place in the picture.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Point {
+    /// The title of the part of the picture.
+    pub(crate) panel: &'static str,
+    /// How much work it was.
+    pub(crate) amount: f64,
+}
+
+impl Row {
+    /// A row with one figure.
+    pub(crate) fn alone(what: impl Into<String>, ours: Figure) -> Self {
+        Self {
+            what: what.into(),
+            ours,
+            plain: None,
+            actions: None,
+            point: None,
+        }
+    }
+
+    /// Shows it in the picture too.
+    pub(crate) fn at(mut self, panel: &'static str, amount: f64) -> Self {
+        self.point = Some(Point { panel, amount });
+        self
+    }
 }
 
 impl fmt::Display for Row {
@@ -83,7 +95,7 @@ impl fmt::Display for Row {
 }
 
 fn ratio(ours: &Figure, other: &Figure) -> String {
-    match (ours.amount(), other.amount()) {
+    match (ours.median(), other.median()) {
         (Some(ours), Some(other)) if other > 0.0 => format!("{:.2}", ours / other),
         _ => String::new(),
     }

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::world::{COMMIT, REPOSITORY, World};
+use crate::world::{COMMIT, DESCRIPTION, LICENSE, REPOSITORY, World};
 
 /// A push of a git tag.
 pub(crate) struct Job {
@@ -92,8 +92,8 @@ fn payload(tag: &str) -> String {
         "full_name": REPOSITORY,
         "default_branch": "main",
         "html_url": format!("https://github.com/{REPOSITORY}"),
-        "description": "Says hello",
-        "license": {"spdx_id": "Apache-2.0"},
+        "description": DESCRIPTION,
+        "license": {"spdx_id": LICENSE},
         "private": false,
         "visibility": "public",
         "owner": {"login": owner},

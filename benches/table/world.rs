@@ -1,5 +1,6 @@
 //! `World`: the registry, the logins and the programs that every row uses.
 
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -7,12 +8,17 @@ use ghcr_double::{Access, Account, Double, Repository};
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::actions::Actions;
+use crate::actions::{Action, Actions};
+use crate::price::Price;
 
 pub(crate) const TOKEN: &str = "ghs_of-the-bench";
 /// Of a job without `packages: write`.
 pub(crate) const READER: &str = "ghs_of-the-bench-that-may-only-read";
 pub(crate) const REPOSITORY: &str = "acme/Hello";
+pub(crate) const DESCRIPTION: &str = "Says hello";
+pub(crate) const LICENSE: &str = "Apache-2.0";
+/// More requests to the API than a run of the bench makes.
+const UNLIMITED: u64 = 10_000_000;
 pub(crate) const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 
 pub(crate) struct World {
@@ -20,24 +26,38 @@ pub(crate) struct World {
     pub(crate) buildx: PathBuf,
     pub(crate) crane: Option<PathBuf>,
     pub(crate) actions: Option<Actions>,
+    /// The name of the image of this action in the engine.
+    pub(crate) image: Option<String>,
     pub(crate) example: PathBuf,
+    price: OnceCell<Option<Price>>,
 }
 
 impl World {
     pub(crate) fn start() -> Self {
-        let peers = variable("PEERS").filter(|peers| !peers.is_empty());
         Self {
             double: registry(),
             buildx: buildx(),
             crane: on_path("crane"),
-            actions: peers.map(|directory| Actions::read(Path::new(&directory))),
+            actions: variable("PEERS").map(|directory| Actions::read(Path::new(&directory))),
+            image: variable("IMAGE"),
             example: Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/hello"),
+            price: OnceCell::new(),
         }
     }
 
-    /// The name of a package that only one contender of one row writes to.
-    pub(crate) fn image(&self, name: &str) -> String {
+    /// The image name of a package that only one column of one row writes to.
+    pub(crate) fn package(&self, name: &str) -> String {
         format!("{}/acme/{name}", self.double.host())
+    }
+
+    /// What a job pays besides the work of ours, if the image of this action is known; measured once.
+    pub(crate) fn price(&self) -> Option<&Price> {
+        self.price.get_or_init(|| Price::of(self)).as_ref()
+    }
+
+    /// The actions that publish together, if they are here.
+    pub(crate) fn usual(&self) -> Vec<&Action> {
+        self.actions.iter().flat_map(Actions::each).collect()
     }
 }
 
@@ -46,7 +66,14 @@ pub(crate) fn registry() -> Double {
     Double::builder()
         .token(TOKEN, Account::workflow(REPOSITORY))
         .token(READER, Account::workflow(REPOSITORY).packages(Access::Read))
-        .repository(Repository::new(REPOSITORY).commit(COMMIT, &[], "2026-11-20T16:00:00Z"))
+        .repository(
+            Repository::new(REPOSITORY)
+                .description(DESCRIPTION)
+                .license(LICENSE)
+                .commit(COMMIT, &[], "2026-11-20T16:00:00Z"),
+        )
+        .requests_an_hour(UNLIMITED)
+        .points_a_minute(UNLIMITED)
         .start()
         .unwrap()
 }
@@ -77,7 +104,7 @@ pub(crate) fn command(program: impl AsRef<Path>) -> Command {
     reason = "who measures says with it what to measure"
 )]
 pub(crate) fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok()
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 pub(crate) fn on_path(program: &str) -> Option<PathBuf> {
