@@ -55,7 +55,7 @@ fn attested(world: &World) -> Row {
         })
     };
     let trial = Trial::new(Network::Loopback);
-    let measured = trial.run(world, [Some(run("attested")), Some(run("without")), None]);
+    let measured = trial.run(world, &[Some(run("attested")), Some(run("without")), None]);
     let what = format!("{NAME} (plain: this program without `attest`): time");
     measured.row(what, Series::time)
 }

@@ -48,7 +48,7 @@ pub(crate) fn clean_up(world: &World, versions: usize, trial: Trial) -> Measured
         let package = &package;
         Box::new(move |_, meter| package.peer(actions, action, meter))
     });
-    trial.run(world, [Some(ours), None, peer])
+    trial.run(world, &[Some(ours), None, peer])
 }
 
 /// A package with old versions: indexes under tags, and images that nothing refers to.

@@ -81,7 +81,7 @@ fn denial(world: &World) -> Measured {
             usual.publish(job(turn), &work.inputs(world, turn), meter);
         })
     });
-    trial.run(world, [Some(ours), Some(plain), actions])
+    trial.run(world, &[Some(ours), Some(plain), actions])
 }
 
 /// Bytes that do not compress, others for each column and round.

@@ -42,13 +42,13 @@ pub(crate) fn groups() -> Vec<Group> {
         let work = Work::new(&key, "", Tags::Moving(0)).under(count);
         publication("names, 1 tag each (50 ms)", count, work)
     });
-    let logs = LOGS.map(|megabytes| group(format!("{megabytes} MB of log"), log::rows, megabytes));
-    let versions = VERSIONS.map(|count| group(format!("{count} versions"), versions, count));
+    let logs = LOGS.map(|megabytes| group(&format!("{megabytes} MB of log"), log::rows, megabytes));
+    let versions = VERSIONS.map(|count| group(&format!("{count} versions"), versions, count));
     let groups = tags.into_iter().chain(platforms).chain(names);
     groups.chain(logs).chain(versions).collect()
 }
 
-fn group(what: String, rows: fn(&World, &str, usize) -> Vec<Row>, amount: usize) -> Group {
+fn group(what: &str, rows: fn(&World, &str, usize) -> Vec<Row>, amount: usize) -> Group {
     let name = format!("growth, {what}");
     let row_name = name.clone();
     Group::new(Section::Growth, name, move |world| {

@@ -41,7 +41,7 @@ fn merge(world: &World) -> Vec<Row> {
         meter.run(&mut create);
     });
     let trial = Trial::new(Network::Loopback);
-    let measured = trial.run(world, [Some(ours), Some(plain), None]);
+    let measured = trial.run(world, &[Some(ours), Some(plain), None]);
     let what = format!("{NAME} (plain: `docker buildx imagetools create`)");
     vec![
         measured.row(format!("{what}: time"), Series::time),

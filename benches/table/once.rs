@@ -26,7 +26,7 @@ fn version(world: &World) -> Vec<Row> {
         })
     };
     let trial = Trial::new(Network::Loopback);
-    let measured = trial.run(world, [Some(run("once")), Some(run("replace")), None]);
+    let measured = trial.run(world, &[Some(run("once")), Some(run("replace")), None]);
     vec![
         measured.row(format!("{NAME}: time"), Series::time),
         measured.row(format!("{NAME}: requests"), Series::requests),

@@ -116,19 +116,22 @@ impl Panel<'_> {
     fn svg(&self) -> String {
         let [left, top, right, bottom] = FRAME;
         let amounts = self.rows.iter().map(|(amount, _)| *amount);
-        let across = Axis::over(amounts.collect(), [left, right]);
+        let across = Axis::over(&amounts.collect::<Vec<_>>(), [left, right]);
         let medians = self.columns().flat_map(|(_, points)| points);
-        let up = Axis::over(medians.map(|(_, median)| median).collect(), [bottom, top]);
+        let up = Axis::over(
+            &medians.map(|(_, median)| median).collect::<Vec<_>>(),
+            [bottom, top],
+        );
         let mut svg = format!(
             "<text x=\"{left}\" y=\"16\" font-weight=\"bold\">{}</text>\n",
             self.words()
         );
         let (_, sign) = self.unit.drawn();
         for (value, y) in up.ticks() {
-            let _ = write!(
+            let _ = writeln!(
                 svg,
                 "<path d=\"M{left} {y:.1}H{right}\" stroke=\"{GREY}\" stroke-opacity=\"0.3\"/>\
-                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}{sign}</text>\n",
+                 <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}{sign}</text>",
                 left - 5.0,
                 y + 4.0,
                 short(value)

@@ -44,7 +44,7 @@ fn plan(world: &World) -> Vec<Row> {
         })
     });
     let trial = Trial::new(Network::Loopback);
-    let measured = trial.run(world, [Some(ours), Some(nothing), metadata]);
+    let measured = trial.run(world, &[Some(ours), Some(nothing), metadata]);
     let what = "plan, ten rules, three images (plain: `true`; actions: metadata)";
     let metadata = world.actions.iter().map(|actions| &actions.metadata);
     let metadata: Vec<_> = metadata.collect();

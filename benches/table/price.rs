@@ -88,7 +88,7 @@ fn start(world: &World, image: &str) -> Measured {
         meter.run(command(PROGRAM).arg("--version"));
     });
     let trial = Trial::new(Network::Loopback);
-    trial.run(world, [Some(container), Some(program), None])
+    trial.run(world, &[Some(container), Some(program), None])
 }
 
 pub(crate) fn groups() -> Vec<Group> {

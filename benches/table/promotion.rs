@@ -66,7 +66,7 @@ fn promotion(world: &World, name: &str, source: &Double, trial: Trial) -> Vec<Ro
             }
         })
     });
-    let measured = trial.run(world, [Some(ours), crane, None]);
+    let measured = trial.run(world, &[Some(ours), crane, None]);
     let what = format!("{name}, 200 MB, 5 tags (plain: crane)");
     measured.rows(&what, world, &[])
 }

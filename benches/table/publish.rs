@@ -100,7 +100,7 @@ pub(crate) fn publish(world: &World, work: &Work, trial: Trial) -> Measured {
             usual.publish(job(turn), &work.inputs(world, turn), meter);
         })
     });
-    let measured = trial.run(world, [Some(ours), Some(plain), actions]);
+    let measured = trial.run(world, &[Some(ours), Some(plain), actions]);
     let last = |who| turn(who, trial.rounds);
     let mut turns = vec![last(OURS), last(PLAIN)];
     turns.extend(usual.as_ref().map(|_| last(ACTIONS)));

@@ -38,7 +38,7 @@ impl Trial {
     }
 
     /// Every column once, then all again; the requests are those to the registry of all rows.
-    pub(crate) fn run(self, world: &World, columns: Columns<'_>) -> Measured {
+    pub(crate) fn run(self, world: &World, columns: &Columns<'_>) -> Measured {
         let double = &world.double;
         let run = |column: &Contender<'_>, round| {
             double.clear_requests();

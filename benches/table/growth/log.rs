@@ -39,7 +39,7 @@ pub(crate) fn rows(world: &World, what: &str, megabytes: usize) -> Vec<Row> {
         meter.run_unheard(shell.args(["-c", read]).arg(buildx.program()));
     });
     let trial = Trial::of_growth(Network::Loopback);
-    let measured = trial.run(world, [Some(ours), Some(plain), None]);
+    let measured = trial.run(world, &[Some(ours), Some(plain), None]);
     let what = format!("{what} (plain: `cat`)");
     let row = |figure: &str, of| measured.row(format!("{what}: {figure}"), of);
     vec![

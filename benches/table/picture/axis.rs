@@ -15,7 +15,7 @@ pub(super) struct Axis {
 
 impl Axis {
     /// Of positive values: from zero, or from a power of ten to another.
-    pub(super) fn over(values: Vec<f64>, pixels: [f64; 2]) -> Self {
+    pub(super) fn over(values: &[f64], pixels: [f64; 2]) -> Self {
         let least = values.iter().copied().fold(f64::INFINITY, f64::min);
         let greatest = values.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
         let is_logarithmic = greatest > LINEAR * least;
