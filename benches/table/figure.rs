@@ -53,6 +53,14 @@ impl Figure {
         }
     }
 
+    /// Without the quartiles.
+    pub(crate) fn brief(&self) -> String {
+        match self {
+            Self::Measured { unit, median, .. } => Self::one(*unit, *median).to_string(),
+            Self::Text(text) => (*text).to_owned(),
+        }
+    }
+
     /// The same in each run, with `more` of the unit.
     pub(crate) fn plus(&self, more: f64) -> Self {
         match self {

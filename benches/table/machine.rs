@@ -61,6 +61,10 @@ pub(crate) fn warning() -> Option<String> {
     })
 }
 
+pub(crate) fn date() -> String {
+    now().format("%-d %B %Y").to_string()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a measurement has a date")]
 fn now() -> DateTime<Utc> {
     Utc::now()

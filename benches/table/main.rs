@@ -30,6 +30,7 @@ mod plan;
 mod price;
 mod promotion;
 mod publish;
+mod readme;
 mod row;
 mod runner;
 mod trial;
@@ -64,22 +65,26 @@ fn main() {
     }
     let end = machine::load("at the end");
     let circumstances = format!("{warning}{start}\n{end}\n");
-    let directory = directory(words.is_empty());
-    Page {
+    let page = Page {
         circumstances,
         rows,
-    }
-    .write(directory);
-    println!("{end}\n\nwritten to {}", directory.display());
+    };
+    println!("{end}\n");
+    let has_all_rows = words.is_empty() && world.has_peers();
+    write(&page, has_all_rows && trial::rounds() >= trial::ROUNDS);
 }
 
-/// The page of the documentation has all rows, and enough rounds.
-fn directory(has_all_rows: bool) -> &'static Path {
-    if has_all_rows && trial::rounds() >= trial::ROUNDS {
-        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/docs"))
+/// The documentation gets all rows, measured in enough rounds.
+fn write(page: &Page, is_complete: bool) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let directory = if is_complete {
+        readme::update(&root.join("README.md"), &page.rows, &machine::date());
+        root.join("docs")
     } else {
-        Path::new(env!("CARGO_TARGET_TMPDIR"))
-    }
+        Path::new(env!("CARGO_TARGET_TMPDIR")).to_owned()
+    };
+    page.write(&directory);
+    println!("written to {}", directory.display());
 }
 
 fn groups() -> Vec<Group> {

@@ -49,8 +49,20 @@ pub(crate) struct Row {
     pub(crate) ours: Figure,
     pub(crate) plain: Option<Figure>,
     pub(crate) actions: Option<Figure>,
+    pub(crate) role: Role,
     /// Where the picture shows it, if it does.
     pub(crate) point: Option<Point>,
+}
+
+/// What the README takes from the rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// Nothing.
+    Detail,
+    /// A row of its table.
+    WholePrice,
+    /// The largest of them.
+    PeakMemory,
 }
 
 /// A place in the picture.
@@ -70,8 +82,14 @@ impl Row {
             ours,
             plain: None,
             actions: None,
+            role: Role::Detail,
             point: None,
         }
+    }
+
+    pub(crate) fn with(mut self, role: Role) -> Self {
+        self.role = role;
+        self
     }
 
     /// Shows it in the picture too.

@@ -5,7 +5,7 @@ use crate::figure::{Figure, Unit};
 use crate::meter::Meter;
 use crate::network::Network;
 use crate::price;
-use crate::row::Row;
+use crate::row::{Role, Row};
 use crate::world::{World, variable};
 
 use ghcr_double::Endpoint;
@@ -14,6 +14,9 @@ use ghcr_double::Endpoint;
 pub(crate) const ROUNDS: usize = 9;
 /// The same for the rows of the picture.
 const ROUNDS_OF_GROWTH: usize = 3;
+
+/// What the row of a time with all that a job pays is called.
+pub(crate) const WHOLE_PRICE: &str = "whole price";
 
 /// How often each column does the work, and how far away the registry is.
 #[derive(Clone, Copy, Debug)]
@@ -123,26 +126,24 @@ impl Measured {
     /// containers for ours, downloads for `actions`.
     pub(crate) fn whole(&self, what: &str, world: &World, actions: &[&Action]) -> Option<Row> {
         let price = world.price()?;
-        let time = self.row(format!("{what}: whole price"), Series::time);
-        Some(Row {
+        let time = self.row(format!("{what}: {WHOLE_PRICE}"), Series::time);
+        let whole = Row {
             ours: time.ours.plus(price.seconds()),
             actions: time
                 .actions
                 .map(|time| time.plus(price::of_archives(actions))),
             ..time
-        })
+        };
+        Some(whole.with(Role::WholePrice))
     }
 
     /// Time, whole price, requests and memory.
     pub(crate) fn rows(&self, what: &str, world: &World, actions: &[&Action]) -> Vec<Row> {
         let row = |figure: &str, of| self.row(format!("{what}: {figure}"), of);
-        let first = [row("time", Series::time)].into_iter();
-        first
-            .chain(self.whole(what, world, actions))
-            .chain([
-                row("requests", Series::requests),
-                row("peak memory", Series::peak),
-            ])
+        let peak = row("peak memory", Series::peak).with(Role::PeakMemory);
+        let time = [row("time", Series::time)].into_iter();
+        time.chain(self.whole(what, world, actions))
+            .chain([row("requests", Series::requests), peak])
             .collect()
     }
 }

@@ -55,6 +55,11 @@ impl World {
         self.price.get_or_init(|| Price::of(self)).as_ref()
     }
 
+    /// Whether the columns and the prices of the README can be measured.
+    pub(crate) fn has_peers(&self) -> bool {
+        self.actions.is_some() && self.price().is_some()
+    }
+
     /// The actions that publish together, if they are here.
     pub(crate) fn usual(&self) -> Vec<&Action> {
         self.actions.iter().flat_map(Actions::each).collect()
