@@ -10,6 +10,8 @@ use crate::trial::{Series, Trial};
 use crate::work::{Tags, Work};
 use crate::world::World;
 
+/// The picture shows the requests of this part too.
+const TAGS_PANEL: &str = "tags (50 ms)";
 const TAGS: [usize; 7] = [1, 2, 5, 10, 20, 50, 100];
 const PLATFORMS: [&str; 8] = [
     "linux/amd64",
@@ -30,7 +32,7 @@ const VERSIONS: [usize; 4] = [10, 100, 1000, 10_000];
 pub(crate) fn groups() -> Vec<Group> {
     let tags = TAGS.map(|count| {
         let work = Work::new(&format!("tags-{count}"), "", Tags::Moving(count - 1));
-        publication("tags (50 ms)", count, work)
+        publication(TAGS_PANEL, count, work)
     });
     let platforms = (1..=PLATFORMS.len()).map(|count| {
         let key = format!("platforms-{count}");
@@ -63,6 +65,10 @@ fn publication(panel: &'static str, amount: usize, work: Work) -> Group {
         let measured = publish(world, &work, Trial::of_growth(Network::Delayed));
         let time = measured.row(format!("{what}: time"), Series::time);
         let requests = measured.row(format!("{what}: requests"), Series::requests);
+        let requests = match panel {
+            TAGS_PANEL => requests.at(panel, amount as f64),
+            _ => requests,
+        };
         vec![time.at(panel, amount as f64), requests]
     })
 }
@@ -76,7 +82,7 @@ fn versions(world: &World, what: &str, versions: usize) -> Vec<Row> {
     let requests = measured.row(format!("{what}: requests"), Series::requests);
     vec![
         time.at(panel, versions as f64),
-        requests,
+        requests.at(panel, versions as f64),
         peak.at(panel, versions as f64),
     ]
 }

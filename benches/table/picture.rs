@@ -13,7 +13,7 @@ use crate::row::{Point, Row};
 const PANEL: [f64; 2] = [280.0, 190.0];
 const COLUMNS: usize = 3;
 /// Where the lines are drawn, inside a panel: left, top, right, bottom.
-const FRAME: [f64; 4] = [48.0, 30.0, 266.0, 160.0];
+const FRAME: [f64; 4] = [48.0, 30.0, 256.0, 160.0];
 const LEGEND: f64 = 28.0;
 /// Has enough contrast with white and with black.
 const GREY: &str = "#7a7f87";
@@ -175,8 +175,12 @@ impl Panel<'_> {
     }
 }
 
-/// Without zeros at the end.
+/// Without zeros at the end, and with a comma from ten thousand on.
 fn short(value: f64) -> String {
+    if value >= 10_000.0 {
+        let [thousands, rest] = [value / 1000.0, value % 1000.0];
+        return format!("{},{rest:03.0}", thousands.floor());
+    }
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
