@@ -7,6 +7,7 @@ use ghcr_double::{Double, Package};
 use serde_json::json;
 
 use crate::actions::{Action, Actions, End, Steps};
+use crate::figure::grouped;
 use crate::meter::Meter;
 use crate::network::Network;
 use crate::ours;
@@ -29,7 +30,7 @@ pub(crate) fn groups() -> Vec<Group> {
 }
 
 fn name(versions: usize) -> String {
-    format!("clean-up of {versions} versions, dry run")
+    format!("clean-up of {} versions, dry run", grouped(versions))
 }
 
 pub(crate) fn rows(measured: &Measured, world: &World, versions: usize) -> Vec<Row> {

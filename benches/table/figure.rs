@@ -99,6 +99,16 @@ impl fmt::Display for Figure {
     }
 }
 
+/// With a comma from ten thousand on.
+pub(crate) fn grouped(number: usize) -> String {
+    let [thousands, rest] = [number / 1000, number % 1000];
+    if thousands < 10 {
+        number.to_string()
+    } else {
+        format!("{thousands},{rest:03}")
+    }
+}
+
 /// How numbers of one size are written.
 struct Scale {
     factor: f64,

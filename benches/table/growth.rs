@@ -59,7 +59,7 @@ fn group(what: &str, rows: fn(&World, &str, usize) -> Vec<Row>, amount: usize) -
 }
 
 fn publication(panel: &'static str, amount: usize, work: Work) -> Group {
-    let name = format!("growth, {amount} {panel}");
+    let name = format!("growth, {panel}: {amount}");
     let what = name.clone();
     Group::new(Section::Growth, name, move |world| {
         let measured = publish(world, &work, Trial::of_growth(Network::Delayed));

@@ -7,7 +7,7 @@ use std::thread::available_parallelism;
 
 use chrono::{DateTime, Utc};
 
-use crate::trial::rounds;
+use crate::trial::{ROUNDS_OF_GROWTH, rounds};
 use crate::world::{World, command};
 
 /// The load of one processor up to which the machine counts as quiet.
@@ -15,8 +15,8 @@ const QUIET: f64 = 0.5;
 
 pub(crate) fn described(world: &World) -> String {
     let mut lines = vec![
-        format!("- {}, medians of {} alternating rounds; of the growth, of at most 3", now().format("%-d %B %Y, %H:%M UTC"),
-            rounds()),
+        format!("- {}, medians of {} alternating rounds; of the growth, of {}", now().format("%-d %B %Y, %H:%M UTC"),
+            rounds(), rounds().min(ROUNDS_OF_GROWTH)),
         format!("- {} processors ({}), {}", available_parallelism().unwrap(), processor(), system()),
         format!(
             "- engine {}; {}",

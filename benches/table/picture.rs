@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use axis::Axis;
 
-use crate::figure::{Figure, Unit};
+use crate::figure::{Figure, Unit, grouped};
 use crate::row::{Point, Row};
 
 /// In pixels, as all lengths here.
@@ -175,14 +175,12 @@ impl Panel<'_> {
     }
 }
 
-/// Without zeros at the end, and with a comma from ten thousand on.
+/// Without zeros at the end.
 fn short(value: f64) -> String {
-    if value >= 10_000.0 {
-        let [thousands, rest] = [value / 1000.0, value % 1000.0];
-        return format!("{},{rest:03.0}", thousands.floor());
-    }
     let text = format!("{value:.3}");
-    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    let text = text.trim_end_matches('0').trim_end_matches('.');
+    text.parse()
+        .map_or_else(|_fraction| text.to_owned(), grouped)
 }
 
 fn line(color: &str, places: &[[f64; 2]]) -> String {

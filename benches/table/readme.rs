@@ -10,7 +10,7 @@ use crate::trial::WHOLE_PRICE;
 const BEGIN: &str = "<!-- measured -->\n";
 const END: &str = "<!-- /measured -->";
 const HEADING: &str = "\
-| | This action | Plain tool | The usual actions |
+| | This action | `buildx build --push`, `crane` | The usual actions |
 |---|--:|--:|--:|
 ";
 
@@ -70,6 +70,11 @@ fn largest<'a>(figures: impl Iterator<Item = &'a Figure>) -> Option<&'a Figure> 
 }
 
 fn line(what: &str, columns: [Option<&Figure>; 3]) -> String {
+    let (first, rest) = what.split_at(1);
     let cells = columns.map(|figure| figure.map(Figure::brief).unwrap_or_default());
-    format!("| {what} | {} |\n", cells.join(" | "))
+    format!(
+        "| {}{rest} | {} |\n",
+        first.to_uppercase(),
+        cells.join(" | ")
+    )
 }

@@ -13,7 +13,7 @@ use ghcr_double::Endpoint;
 /// How often each column runs, after a run that is not counted, unless `ROUNDS=` says less.
 pub(crate) const ROUNDS: usize = 9;
 /// The same for the rows of the picture.
-const ROUNDS_OF_GROWTH: usize = 3;
+pub(crate) const ROUNDS_OF_GROWTH: usize = 3;
 
 /// What the row of a time with all that a job pays is called.
 pub(crate) const WHOLE_PRICE: &str = "whole price";
