@@ -162,6 +162,11 @@ impl<'a> Steps<'a> {
         outputs
     }
 
+    /// What the last step wrote to its summary.
+    pub(crate) fn summary(&self) -> String {
+        self.job.summary()
+    }
+
     /// The post steps, the last one first.
     pub(crate) fn end(mut self, meter: &mut Meter) {
         while let Some((action, variables)) = self.posts.pop() {

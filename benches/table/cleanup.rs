@@ -134,6 +134,9 @@ impl<'a> Fixture<'a> {
         ];
         let mut steps = Steps::new(actions, self.job());
         steps.run(action, &inputs, &End::Success, meter);
+        let summary = steps.summary();
+        let count = format!("<td>Total images deleted</td><td>{}</td>", self.untagged);
+        assert!(summary.contains(&count), "{summary}");
     }
 
     /// Whoever is fast found all of them.

@@ -75,6 +75,11 @@ impl Job {
         entries(&fs::read_to_string(self.file(name)).unwrap())
     }
 
+    /// What the last step wrote to its summary.
+    pub(crate) fn summary(&self) -> String {
+        fs::read_to_string(self.file("STEP_SUMMARY")).unwrap()
+    }
+
     /// Later steps have these variables too.
     pub(crate) fn keep(&mut self, variables: BTreeMap<String, String>) {
         self.variables.extend(variables);
