@@ -17,7 +17,7 @@ pub(crate) fn archive_size(directory: &Path) -> u64 {
     let output = git
         .arg("-C")
         .arg(directory)
-        .args(["ls-files", "-z"])
+        .args(["ls-tree", "-r", "-z", "--name-only", "HEAD"])
         .output()
         .unwrap();
     let names = String::from_utf8(output.stdout).unwrap();
