@@ -56,7 +56,7 @@ pub(crate) fn warning() -> Option<String> {
     let limit = QUIET * available_parallelism().unwrap().get() as f64;
     (load > limit).then(|| {
         format!(
-            "**The machine was not quiet: its load was {load}, above {limit}. Do not compare these figures; close other programs and measure again.**\n"
+            "**The machine was not quiet: its load was {load}, above {limit}. Do not compare these figures; close other programs and measure again.**\n\n"
         )
     })
 }
