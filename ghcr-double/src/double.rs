@@ -1,6 +1,7 @@
 //! `Double`: the running registry, with its records and contents for the test.
 
 pub(crate) mod builder;
+mod comments;
 mod packages;
 mod seed;
 

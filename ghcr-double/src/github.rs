@@ -2,6 +2,7 @@
 
 pub(crate) mod account;
 pub(crate) mod attestation;
+pub(crate) mod comment;
 pub(crate) mod denial;
 pub(crate) mod package;
 pub(crate) mod permissions;

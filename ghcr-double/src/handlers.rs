@@ -4,9 +4,11 @@ mod api;
 mod attestations;
 mod auth;
 mod blobs;
+mod comments;
 mod docker;
 mod lists;
 mod manifests;
+mod pages;
 mod versions;
 
 use hyper::Method;
@@ -32,6 +34,18 @@ pub(crate) fn handle(state: &mut State, request: &Request) -> Response {
             let serve =
                 |state: &mut State| attestations::handle(state, request, repository, digest);
             return limited(state, &request.method, serve);
+        }
+        Route::Comments {
+            repository,
+            comments,
+        } => {
+            let serve = |state: &mut State| comments::handle(state, request, repository, comments);
+            return limited(state, &request.method, serve);
+        }
+        Route::GraphQl => {
+            return limited(state, &request.method, |state| {
+                comments::viewer(state, request)
+            });
         }
         Route::Versions {
             owner,

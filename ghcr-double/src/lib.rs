@@ -57,6 +57,7 @@ pub use double::builder::Builder;
 pub use fault::Fault;
 pub use gate::Gate;
 pub use github::account::{Access, Account};
+pub use github::comment::Comment;
 pub use github::denial::Denial;
 pub use github::package::{Package, Visibility};
 pub use github::repository::{PullRequest, Repository};

@@ -6,6 +6,7 @@ use std::time::Duration;
 use crate::fault::Script;
 use crate::github::account::{Account, Grant};
 use crate::github::attestation::Attestation;
+use crate::github::comment::Comment;
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions::Target;
 use crate::github::rate::{Points, Rate};
@@ -104,6 +105,8 @@ pub(crate) struct State {
     pub(crate) repositories: Vec<Repository>,
     /// The stored attestations of all repositories, oldest first.
     pub(crate) attestations: Vec<Attestation>,
+    /// The comments on the pull requests of all repositories, oldest first.
+    pub(crate) comments: Vec<Comment>,
     pub(crate) bearer_life: Duration,
     pub(crate) delivery: Delivery,
     pub(crate) conditions: Conditions,
@@ -136,6 +139,26 @@ impl State {
                 && attestation.statement.digests.iter().any(|of| of == digest)
         };
         self.attestations.iter().filter(is_of).collect()
+    }
+
+    /// Adds a comment to a pull request.
+    pub(crate) fn add_comment(
+        &mut self,
+        repository: &str,
+        number: u64,
+        author: &str,
+        body: &str,
+    ) -> &Comment {
+        let (id, now) = (self.next(), self.store.clock.now());
+        self.comments.push_mut(Comment {
+            id,
+            author: author.to_owned(),
+            body: body.to_owned(),
+            repository: repository.to_lowercase(),
+            number,
+            created: now,
+            updated: now,
+        })
     }
 
     /// A package that belongs to a repository and has its visibility.

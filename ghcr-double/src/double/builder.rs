@@ -48,6 +48,7 @@ impl Double {
                 packages: BTreeMap::new(),
                 repositories: Vec::new(),
                 attestations: Vec::new(),
+                comments: Vec::new(),
                 bearer_life: Duration::from_secs(300),
                 delivery: Delivery::Redirected,
                 conditions: Conditions::Ignored,

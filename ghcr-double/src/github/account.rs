@@ -35,6 +35,7 @@ pub struct Account {
     pub(crate) packages: Access,
     pub(crate) attestations: Access,
     pub(crate) pull_requests: Access,
+    pub(crate) issues: Access,
     /// Whether a classic token has the scope `delete:packages`.
     pub(crate) deletes: bool,
 }
@@ -73,6 +74,7 @@ impl Account {
             packages: Access::Write,
             attestations: Access::Write,
             pull_requests: Access::Read,
+            issues: Access::Read,
             deletes: false,
         }
     }
@@ -105,11 +107,47 @@ impl Account {
         self
     }
 
+    /// Sets the level of its `issues` permission. Default: `Access::Read`.
+    #[must_use]
+    pub fn issues(mut self, access: Access) -> Self {
+        self.issues = access;
+        self
+    }
+
     /// Adds the scope `delete:packages` (classic tokens).
     #[must_use]
     pub fn delete_packages(mut self) -> Self {
         self.deletes = true;
         self
+    }
+
+    /// The name that the API shows for it as an author. The token of a workflow is of the app `github-actions`.
+    pub(crate) fn login(&self) -> String {
+        match self.kind {
+            TokenKind::Workflow { .. } => "github-actions[bot]".to_owned(),
+            TokenKind::App => "another-app[bot]".to_owned(),
+            TokenKind::Classic | TokenKind::FineGrained => {
+                self.owners.first().cloned().unwrap_or_default()
+            }
+        }
+    }
+
+    /// Whether its permissions are for this repository (`owner/name`): a workflow has some in its own only.
+    pub(crate) fn reaches(&self, full_name: &str) -> bool {
+        match &self.kind {
+            TokenKind::Workflow { repository } => repository.eq_ignore_ascii_case(full_name),
+            _ => self.acts_for(full_name.split('/').next().unwrap_or_default()),
+        }
+    }
+
+    /// The refusal of the API for a missing permission.
+    pub(crate) fn refusal(&self) -> &'static str {
+        match self.kind {
+            TokenKind::Workflow { .. } | TokenKind::App => "Resource not accessible by integration",
+            TokenKind::Classic | TokenKind::FineGrained => {
+                "Resource not accessible by personal access token"
+            }
+        }
     }
 
     pub(crate) fn acts_for(&self, owner: &str) -> bool {

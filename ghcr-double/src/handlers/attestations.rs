@@ -7,7 +7,7 @@ use hyper::Method;
 use serde_json::{Value, json};
 
 use crate::github::Server;
-use crate::github::account::{Access, Account, TokenKind};
+use crate::github::account::{Access, Account};
 use crate::github::attestation::{Attestation, Invalid, Statement};
 use crate::github::package::Visibility;
 use crate::github::repository::Repository;
@@ -101,22 +101,11 @@ fn list(
     })
 }
 
-/// A workflow has permissions in its own repository only.
 fn permitted(account: &Account, full_name: &str, access: Access) -> Result<(), Response> {
-    let owner = full_name.split('/').next().unwrap_or_default();
-    let (reaches, by) = match &account.kind {
-        TokenKind::Workflow { repository } => {
-            (repository.eq_ignore_ascii_case(full_name), "integration")
-        }
-        TokenKind::App => (account.acts_for(owner), "integration"),
-        TokenKind::Classic | TokenKind::FineGrained => {
-            (account.acts_for(owner), "personal access token")
-        }
-    };
-    if reaches && account.attestations >= access {
+    if account.reaches(full_name) && account.attestations >= access {
         return Ok(());
     }
-    Err(refused(403, &format!("Resource not accessible by {by}")))
+    Err(refused(403, account.refusal()))
 }
 
 /// Whether GitHub stores attestations for this repository.

@@ -11,15 +11,13 @@ use crate::github::account::{Access, Account, TokenKind};
 use crate::github::package::{Package, Visibility};
 use crate::github::permissions;
 use crate::handlers::api::{Links, caller, is_organization, not_found};
+use crate::handlers::pages;
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::http::route::{Owner, Versions};
 use crate::state::State;
 use crate::store::versions::Listed;
 
-/// How many versions a page has unless the request says so, and at most.
-const PAGE: usize = 30;
-const MAX_PAGE: usize = 100;
 /// A public version with more downloads cannot be deleted.
 const MAX_DOWNLOADS: u64 = 5000;
 
@@ -137,20 +135,8 @@ fn list(state: &State, request: &Request, path: &PackagePath) -> Response {
         Some("deleted") => state.store.deleted_versions(&path.key),
         _ => state.store.versions(&path.key, request.view),
     };
-    let number = |key: &str| request.query(key)?.parse::<usize>().ok();
-    let size = number("per_page").unwrap_or(PAGE).clamp(1, MAX_PAGE);
-    let page = number("page").unwrap_or(1).max(1);
-    let last = versions.len().div_ceil(size).max(1);
-    let shown = versions
-        .iter()
-        .skip((page - 1).saturating_mul(size))
-        .take(size);
-    let shown: Vec<Value> = shown.map(|version| path.json(version)).collect();
-    let response = Response::json(200, &Value::Array(shown));
-    match path.links(request, page, last) {
-        links if links.is_empty() => response,
-        links => response.header("link", links),
-    }
+    let url = format!("{}/versions", path.api);
+    pages::answer(request, &url, &versions, |version| path.json(version))
 }
 
 /// A package in the URLs of a response.
@@ -200,29 +186,6 @@ impl PackagePath {
             json["deleted_at"] = rfc3339(deleted).into();
         }
         json
-    }
-
-    /// <https://docs.github.com/en/rest/using-the-rest-api/using-pagination-in-the-rest-api#using-link-headers>
-    fn links(&self, request: &Request, page: usize, last: usize) -> String {
-        let kept = request.query.iter().filter(|(key, _)| key != "page");
-        let kept: String = kept.map(|(key, value)| format!("{key}={value}&")).collect();
-        let link = |page: usize, relation: &str| {
-            format!(
-                r#"<{}/versions?{kept}page={page}>; rel="{relation}""#,
-                self.api
-            )
-        };
-        let mut links = Vec::new();
-        if page > 1 {
-            links.push(link(page - 1, "prev"));
-        }
-        if page < last {
-            links.extend([link(page + 1, "next"), link(last, "last")]);
-        }
-        if page > 1 {
-            links.push(link(1, "first"));
-        }
-        links.join(", ")
     }
 }
 

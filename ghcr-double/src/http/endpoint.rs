@@ -33,6 +33,14 @@ pub enum Endpoint {
     AttestationGet,
     /// `GET /repos/<owner>/<name>/pulls/<number>` of the API.
     PullRequestGet,
+    /// `GET /repos/<owner>/<name>/issues/<number>/comments` of the API.
+    CommentList,
+    /// `POST /repos/<owner>/<name>/issues/<number>/comments` of the API.
+    CommentPost,
+    /// `PATCH /repos/<owner>/<name>/issues/comments/<id>` of the API.
+    CommentPatch,
+    /// `POST /graphql` of the API.
+    GraphQl,
     /// `GET …/packages/container/<name>/versions` of the API.
     VersionList,
     /// `GET …/packages/container/<name>/versions/<id>` of the API.

@@ -43,6 +43,13 @@ pub(crate) enum Route {
         repository: String,
         digest: Option<String>,
     },
+    /// The comments on a pull request, or one comment of a repository.
+    Comments {
+        repository: String,
+        comments: Comments,
+    },
+    /// The GraphQL API.
+    GraphQl,
     /// The versions of a container package: all of them, one, or the restoration of one.
     Versions {
         owner: Owner,
@@ -63,6 +70,15 @@ pub(crate) enum Owner {
     User(String),
     /// The holder of the token.
     Caller,
+}
+
+/// The comments that a path of the API is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Comments {
+    /// Those on the pull request with this number.
+    Of(String),
+    /// The one with this id.
+    One(String),
 }
 
 /// The versions of a package that a path of the API is about.
@@ -88,6 +104,10 @@ impl Route {
         if let Some(rest) = api {
             return Self::api(rest);
         }
+        // On GHES it is not below the REST API (https://docs.github.com/en/enterprise-server/graphql).
+        if site.api == Api::Prefixed && path == "/api/graphql" {
+            return Self::GraphQl;
+        }
         if site.registry.is_none() {
             let path = path.to_owned();
             return Self::Website { path };
@@ -110,6 +130,10 @@ impl Route {
             ["repos", owner, name, "attestations", digest @ ..] => {
                 Self::attestations(&format!("{owner}/{name}"), digest)
             }
+            ["repos", owner, name, "issues", rest @ ..] => {
+                Self::comments(&format!("{owner}/{name}"), rest)
+            }
+            ["graphql"] => Some(Self::GraphQl),
             ["orgs", owner, "packages", "container", rest @ ..] => {
                 Self::versions(Owner::Organization((*owner).to_owned()), rest)
             }
@@ -130,6 +154,19 @@ impl Route {
         };
         let repository = repository.to_owned();
         Some(Self::Attestations { repository, digest })
+    }
+
+    fn comments(repository: &str, rest: &[&str]) -> Option<Self> {
+        let comments = match rest {
+            ["comments", id] => Comments::One((*id).to_owned()),
+            [number, "comments"] => Comments::Of((*number).to_owned()),
+            _ => return None,
+        };
+        let repository = repository.to_owned();
+        Some(Self::Comments {
+            repository,
+            comments,
+        })
     }
 
     /// The name of a package is one part of the path, with `%2F` for its slashes.
@@ -212,11 +249,24 @@ impl Route {
                 digest: Some(_), ..
             } if *method == Method::GET => Endpoint::AttestationGet,
             Self::Versions { version, .. } => version.endpoint(method),
+            Self::Comments { comments, .. } => comments.endpoint(method),
+            Self::GraphQl => Endpoint::GraphQl,
             Self::Api { path } if path.get(3).is_some_and(|part| part == "pulls") => {
                 Endpoint::PullRequestGet
             }
             Self::Api { .. } | Self::Attestations { .. } => Endpoint::Api,
             _ => Endpoint::Other,
+        }
+    }
+}
+
+impl Comments {
+    fn endpoint(&self, method: &Method) -> Endpoint {
+        match (self, method.as_str()) {
+            (Self::Of(_), "GET") => Endpoint::CommentList,
+            (Self::Of(_), "POST") => Endpoint::CommentPost,
+            (Self::One(_), "PATCH") => Endpoint::CommentPatch,
+            _ => Endpoint::Api,
         }
     }
 }

@@ -7,6 +7,7 @@ mod attestations;
 mod auth;
 mod blobs;
 mod client;
+mod comments;
 mod deletion;
 mod docker;
 mod faults;

@@ -94,6 +94,14 @@ fn other_routes_have_no_name() {
     let read = format!("{attestations}/sha256:{}", "a".repeat(64));
     check(&Method::GET, &read, None, Endpoint::AttestationGet);
     check(&Method::GET, &format!("{read}/x"), None, Endpoint::Api);
+    let comments = "/api/v3/repos/o/r/issues/7/comments";
+    check(&Method::GET, comments, None, Endpoint::CommentList);
+    check(&Method::POST, comments, None, Endpoint::CommentPost);
+    check(&Method::PATCH, comments, None, Endpoint::Api);
+    let comment = "/api/v3/repos/o/r/issues/comments/17";
+    check(&Method::PATCH, comment, None, Endpoint::CommentPatch);
+    check(&Method::DELETE, comment, None, Endpoint::Api);
+    check(&Method::POST, "/api/graphql", None, Endpoint::GraphQl);
     let versions = "/api/v3/orgs/o/packages/container/a%2Fb/versions";
     check(&Method::GET, versions, None, Endpoint::VersionList);
     let version = format!("{versions}/17");
