@@ -1,6 +1,7 @@
-//! `GitHub`: questions only the GitHub API can answer, its attestation store, and its packages.
+//! `GitHub`: questions only the GitHub API can answer, its attestation store, its packages, and comments.
 
 pub(crate) mod attestations;
+pub(crate) mod comments;
 mod error;
 pub(crate) mod meaning;
 pub(crate) mod packages;
@@ -27,7 +28,7 @@ use crate::console::debug::Exchange;
 use crate::context::event::RepositoryFacts;
 use crate::context::history::Relation;
 use crate::context::{Context, RepositoryName};
-use crate::deadline::{Deadline, Failure, Pace};
+use crate::deadline::{Deadline, Pace};
 use crate::error::Problem;
 use crate::github::error::ApiError;
 use crate::link::next_page;
@@ -77,6 +78,7 @@ struct Page<T> {
 enum Verb<'a> {
     Get,
     Post(&'a RawValue),
+    Patch(&'a RawValue),
     Delete,
 }
 
@@ -255,12 +257,8 @@ impl GitHub {
             let sent = self.send(client, request, number);
             let sent = deadline.pace().timeout(request.time, sent).await;
             let response = sent.unwrap_or_else(|_elapsed| Err(request.is_late()));
-            response.map_err(|error| match error {
-                ApiError::Passing { wait, .. } => Failure::Transient(error, wait),
-                ApiError::Refused { .. } => Failure::Permanent(error),
-            })
+            response.map_err(ApiError::into_failure)
         };
-        let describe = |error: &ApiError| format!("GitHub's API {error}");
         deadline.retried(self.console, describe, attempt).await
     }
 
@@ -277,6 +275,7 @@ impl GitHub {
         let sent = match request.verb {
             Verb::Get => client._get(request.path).await,
             Verb::Post(body) => client._post(request.path, Some(body)).await,
+            Verb::Patch(body) => client._patch(request.path, Some(body)).await,
             Verb::Delete => client._delete(request.path, None::<&()>).await,
         };
         let sent = sent.map_err(failed);
@@ -317,6 +316,7 @@ impl<'a> Request<'a> {
         match self.verb {
             Verb::Get => Method::GET,
             Verb::Post(_) => Method::POST,
+            Verb::Patch(_) => Method::PATCH,
             Verb::Delete => Method::DELETE,
         }
     }
@@ -331,6 +331,10 @@ impl<'de> Deserialize<'de> for NoContent {
     fn deserialize<D: Deserializer<'de>>(_empty: D) -> Result<Self, D::Error> {
         Ok(Self)
     }
+}
+
+fn describe(error: &ApiError) -> String {
+    format!("GitHub's API {error}")
 }
 
 /// One try: the response is not worth a wait.

@@ -58,6 +58,8 @@ use crate::workspace::Workspace;
 pub(crate) struct Inputs {
     pub(crate) mode: Option<Mode>,
     pub(crate) summary: bool,
+    /// Whether the pull request gets a comment.
+    pub(crate) comment: bool,
     /// Empty means the default name.
     pub(crate) images: Vec<ImageEntry>,
     pub(crate) tags: Vec<TagRule>,
@@ -167,6 +169,7 @@ impl Inputs {
         let inputs = Self {
             mode: raw.parsed("mode", mode::parse)?,
             summary: raw.flag("summary", true)?,
+            comment: raw.flag("comment", false)?,
             images: images::parse(raw.untrimmed("images"))?,
             tags,
             flavor,

@@ -4,6 +4,7 @@ mod attest;
 pub(crate) mod build;
 mod cache;
 pub(crate) mod cleanup;
+pub(crate) mod comment;
 pub(crate) mod decision;
 pub(crate) mod docker;
 mod expand;
@@ -39,6 +40,7 @@ use crate::inputs::labels::Levels;
 use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher, context_source};
+use crate::plan::comment::Comment;
 use crate::plan::decision::{Floating, PushDecision};
 use crate::plan::part::PartPlan;
 use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
@@ -76,6 +78,7 @@ pub(crate) struct Plan {
     /// Where the image is attested.
     pub(crate) attest: Option<Stores>,
     pub(crate) move_tags: MoveTags,
+    pub(crate) comment: Comment,
     /// The time in tags and labels.
     pub(crate) time: DateTime<Utc>,
     /// What this job has to do with an image that several jobs build.
@@ -194,6 +197,7 @@ impl Plan {
             annotation_levels: inputs.annotation_levels.clone(),
             push,
             floating: decision::floating(inputs, context),
+            comment: comment::decide(inputs, context),
             fixed: inputs.destination.fixed_tags,
             candidate: inputs.candidate.clone(),
             attest,

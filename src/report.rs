@@ -2,6 +2,7 @@
 
 mod attestations;
 pub(crate) mod cleanup;
+pub(crate) mod comment;
 mod github_output;
 mod markdown;
 pub(crate) mod metadata;
@@ -43,6 +44,11 @@ impl Report {
             done,
             failure: error.map(Explanation::of),
         }
+    }
+
+    /// The session of a run that publishes.
+    pub(crate) fn publication(&self) -> Option<&Session> {
+        self.session.as_ref().filter(|_| self.is_publication())
     }
 
     fn plan(&self) -> Option<&Plan> {

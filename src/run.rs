@@ -1,6 +1,7 @@
 //! The steps of a run.
 
 mod cleanup;
+mod comment;
 mod post;
 
 use std::time::Duration;
@@ -93,7 +94,7 @@ impl Task<'_> {
             Err(error) => (None, Err(error)),
         };
         let builder = done.builder.take();
-        let is_done = tell(session, done, outcome, vars, self.as_json, console);
+        let is_done = conclude(session, done, outcome, vars, self.as_json, console, stop).await;
         // After the report: a runner kills a cancelled step, and removing a builder takes time.
         if let Some(builder) = builder {
             remove_builder(builder, vars, console, stop).await;
@@ -150,14 +151,16 @@ fn all_is_well(failures: &[anyhow::Error], console: Console) -> bool {
     failures.is_empty()
 }
 
-/// Reports how the run ended; false when it, or the report, failed.
-fn tell(
+/// Reports how the run ended, then comments on the pull request if all went well; false when the run or its report
+/// failed.
+async fn conclude(
     session: Option<Session>,
     mut done: Done,
     outcome: anyhow::Result<()>,
     vars: &Vars,
     as_json: bool,
     console: Console,
+    stop: &mut StopSignals,
 ) -> bool {
     // The plan that was carried out, where it is another.
     let session = session.map(|session| match done.plan.take() {
@@ -166,9 +169,15 @@ fn tell(
     });
     let report = Report::new(session, done, outcome.as_ref().err());
     let unwritten = report::tell(&report, vars, as_json, console);
-    let failures = outcome.err().into_iter().chain(unwritten);
-    let failures = failures.map(|error| console.failure(&Explanation::of(&error)));
-    failures.count() == 0
+    let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(unwritten).collect();
+    let is_well = all_is_well(&failures, console);
+    if is_well {
+        let commented = async { Ok(comment::keep(&report).await) };
+        if stop.unless(commented).await.is_err() {
+            console.notice("the run was cancelled while it wrote the comment");
+        }
+    }
+    is_well
 }
 
 /// How long a stopped step may take to remove its builder; the post step removes what is left then.

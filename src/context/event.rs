@@ -163,6 +163,14 @@ impl Event {
     }
 }
 
+impl Event {
+    /// The pull request that the event is about. A merge queue is about several.
+    pub(crate) fn pull_request_number(&self) -> Option<u64> {
+        let is_about_one = self.pull_request.is_some() || self.is_comment_on_pull_request;
+        self.number.filter(|_| is_about_one)
+    }
+}
+
 impl RepositoryFacts {
     /// Reads a repository as payloads and `GET /repos/{owner}/{repo}` describe it.
     pub(crate) fn from_json(repository: &Value) -> Option<Self> {

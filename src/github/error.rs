@@ -6,7 +6,7 @@ use std::time::Duration;
 use http_body_util::LengthLimitError;
 use reqwest::header::HeaderMap;
 
-use crate::deadline::retry_after;
+use crate::deadline::{Failure, retry_after};
 
 /// In characters, of what the API says in its own words.
 const MAX_REASON: usize = 300;
@@ -38,6 +38,14 @@ impl ApiError {
     /// Whether a rate limit was exceeded.
     pub(super) fn is_limit(&self) -> bool {
         matches!(self, Self::Passing { said, .. } if said.to_lowercase().contains("rate limit"))
+    }
+
+    /// Whether another attempt may succeed, and when.
+    pub(super) fn into_failure(self) -> Failure<Self> {
+        match self {
+            Self::Passing { wait, .. } => Failure::Transient(self, wait),
+            Self::Refused { .. } => Failure::Permanent(self),
+        }
     }
 
     pub(super) fn passing(said: &str) -> Self {

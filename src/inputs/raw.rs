@@ -203,6 +203,7 @@ pub(crate) const INPUTS: &[(&str, Form, Subject)] = &[
     ("candidate", Lines, Other),
     ("cgroup-parent", One, Build),
     ("cleanup-budget", One, Other),
+    ("comment", One, Other),
     ("context", One, Build),
     ("driver", One, Build),
     ("driver-opts", Lines, Build),

@@ -133,7 +133,7 @@ pub(super) fn floating(inputs: &Inputs, context: &Context) -> Floating {
 
 /// Whoever runs it again, the token of a run that Dependabot started stays as it was
 /// (<https://docs.github.com/en/code-security/dependabot/troubleshooting-dependabot/troubleshooting-dependabot-on-github-actions>).
-fn is_dependabot(context: &Context) -> bool {
+pub(super) fn is_dependabot(context: &Context) -> bool {
     context.actor.as_deref() == Some("dependabot[bot]")
 }
 

@@ -90,6 +90,18 @@ pub(super) fn without<'a>(markdown: String, secrets: impl Iterator<Item = &'a Se
     forms.fold(markdown, |text, form| text.replace(&form, "***"))
 }
 
+/// `markdown` without `secrets` in any form, for a place where no runner hides them.
+pub(super) fn without_any<'a>(
+    markdown: String,
+    secrets: impl Iterator<Item = &'a Secret>,
+) -> String {
+    let secrets: Vec<&Secret> = secrets.collect();
+    let lines = secrets.iter().flat_map(|secret| secret.expose().lines());
+    let lines = lines.map(str::trim).filter(|line| !line.is_empty());
+    let text = lines.fold(markdown, |text, line| text.replace(line, "***"));
+    without(text, secrets.into_iter())
+}
+
 /// A link, when `url` is a plain one; else nothing.
 pub(super) fn link(text: &str, url: &str) -> String {
     let is_plain = url.starts_with("https://")
@@ -142,6 +154,13 @@ mod tests {
             let text = shown(secret.expose());
             let hidden = without(text, std::iter::once(&secret));
             assert!(hidden.contains("***"), "{hidden}");
+            let raw = format!("see {} {}", secret.expose(), shown(secret.expose()));
+            assert_eq!(
+                without_any(raw, std::iter::once(&secret))
+                    .matches("***")
+                    .count(),
+                2
+            );
         }
     }
 

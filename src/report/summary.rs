@@ -147,7 +147,7 @@ fn own_platforms(report: &Report) -> String {
 }
 
 /// The names in a headline; too many of them are counted.
-fn list(images: &[&ImageName]) -> String {
+pub(super) fn list(images: &[&ImageName]) -> String {
     let names: Vec<String> = images.iter().map(|name| code(&name.to_string())).collect();
     match names.as_slice() {
         [] => "the image".to_owned(),
@@ -216,7 +216,7 @@ fn changed_tags(published: &Published) -> String {
     tags.join("<br>")
 }
 
-fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
+pub(super) fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
     let tags: Vec<String> = tags.map(|tag| code(tag.as_str())).collect();
     if tags.is_empty() {
         return "none".to_owned();
@@ -224,7 +224,7 @@ fn tags<'a>(tags: impl Iterator<Item = &'a Tag>) -> String {
     tags.join(" ")
 }
 
-fn platforms(images: &[PlatformImage]) -> String {
+pub(super) fn platforms(images: &[PlatformImage]) -> String {
     if images.is_empty() {
         return String::new();
     }

@@ -10,7 +10,7 @@ use crate::inputs::Mode;
 use crate::inputs::staged::Staged;
 use crate::publish::{Done, part};
 use crate::report;
-use crate::run::{Task, tell};
+use crate::run::{Task, conclude};
 use crate::session::Session;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
@@ -142,5 +142,5 @@ async fn complete_parts(
     if outcome.is_ok() && done.part.is_none() {
         return true;
     }
-    tell(session, done, outcome, vars, false, console)
+    conclude(session, done, outcome, vars, false, console, stop).await
 }

@@ -9,6 +9,7 @@ mod builders;
 mod candidate;
 mod checkout;
 mod cleanup;
+mod comments;
 mod commit_tags;
 mod contract;
 mod diagnostics;

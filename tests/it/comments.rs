@@ -1,0 +1,379 @@
+//! `comment`: what a run writes on its pull request.
+
+use expect_test::expect;
+use ghcr_double::{Access, Account, Builder, Comment, Double};
+use ghcr_double::{Endpoint, Fault, Package, PullRequest, Repository};
+
+use crate::publication::NAME;
+use crate::support::{Action, Run, TOKEN};
+
+const REPOSITORY: &str = "acme/Widget";
+const BOT: &str = "github-actions[bot]";
+
+fn builder(account: Account) -> Builder {
+    let repository = Repository::new(REPOSITORY).pull_request(2, PullRequest::Open);
+    Double::builder()
+        .token(TOKEN, account)
+        .package(NAME, Package::of(REPOSITORY))
+        .package("acme/other", Package::of(REPOSITORY))
+        .repository(repository)
+}
+
+fn writer() -> Account {
+    Account::workflow(REPOSITORY).pull_requests(Access::Write)
+}
+
+/// A server whose token may write comments, and the image that `buildx` claims to push.
+fn server() -> (Double, String) {
+    let double = builder(writer()).start().unwrap();
+    let digest = double.put_platform_image(NAME, "linux/amd64");
+    (double, digest)
+}
+
+fn job(event: &str, double: &Double, digest: &str) -> Action {
+    Action::publishing(event, double)
+        .input("comment", "true")
+        .input("driver", "remote")
+        .input("endpoint", "tcp://127.0.0.1:9")
+        .buildx_pushes(digest)
+}
+
+#[track_caller]
+fn publish(double: &Double, digest: &str) -> Run {
+    succeeded(job("pull_request", double, digest))
+}
+
+#[track_caller]
+fn succeeded(action: Action) -> Run {
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+fn comments(double: &Double) -> Vec<Comment> {
+    double.comments(REPOSITORY, 2)
+}
+
+/// How often comments were listed, created and updated.
+fn requests(double: &Double) -> [usize; 3] {
+    let endpoints = [
+        Endpoint::CommentList,
+        Endpoint::CommentPost,
+        Endpoint::CommentPatch,
+    ];
+    endpoints.map(|endpoint| double.count(endpoint))
+}
+
+fn marker(double: &Double, name: &str) -> String {
+    format!("<!-- ghcr-publish: {}/{name} -->", double.host())
+}
+
+#[test]
+fn first_run_creates_the_comment() {
+    let (double, digest) = server();
+    let run = publish(&double, &digest);
+    run.assert_log("Comment on pull request 2: created\n");
+    let [comment] = &comments(&double)[..] else {
+        panic!("{:?}", comments(&double));
+    };
+    assert_eq!(comment.author, BOT);
+    expect![[r""]].assert_eq(&run.stable(&comment.body, double.host()));
+    assert_eq!(requests(&double), [1, 1, 0]);
+    assert_eq!(double.count(Endpoint::GraphQl), 0);
+}
+
+#[test]
+fn later_run_updates_the_comment_and_writes_only_what_changed() {
+    let (double, digest) = server();
+    publish(&double, &digest);
+    let run = publish(&double, &digest);
+    run.assert_log("Comment on pull request 2: unchanged\n");
+    assert_eq!(requests(&double), [2, 1, 0]);
+    let other = double.put_platform_image(NAME, "linux/arm64");
+    let before = comments(&double);
+    let run = publish(&double, &other);
+    run.assert_log("Comment on pull request 2: updated\n");
+    assert_eq!(requests(&double), [3, 1, 1]);
+    let after = comments(&double);
+    assert_eq!((after.len(), after[0].id), (1, before[0].id));
+    assert!(after[0].body.contains(&other), "{}", after[0].body);
+    assert!(!after[0].body.contains(&digest), "{}", after[0].body);
+}
+
+#[test]
+fn names_of_one_run_share_a_comment_and_other_runs_have_their_own() {
+    let (double, digest) = server();
+    let other = double.put_platform_image("acme/other", "linux/amd64");
+    assert_eq!(digest, other);
+    let names = |names: &[&str]| {
+        let names: Vec<String> = names
+            .iter()
+            .map(|name| format!("{}/{name}", double.host()))
+            .collect();
+        succeeded(job("pull_request", &double, &digest).input("images", names.join("\n")))
+    };
+    names(&[NAME, "acme/other"]);
+    let [comment] = &comments(&double)[..] else {
+        panic!("{:?}", comments(&double));
+    };
+    assert!(comment.body.starts_with(&marker(&double, NAME)));
+    for name in [NAME, "acme/other"] {
+        let name = format!("{}/{name}", double.host());
+        for part in [
+            format!("docker pull {name}@{digest}\n"),
+            format!("| `{name}` | `pr-2` |"),
+        ] {
+            assert!(comment.body.contains(&part), "{part}: {}", comment.body);
+        }
+    }
+    names(&["acme/other"]);
+    let [_, second] = &comments(&double)[..] else {
+        panic!("{:?}", comments(&double));
+    };
+    assert!(second.body.starts_with(&marker(&double, "acme/other")));
+    names(&[NAME]);
+    assert_eq!(comments(&double).len(), 2);
+    assert_eq!(requests(&double), [3, 2, 1]);
+}
+
+#[test]
+fn own_comment_is_found_on_every_page() {
+    let (double, digest) = server();
+    for number in 0..230 {
+        double.add_comment(REPOSITORY, 2, "joe", &format!("comment {number}"));
+    }
+    publish(&double, &digest);
+    assert_eq!(requests(&double), [3, 1, 0]);
+    let other = double.put_platform_image(NAME, "linux/arm64");
+    publish(&double, &other);
+    assert_eq!(requests(&double), [6, 1, 1]);
+    assert_eq!(comments(&double).len(), 231);
+}
+
+#[test]
+fn comment_of_another_account_with_the_marker_stays() {
+    let (double, digest) = server();
+    let text = format!("{}\ndocker pull evil", marker(&double, NAME));
+    for author in ["joe", "other[bot]", "github-actions"] {
+        double.add_comment(REPOSITORY, 2, author, &text);
+    }
+    publish(&double, &digest);
+    let other = double.put_platform_image(NAME, "linux/arm64");
+    publish(&double, &other);
+    let comments = comments(&double);
+    let bodies: Vec<&str> = comments.iter().map(|one| one.body.as_str()).collect();
+    assert_eq!(bodies[..3], [&text, &text, &text]);
+    assert_eq!(comments[3].author, BOT);
+    assert!(bodies[3].contains(&other) && bodies.len() == 4);
+}
+
+#[test]
+fn own_comment_that_only_quotes_the_marker_stays() {
+    let (double, digest) = server();
+    let quoted = format!("> {0}\n\n{0}", marker(&double, NAME));
+    double.add_comment(REPOSITORY, 2, BOT, &quoted);
+    publish(&double, &digest);
+    assert_eq!(comments(&double)[0].body, quoted);
+    assert_eq!(requests(&double), [1, 1, 0]);
+}
+
+#[test]
+fn personal_token_updates_its_own_comment() {
+    let account = Account::classic("acme").pull_requests(Access::Write);
+    let double = builder(account).start().unwrap();
+    let digest = double.put_platform_image(NAME, "linux/amd64");
+    double.add_comment(REPOSITORY, 2, BOT, &marker(&double, NAME));
+    publish(&double, &digest);
+    publish(&double, &digest);
+    let comments = comments(&double);
+    let authors: Vec<&str> = comments.iter().map(|one| one.author.as_str()).collect();
+    assert_eq!(authors, [BOT, "acme"]);
+    assert_eq!(requests(&double), [2, 1, 0]);
+}
+
+#[test]
+fn lost_answer_makes_no_second_comment() {
+    let (double, digest) = server();
+    double.script(Fault::on(Endpoint::CommentPost).reset_after_serving());
+    publish(&double, &digest).assert_log("Comment on pull request 2: unchanged\n");
+    assert_eq!(requests(&double), [2, 1, 0]);
+    let other = double.put_platform_image(NAME, "linux/arm64");
+    double.script(Fault::on(Endpoint::CommentPatch).reset_after_serving());
+    publish(&double, &other);
+    assert_eq!(requests(&double), [4, 1, 1]);
+    assert_eq!(comments(&double).len(), 1);
+}
+
+#[test]
+fn outage_is_retried() {
+    let (double, digest) = server();
+    for endpoint in [Endpoint::CommentList, Endpoint::CommentPost] {
+        double.script(Fault::on(endpoint).answer(503));
+    }
+    let run = publish(&double, &digest);
+    run.assert_log("GitHub's API answered 503");
+    run.assert_log("Comment on pull request 2: created\n");
+    assert_eq!(requests(&double), [3, 2, 0]);
+}
+
+#[test]
+fn token_without_the_permission_leaves_a_notice() {
+    let account = Account::workflow(REPOSITORY);
+    let double = builder(account).start().unwrap();
+    let digest = double.put_platform_image(NAME, "linux/amd64");
+    let run = publish(&double, &digest);
+    let line = run
+        .stdout
+        .lines()
+        .find(|line| line.contains("cannot write"));
+    expect![[r""]].assert_eq(&line.unwrap().replace("%0A", "\n"));
+    assert_eq!(run.output("pushed"), "true");
+    assert_eq!(requests(&double), [1, 1, 0]);
+}
+
+#[test]
+fn unknown_pull_request_and_refusals_leave_a_notice() {
+    let (double, digest) = server();
+    let fix = "fix: add `pull-requests: write` to the job's `permissions:`";
+    for (status, message, expected) in [
+        (404, "Not Found", fix),
+        (403, "Forbidden", fix),
+        (
+            403,
+            "Unable to create comment because issue is locked.",
+            "fix: unlock the conversation",
+        ),
+        (401, "Bad credentials", "fix: check the token"),
+        (422, "Validation Failed", "fix: run the job again"),
+    ] {
+        let body = format!(r#"{{"message":"{message}"}}"#);
+        let fault = Fault::on(Endpoint::CommentPost).answer(status);
+        double.script(fault.body("application/json", &body));
+        let run = publish(&double, &digest);
+        run.assert_log("::notice title=ghcr-publish::cannot write the comment on pull request 2");
+        run.assert_log(expected);
+    }
+    assert_eq!(requests(&double), [5, 5, 0]);
+}
+
+#[test]
+fn forks_and_dependabot_get_a_notice_and_no_request() {
+    let (double, digest) = server();
+    let fork = job("pull_request_fork", &double, &digest);
+    let dependabot =
+        || job("pull_request", &double, &digest).env("GITHUB_ACTOR", "dependabot[bot]");
+    for (action, expected) in [
+        (
+            fork,
+            "no comment on pull request 3: it comes from the fork `joe/widget`, so the token of the run cannot write comments",
+        ),
+        (
+            dependabot(),
+            "no comment on pull request 2: Dependabot started the run, so its token is read-only by default",
+        ),
+        (
+            dependabot().input("push", "false"),
+            "no comment on pull request 2: Dependabot started the run",
+        ),
+    ] {
+        let run = succeeded(action);
+        run.assert_log(format!("::notice title=ghcr-publish::{expected}"));
+    }
+    assert_eq!(requests(&double), [0, 0, 0]);
+}
+
+#[test]
+fn run_without_a_pull_request_or_an_image_says_so_once() {
+    let (double, digest) = server();
+    let build_only = job("pull_request", &double, &digest).input("push", "false");
+    for (action, expected) in [
+        (
+            job("push_branch", &double, &digest),
+            "No comment: the event is not about a pull request\n",
+        ),
+        (
+            build_only,
+            "No comment on pull request 2: no image was pushed\n",
+        ),
+    ] {
+        let run = succeeded(action);
+        assert_eq!(run.stdout.matches(expected).count(), 1, "{}", run.stdout);
+    }
+    let plan = succeeded(job("push_branch", &double, &digest).arguments(&["plan"]));
+    let off = succeeded(job("pull_request", &double, &digest).input("comment", "false"));
+    for run in [plan, off] {
+        assert!(
+            !run.stdout.to_lowercase().contains("comment"),
+            "{}",
+            run.stdout
+        );
+    }
+    assert_eq!(requests(&double), [0, 0, 0]);
+}
+
+#[test]
+fn failed_run_leaves_the_comment() {
+    let (double, digest) = server();
+    publish(&double, &digest);
+    let run = job("pull_request", &double, &digest).buildx("exit 1").run();
+    assert!(!run.succeeded);
+    assert_eq!(requests(&double), [1, 1, 0]);
+}
+
+#[test]
+fn post_step_that_moves_the_tags_writes_the_comment() {
+    let (double, digest) = server();
+    let action = || {
+        let action = job("pull_request", &double, &digest)
+            .input("job-status", "success")
+            .input("move-tags", "after-job");
+        let state = action.path("state").display().to_string();
+        action.env("GITHUB_STATE", state)
+    };
+    let run = succeeded(action());
+    run.assert_log("No comment on pull request 2: the step that writes the tags writes it\n");
+    assert_eq!(requests(&double), [0, 0, 0]);
+    let state = run.noted("state");
+    let staged = state.lines().find_map(|line| line.strip_prefix("staged="));
+    let post = action().env("STATE_staged", staged.unwrap());
+    let run = succeeded(post.arguments(&["post"]));
+    run.assert_log("Comment on pull request 2: created\n");
+    assert!(comments(&double)[0].body.contains("| Tags | `pr-2` |"));
+}
+
+#[test]
+fn long_comment_is_cut() {
+    let (double, digest) = server();
+    let long = "x".repeat(120);
+    let tags: Vec<String> = (0..600)
+        .map(|number| format!("type=raw,value={long}{number}"))
+        .collect();
+    succeeded(job("pull_request", &double, &digest).input("tags", tags.join("\n")));
+    let body = &comments(&double)[0].body;
+    assert!(body.len() <= 65_536, "{}", body.len());
+    let end =
+        format!("| Digest | `{digest}` |\n\n*The rest is omitted: the comment is too long.*\n");
+    assert!(body.ends_with(&end), "{body}");
+}
+
+#[test]
+fn secret_in_a_tag_is_hidden() {
+    let (double, digest) = server();
+    let login = "- {registry: quay.io, username: joe, password: hunter-2}";
+    let action = job("pull_request", &double, &digest)
+        .input("registry-auth", login)
+        .input("tags", "type=raw,value=hunter-2");
+    succeeded(action);
+    let body = &comments(&double)[0].body;
+    assert!(!body.contains("hunter") && body.contains("`***`"), "{body}");
+}
+
+#[test]
+fn input_is_true_or_false() {
+    let (double, digest) = server();
+    let run = job("pull_request", &double, &digest)
+        .input("comment", "on")
+        .run();
+    assert!(!run.succeeded);
+    run.assert_error("invalid value `on` for the input `comment`%0A  fix: write `true` or `false`");
+}
