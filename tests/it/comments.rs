@@ -77,7 +77,24 @@ fn first_run_creates_the_comment() {
         panic!("{:?}", comments(&double));
     };
     assert_eq!(comment.author, BOT);
-    expect![[r""]].assert_eq(&run.stable(&comment.body, double.host()));
+    expect![[r#"
+        <!-- ghcr-publish: <registry>/acme/widget -->
+        ### 📦 `<registry>/acme/widget`
+
+        ```sh
+        docker pull <registry>/acme/widget@sha256:d41a8bedca7607ebf8317f657342d13f374c18df27845f704fc9b3d11880da7b
+        ```
+
+        | | |
+        |---|---|
+        | Digest | `sha256:d41a8bedca7607ebf8317f657342d13f374c18df27845f704fc9b3d11880da7b` |
+        | Tags | `pr-2` |
+
+        | Platform | Size | Digest |
+        |---|--:|---|
+        | `linux/amd64` | 1.2 kB | `sha256:d41a8bedca7607ebf8317f657342d13f374c18df27845f704fc9b3d11880da7b` |
+
+    "#]].assert_eq(&run.stable(&comment.body, double.host()));
     assert_eq!(requests(&double), [1, 1, 0]);
     assert_eq!(double.count(Endpoint::GraphQl), 0);
 }
@@ -226,7 +243,10 @@ fn token_without_the_permission_leaves_a_notice() {
         .stdout
         .lines()
         .find(|line| line.contains("cannot write"));
-    expect![[r""]].assert_eq(&line.unwrap().replace("%0A", "\n"));
+    expect![[r#"
+        ::notice title=ghcr-publish::cannot write the comment on pull request 2: GitHub's API answered 403 Resource not accessible by integration
+          because: the token may not write comments on pull requests of `acme/Widget`
+          fix: add `pull-requests: write` to the job's `permissions:`; in a reusable workflow the caller grants it too"#]].assert_eq(&line.unwrap().replace("%0A", "\n"));
     assert_eq!(run.output("pushed"), "true");
     assert_eq!(requests(&double), [1, 1, 0]);
 }
@@ -339,6 +359,27 @@ fn post_step_that_moves_the_tags_writes_the_comment() {
     let run = succeeded(post.arguments(&["post"]));
     run.assert_log("Comment on pull request 2: created\n");
     assert!(comments(&double)[0].body.contains("| Tags | `pr-2` |"));
+}
+
+#[test]
+fn job_that_completes_the_image_writes_the_comment() {
+    let (double, first) = server();
+    let second = double.put_platform_image(NAME, "linux/arm64");
+    let part = |platform: &str, digest: &str| {
+        let action = job("pull_request", &double, digest);
+        let action = action.input("platforms", "linux/amd64,linux/arm64");
+        succeeded(action.input("part", platform))
+    };
+    let run = part("linux/amd64", &first);
+    run.assert_log("No comment on pull request 2: the job that completes the image writes it\n");
+    assert_eq!(requests(&double), [0, 0, 0]);
+    part("linux/arm64", &second);
+    let [comment] = &comments(&double)[..] else {
+        panic!("{:?}", comments(&double));
+    };
+    for part in [first, second] {
+        assert!(comment.body.contains(&part), "{}", comment.body);
+    }
 }
 
 #[test]

@@ -108,6 +108,7 @@ const SECTIONS: &[(&str, &str)] = &[
     ("cache-from", "#expressions-in-other-inputs"),
     ("cache-to", "#expressions-in-other-inputs"),
     ("outputs", "#expressions-in-other-inputs"),
+    ("comment", "recipes.md#comment-on-the-pull-request"),
     ("candidate", "#promoting-an-existing-image"),
     ("digest", "recipes.md#attest"),
     ("floating-tags", "#tags-only-move-forward"),

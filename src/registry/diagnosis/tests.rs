@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use expect_test::expect_file;
 
 use crate::context::server::Server;
-use crate::github::attestations::MEANINGS;
 use crate::github::meaning::Meaning;
 use crate::github::packages::{REFUSED, RETAINED};
+use crate::github::{attestations, comments};
 use crate::registry::diagnosis::texts::TEXTS;
 use crate::registry::diagnosis::*;
 use crate::registry::error::RegistryError;
@@ -239,7 +239,8 @@ fn troubleshooting_tables_match_the_diagnoses() {
         ("repeated", table(Persistence::PermanentWhenRepeated)),
         ("reachable", table(Persistence::PermanentWhenReachable)),
         ("logins", providers()),
-        ("attestations", meanings(&[MEANINGS])),
+        ("attestations", meanings(&[attestations::MEANINGS])),
+        ("comments", meanings(&[comments::MEANINGS])),
         ("versions", meanings(&[REFUSED, RETAINED])),
     ] {
         let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
