@@ -172,9 +172,11 @@ async fn conclude(
     let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(unwritten).collect();
     let is_well = all_is_well(&failures, console);
     if is_well {
-        let commented = async { Ok(comment::keep(&report).await) };
-        if stop.unless(commented).await.is_err() {
-            console.notice("the run was cancelled while it wrote the comment");
+        tokio::select! {
+            () = comment::keep(&report) => {}
+            _signal = stop.received() => {
+                console.notice("the run was cancelled while it wrote the comment");
+            }
         }
     }
     is_well
