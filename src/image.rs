@@ -1,5 +1,7 @@
 //! The vocabulary of images: names, tags, digests, references.
 
+pub(crate) mod changes;
+pub(crate) mod contents;
 pub(crate) mod digest;
 pub(crate) mod index;
 pub(crate) mod manifest;
