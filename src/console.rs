@@ -284,7 +284,7 @@ pub(crate) fn duration(time: TimeDelta) -> String {
 /// Bytes in decimal units, as GitHub's package pages show them.
 pub(crate) fn size(bytes: u64) -> String {
     let in_tenths_of = |unit: u64| {
-        let tenths = (bytes + unit / 20) / (unit / 10);
+        let tenths = bytes.saturating_add(unit / 20) / (unit / 10);
         format!("{}.{}", tenths / 10, tenths % 10)
     };
     match bytes {
@@ -292,6 +292,13 @@ pub(crate) fn size(bytes: u64) -> String {
         50_000..1_000_000_000 => format!("{} MB", in_tenths_of(1_000_000)),
         _ => format!("{} GB", in_tenths_of(1_000_000_000)),
     }
+}
+
+/// A difference of sizes with its sign: `+1.2 MB`.
+pub(crate) fn signed_size(difference: i128) -> String {
+    let sign = if difference < 0 { '-' } else { '+' };
+    let bytes = u64::try_from(difference.unsigned_abs()).unwrap_or(u64::MAX);
+    format!("{sign}{}", size(bytes))
 }
 
 #[cfg(test)]
@@ -326,5 +333,7 @@ mod tests {
         );
         let sizes = [512, 99_000, 1_234_567, 2_950_000_000].map(size);
         assert_eq!(sizes, ["0.5 kB", "0.1 MB", "1.2 MB", "3.0 GB"]);
+        let differences = [1_340_000, -99_000, i128::from(u64::MAX)].map(signed_size);
+        assert_eq!(differences, ["+1.3 MB", "-0.1 MB", "+18446744073.7 GB"]);
     }
 }

@@ -45,6 +45,10 @@ impl Problem {
         &self.fix
     }
 
+    pub(crate) fn cause(&self) -> Option<&str> {
+        self.because.as_deref()
+    }
+
     #[must_use]
     pub(crate) fn because(mut self, cause: impl Into<String>) -> Self {
         self.because = Some(cause.into());

@@ -6,6 +6,7 @@ pub(crate) mod builder;
 pub(crate) mod cache;
 pub(crate) mod candidate;
 pub(crate) mod cleanup;
+pub(crate) mod compare;
 pub(crate) mod destination;
 pub(crate) mod expressions;
 pub(crate) mod labels;
@@ -37,6 +38,7 @@ use crate::inputs::builder::BuilderInputs;
 use crate::inputs::cache::CacheKey;
 use crate::inputs::candidate::Candidate;
 use crate::inputs::cleanup::CleanupInputs;
+use crate::inputs::compare::CompareInputs;
 use crate::inputs::destination::DestinationInputs;
 use crate::inputs::labels::{LabelLine, Levels};
 use crate::inputs::part::PartInputs;
@@ -91,6 +93,7 @@ pub(crate) struct Inputs {
     pub(crate) attest: AttestInputs,
     pub(crate) verify: VerifyInputs,
     pub(crate) cleanup: CleanupInputs,
+    pub(crate) compare: CompareInputs,
     /// The image that is published instead of a build.
     pub(crate) candidate: Option<Candidate>,
     /// The image that another job published without tags: what `candidate` says of it.
@@ -196,6 +199,7 @@ impl Inputs {
             attest: AttestInputs::read(&raw)?,
             verify: VerifyInputs::read(&raw)?,
             cleanup: CleanupInputs::read(&raw)?,
+            compare: CompareInputs::read(&raw)?,
             candidate,
             staged,
             rules: staged::rules(&raw),

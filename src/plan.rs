@@ -5,6 +5,7 @@ pub(crate) mod build;
 mod cache;
 pub(crate) mod cleanup;
 pub(crate) mod comment;
+pub(crate) mod compare;
 pub(crate) mod decision;
 pub(crate) mod docker;
 mod expand;
@@ -34,6 +35,7 @@ use crate::image::tag::Tag;
 use crate::inputs::attest::Stores;
 use crate::inputs::builder::BuilderInputs;
 use crate::inputs::candidate::Candidate;
+use crate::inputs::compare::MaxGrowth;
 use crate::inputs::destination::{FixedTags, MoveTags};
 use crate::inputs::expressions::Values;
 use crate::inputs::labels::Levels;
@@ -41,6 +43,7 @@ use crate::inputs::results::is_files;
 use crate::inputs::{Inputs, Push};
 use crate::plan::build::{BuildRequest, Image, Pusher, context_source};
 use crate::plan::comment::Comment;
+use crate::plan::compare::Compared;
 use crate::plan::decision::{Floating, PushDecision};
 use crate::plan::part::PartPlan;
 use crate::plan::tags::{Motion, Outcome, PlannedTag, RuleOutcome, Tags};
@@ -79,6 +82,10 @@ pub(crate) struct Plan {
     pub(crate) attest: Option<Stores>,
     pub(crate) move_tags: MoveTags,
     pub(crate) comment: Comment,
+    /// The image that the new one is compared with, as it is before the first tag moves.
+    pub(crate) compared: Compared,
+    /// By how much the image may grow; else no tag is written.
+    pub(crate) max_growth: Option<MaxGrowth>,
     /// The time in tags and labels.
     pub(crate) time: DateTime<Utc>,
     /// What this job has to do with an image that several jobs build.
@@ -104,7 +111,8 @@ impl Plan {
         let mut part = part::part(inputs, context, &images)?;
         let of_part = part.as_ref().map(|part| inputs.building(&part.own));
         let inputs = of_part.as_ref().unwrap_or(inputs);
-        for reference in inputs.candidate.iter().flat_map(Candidate::references) {
+        let candidates = inputs.candidate.iter().flat_map(Candidate::references);
+        for reference in candidates.chain(inputs.compare.reference()) {
             names::check_host(&reference.name)?;
         }
         let facts = Facts::new(context, now, inputs.short_sha_length);
@@ -146,12 +154,15 @@ impl Plan {
         let attest = attest::stores(inputs, context, &images, &push)?;
         staged::require_same(inputs, context, &images, &tags)?;
         let moves_later = inputs.destination.move_tags != MoveTags::Now;
-        let primary = match attest.is_some() || moves_later {
+        let max_growth = inputs.compare.max_growth.clone();
+        let may_be_held = attest.is_some() || moves_later || max_growth.is_some();
+        let primary = match may_be_held {
             true => attest::carrier(&tags, context),
             false => primary_tag(&tags, inputs.destination.fixed_tags, context),
         };
         let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
+        let compared = compare::compared(inputs, context, &tags, now);
         let labels = labels::labels(&inputs.labels, &values);
         let annotations = labels::labels(&inputs.annotations, &values);
         let mut cache = cache::cache(&inputs.build, context, &facts, images.first());
@@ -202,6 +213,8 @@ impl Plan {
             candidate: inputs.candidate.clone(),
             attest,
             move_tags: inputs.destination.move_tags,
+            compared,
+            max_growth,
             time: now,
             part,
             build,

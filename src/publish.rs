@@ -5,6 +5,7 @@ pub(crate) mod attest;
 mod candidate;
 mod closed;
 mod commit_tags;
+pub(crate) mod compare;
 mod existing_image;
 mod fixed;
 mod floating;
@@ -48,6 +49,7 @@ use crate::inputs::staged::Staged;
 use crate::plan::Plan;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::compare::Comparer;
 use crate::publish::move_tags::{TagUpdate, move_tags, verify};
 use crate::publish::part::PartDone;
 use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
@@ -265,18 +267,56 @@ async fn verify_and_move_tags(
         TagUpdate::new(session, name, image, repository)
     });
     let updates: Vec<TagUpdate> = updates.collect();
+    let Some(name) = names.first() else {
+        return Vec::new();
+    };
+    let comparer = Comparer::new(session, registries, name, deadline);
     let verified = published.iter_mut().zip(&updates);
     let verified = verified.map(|(published, update)| verify(update, &image.digest, published));
-    let mut failures = failures(join_all(verified).await);
+    let (verified, baseline) = tokio::join!(join_all(verified), comparer.baseline(image));
+    let mut failures = failures(verified);
+    let ours = published.iter().find_map(|one| one.verified.clone());
+    let comparison = comparer.comparison(baseline, ours.as_ref());
+    if session.plan.max_growth.is_some() {
+        let comparison = comparison.await;
+        let checked = comparer.check(&comparison);
+        published[0].comparison = comparison.ok();
+        if let Err(problem) = checked {
+            failures.push(problem.into());
+            return failures;
+        }
+        let moved = attest_and_move_tags(session, registries, image, &updates, published);
+        failures.extend(moved.await);
+        return failures;
+    }
+    let moved = attest_and_move_tags(session, registries, image, &updates, published);
+    let (comparison, moved) = tokio::join!(comparison, moved);
+    failures.extend(moved);
+    failures.extend(comparer.check(&comparison).err().map(Into::into));
+    published[0].comparison = comparison.ok();
+    failures
+}
+
+/// Attests the images that are verified, and moves their tags.
+async fn attest_and_move_tags(
+    session: &Session,
+    registries: &Registries,
+    image: &PushedImage<'_>,
+    updates: &[TagUpdate<'_>],
+    published: &mut [Published],
+) -> Vec<anyhow::Error> {
+    let mut failures = Vec::new();
     if let Some(attester) = image.attester
-        && let Err(error) = attester.attest(registries, published, deadline).await
+        && let Err(error) = attester
+            .attest(registries, published, updates[0].repository.deadline)
+            .await
     {
         let text = "no tag of the plan was written, because the image is not attested";
         session.console.say(text);
         failures.push(error);
         return failures;
     }
-    let moved = published.iter_mut().zip(&updates);
+    let moved = published.iter_mut().zip(updates);
     let moved = moved.filter(|(published, _)| published.verified.is_some());
     let moved = moved.map(|(published, update)| async move {
         if session.plan.move_tags == MoveTags::Now {

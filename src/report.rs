@@ -1,6 +1,7 @@
 //! `Report`: plan + built + verified, ready to be shown.
 
 mod attestations;
+mod changes;
 pub(crate) mod cleanup;
 pub(crate) mod comment;
 mod github_output;
@@ -24,6 +25,7 @@ use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::plan::tags::Motion;
 use crate::publish::Done;
+use crate::publish::compare::Comparison;
 use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
 use crate::session::Session;
@@ -100,6 +102,12 @@ impl Report {
     fn verified(&self) -> impl Iterator<Item = (&ImageName, &Verified)> {
         let published = self.done.published.iter();
         published.filter_map(|published| Some((&published.name, published.verified.as_ref()?)))
+    }
+
+    /// What changed since another image.
+    fn comparison(&self) -> Option<&Comparison> {
+        let mut published = self.done.published.iter();
+        published.find_map(|published| published.comparison.as_ref())
     }
 
     /// The part of the image that this job pushed.

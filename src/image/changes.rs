@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use crate::image::contents::{Contents, Field, Layer, Value};
+use crate::image::platform::is_same;
 
 /// The image for one platform, for example `linux/arm64`.
 pub(crate) type PlatformContents = (String, Contents);
@@ -44,7 +45,7 @@ pub(crate) fn between(
     let mut left: Vec<&PlatformContents> = before.iter().collect();
     let mut changes: Vec<PlatformChange> = Vec::new();
     for (platform, contents) in after {
-        let there = left.iter().position(|(other, _)| other == platform);
+        let there = left.iter().position(|(other, _)| is_same(other, platform));
         changes.push(PlatformChange {
             platform: platform.clone(),
             before: there.map(|position| left.remove(position).1.clone()),
@@ -89,7 +90,8 @@ impl PlatformChange {
         Kind::of(before, after)
     }
 
-    fn sides(&self) -> [Option<&Contents>; 2] {
+    /// Before and after.
+    pub(crate) fn sides(&self) -> [Option<&Contents>; 2] {
         [self.before.as_ref(), self.after.as_ref()]
     }
 

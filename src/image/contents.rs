@@ -111,6 +111,29 @@ impl Contents {
         contents.with_base()
     }
 
+    /// An image with the same config, whose manifest has the digest `digest`.
+    pub(crate) fn with_manifest(&self, digest: &Digest, manifest: &Content) -> Self {
+        let is_same = self.layers.len() == manifest.layers.len();
+        let of_config = self.layers.iter().filter(|_| is_same);
+        let mut instructions = of_config.map(|layer| layer.instruction.clone());
+        let mut settings = self.settings.clone();
+        settings.retain(|(field, _), _| !matches!(field, Field::BaseName | Field::BaseDigest));
+        let layer = |descriptor: &Descriptor| Layer {
+            digest: descriptor.digest.clone(),
+            size: descriptor.size,
+            instruction: instructions.next().flatten(),
+        };
+        let contents = Self {
+            digest: digest.clone(),
+            size: manifest.size(),
+            config: self.config.clone(),
+            layers: manifest.layers.iter().map(layer).collect(),
+            settings,
+            annotations: manifest.annotations.clone(),
+        };
+        contents.with_base()
+    }
+
     /// The same image in an index with these annotations: they count where the manifest has none.
     pub(crate) fn below(mut self, index: &BTreeMap<String, String>) -> Self {
         for (key, value) in index {
@@ -198,6 +221,26 @@ fn some(text: String) -> Option<String> {
     (!text.is_empty()).then_some(text)
 }
 
+impl Layer {
+    /// What made the layer, on one line of at most `length` characters; its digest where that is not known.
+    pub(crate) fn title(&self, length: usize) -> String {
+        one_line(self.instruction.as_ref().unwrap_or(&self.digest), length)
+    }
+}
+
+/// Text on one line of at most `length` characters.
+pub(crate) fn one_line(text: &str, length: usize) -> String {
+    let is_space = |c: char| c.is_whitespace() || c.is_control();
+    let words = text.split(is_space).filter(|word| !word.is_empty());
+    let mut line = words.collect::<Vec<_>>().join(" ");
+    if let Some((end, _)) = line.char_indices().nth(length) {
+        line.truncate(end);
+        line.pop();
+        line.push('…');
+    }
+    line
+}
+
 impl fmt::Debug for Hidden {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("***")
@@ -279,6 +322,49 @@ mod tests {
         assert_eq!(instructions(&layers), expected);
         // With a history of another length, no layer has an instruction rather than a wrong one.
         assert_eq!(instructions(&layers[..1]), [None]);
+    }
+
+    #[test]
+    fn a_title_is_one_line() {
+        let title = |instruction: &str, length| {
+            let layer = Layer {
+                digest: "sha256:a".to_owned(),
+                size: 1,
+                instruction: some(instruction.to_owned()),
+            };
+            layer.title(length)
+        };
+        assert_eq!(
+            title("RUN a \\\n\t b\r\n::error::x", 80),
+            r"RUN a \ b ::error::x"
+        );
+        assert_eq!(title("RUN ä-make", 6), "RUN ä…");
+        assert_eq!(title("RUN ä", 5), "RUN ä");
+        assert_eq!(title("", 80), "sha256:a");
+    }
+
+    #[test]
+    fn a_config_is_used_again_for_another_manifest() {
+        let config = json!({
+            "config": { "User": "root" },
+            "history": [{ "created_by": "RUN /bin/sh -c make" }],
+        });
+        let base = |digest: &str| json!({ BASE_DIGEST: digest });
+        let [old, new] = ["old", "new"].map(|name| {
+            let manifest = json!({
+                "config": { "digest": "c", "size": 10 },
+                "layers": [{ "digest": name, "size": 1 }],
+                "annotations": base(name),
+            });
+            (
+                Digest::of(name.as_bytes()),
+                serde_json::from_value(manifest).unwrap(),
+            )
+        });
+        let of = |(digest, manifest): &(Digest, Content)| {
+            Contents::new(digest, manifest, config.to_string().as_bytes())
+        };
+        assert_eq!(of(&new).with_manifest(&old.0, &old.1), of(&old));
     }
 
     #[test]

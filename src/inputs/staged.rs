@@ -50,8 +50,9 @@ pub(crate) const RULES: [&str; 7] = [
 const MAX_OUTPUT: usize = 16 << 10;
 
 /// Inputs of the step that its post step has too, and that are done.
-const DONE: [(&str, &str); 6] = [
+const DONE: [(&str, &str); 7] = [
     ("move-tags", "now"),
+    ("max-growth", ""),
     ("attest", "false"),
     ("keep-login", "false"),
     ("mode", "publish"),

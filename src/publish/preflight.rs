@@ -37,10 +37,11 @@ pub(super) fn names_in<'a>(
     names.filter(|name| registries.contains_key(name.registry()))
 }
 
-/// A connection to each registry the plan names, those of a candidate among them.
+/// A connection to each registry the plan names, those of a candidate and of the image to compare with among them.
 pub(super) async fn connect(session: &Session, pace: Pace) -> anyhow::Result<Registries> {
     let plan = &session.plan;
     let sources = plan.candidate.iter().flat_map(Candidate::references);
+    let sources = sources.chain(plan.compared.reference());
     let names = plan.images.iter().chain(sources.map(|source| &source.name));
     let hosts: BTreeSet<&str> = names.map(ImageName::registry).collect();
     let connections = hosts.into_iter().map(async |host| {

@@ -5,6 +5,7 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::attest::Attestation;
+use crate::publish::compare::Comparison;
 use crate::registry::verify::Verified;
 
 /// What a registry holds of the image.
@@ -21,6 +22,8 @@ pub(crate) struct Published {
     /// Tags that were written and that no rule gives: the one of the first push, those of referrers.
     pub(crate) others: Vec<Tag>,
     pub(crate) attestations: Vec<Attestation>,
+    /// What changed since another image; of the first name only.
+    pub(crate) comparison: Option<Comparison>,
 }
 
 /// A floating tag that does not show the image.
@@ -80,6 +83,7 @@ impl Published {
             changes: Vec::new(),
             others: Vec::new(),
             attestations: Vec::new(),
+            comparison: None,
         }
     }
 

@@ -176,7 +176,7 @@ impl CopySource<'_> {
 }
 
 /// Whether two addresses are of the same repository, with or without `.git`.
-fn is_same_repository(source: &str, own: &str) -> bool {
+pub(crate) fn is_same_repository(source: &str, own: &str) -> bool {
     let bare = |url: &str| {
         let url = url.trim_end_matches('/');
         url.trim_end_matches(".git").to_lowercase()

@@ -3,6 +3,7 @@
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::context::server::RegistryKind;
+use crate::image::contents::Contents;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::tag::Tag;
@@ -32,7 +33,14 @@ pub(crate) struct PlatformImage {
     pub(crate) size: u64,
     /// How many blobs its manifest needs in the repository.
     pub(crate) blobs: usize,
+    /// What it consists of, unless that is too much to keep.
+    pub(crate) contents: Option<Contents>,
 }
+
+/// The platforms of an index whose contents are kept.
+pub(crate) const MAX_KEPT: usize = 64;
+/// Of a manifest and its config, in bytes.
+const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// A manifest that an index names.
 struct Child {
@@ -40,6 +48,35 @@ struct Child {
     image: Option<PlatformImage>,
     /// What it names itself, when it is an index.
     below: Vec<Descriptor>,
+}
+
+impl PlatformImage {
+    fn new(platform: String, manifest: &Manifest, content: &Content) -> Self {
+        Self {
+            platform,
+            digest: manifest.digest.clone(),
+            size: content.size(),
+            blobs: content.blobs().count(),
+            contents: None,
+        }
+    }
+}
+
+impl Child {
+    fn new(descriptor: &Descriptor, manifest: &Manifest, content: Content) -> Self {
+        let platform = descriptor.platform.as_ref().and_then(Platform::name);
+        let platform = platform.filter(|_| content.manifests.is_empty());
+        Self {
+            image: platform.map(|platform| PlatformImage::new(platform, manifest, &content)),
+            digest: manifest.digest.clone(),
+            below: content.manifests,
+        }
+    }
+}
+
+fn contents(manifest: &Manifest, content: &Content, config: &[u8]) -> Option<Contents> {
+    let bytes = manifest.bytes.len() + config.len();
+    (bytes <= MAX_KEPT_BYTES).then(|| Contents::new(&manifest.digest, content, config))
 }
 
 impl Repository<'_> {
@@ -79,16 +116,16 @@ impl Repository<'_> {
     ) -> Result<Verified, RegistryError> {
         let config = content.config.as_ref().map(|config| self.digest(config));
         let config = config.transpose()?;
-        let platform = match &config {
-            Some(config) => self.platform_of_config(config).await?,
-            None => None,
+        let bytes = match &config {
+            Some(config) => self.small_blob(config).await?,
+            None => Vec::new(),
         };
         self.require_blobs(content, config.as_ref()).await?;
+        let platform: Option<Platform> = serde_json::from_slice(&bytes).ok();
+        let platform = platform.and_then(|platform| platform.name());
         let image = platform.map(|platform| PlatformImage {
-            platform,
-            digest: manifest.digest.clone(),
-            size: content.size(),
-            blobs: content.blobs().count(),
+            contents: contents(&manifest, content, &bytes),
+            ..PlatformImage::new(platform, &manifest, content)
         });
         Ok(Verified {
             platforms: image.into_iter().collect(),
@@ -115,13 +152,25 @@ impl Repository<'_> {
             if verified.digests.len() + level.len() > MAX_MANIFESTS {
                 break;
             }
-            let children = level.iter().map(|child| self.verify_child(child));
+            let kept = MAX_KEPT.saturating_sub(verified.platforms.len());
+            let children = level.iter().enumerate();
+            let children = children.map(|(number, child)| async move {
+                match number < kept {
+                    true => self.verify_and_keep(child).await,
+                    false => self.verify_child(child).await,
+                }
+            });
             let children = stream::iter(children).buffered(PARALLEL);
             let children: Vec<Child> = children.try_collect().await?;
             level = Vec::new();
             for child in children {
                 verified.digests.push(child.digest);
-                verified.platforms.extend(child.image);
+                verified
+                    .platforms
+                    .extend(child.image.map(|image| PlatformImage {
+                        contents: image.contents.map(|it| it.below(&index.annotations)),
+                        ..image
+                    }));
                 level.extend(child.below);
             }
             if level.is_empty() {
@@ -136,22 +185,34 @@ impl Repository<'_> {
     }
 
     async fn verify_child(self, child: &Descriptor) -> Result<Child, RegistryError> {
-        let digest = self.digest(child)?;
-        let manifest = self.manifest(&digest).await?;
-        let content = self.content(&manifest)?;
+        let (manifest, content) = self.read_child(child).await?;
         self.require_blobs(&content, None).await?;
-        let platform = child.platform.as_ref().and_then(Platform::name);
-        let image = platform.filter(|_| content.manifests.is_empty());
+        Ok(Child::new(child, &manifest, content))
+    }
+
+    /// The same for an image whose contents are kept: its config is read, which shows that it exists.
+    async fn verify_and_keep(self, child: &Descriptor) -> Result<Child, RegistryError> {
+        let (manifest, content) = self.read_child(child).await?;
+        let is_image = child.platform.as_ref().and_then(Platform::name).is_some();
+        let config = content.config.as_ref().filter(|_| is_image);
+        let Some(config) = config.map(|config| self.digest(config)).transpose()? else {
+            self.require_blobs(&content, None).await?;
+            return Ok(Child::new(child, &manifest, content));
+        };
+        let blobs = self.require_blobs(&content, Some(&config));
+        let (bytes, ()) = tokio::try_join!(self.small_blob(&config), blobs)?;
+        let contents = contents(&manifest, &content, &bytes);
+        let child = Child::new(child, &manifest, content);
         Ok(Child {
-            image: image.map(|platform| PlatformImage {
-                platform,
-                digest: digest.clone(),
-                size: content.size(),
-                blobs: content.blobs().count(),
-            }),
-            digest,
-            below: content.manifests,
+            image: child.image.map(|image| PlatformImage { contents, ..image }),
+            ..child
         })
+    }
+
+    async fn read_child(self, child: &Descriptor) -> Result<(Manifest, Content), RegistryError> {
+        let manifest = self.manifest(&self.digest(child)?).await?;
+        let content = self.content(&manifest)?;
+        Ok((manifest, content))
     }
 
     async fn require_blobs(
@@ -167,12 +228,6 @@ impl Repository<'_> {
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await
-    }
-
-    async fn platform_of_config(self, config: &Digest) -> Result<Option<String>, RegistryError> {
-        let bytes = self.small_blob(config).await?;
-        let platform: Option<Platform> = serde_json::from_slice(&bytes).ok();
-        Ok(platform.and_then(|platform| platform.name()))
     }
 
     fn content(self, manifest: &Manifest) -> Result<Content, RegistryError> {

@@ -13,7 +13,7 @@ use crate::image::digest::{Digest, hex};
 use crate::inputs::destination::MoveTags;
 use crate::report::Report;
 use crate::report::metadata::{self, Output};
-use crate::report::tag_changes;
+use crate::report::{changes, tag_changes};
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -35,6 +35,7 @@ pub(crate) const NAMES: &[&str] = &[
     "tags",
     "other-references",
     "tag-changes",
+    "changes",
     "skipped-tags",
     "reused",
     "tag-names",
@@ -89,6 +90,7 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
         "tags" if report.is_publication() => tags(report),
         "other-references" => report.other_references().join("\n"),
         "tag-changes" => tag_changes::output(report),
+        "changes" => changes::output(report),
         "skipped-tags" => skipped_tags(report),
         "staged" => staged(report),
         "reused" => report.done.reused.to_string(),

@@ -14,7 +14,7 @@ use crate::publish::part::PartDone;
 use crate::publish::{Published, Skipped};
 use crate::registry::verify::PlatformImage;
 use crate::report::markdown::{block, code, prose, without};
-use crate::report::{Report, attestations, tag_changes};
+use crate::report::{Report, attestations, changes, tag_changes};
 
 /// In bytes; the runner drops a summary of more than 1 MiB.
 const MAX_SUMMARY: usize = 256 * 1024;
@@ -29,6 +29,7 @@ pub(crate) fn markdown(report: &Report) -> String {
     let mut sections = vec![headline(report)];
     let published = report.done.published.iter();
     sections.extend(published.map(|published| image(published, report)));
+    sections.extend(changes::markdown(report));
     if let Some(digest) = report.digest() {
         sections.push(if report.is_pushed() {
             usage(report, digest)
@@ -275,6 +276,9 @@ pub(crate) fn text(report: &Report) -> String {
         let name = &published.name;
         row("image", &name.to_string());
         row("digest", digest.as_str());
+        if let Some(comparison) = &published.comparison {
+            row("size", &changes::text(comparison));
+        }
         for tag in &published.tags {
             let change = tag_changes::text(published, tag, str::to_owned);
             let change = change.map(|text| format!(" ({text})"));

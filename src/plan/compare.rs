@@ -1,0 +1,165 @@
+//! Which image the new one is compared with.
+
+use chrono::{DateTime, Utc};
+
+use crate::context::facts::Facts;
+use crate::context::{Context, GitRef};
+use crate::image::tag::Tag;
+use crate::inputs::Inputs;
+use crate::inputs::candidate::Reference;
+use crate::inputs::compare::CompareWith;
+use crate::plan::tags::{self, Motion, PlannedTag};
+
+/// Where the image to compare with is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Compared {
+    /// Under the first of these tags that exists, in the repository of the first image name.
+    First(Vec<Tag>),
+    At(Reference),
+}
+
+/// More tags are not tried.
+const MAX_TRIED: usize = 3;
+
+/// The image of the input; else what the floating tags show, and on a pull request those of the base branch.
+pub(super) fn compared(
+    inputs: &Inputs,
+    context: &Context,
+    planned: &[PlannedTag],
+    now: DateTime<Utc>,
+) -> Compared {
+    match &inputs.compare.with {
+        Some(CompareWith::Nothing) => Compared::First(Vec::new()),
+        Some(CompareWith::Tag(tag)) => Compared::First(vec![tag.clone()]),
+        Some(CompareWith::Image(reference)) => Compared::At(reference.clone()),
+        None if matches!(context.git_ref, GitRef::PullRequest(_)) => {
+            Compared::First(of_base(inputs, context, now))
+        }
+        None => Compared::First(floating(planned)),
+    }
+}
+
+fn floating(planned: &[PlannedTag]) -> Vec<Tag> {
+    let floating = planned
+        .iter()
+        .filter(|planned| planned.motion == Motion::Floating);
+    let tags = floating.map(|planned| planned.tag.clone());
+    tags.take(MAX_TRIED).collect()
+}
+
+/// The floating tags that the rules give on a push to the base branch of a pull request; without such tags, the name of
+/// the branch. An event that does not tell the base branch has the default branch.
+fn of_base(inputs: &Inputs, context: &Context, now: DateTime<Utc>) -> Vec<Tag> {
+    let facts = Facts::new(context, now, inputs.short_sha_length);
+    let base = Some(facts.base_ref()).filter(|base| !base.is_empty());
+    let Some(base) = base.or(facts.default_branch()) else {
+        return Vec::new();
+    };
+    let mut on_base = context.clone();
+    on_base.git_ref = GitRef::Branch(base.to_owned());
+    "push".clone_into(&mut on_base.event_name);
+    let facts = Facts::new(&on_base, now, inputs.short_sha_length);
+    let planned = tags::tags(&inputs.tags, &inputs.flavor, &facts);
+    let tags = planned.map(|tags| floating(&tags.tags)).unwrap_or_default();
+    match tags.is_empty() {
+        true => Tag::sanitized(base).into_iter().collect(),
+        false => tags,
+    }
+}
+
+impl Compared {
+    pub(crate) fn reference(&self) -> Option<&Reference> {
+        match self {
+            Self::First(_) => None,
+            Self::At(reference) => Some(reference),
+        }
+    }
+
+    /// Whether no image is compared.
+    pub(crate) fn is_nothing(&self) -> bool {
+        matches!(self, Self::First(tags) if tags.is_empty())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Plan;
+    use crate::vars::Vars;
+    use serde_json::json;
+
+    const PULL_REQUEST: &[(&str, &str)] = &[
+        ("GITHUB_EVENT_NAME", "pull_request"),
+        ("GITHUB_REF", "refs/pull/7/merge"),
+    ];
+    const RELEASE: &[(&str, &str)] = &[("GITHUB_REF", "refs/tags/v1.2.3")];
+
+    /// The tags to compare with, or the reference.
+    #[track_caller]
+    fn check(event: &[(&str, &str)], tags: &str, with: &str, expected: &[&str]) {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("event.json");
+        let payload = json!({
+            "number": 7,
+            "pull_request": { "base": { "ref": "releases/1.x" }, "head": { "ref": "topic" } },
+            "repository": { "name": "app", "default_branch": "main" },
+        });
+        std::fs::write(&file, payload.to_string()).unwrap();
+        let path = file.display().to_string();
+        let run = [
+            ("GITHUB_REPOSITORY", "acme/app"),
+            ("GITHUB_EVENT_NAME", "push"),
+            ("GITHUB_EVENT_PATH", &path),
+            ("GITHUB_REF", "refs/heads/main"),
+            ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
+            ("INPUT_TAGS", tags),
+            ("INPUT_COMPARE-WITH", with),
+        ];
+        let vars = Vars::of(&[&run, event].concat());
+        let context = Context::from_vars(&vars).unwrap();
+        let inputs = Inputs::from_vars(&vars, &[]).unwrap();
+        let now = chrono::DateTime::UNIX_EPOCH;
+        let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
+        let shown = match plan.compared {
+            Compared::First(tags) => tags.iter().map(ToString::to_string).collect(),
+            Compared::At(reference) => vec![reference.to_string()],
+        };
+        assert_eq!(shown, expected, "{event:?} {tags} {with}");
+    }
+
+    #[test]
+    fn a_branch_is_compared_with_what_its_tag_shows() {
+        check(&[], "", "", &["main"]);
+        check(&[], "type=sha\ntype=edge", "", &["edge"]);
+        check(&[], "type=sha", "", &[]);
+    }
+
+    #[test]
+    fn a_release_is_compared_with_what_its_floating_tags_show() {
+        let semver = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}";
+        check(RELEASE, semver, "", &["1.2", "latest"]);
+        check(RELEASE, "", "", &["latest"]);
+        let many = "a\nb\nc\nd";
+        check(RELEASE, many, "", &["a", "b", "c"]);
+    }
+
+    #[test]
+    fn a_pull_request_is_compared_with_its_base_branch() {
+        check(PULL_REQUEST, "", "", &["releases-1.x"]);
+        check(PULL_REQUEST, "type=ref,event=pr", "", &["releases-1.x"]);
+        let prefixed = "type=ref,event=branch,prefix=b-\ntype=ref,event=pr";
+        check(PULL_REQUEST, prefixed, "", &["b-releases-1.x"]);
+        let comment = [
+            ("GITHUB_EVENT_NAME", "merge_group"),
+            ("GITHUB_REF", "refs/heads/gh-readonly-queue/main/pr-7-abc"),
+        ];
+        check(&comment, "", "", &["releases-1.x"]);
+    }
+
+    #[test]
+    fn the_input_wins() {
+        check(PULL_REQUEST, "", "stable", &["stable"]);
+        check(&[], "", "none", &[]);
+        check(&[], "", "ghcr.io/acme/app:1", &["ghcr.io/acme/app:1"]);
+    }
+}
