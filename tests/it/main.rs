@@ -7,6 +7,7 @@ mod bad_inputs;
 mod build;
 mod builders;
 mod candidate;
+mod changes;
 mod checkout;
 mod cleanup;
 mod comments;

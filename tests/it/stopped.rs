@@ -112,7 +112,7 @@ fn nothing_is_left(run: &Run, moment: &str) {
         run.summary.starts_with("### ❌ ") && run.summary.ends_with('\n'),
         "{log}"
     );
-    assert_eq!(run.outputs.len(), 33, "{log}");
+    assert_eq!(run.outputs.len(), 34, "{log}");
     no_login_is_left(run, moment);
     if run.noted("calls").contains("create ") {
         let last = run
@@ -205,7 +205,7 @@ fn cancel_ends_builder_removal() {
             .run_and_signal_when(signal, || hangs.exists());
         in_time(&format!("the builder is removed {signal}"), took);
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-        assert_eq!(run.outputs.len(), 33);
+        assert_eq!(run.outputs.len(), 34);
         run.assert_summary("is published");
         is_left_to_the_post_step(&run);
     }

@@ -1,0 +1,478 @@
+//! What changed since another image, and `max-growth`.
+
+mod images;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use expect_test::expect;
+use ghcr_double::{Double, Endpoint, Fault, Repository};
+use serde_json::{Value, json};
+use testkit::runner::commands::commands;
+
+use crate::publication::{COMMIT, NAME, PUSHED, registry};
+use crate::support::{Action, Run};
+use images::{Image, MANIFEST, Numbers, expected, put};
+
+const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/riscv64"];
+
+/// A run on the branch `main` by an engine that claims to push this image, which is there as [`PUSHED`].
+fn publish(double: &Double, digest: &str) -> Action {
+    Action::publishing("push_branch", double).buildx_pushes(digest)
+}
+
+#[track_caller]
+fn succeeded(action: Action) -> Run {
+    let run = action.run();
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    run
+}
+
+fn changes(run: &Run) -> Value {
+    serde_json::from_str(run.output("changes")).unwrap()
+}
+
+fn image(platform: &'static str, layers: &[u64]) -> Image {
+    Image {
+        platform,
+        layers: layers.to_vec(),
+        base: 1,
+        label: 1,
+        variable: None,
+    }
+}
+
+/// A registry in which `main` shows one image, and another is pushed: its digest.
+fn pair(before: &[Image], after: &[Image]) -> (Double, String) {
+    let double = registry().start().unwrap();
+    put(&double, "main", before);
+    let digest = put(&double, PUSHED, after);
+    (double, digest)
+}
+
+/// Two images: a platform gone, layers shared, the base moved, only a label changed, or nothing.
+fn generated(number: u64) -> (Vec<Image>, Vec<Image>) {
+    let mut numbers = Numbers(number);
+    let count = usize::try_from(1 + numbers.below(3)).unwrap();
+    let mut before = Vec::new();
+    for platform in &PLATFORMS[..count] {
+        let count = 1 + numbers.below(5);
+        let layers: Vec<u64> = (0..count).map(|_| numbers.below(1000)).collect();
+        before.push(Image {
+            base: numbers.below(9),
+            variable: Some(numbers.below(3)).filter(|value| *value > 0),
+            ..image(platform, &layers)
+        });
+    }
+    let mut after = before.clone();
+    match number % 5 {
+        0 => {
+            before.push(image("linux/s390x", &[number, 7]));
+            after[0].layers.push(number + 2000);
+        }
+        1 => after.iter_mut().for_each(|image| {
+            image.layers.pop();
+            image.layers.extend([numbers.below(1000) + 1000, 5, 5]);
+            image.variable = Some(numbers.below(3)).filter(|value| *value > 0);
+        }),
+        2 => after.iter_mut().for_each(|image| {
+            image.base += 10;
+            image.layers[0] += 3000;
+        }),
+        3 => after.iter_mut().for_each(|image| image.label += 1),
+        _ => {}
+    }
+    (before, after)
+}
+
+#[test]
+fn changes_are_those_of_manifests_and_configs() {
+    for number in 0..20 {
+        let (before, after) = generated(number);
+        let (double, digest) = pair(&before, &after);
+        let old = double.tags(NAME)["main"].clone();
+        let run = succeeded(publish(&double, &digest));
+        let changes = changes(&run);
+        let context = format!("{number}: {before:?} {after:?}");
+        assert_eq!(changes["with"], format!("{}/{NAME}:main", double.host()));
+        assert_eq!(
+            [&changes["from"], &changes["to"]],
+            [&json!(old), &json!(digest)]
+        );
+        let platforms = changes["platforms"].as_array().unwrap().iter();
+        let name = |it: &Value| it["platform"].as_str().unwrap().to_owned();
+        let platforms: BTreeMap<String, Value> =
+            platforms.map(|it| (name(it), it.clone())).collect();
+        assert_eq!(platforms, expected(&double, &old, &digest), "{context}");
+        assert!(!run.stdout.contains("hunter2"), "{}", run.stdout);
+        assert!(
+            !(run.summary.clone() + run.output("changes")).contains("hunter2"),
+            "{context}"
+        );
+    }
+}
+
+#[test]
+fn a_comparison_costs_at_most_three_requests_a_platform_and_none_twice() {
+    let requests = |with: &str, number: u64| {
+        let (before, after) = generated(number);
+        let (double, digest) = pair(&before, &after);
+        succeeded(publish(&double, &digest).input("compare-with", with));
+        let seen = double.requests().into_iter();
+        let gets = seen.filter(|seen| seen.method == "GET" && seen.path.contains("sha256:"));
+        let gets: Vec<String> = gets.map(|seen| seen.path).collect();
+        let unique: BTreeSet<&String> = gets.iter().collect();
+        assert_eq!(unique.len(), gets.len(), "{number}: {gets:?}");
+        (double.requests().len(), before.len())
+    };
+    for number in 0..20 {
+        let (with, platforms) = requests("main", number);
+        let (without, _) = requests("none", number);
+        // The manifest under the tag, then manifest and config of each platform.
+        let most = 1 + 2 * platforms;
+        assert!(with <= without + most, "{number}: {with} {without}");
+        let is_same = number % 5 == 4;
+        assert!(
+            with > without && (!is_same || with == without + 1),
+            "{number}: {with} {without}"
+        );
+    }
+}
+
+#[test]
+fn summary_and_log_show_what_differs() {
+    let mut after = [
+        image("linux/amd64", &[1, 2, 800]),
+        image("linux/arm64", &[1, 2]),
+    ];
+    after[0].variable = Some(1);
+    after
+        .iter_mut()
+        .for_each(|image| (image.base, image.label) = (2, 2));
+    let before = [image("linux/amd64", &[1, 2]), image("linux/riscv64", &[1])];
+    let (double, digest) = pair(&before, &after);
+    let run = succeeded(publish(&double, &digest));
+    run.assert_log("size     ");
+    let line = run
+        .stdout
+        .lines()
+        .find(|line| line.starts_with("size "))
+        .unwrap();
+    expect![[r#""#]].assert_eq(line);
+    let (_, rest) = run.summary.split_once("#### Changes").unwrap();
+    let (section, _) = rest.split_once("```sh").unwrap();
+    expect![[r#""#]].assert_eq(section);
+}
+
+#[test]
+fn an_image_that_did_not_change_is_said_to_be_the_same() {
+    let images = [image("linux/amd64", &[1])];
+    let (double, digest) = pair(&images, &images);
+    let run = succeeded(publish(&double, &digest));
+    run.assert_log("same size since main\n");
+    run.assert_summary("The same image as `main`.\n");
+    assert_eq!(changes(&run)["platforms"][0]["change"], "unchanged");
+}
+
+#[test]
+fn a_pull_request_is_compared_with_its_base_branch() {
+    let double = registry().start().unwrap();
+    put(&double, "main", &[image("linux/amd64", &[1])]);
+    let digest = put(&double, "pr-2", &[image("linux/amd64", &[1, 2])]);
+    let run = Action::publishing("pull_request", &double).buildx_pushes(&digest);
+    let run = succeeded(run);
+    run.assert_log(" since main\n");
+    run.assert_summary("#### Changes since `main`\n");
+}
+
+#[test]
+fn commits_of_this_repository_are_linked() {
+    const OLD: &str = "1111111111111111111111111111111111111111";
+    let repository = Repository::new("acme/Widget")
+        .commit(OLD, &[], "2026-11-19T10:00:00Z")
+        .commit(COMMIT, &[OLD], "2026-11-20T10:00:00Z");
+    let double = registry().repository(repository).start().unwrap();
+    let of = |tag: &str, source: &str, commit: &str| {
+        let source = ("org.opencontainers.image.source", source);
+        double.put_image(
+            NAME,
+            tag,
+            &[source, ("org.opencontainers.image.revision", commit)],
+        )
+    };
+    let own = "https://github.com/acme/Widget";
+    let url = |source: &str| {
+        of("stable", source, OLD);
+        let digest = of(PUSHED, own, COMMIT);
+        let run = succeeded(publish(&double, &digest).input("compare-with", "stable"));
+        let url = changes(&run)["compare-url"].clone();
+        assert_eq!(
+            run.summary.contains("[Compare the commits]("),
+            url != Value::Null
+        );
+        url
+    };
+    assert_eq!(url(own), format!("{own}/compare/{OLD}...{COMMIT}"));
+    assert_eq!(url("https://github.com/other/app"), Value::Null);
+}
+
+#[test]
+fn without_another_image_nothing_is_compared() {
+    let double = registry().start().unwrap();
+    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1])]);
+    let run = succeeded(publish(&double, &digest));
+    assert_eq!(run.output("changes"), "");
+    assert!(!run.stdout.contains("::notice"), "{}", run.stdout);
+    let run = succeeded(publish(&double, &digest).input("compare-with", "none"));
+    assert_eq!(run.output("changes"), "");
+}
+
+#[test]
+fn an_image_of_another_name_can_be_compared() {
+    let other = ghcr_double::Package::of("acme/Widget");
+    let double = registry().package("acme/other", other).start().unwrap();
+    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1])]);
+    double.put_image("acme/other", "1.0", &[]);
+    let reference = format!("{}/acme/other:1.0", double.host());
+    let run = succeeded(publish(&double, &digest).input("compare-with", &reference));
+    assert_eq!(changes(&run)["with"], reference);
+    run.assert_log(format!(" since {reference}\n"));
+}
+
+fn grown() -> (Double, String) {
+    pair(
+        &[image("linux/amd64", &[1, 2])],
+        &[image("linux/amd64", &[1, 2, 800])],
+    )
+}
+
+#[test]
+fn an_image_that_grew_too_much_gets_no_tag() {
+    for max in ["10%", "0%", "1kB", "16.6kB"] {
+        let (double, digest) = grown();
+        let before = double.tags(NAME);
+        let run = publish(&double, &digest).input("max-growth", max).run();
+        assert!(!run.succeeded, "{max}: {}", run.stdout);
+        assert_eq!(double.tags(NAME), before);
+        run.assert_error(format!(
+            "the image has grown by more than `max-growth: {max}` since `main`"
+        ));
+        run.assert_error("in `RUN make 800`");
+        assert_eq!([run.output("tags"), run.output("pushed")], ["", "true"]);
+        assert_eq!(run.output("digest"), digest);
+        assert_eq!(changes(&run)["platforms"][0]["change"], "changed");
+        run.assert_summary("is pushed, but publishing did not finish");
+    }
+    let (double, digest) = grown();
+    let run = publish(&double, &digest).input("max-growth", "1kB").run();
+    expect![[r#""#]].assert_eq(&run.errors(double.host()));
+}
+
+#[test]
+fn growth_up_to_the_limit_is_allowed() {
+    for max in ["1000000%", "1MB", "1GiB"] {
+        let (double, digest) = grown();
+        let run = succeeded(publish(&double, &digest).input("max-growth", max));
+        assert_eq!(double.tags(NAME)["main"], digest);
+        assert!(!run.stdout.contains("::notice"), "{}", run.stdout);
+    }
+    // An image that became smaller has not grown.
+    let (double, digest) = pair(
+        &[image("linux/amd64", &[1, 2])],
+        &[image("linux/amd64", &[1])],
+    );
+    succeeded(publish(&double, &digest).input("max-growth", "0%"));
+}
+
+#[test]
+fn the_platform_that_grew_most_decides() {
+    let before = [image("linux/amd64", &[1, 800]), image("linux/arm64", &[1])];
+    let after = [image("linux/amd64", &[1]), image("linux/arm64", &[1, 800])];
+    let (double, digest) = pair(&before, &after);
+    let run = publish(&double, &digest).input("max-growth", "10%").run();
+    run.assert_error("because: linux/arm64 has ");
+    assert!(!run.stderr.contains("linux/amd64"), "{}", run.stderr);
+}
+
+#[test]
+fn nothing_to_compare_with_passes_with_a_notice() {
+    let double = registry().start().unwrap();
+    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1])]);
+    let run = succeeded(publish(&double, &digest).input("max-growth", "5%"));
+    let text = format!(
+        "nothing to compare the image with: `{}/{NAME}:main` does not exist",
+        double.host()
+    );
+    run.assert_log(text);
+    assert_eq!(double.tags(NAME)["main"], digest);
+    let run = publish(&double, &digest)
+        .input("max-growth", "5%")
+        .input("tags", "type=sha");
+    succeeded(run).assert_log("the plan has no floating tag");
+    let (double, digest) = pair(&[image("linux/s390x", &[1])], &[image("linux/amd64", &[1])]);
+    let run = succeeded(publish(&double, &digest).input("max-growth", "5%"));
+    run.assert_log("has no platform of the new image");
+}
+
+/// Faults in what is read of the image to compare with: its manifest, the manifest of a platform and its config.
+fn unread(double: &Double, which: usize, status: u16) {
+    let (_, index) = double.manifest(NAME, "stable").unwrap();
+    let index: Value = serde_json::from_slice(&index).unwrap();
+    let child = index["manifests"][0]["digest"].as_str().unwrap();
+    let (_, manifest) = double.manifest(NAME, child).unwrap();
+    let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+    let config = manifest["config"]["digest"].as_str().unwrap();
+    let (endpoint, path) = [
+        (Endpoint::ManifestRead, "stable"),
+        (Endpoint::ManifestRead, child),
+        (Endpoint::BlobGet, config),
+    ][which];
+    let fault = Fault::on(endpoint).path(path).always();
+    double.script(fault.error(status, "DENIED", "not this one"));
+}
+
+fn readable() -> (Double, String) {
+    let double = registry().start().unwrap();
+    put(
+        &double,
+        "stable",
+        &[image("linux/amd64", &[1]), image("linux/arm64", &[1])],
+    );
+    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1, 2])]);
+    (double, digest)
+}
+
+#[test]
+fn an_image_that_cannot_be_read_is_not_compared() {
+    for which in 0..3 {
+        let (double, digest) = readable();
+        unread(&double, which, 403);
+        let run = succeeded(publish(&double, &digest).input("compare-with", "stable"));
+        run.assert_log("::notice");
+        run.assert_log("cannot compare the image with");
+        assert_eq!(double.tags(NAME)["main"], digest);
+        assert_eq!(run.output("changes"), "");
+    }
+}
+
+#[test]
+fn a_question_without_an_answer_holds_the_tags() {
+    for which in 0..3 {
+        let (double, digest) = readable();
+        let before = double.tags(NAME);
+        unread(&double, which, 403);
+        let run = publish(&double, &digest)
+            .input("compare-with", "stable")
+            .input("max-growth", "1000%");
+        let run = run.run();
+        assert!(!run.succeeded, "{which}: {}", run.stdout);
+        run.assert_error(
+            "it is not known whether the image has grown by more than `max-growth: 1000%`",
+        );
+        run.assert_error("not this one");
+        assert_eq!(double.tags(NAME), before);
+    }
+}
+
+#[test]
+fn growth_is_checked_before_a_job_goes_on() {
+    let (double, digest) = grown();
+    let action = publish(&double, &digest);
+    let (state, variables) = ("state", "variables");
+    let at = |name: &str| action.path(name).display().to_string();
+    let (state, variables) = (at(state), at(variables));
+    let run = action
+        .env("GITHUB_STATE", state)
+        .env("GITHUB_ENV", variables)
+        .input("job-status", "success")
+        .input("move-tags", "after-job")
+        .input("max-growth", "10%")
+        .run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    run.assert_error("the image has grown by more than");
+    assert!(
+        !run.noted("state").contains("staged="),
+        "{}",
+        run.noted("state")
+    );
+}
+
+#[test]
+fn a_wrong_limit_is_refused_before_any_request() {
+    for (name, value) in [
+        ("max-growth", "10"),
+        ("max-growth", "-5%"),
+        ("compare-with", "a b"),
+    ] {
+        let (double, digest) = grown();
+        let run = publish(&double, &digest).input(name, value).run();
+        run.assert_error(format!("invalid value `{value}` for the input `{name}`"));
+        assert_eq!(double.requests().len(), 0);
+    }
+}
+
+/// Text that a config brings: commands for the runner, HTML, and the end of a table.
+const HOSTILE: &str = "x\n::error::forged\n##[error]forged\r::set-output name=digest::forged <img src=x> `</details>` | a |\n# title";
+
+#[test]
+fn foreign_text_stays_text() {
+    let put = |double: &Double, tag: &str, number: u64| {
+        let of = |text: &str| format!("{text} {number}{HOSTILE}");
+        let layer = double.put_blob(NAME, vec![b'x'; 10_000 * usize::try_from(number).unwrap()]);
+        let config = json!({
+            "os": "linux",
+            "architecture": "amd64",
+            "config": {
+                "Entrypoint": [of("entry")],
+                "Env": [of("VARIABLE")],
+                "Labels": { of("label"): of("value") },
+                "User": of("user"),
+            },
+            "history": [{ "created_by": of("RUN") }],
+        });
+        let config = config.to_string();
+        let manifest = json!({
+            "schemaVersion": 2,
+            "mediaType": MANIFEST,
+            "config": { "mediaType": "application/vnd.oci.image.config.v1+json", "size": config.len(), "digest": double.put_blob(NAME, config) },
+            "layers": [{ "mediaType": "x", "digest": layer, "size": 10_000 * number }],
+            "annotations": {
+                "org.opencontainers.image.base.name": of("base"),
+                "org.opencontainers.image.source": "https://github.com/other/app",
+            },
+        });
+        double.put_manifest(NAME, tag, MANIFEST, manifest.to_string())
+    };
+    for max in ["", "1%"] {
+        let double = registry().start().unwrap();
+        put(&double, "main", 1);
+        let digest = put(&double, PUSHED, 2);
+        let run = publish(&double, &digest).input("max-growth", max).run();
+        assert_eq!(run.succeeded, max.is_empty(), "{}", run.stderr);
+        for log in [&run.stdout, &run.stderr] {
+            let found = commands(log.as_bytes());
+            assert!(
+                found.iter().all(|it| !it.data.starts_with("forged")),
+                "{log}"
+            );
+        }
+        let code = run
+            .summary
+            .lines()
+            .flat_map(|line| line.split('`').step_by(2));
+        let text: String = code.collect();
+        for mark in ["<img", "::error", "##["] {
+            assert!(!text.contains(mark), "{mark}: {}", run.summary);
+        }
+        assert_eq!(
+            run.summary.matches("\n</details>").count(),
+            1,
+            "{}",
+            run.summary
+        );
+        assert!(!run.summary.contains("\n# title"), "{}", run.summary);
+        let changes = changes(&run);
+        let layers = &changes["platforms"][0]["new-layers"];
+        assert_eq!(layers[0]["instruction"], format!("RUN 2{HOSTILE}"));
+        assert_eq!(run.output("changes").lines().count(), 1);
+    }
+}
