@@ -297,8 +297,10 @@ pub(crate) fn size(bytes: u64) -> String {
 /// A difference of sizes with its sign: `+1.2 MB`.
 pub(crate) fn signed_size(difference: i128) -> String {
     let sign = if difference < 0 { '-' } else { '+' };
-    let bytes = u64::try_from(difference.unsigned_abs()).unwrap_or(u64::MAX);
-    format!("{sign}{}", size(bytes))
+    match u64::try_from(difference.unsigned_abs()).unwrap_or(u64::MAX) {
+        bytes @ ..1000 => format!("{sign}{bytes} B"),
+        bytes => format!("{sign}{}", size(bytes)),
+    }
 }
 
 #[cfg(test)]
@@ -333,7 +335,10 @@ mod tests {
         );
         let sizes = [512, 99_000, 1_234_567, 2_950_000_000].map(size);
         assert_eq!(sizes, ["0.5 kB", "0.1 MB", "1.2 MB", "3.0 GB"]);
-        let differences = [1_340_000, -99_000, i128::from(u64::MAX)].map(signed_size);
-        assert_eq!(differences, ["+1.3 MB", "-0.1 MB", "+18446744073.7 GB"]);
+        let differences = [1_340_000, -99_000, -7, i128::from(u64::MAX)].map(signed_size);
+        assert_eq!(
+            differences,
+            ["+1.3 MB", "-0.1 MB", "-7 B", "+18446744073.7 GB"]
+        );
     }
 }

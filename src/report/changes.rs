@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 
 use crate::console::size;
 use crate::image::changes::{Difference, Kind, PlatformChange};
-use crate::image::contents::{Field, one_line};
+use crate::image::contents::{Field, Layer, one_line};
 use crate::publish::compare::{Comparison, difference_text, size_text};
 use crate::registry::identity::{REVISION, SOURCE, is_same_repository};
 use crate::report::Report;
@@ -179,30 +179,31 @@ fn sentence(difference: &Difference) -> String {
 
 /// The layers that are new and the labels that differ, for those who open them.
 fn folded(comparison: &Comparison, labels: &[(Difference, Vec<&str>)]) -> String {
-    let mut text = String::new();
-    for change in &comparison.platforms {
-        let [before, after] = change
-            .sides()
-            .map(|side| side.map_or(0, |it| it.layers.len()));
-        let layers = change.new_layers().into_iter().take(MAX_LAYERS);
-        let rows = layers.map(|layer| {
-            let title = code(&layer.title(MAX_TEXT));
-            format!("| {} | {title} |\n", size(layer.size))
-        });
-        let rows: String = rows.collect();
-        if !rows.is_empty() {
-            let platform = code(&one_line(&change.platform, MAX_TEXT));
-            let _infallible = writeln!(
-                text,
-                "{platform}: {after} layers, before {before}. The largest new ones:\n\n| Size | Layer |\n|--:|---|\n{rows}"
-            );
-        }
-    }
-    text += &list(labels, MAX_LABELS);
+    let layers = comparison.platforms.iter().filter_map(new_layers);
+    let text = layers.collect::<String>() + &list(labels, MAX_LABELS);
     match text.is_empty() {
         true => text,
         false => format!("<details><summary>Layers and labels</summary>\n\n{text}</details>\n\n"),
     }
+}
+
+/// The largest new layers of a platform that both images have.
+fn new_layers(change: &PlatformChange) -> Option<String> {
+    let (before, after) = change.before.as_ref().zip(change.after.as_ref())?;
+    let layers = change.new_layers().into_iter().take(MAX_LAYERS);
+    let row = |layer: &Layer| {
+        format!(
+            "| {} | {} |\n",
+            size(layer.size),
+            code(&layer.title(MAX_TEXT))
+        )
+    };
+    let rows: String = layers.map(row).collect();
+    let platform = code(&one_line(&change.platform, MAX_TEXT));
+    let (before, after) = (before.layers.len(), after.layers.len());
+    (!rows.is_empty()).then(|| {
+        format!("{platform}: {after} layers, before {before}. The largest new ones:\n\n| Size | Layer |\n|--:|---|\n{rows}\n")
+    })
 }
 
 /// The page that compares the commits of both images, if both are of this repository.

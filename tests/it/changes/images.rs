@@ -230,7 +230,7 @@ fn new_layers((_, manifest, config): &Stored, known: &[(&str, u64)]) -> Vec<Valu
                 .as_str()
                 .unwrap()
                 .split(' ')
-                .nth(5)
+                .nth(6)
                 .unwrap();
             new.push(json!({ "digest": digest, "size": layer["size"], "instruction": format!("RUN make {number}") }));
         }
