@@ -3,6 +3,7 @@
 mod log;
 
 use crate::cleanup;
+use crate::figure::grouped;
 use crate::network::Network;
 use crate::publish::publish;
 use crate::row::{Group, Row, Section};
@@ -45,7 +46,8 @@ pub(crate) fn groups() -> Vec<Group> {
         publication("names, 1 tag each (50 ms)", count, work)
     });
     let logs = LOGS.map(|megabytes| group(&format!("{megabytes} MB of log"), log::rows, megabytes));
-    let versions = VERSIONS.map(|count| group(&format!("{count} versions"), versions, count));
+    let versions =
+        VERSIONS.map(|count| group(&format!("{} versions", grouped(count)), versions, count));
     let groups = tags.into_iter().chain(platforms).chain(names);
     groups.chain(logs).chain(versions).collect()
 }
