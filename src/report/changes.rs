@@ -51,7 +51,7 @@ pub(super) fn text(comparison: &Comparison) -> String {
 
 /// What changed since another image, as Markdown: a table of the platforms, what differs, and the rest folded. Nothing
 /// without a comparison.
-pub(crate) fn markdown(report: &Report) -> Option<String> {
+pub(super) fn markdown(report: &Report) -> Option<String> {
     let comparison = report.comparison()?;
     let since = code(&comparison.since);
     if comparison.before == comparison.after {

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use crate::image::name::ImageName;
 use crate::publish::Published;
-use crate::report::Report;
 use crate::report::markdown::{block, code, without_any};
 use crate::report::summary::{list, platforms, tags};
+use crate::report::{Report, changes};
 
 /// In bytes. GitHub accepts 65,536 characters (danger/danger#424).
 const MAX_BODY: usize = 65_536;
@@ -14,14 +14,14 @@ const MAX_BODY: usize = 65_536;
 const MAX_ENDS: usize = 64;
 const CUT: &str = "\n*The rest is omitted: the comment is too long.*\n";
 
-/// The comment on the images of a run, with `changes` at its end: what is different from another image, in Markdown.
+/// The comment on the images of a run, with what changed since another image at its end.
 ///
 /// Its first line is the marker: it names the first image of the plan, so that it stays the same when others are added.
 ///
 /// # Errors
 ///
 /// Why there is nothing to comment on; completes the sentence "no comment: ...".
-pub(crate) fn body(report: &Report, changes: Option<&str>) -> Result<String, &'static str> {
+pub(crate) fn body(report: &Report) -> Result<String, &'static str> {
     if let Some(reason) = obstacle(report) {
         return Err(reason);
     }
@@ -35,7 +35,7 @@ pub(crate) fn body(report: &Report, changes: Option<&str>) -> Result<String, &'s
         block("sh", &pulls(report)),
         rows(report),
         platforms(&image.platforms),
-        changes.unwrap_or_default().to_owned(),
+        changes::markdown(report).unwrap_or_default(),
     ];
     Ok(cut(without_any(text.concat(), session.inputs.secrets())))
 }

@@ -27,7 +27,7 @@ pub(super) async fn keep(report: &Report) {
         Comment::ReadOnly { number, reason } => {
             console.notice(&format!("no comment on pull request {number}: {reason}"));
         }
-        Comment::On { number } => match comment::body(report, None) {
+        Comment::On { number } => match comment::body(report) {
             Ok(body) => write(session, *number, &body).await,
             Err(reason) => {
                 console.say(&format!("No comment on pull request {number}: {reason}"));
