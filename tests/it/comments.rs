@@ -1,7 +1,7 @@
 //! `comment`: what a run writes on its pull request.
 
 use expect_test::expect;
-use ghcr_double::{Access, Account, Builder, Comment, Double};
+use ghcr_double::{Access, Account, Builder, Comment, Denial, Double};
 use ghcr_double::{Endpoint, Fault, Package, PullRequest, Repository};
 
 use crate::publication::NAME;
@@ -338,6 +338,16 @@ fn failed_run_leaves_the_comment() {
     let run = job("pull_request", &double, &digest).buildx("exit 1").run();
     assert!(!run.succeeded);
     assert_eq!(requests(&double), [1, 1, 0]);
+}
+
+#[test]
+fn run_that_fails_after_the_push_writes_no_comment() {
+    let (double, digest) = server();
+    let refused = Fault::on(Endpoint::TagPut).always();
+    double.script(refused.deny(&Denial::WritePackage));
+    let run = job("pull_request", &double, &digest).run();
+    assert!(!run.succeeded && run.output("pushed") == "true");
+    assert_eq!(requests(&double), [0, 0, 0]);
 }
 
 #[test]
