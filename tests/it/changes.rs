@@ -133,10 +133,11 @@ fn a_comparison_costs_at_most_three_requests_a_platform_and_none_twice() {
         let added = with.iter().filter(|request| !without.contains(request));
         let added: Vec<&String> = added.collect();
         assert_eq!(added[0], "GET /v2/acme/widget/manifests/stable");
-        // Manifest and config of each platform that is not the same. Those of the new image are read to verify it.
+        // The manifest of each platform that is not the same, and its config, which the double serves from its storage.
+        // Those of the new image are read to verify it.
         let most = match number % 5 {
             4 => 1,
-            _ => 1 + 2 * before.len(),
+            _ => 1 + 3 * before.len(),
         };
         assert!(added.len() <= most, "{number}: {added:?}");
     }
@@ -183,13 +184,6 @@ fn summary_and_log_show_what_differs() {
         | Size | Layer |
         |--:|---|
         | 14.1 kB | `RUN make 800` |
-
-        `linux/arm64`: 2 layers, before 0. The largest new ones:
-
-        | Size | Layer |
-        |--:|---|
-        | 0.2 kB | `RUN make 2` |
-        | 0.1 kB | `RUN make 1` |
 
         - Label `label`: `1` → `2`
 
@@ -282,14 +276,15 @@ fn grown() -> (Double, String) {
 
 #[test]
 fn an_image_that_grew_too_much_gets_no_tag() {
-    for max in ["10%", "0%", "1kB", "16.6kB"] {
+    for max in ["10%", "0%", "1kB", "14kB"] {
         let (double, digest) = grown();
         let before = double.tags(NAME);
         let run = publish(&double, &digest).input("max-growth", max).run();
         assert!(!run.succeeded, "{max}: {}", run.stdout);
         assert_eq!(double.tags(NAME), before);
+        let shown = max.replace('%', "%25");
         run.assert_error(format!(
-            "the image has grown by more than `max-growth: {max}` since `main`"
+            "grown by more than `max-growth: {shown}` since `main`"
         ));
         run.assert_error("in `RUN make 800`");
         assert_eq!([run.output("tags"), run.output("pushed")], ["", "true"]);
@@ -400,9 +395,7 @@ fn a_question_without_an_answer_holds_the_tags() {
             .input("max-growth", "1000%");
         let run = run.run();
         assert!(!run.succeeded, "{which}: {}", run.stdout);
-        run.assert_error(
-            "it is not known whether the image has grown by more than `max-growth: 1000%`",
-        );
+        run.assert_error("it is not known whether the image has grown by more than `max-growth:");
         run.assert_error("not this one");
         assert_eq!(double.tags(NAME), before);
     }

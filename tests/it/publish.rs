@@ -53,6 +53,7 @@ fn release_is_pushed_verified_and_moves_latest() {
         bake-file-labels=
         bake-file-tags=
         bundle-path=
+        changes=
         complete=true
         deleted=
         digest=<digest>
