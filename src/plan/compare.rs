@@ -94,9 +94,7 @@ mod tests {
     ];
     const RELEASE: &[(&str, &str)] = &[("GITHUB_REF", "refs/tags/v1.2.3")];
 
-    /// The tags to compare with, or the reference.
-    #[track_caller]
-    fn check(event: &[(&str, &str)], tags: &str, with: &str, expected: &[&str]) {
+    fn plan(event: &[(&str, &str)], inputs: &[(&str, &str)]) -> Plan {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("event.json");
         let payload = json!({
@@ -112,19 +110,33 @@ mod tests {
             ("GITHUB_EVENT_PATH", &path),
             ("GITHUB_REF", "refs/heads/main"),
             ("GITHUB_SHA", "0123456789abcdef0123456789abcdef01234567"),
-            ("INPUT_TAGS", tags),
-            ("INPUT_COMPARE-WITH", with),
         ];
-        let vars = Vars::of(&[&run, event].concat());
+        let vars = Vars::of(&[&run, event, inputs].concat());
         let context = Context::from_vars(&vars).unwrap();
         let inputs = Inputs::from_vars(&vars, &[]).unwrap();
-        let now = chrono::DateTime::UNIX_EPOCH;
-        let plan = Plan::new(&inputs, &context, |_| true, now).unwrap();
-        let shown = match plan.compared {
+        Plan::new(&inputs, &context, |_| true, DateTime::UNIX_EPOCH).unwrap()
+    }
+
+    /// The tags to compare with, or the reference.
+    #[track_caller]
+    fn check(event: &[(&str, &str)], tags: &str, with: &str, expected: &[&str]) {
+        let inputs = [("INPUT_TAGS", tags), ("INPUT_COMPARE-WITH", with)];
+        let shown = match plan(event, &inputs).compared {
             Compared::First(tags) => tags.iter().map(ToString::to_string).collect(),
             Compared::At(reference) => vec![reference.to_string()],
         };
         assert_eq!(shown, expected, "{event:?} {tags} {with}");
+    }
+
+    #[test]
+    fn with_a_limit_the_first_push_uses_no_tag_of_the_plan() {
+        let tags = ("INPUT_TAGS", "type=ref,event=pr\ntype=sha,format=long");
+        let is_planned = |inputs: &[(&str, &str)]| {
+            let plan = plan(PULL_REQUEST, inputs);
+            plan.tags.iter().any(|planned| planned.tag == plan.primary)
+        };
+        assert!(is_planned(&[tags]));
+        assert!(!is_planned(&[tags, ("INPUT_MAX-GROWTH", "10%")]));
     }
 
     #[test]
