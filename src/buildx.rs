@@ -208,7 +208,7 @@ impl Engine {
                 Err(explain(failure, fix).into())
             }
             (None, Some(_)) => {
-                console.say(&ended.answer);
+                console.answer(&ended.answer);
                 Ok(None)
             }
             (None, None) if !request.makes_image() => Ok(None),

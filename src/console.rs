@@ -17,11 +17,22 @@ use crate::console::sanitize::{colourless, harmless};
 use crate::error::{Explanation, FilePosition};
 use crate::secret::Secret;
 
-/// The destination of the log and its reader.
+/// The log, its reader and its destination, and the destination of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Console {
     pub(crate) reader: Reader,
+    /// Of the log.
     pub(crate) stream: Stream,
+    pub(crate) level: Level,
+    /// Of the text that answers the question of the run, such as a plan.
+    pub(crate) answers: Stream,
+}
+
+/// The least important lines that are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Level {
+    Info,
+    Warning,
 }
 
 /// Who reads the log.
@@ -44,7 +55,7 @@ pub(crate) enum Screen {
     Colour,
 }
 
-/// Where the log goes; the other stream may carry a machine-readable result.
+/// Where a text goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stream {
     Stdout,
@@ -67,17 +78,19 @@ const TITLE: &str = "ghcr-publish";
 
 impl Console {
     /// For tests: nobody reads it.
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(crate) const NOWHERE: Self = Self {
         reader: Reader::Person(Screen::Paper),
         stream: Stream::Nowhere,
+        level: Level::Info,
+        answers: Stream::Nowhere,
     };
 
     /// One line of log, or several.
     pub(crate) fn say(self, text: &str) {
         let mut lines = String::with_capacity(text.len() + 1);
         text.lines().for_each(|line| self.put(&mut lines, line));
-        self.emit(&lines);
+        self.inform(&lines);
     }
 
     /// One line of log, or several, of which each is what `tone` says.
@@ -94,7 +107,7 @@ impl Console {
         let lines = text
             .lines()
             .map(|line| format!("\u{1b}[{code}m{}\u{1b}[0m\n", colourless(line)));
-        self.emit(&lines.collect::<String>());
+        self.inform(&lines.collect::<String>());
     }
 
     /// What a step of the build prints: `lines` below the title of its group, in one write.
@@ -106,7 +119,7 @@ impl Console {
             }
             self.put(&mut text, &line);
         }
-        self.emit(&text);
+        self.inform(&text);
     }
 
     fn put(self, text: &mut String, line: &str) {
@@ -120,14 +133,14 @@ impl Console {
 
     pub(crate) fn open_group(self, title: &str) {
         match self.reader {
-            Reader::Runner => self.emit(&format!("::group::{}\n", escape_data(&harmless(title)))),
+            Reader::Runner => self.inform(&format!("::group::{}\n", escape_data(&harmless(title)))),
             Reader::Person(_) => self.say_as(Tone::Title, title),
         }
     }
 
     pub(crate) fn close_group(self) {
         if self.reader == Reader::Runner {
-            self.emit("::endgroup::\n");
+            self.inform("::endgroup::\n");
         }
     }
 
@@ -150,13 +163,13 @@ impl Console {
     pub(crate) fn show_for_now(self, line: &str) {
         if self.is_live() {
             let line = colourless(line);
-            self.emit(&format!("\r\u{1b}[2K\u{1b}[?7l{line}\u{1b}[?7h"));
+            self.inform(&format!("\r\u{1b}[2K\u{1b}[?7l{line}\u{1b}[?7h"));
         }
     }
 
     pub(crate) fn wipe(self) {
         if self.is_live() {
-            self.emit("\r\u{1b}[2K");
+            self.inform("\r\u{1b}[2K");
         }
     }
 
@@ -171,7 +184,7 @@ impl Console {
 
     pub(crate) fn notice(self, text: &str) {
         match self.reader {
-            Reader::Runner => self.emit(&command("notice", None, text)),
+            Reader::Runner => self.inform(&command("notice", None, text)),
             Reader::Person(_) => self.say(&format!("notice: {text}")),
         }
     }
@@ -179,7 +192,10 @@ impl Console {
     pub(crate) fn warning(self, place: Option<&FilePosition>, text: &str) {
         match self.reader {
             Reader::Runner => self.emit(&command("warning", place, text)),
-            Reader::Person(_) => self.say_as(Tone::Warning, &annotation("warning", place, text)),
+            Reader::Person(_) => {
+                let text = annotation("warning", place, text);
+                self.despite_quiet().say_as(Tone::Warning, &text);
+            }
         }
     }
 
@@ -187,7 +203,7 @@ impl Console {
     pub(crate) fn failure(self, explanation: &Explanation) {
         let console = Self {
             stream: Stream::Stderr,
-            ..self
+            ..self.despite_quiet()
         };
         let (place, text) = (explanation.place.as_ref(), explanation.to_string());
         match self.reader {
@@ -199,13 +215,49 @@ impl Console {
         }
     }
 
+    /// What the run was asked for, one line or several: no part of the log, unless a program reads stdout.
+    pub(crate) fn answer(self, text: &str) {
+        let console = match self.answers {
+            Stream::Stderr => self,
+            answers => Self {
+                stream: answers,
+                ..self.on_paper().despite_quiet()
+            },
+        };
+        console.say(text);
+    }
+
     /// The result a program asked for, on stdout whatever the log does.
     pub(crate) fn result(self, text: &str) {
         write(Stream::Stdout, text);
     }
 
+    /// A part of the log that `--quiet` leaves out.
+    fn inform(self, text: &str) {
+        if self.level == Level::Info {
+            self.emit(text);
+        }
+    }
+
     fn emit(self, text: &str) {
         write(self.stream, text);
+    }
+
+    /// For lines that a failure or a warning needs.
+    pub(crate) fn despite_quiet(self) -> Self {
+        Self {
+            level: Level::Info,
+            ..self
+        }
+    }
+
+    /// For a stream that may not be the terminal of the log.
+    fn on_paper(self) -> Self {
+        let reader = match self.reader {
+            Reader::Runner => Reader::Runner,
+            Reader::Person(_) => Reader::Person(Screen::Paper),
+        };
+        Self { reader, ..self }
     }
 }
 

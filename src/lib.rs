@@ -37,7 +37,8 @@ mod vars;
 mod verify;
 mod workspace;
 
+pub use context::asked::AskedEvent;
 pub use inputs::Mode;
 pub use inputs::raw::{merged, name_and_value};
-pub use run::{Request, run};
+pub use run::{Request, Verbosity, run};
 pub use vars::Vars;

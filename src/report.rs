@@ -31,6 +31,16 @@ use crate::registry::verify::Verified;
 use crate::session::Session;
 use crate::vars::Vars;
 
+/// What stdout gets besides the log of a runner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// What a person reads.
+    Text,
+    /// The same, and the reference of an image that was published.
+    Reference,
+    Json,
+}
+
 /// Everything there is to say about a run, however far it came.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
@@ -184,11 +194,11 @@ impl Report {
 pub(crate) fn tell(
     report: &Report,
     vars: &Vars,
-    as_json: bool,
+    answer: Answer,
     console: Console,
 ) -> Vec<anyhow::Error> {
     if let Some(plan) = report.plan() {
-        say_result(report, plan, as_json, console);
+        say_result(report, plan, answer, console);
     }
     let warn = |error: &anyhow::Error| {
         console.warning(None, &Explanation::of(error).to_string());
@@ -208,7 +218,7 @@ pub(crate) fn tell(
     if let Err(error) = write_summary(report, vars) {
         warn(&error);
     }
-    if as_json {
+    if answer == Answer::Json {
         let result = match report.plan() {
             Some(plan) if !report.is_publication() => plan::json(plan),
             _ => outputs_json(&outputs),
@@ -231,12 +241,21 @@ pub(crate) fn say_not_tagged(staged: &Staged, how: &str, vars: &Vars, console: C
         .is_ok()
 }
 
-/// The result in the log; a plan that goes to a program is not repeated there.
-fn say_result(report: &Report, plan: &Plan, as_json: bool, console: Console) {
+/// The result of a publication in the log, or a plan; one that goes to a program is not repeated in the log.
+fn say_result(report: &Report, plan: &Plan, answer: Answer, console: Console) {
     if report.is_publication() {
         console.say(&summary::text(report));
-    } else if !as_json {
-        console.say(&plan::text(plan));
+    } else if answer != Answer::Json {
+        console.answer(&plan::text(plan));
+    }
+}
+
+/// One line with the reference that pulls the published image, for `$(ghcr-publish publish)`; nothing if none is published.
+pub(crate) fn say_reference(report: &Report, console: Console) {
+    let digest = report.digest().filter(|_| report.is_publication());
+    let references = digest.map(|digest| report.pullable(digest));
+    if let Some(first) = references.unwrap_or_default().first() {
+        console.result(&format!("{first}\n"));
     }
 }
 

@@ -10,11 +10,12 @@ use chrono::{DateTime, Utc};
 
 use crate::buildx::builder::Builder;
 use crate::console::debug;
-use crate::console::{Console, Reader, Screen, Stream};
+use crate::console::{Console, Level, Reader, Screen, Stream};
+use crate::context::asked::AskedEvent;
 use crate::error::Explanation;
 use crate::inputs::Mode;
 use crate::publish::{self, Done, after_cancel, preflight};
-use crate::report::{self, Report};
+use crate::report::{self, Answer, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
@@ -27,21 +28,53 @@ pub struct Request {
     pub mode: Option<Mode>,
     /// With `restore`: the versions.
     pub ids: Vec<u64>,
+    /// With `plan`: the event to plan for, if it is not the one that happened.
+    pub event: Option<AskedEvent>,
     /// Inputs of the command line, which win over the environment's.
     pub with: Vec<(String, String)>,
     /// Whether the result goes to stdout as JSON, and the log to stderr.
     pub json: bool,
-    /// Whether debug lines are shown; `RUNNER_DEBUG=1` asks for them too.
-    pub verbose: bool,
-    /// Whether the log goes to a terminal.
-    pub terminal: bool,
+    pub verbosity: Verbosity,
+    /// Whether stderr, which has the log, is a terminal.
+    pub log_is_terminal: bool,
+    /// Whether stdout is a terminal: no program reads it.
+    pub stdout_is_terminal: bool,
+}
+
+/// How much the log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verbosity {
+    /// Warnings and errors.
+    Quiet,
+    Normal,
+    /// Debug lines too; `RUNNER_DEBUG=1` asks for them unless the log is to be quiet.
+    Verbose,
+}
+
+impl Request {
+    fn shows_debug_lines(&self, vars: &Vars) -> bool {
+        match self.verbosity {
+            Verbosity::Quiet => false,
+            Verbosity::Normal => vars.get("RUNNER_DEBUG") == Some("1"),
+            Verbosity::Verbose => true,
+        }
+    }
+
+    /// What stdout gets at the end of a publication.
+    fn answer(&self, vars: &Vars) -> Answer {
+        match self.json {
+            true => Answer::Json,
+            false if vars.in_actions() || self.stdout_is_terminal => Answer::Text,
+            false => Answer::Reference,
+        }
+    }
 }
 
 /// Does what `request` asks; false when it failed, after the reason was printed.
 pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut stop = StopSignals::install();
     let console = console(request, vars);
-    if request.verbose || vars.get("RUNNER_DEBUG") == Some("1") {
+    if request.shows_debug_lines(vars) {
         debug::show(console);
     }
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
@@ -63,7 +96,8 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let task = Task {
         mode: request.mode,
         with: &request.with,
-        as_json: request.json,
+        asked: request.event.as_ref(),
+        answer: request.answer(vars),
     };
     task.run(vars, now, console, &mut stop).await
 }
@@ -72,7 +106,8 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
 struct Task<'a> {
     mode: Option<Mode>,
     with: &'a [(String, String)],
-    as_json: bool,
+    asked: Option<&'a AskedEvent>,
+    answer: Answer,
 }
 
 impl Task<'_> {
@@ -85,7 +120,7 @@ impl Task<'_> {
         stop: &mut StopSignals,
     ) -> bool {
         let mut done = Done::default();
-        let session = Session::new(self.mode, self.with, vars, now, console);
+        let session = Session::new(self.mode, self.with, self.asked, vars, now, console);
         let (session, outcome) = match stop.unless(session).await {
             Ok(session) => {
                 let outcome = act_until_stopped(&session, &mut done, stop).await;
@@ -94,7 +129,7 @@ impl Task<'_> {
             Err(error) => (None, Err(error)),
         };
         let builder = done.builder.take();
-        let is_done = conclude(session, done, outcome, vars, self.as_json, console, stop).await;
+        let is_done = conclude(session, done, outcome, vars, self.answer, console, stop).await;
         // After the report: a runner kills a cancelled step, and removing a builder takes time.
         if let Some(builder) = builder {
             remove_builder(builder, vars, console, stop).await;
@@ -158,7 +193,7 @@ async fn conclude(
     mut done: Done,
     outcome: anyhow::Result<()>,
     vars: &Vars,
-    as_json: bool,
+    answer: Answer,
     console: Console,
     stop: &mut StopSignals,
 ) -> bool {
@@ -168,9 +203,12 @@ async fn conclude(
         None => session,
     });
     let report = Report::new(session, done, outcome.as_ref().err());
-    let unwritten = report::tell(&report, vars, as_json, console);
+    let unwritten = report::tell(&report, vars, answer, console);
     let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(unwritten).collect();
     let is_well = all_is_well(&failures, console);
+    if is_well && answer == Answer::Reference {
+        report::say_reference(&report, console);
+    }
     if is_well {
         tokio::select! {
             () = comment::keep(&report) => {}
@@ -205,12 +243,25 @@ fn console(request: &Request, vars: &Vars) -> Console {
     } else {
         Reader::Person(screen(request, vars))
     };
-    let stream = if request.json {
-        Stream::Stderr
-    } else {
-        Stream::Stdout
+    let level = match request.verbosity {
+        Verbosity::Quiet => Level::Warning,
+        Verbosity::Normal | Verbosity::Verbose => Level::Info,
     };
-    Console { reader, stream }
+    let answers = match request.json {
+        true => Stream::Stderr,
+        false => Stream::Stdout,
+    };
+    // A runner looks for commands on stdout, and shows both.
+    let stream = match reader {
+        Reader::Runner => answers,
+        Reader::Person(_) => Stream::Stderr,
+    };
+    Console {
+        reader,
+        stream,
+        level,
+        answers,
+    }
 }
 
 /// The capabilities of a person's log: `NO_COLOR` (<https://no-color.org>) means what it says, and a machine that
@@ -218,7 +269,7 @@ fn console(request: &Request, vars: &Vars) -> Console {
 fn screen(request: &Request, vars: &Vars) -> Screen {
     let is_dumb = vars.get("TERM").is_none_or(|terminal| terminal == "dumb");
     match vars.get("NO_COLOR") {
-        _ if !request.terminal || is_dumb || vars.get("CI").is_some() => Screen::Paper,
+        _ if !request.log_is_terminal || is_dumb || vars.get("CI").is_some() => Screen::Paper,
         Some(_) => Screen::Mono,
         None => Screen::Colour,
     }

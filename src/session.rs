@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 
 use crate::console::Console;
 use crate::context::Context;
+use crate::context::asked::AskedEvent;
 use crate::context::history::History;
 use crate::credentials::{self, Credentials};
 use crate::error::Problem;
@@ -38,10 +39,12 @@ pub(crate) struct Session {
 impl Session {
     /// Reads environment, inputs and checkout, asks GitHub what the event does not say, and decides.
     ///
-    /// `mode` and `with` are those of the command line, which win over the inputs of the environment.
+    /// `mode` and `with` are those of the command line, which win over the inputs of the environment. `asked` is the event to plan
+    /// for, if it is not the one that happened.
     pub(crate) async fn new(
         mode: Option<Mode>,
         with: &[(String, String)],
+        asked: Option<&AskedEvent>,
         vars: &Vars,
         now: DateTime<Utc>,
         console: Console,
@@ -53,7 +56,11 @@ impl Session {
         let mode = mode.or(inputs.mode).unwrap_or(Mode::Publish);
         inputs.mode = Some(mode);
         let now = vars.clock(now)?;
-        let context = Context::from_vars(vars)?;
+        let (vars, context) = match asked {
+            Some(asked) => asked.context(vars)?,
+            None => (vars.clone(), Context::from_vars(vars)?),
+        };
+        let vars = &vars;
         if let Some(text) = credentials::withhold_token(&mut inputs, &context.server, vars) {
             console.notice(&text);
         }

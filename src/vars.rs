@@ -38,6 +38,21 @@ impl Vars {
         self.variables.get(name).map(String::as_str)
     }
 
+    /// The same with other values; a variable without a value is not set.
+    pub(crate) fn with<const N: usize>(&self, values: [(&str, Option<String>); N]) -> Self {
+        let mut variables = self.variables.clone();
+        for (name, value) in values {
+            match value {
+                Some(value) => variables.insert(name.to_owned(), value),
+                None => variables.remove(name),
+            };
+        }
+        Self {
+            variables,
+            ..self.clone()
+        }
+    }
+
     pub(crate) fn path(&self, name: &str) -> Option<&Path> {
         self.get(name).map(Path::new)
     }

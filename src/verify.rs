@@ -69,7 +69,7 @@ pub(crate) async fn verify(
         });
         if let Err(error) = verifier.check(reference, &mut result).await {
             let explanation = Explanation::of(&error);
-            console.say(&format!("✗ {}", explanation.what));
+            console.answer(&format!("✗ {}", explanation.what));
             result["error"] = explanation.to_string().into();
             failures.push(error);
         }
@@ -181,7 +181,7 @@ impl Verifier {
         let digest = image.digest.as_str();
         result["digest"] = digest.into();
         let text = format!("✓ {} → {digest}", reference.text);
-        self.console.say(&text);
+        self.console.answer(&text);
     }
 
     fn say_parts(&self, verified: &Verified, result: &mut Value) {
@@ -191,7 +191,7 @@ impl Verifier {
         for image in &verified.platforms {
             let blobs = counted(image.blobs, "blob");
             let text = format!("✓ {}: manifest and {blobs}", image.platform);
-            self.console.say(&text);
+            self.console.answer(&text);
         }
         let below = verified.digests.len() - 1;
         let others = match verified.platforms.as_slice() {
@@ -200,17 +200,17 @@ impl Verifier {
         };
         if others > 0 {
             let others = counted(others, "other manifest");
-            self.console.say(&format!("✓ {others} with all blobs"));
+            self.console.answer(&format!("✓ {others} with all blobs"));
         } else if platforms.is_empty() {
             self.console
-                .say("✓ no platform: manifest and all its blobs");
+                .answer("✓ no platform: manifest and all its blobs");
         }
     }
 
     fn say_provenance(&self, provenance: &Provenance, result: &mut Value) {
         let Provenance { verified, store } = provenance;
         let commit = verified.commit.as_deref().unwrap_or("unknown");
-        self.console.say(&format!(
+        self.console.answer(&format!(
             "✓ provenance signed by {} at {}, commit {commit} (found {store})",
             verified.identity, verified.signed_at
         ));

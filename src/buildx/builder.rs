@@ -257,6 +257,7 @@ impl Builder {
             return false;
         };
         let mut is_shown = false;
+        let console = console.despite_quiet();
         let prefix = format!("{CONTAINER_PREFIX}{name}");
         for container in api.containers(&prefix).await.unwrap_or_default() {
             let Ok(log) = api.last_lines(&container, LOG_LINES).await else {

@@ -3,13 +3,13 @@
 use crate::buildx::progress::Progress;
 use crate::buildx::progress::messages::{Decoder, Message};
 use crate::buildx::progress::push_watch::PushWatch;
-use crate::console::{Console, Reader, Stream};
+use crate::console::{Console, Reader};
 
 /// The output of buildx, which may be anything.
 pub fn progress(bytes: &[u8]) {
     let console = Console {
         reader: Reader::Runner,
-        stream: Stream::Nowhere,
+        ..Console::NOWHERE
     };
     let mut progress = Progress::new(console, "Dockerfile".to_owned());
     let (mut decoder, mut watch) = (Decoder::default(), PushWatch::default());

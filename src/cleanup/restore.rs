@@ -39,7 +39,7 @@ impl Cleaner {
             match restored.await {
                 Restoration::Restored => {
                     self.console
-                        .say(&format!("restored  {name} (version {id})"));
+                        .answer(&format!("restored  {name} (version {id})"));
                     return Ok(());
                 }
                 Restoration::NotFound(problem) => first = first.or(Some(problem)),

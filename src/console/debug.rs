@@ -207,7 +207,7 @@ mod tests {
     fn lines_of_other_crates_are_dropped() {
         let log = DebugLog(Console {
             reader: Reader::Runner,
-            stream: Stream::Nowhere,
+            ..Console::NOWHERE
         });
         let shows = |target| log.enabled(&Metadata::builder().target(target).build());
         assert!(shows(module_path!()));

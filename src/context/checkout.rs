@@ -122,6 +122,34 @@ fn remote_ref_at(repository: &gix::Repository, commit: gix::ObjectId) -> Option<
     at_commit.max() // `refs/pull/…` wins over `refs/heads/…`
 }
 
+/// The commit of a full ref, and its time: of the ref itself, else of what was fetched from the remote `origin`.
+pub(super) fn commit_of(
+    repository: &gix::Repository,
+    full_ref: &str,
+) -> Option<(String, Option<DateTime<Utc>>)> {
+    let remote = match full_ref.split_once("refs/heads/") {
+        Some(("", branch)) => format!("refs/remotes/origin/{branch}"),
+        _ => full_ref.replacen("refs/", "refs/remotes/", 1),
+    };
+    let mut found = [full_ref, &remote].into_iter().filter_map(|name| {
+        let mut reference = repository.try_find_reference(name).ok()??;
+        reference.peel_to_commit().ok()
+    });
+    let commit = found.next()?;
+    let time = commit.time().ok();
+    let time = time.and_then(|time| DateTime::from_timestamp(time.seconds, 0));
+    Some((commit.id.to_string(), time))
+}
+
+/// The branch that `origin/HEAD` names.
+pub(super) fn default_branch(repository: &gix::Repository) -> Option<String> {
+    let head = repository.try_find_reference("refs/remotes/origin/HEAD");
+    let target = head.ok()??.target().try_name()?.as_bstr().to_string();
+    target
+        .strip_prefix("refs/remotes/origin/")
+        .map(str::to_owned)
+}
+
 /// `refs/remotes/pull/2/merge` is `refs/pull/2/merge`, `refs/remotes/origin/main` is `refs/heads/main`.
 fn local_ref(remote_ref: &str) -> Option<String> {
     match remote_ref.strip_prefix("refs/remotes/")?.split_once('/')? {

@@ -11,6 +11,7 @@ use crate::context::event::OwnerKind;
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::name::ImageName;
+use crate::inputs::Mode;
 use crate::inputs::candidate::Candidate;
 use crate::plan::decision::{PushDecision, way_to_log_in};
 use crate::registry::diagnosis::Provider;
@@ -110,7 +111,7 @@ pub(crate) async fn check(session: &Session) -> anyhow::Result<()> {
         };
         for name in &plan.images {
             let text = format!("{name} {fate}, because {reason}");
-            session.console.say(&text);
+            session.console.answer(&text);
         }
         return Ok(());
     }
@@ -195,14 +196,14 @@ async fn ask(session: &Session, registries: &Registries) -> Refusals {
         Some((name, push_access(session, registry, name).await))
     });
     let mut refusals = Refusals::default();
+    let say = |text: &str| match session.mode {
+        Mode::Check => session.console.answer(text),
+        _ => session.console.say(text),
+    };
     for (name, access) in join_all(accesses).await.into_iter().flatten() {
         match access {
-            PushAccess::Allowed => session.console.say(&format!(
-                "Push access to {}/{}: OK",
-                name.registry(),
-                name.repository()
-            )),
-            PushAccess::Unknown(why) => session.console.say(&format!(
+            PushAccess::Allowed => say(&format!("Push access to {name}: OK")),
+            PushAccess::Unknown(why) => say(&format!(
                 "could not check push access to {name}, continuing: {why}"
             )),
             PushAccess::Denied(problem) => refusals.denied.push(problem),

@@ -281,7 +281,7 @@ impl Repository<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::console::{Console, Reader as Audience, Screen, Stream};
+    use crate::console::Console;
     use crate::context::server::RegistryKind;
     use crate::image::digest::Digest;
     use crate::tls::Trust;
@@ -305,10 +305,7 @@ mod tests {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         });
-        let console = Console {
-            reader: Audience::Person(Screen::Paper),
-            stream: Stream::Nowhere,
-        };
+        let console = Console::NOWHERE;
         let pace = Pace::times(100);
         let registry = Registry::new(
             &host,

@@ -45,7 +45,7 @@ pub(crate) fn tell(
     console: Console,
 ) -> Vec<anyhow::Error> {
     for package in &cleanup.packages {
-        console.say(&line(package, cleanup));
+        console.answer(&line(package, cleanup));
         if let Some(text) = left(package) {
             console.notice(&text);
         }

@@ -9,7 +9,7 @@ use crate::error::{Explanation, Problem};
 use crate::inputs::Mode;
 use crate::inputs::staged::Staged;
 use crate::publish::{Done, part};
-use crate::report;
+use crate::report::{self, Answer};
 use crate::run::{Task, conclude};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -99,7 +99,8 @@ async fn move_tags(
     let task = Task {
         mode: Some(Mode::Publish),
         with: &with,
-        as_json: false,
+        asked: None,
+        answer: Answer::Text,
     };
     task.run(vars, now, console, stop).await
 }
@@ -131,7 +132,7 @@ async fn complete_parts(
 ) -> bool {
     let mut done = Done::default();
     let completed = async {
-        let session = Session::new(Some(Mode::Merge), &[], vars, now, console).await?;
+        let session = Session::new(Some(Mode::Merge), &[], None, vars, now, console).await?;
         let outcome = part::look_again(&session, &mut done).await;
         Ok((session, outcome))
     };
@@ -142,5 +143,5 @@ async fn complete_parts(
     if outcome.is_ok() && done.part.is_none() {
         return true;
     }
-    conclude(session, done, outcome, vars, false, console, stop).await
+    conclude(session, done, outcome, vars, Answer::Text, console, stop).await
 }

@@ -41,11 +41,16 @@ impl Action {
 }
 
 impl Run {
+    /// Both streams: a runner shows both, and a person has the log on stderr.
+    pub(crate) fn log(&self) -> String {
+        format!("{}{}", self.stdout, self.stderr)
+    }
+
     #[track_caller]
     pub(crate) fn assert_log(&self, part: impl AsRef<str>) {
         let part = part.as_ref();
         assert!(
-            self.stdout.contains(part),
+            self.log().contains(part),
             "{part}: {}{}",
             self.stdout,
             self.stderr

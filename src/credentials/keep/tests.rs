@@ -84,6 +84,7 @@ impl Job {
 const CONSOLE: Console = Console {
     reader: Reader::Runner,
     stream: Stream::Stderr,
+    ..Console::NOWHERE
 };
 
 /// `octocat:ghs_canary`

@@ -5,7 +5,7 @@ mod races;
 use ghcr_double::{Account, Builder, Conditions, Double, Endpoint, Fault, Package, Referrers};
 
 use super::*;
-use crate::console::{Console, Reader, Screen, Stream};
+use crate::console::Console;
 use crate::context::server::RegistryKind;
 use crate::credentials::Login;
 use crate::deadline::{Deadline, Pace};
@@ -26,10 +26,7 @@ fn builder() -> Builder {
 /// A client of the registry at `host`; a minute passes in 0.3 s.
 fn registry(host: &str) -> Registry {
     let _installed = rustls::crypto::ring::default_provider().install_default();
-    let console = Console {
-        reader: Reader::Person(Screen::Paper),
-        stream: Stream::Nowhere,
-    };
+    let console = Console::NOWHERE;
     let login = Secret::new(TOKEN).map(|password| Login {
         username: "octocat".to_owned(),
         password,

@@ -8,7 +8,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::*;
-use crate::console::{Console, Reader, Screen, Stream};
+use crate::console::Console;
 use crate::context::server::RegistryKind;
 use crate::deadline::Pace;
 use crate::tls::Trust;
@@ -40,10 +40,7 @@ async fn pour(listener: TcpListener, length: usize) {
 fn registry(listener: &TcpListener) -> Registry {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let host = listener.local_addr().unwrap().to_string();
-    let console = Console {
-        reader: Reader::Person(Screen::Paper),
-        stream: Stream::Nowhere,
-    };
+    let console = Console::NOWHERE;
     let (kind, trust, pace) = (RegistryKind::Generic, Trust::default(), Pace::times(100));
     Registry::new(&host, kind, None, &trust, pace, console).unwrap()
 }

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread::{sleep, spawn};
 
-use crate::console::{Console, Reader, Screen, Stream};
+use crate::console::Console;
 use crate::context::server::RegistryKind;
 use crate::deadline::{Deadline, Pace};
 use crate::oci_layout::OciLayout;
@@ -12,10 +12,7 @@ use crate::registry::Registry;
 use crate::registry::upload::*;
 use crate::tls::Trust;
 
-const CONSOLE: Console = Console {
-    reader: Reader::Person(Screen::Paper),
-    stream: Stream::Nowhere,
-};
+const CONSOLE: Console = Console::NOWHERE;
 /// More than the buffers between two sockets hold.
 const SIZE: usize = 32 << 20;
 
