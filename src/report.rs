@@ -8,10 +8,9 @@ mod github_output;
 mod markdown;
 pub(crate) mod metadata;
 mod plan;
+pub(crate) mod result;
 mod summary;
 mod tag_changes;
-
-use serde_json::{Map, Value};
 
 use crate::console::Console;
 use crate::context::server::RegistryKind;
@@ -28,6 +27,9 @@ use crate::publish::Done;
 use crate::publish::compare::Comparison;
 use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
+use crate::report::result::Body;
+use crate::report::result::plan::PlanResult;
+use crate::report::result::publication::Publication;
 use crate::session::Session;
 use crate::vars::Vars;
 
@@ -44,14 +46,22 @@ pub(crate) enum Answer {
 /// Everything there is to say about a run, however far it came.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
+    /// Of the run; a publication if it is not known.
+    mode: Option<Mode>,
     session: Option<Session>,
     done: Done,
     failure: Option<Explanation>,
 }
 
 impl Report {
-    pub(crate) fn new(session: Option<Session>, done: Done, error: Option<&anyhow::Error>) -> Self {
+    pub(crate) fn new(
+        mode: Mode,
+        session: Option<Session>,
+        done: Done,
+        error: Option<&anyhow::Error>,
+    ) -> Self {
         Self {
+            mode: Some(mode),
             session,
             done,
             failure: error.map(Explanation::of),
@@ -183,22 +193,25 @@ impl Report {
 
     /// Whether the run was meant to build something.
     fn is_publication(&self) -> bool {
-        let session = self.session.as_ref();
-        session.is_none_or(|session| matches!(session.mode, Mode::Publish | Mode::Merge))
+        self.mode
+            .is_none_or(|mode| matches!(mode, Mode::Publish | Mode::Merge))
     }
+}
+
+/// What telling left.
+pub(crate) struct Told {
+    /// The result for a program.
+    pub(crate) body: Option<Body>,
+    /// What could not be written.
+    pub(crate) failures: Vec<anyhow::Error>,
 }
 
 /// Tells everybody, the log first: a digest that was pushed is reported whatever becomes of the files. One
 /// place that cannot be written keeps nothing from the others. Later steps read the outputs, so without them the run
 /// fails; the bake files and the summary are worth a warning.
-pub(crate) fn tell(
-    report: &Report,
-    vars: &Vars,
-    answer: Answer,
-    console: Console,
-) -> Vec<anyhow::Error> {
-    if let Some(plan) = report.plan() {
-        say_result(report, plan, answer, console);
+pub(crate) fn tell(report: &Report, vars: &Vars, answer: Answer, console: Console) -> Told {
+    if let Some(session) = &report.session {
+        say_result(report, session, answer, console);
     }
     let warn = |error: &anyhow::Error| {
         console.warning(None, &Explanation::of(error).to_string());
@@ -211,21 +224,23 @@ pub(crate) fn tell(
         attestations::list_path(vars, &written)?;
         Ok(written)
     });
-    let mut others = files.inspect_err(warn).unwrap_or_default();
+    let files = files.inspect_err(warn).unwrap_or_default();
+    let result = Publication::of(report, &files);
+    let mut others = files;
     others.extend(attestations::outputs(report));
-    let outputs = github_output::of_report(report, &others);
-    let failures = write_outputs(report, &outputs, vars);
+    let outputs = github_output::of_report(report, &result, &others);
+    let failures = write_outputs(report, &result, &outputs, vars);
     if let Err(error) = write_summary(report, vars) {
         warn(&error);
     }
-    if answer == Answer::Json {
-        let result = match report.plan() {
-            Some(plan) if !report.is_publication() => plan::json(plan),
-            _ => outputs_json(&outputs),
-        };
-        console.result(&json_line(&result));
-    }
-    failures
+    let body = match report.is_publication() {
+        true => Some(Body::Publication(Box::new(result))),
+        false => session.map(|session| {
+            let plan = PlanResult::new(&session.plan, &session.context);
+            Body::Plan(Box::new(plan))
+        }),
+    };
+    Told { body, failures }
 }
 
 /// Says in the summary that the image of the step got no tag, because the job `how`. False if that cannot be written.
@@ -242,11 +257,11 @@ pub(crate) fn say_not_tagged(staged: &Staged, how: &str, vars: &Vars, console: C
 }
 
 /// The result of a publication in the log, or a plan; one that goes to a program is not repeated in the log.
-fn say_result(report: &Report, plan: &Plan, answer: Answer, console: Console) {
+fn say_result(report: &Report, session: &Session, answer: Answer, console: Console) {
     if report.is_publication() {
         console.say(&summary::text(report));
     } else if answer != Answer::Json {
-        console.answer(&plan::text(plan));
+        console.answer(&plan::text(&session.plan, &session.context));
     }
 }
 
@@ -260,7 +275,12 @@ pub(crate) fn say_reference(report: &Report, console: Console) {
 }
 
 /// What later steps read.
-fn write_outputs(report: &Report, outputs: &[metadata::Output], vars: &Vars) -> Vec<anyhow::Error> {
+fn write_outputs(
+    report: &Report,
+    result: &Publication,
+    outputs: &[metadata::Output],
+    vars: &Vars,
+) -> Vec<anyhow::Error> {
     let exported = vars
         .path("GITHUB_ENV")
         .filter(|_| report.exports_metadata());
@@ -270,7 +290,7 @@ fn write_outputs(report: &Report, outputs: &[metadata::Output], vars: &Vars) -> 
         .path("GITHUB_ENV")
         .filter(|_| vars.get("STATE_staged").is_some());
     let written = [
-        moved.map(|path| github_output::append_moved_tags(path, report)),
+        moved.map(|path| github_output::append_moved_tags(path, report, result)),
         output.map(|path| github_output::append(path, outputs)),
         exported.map(|path| github_output::append_variables(path, outputs)),
         artifacts.map(|path| github_output::append_artifacts(path, report)),
@@ -286,17 +306,4 @@ fn write_summary(report: &Report, vars: &Vars) -> anyhow::Result<()> {
     };
     let fix = "set `GITHUB_STEP_SUMMARY` to a writable file, or unset it";
     github_output::append_text(path, &summary::markdown(report), "the summary", fix)
-}
-
-/// One line in which no text is a command of the runner, whoever prints it: `#` is escaped.
-fn json_line(value: &Value) -> String {
-    value.to_string().replace('#', "\\u0023") + "\n"
-}
-
-fn outputs_json(outputs: &[metadata::Output]) -> Value {
-    outputs
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), Value::from(value.as_str())))
-        .collect::<Map<_, _>>()
-        .into()
 }

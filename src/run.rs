@@ -13,8 +13,10 @@ use crate::console::debug;
 use crate::console::{Console, Level, Reader, Screen, Stream};
 use crate::context::asked::AskedEvent;
 use crate::error::Explanation;
-use crate::inputs::Mode;
+use crate::inputs::{Inputs, Mode};
 use crate::publish::{self, Done, after_cancel, preflight};
+use crate::report::result::verification::Verification;
+use crate::report::result::{Body, RunResult};
 use crate::report::{self, Answer, Report};
 use crate::session::Session;
 use crate::signals::StopSignals;
@@ -83,44 +85,40 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
         return post::run(vars, now, console, &mut stop).await;
     }
     let mode = request.mode.or_else(|| Mode::given(vars, &request.with));
-    match mode {
-        Some(Mode::Verify) => return verify_images(request, vars, console, &mut stop).await,
-        Some(Mode::Cleanup) => {
-            return cleanup::clean_up(request, vars, now, console, &mut stop).await;
-        }
-        Some(Mode::Restore) => {
-            return cleanup::restore(request, vars, now, console, &mut stop).await;
-        }
-        _ => {}
-    }
     let task = Task {
-        mode: request.mode,
+        mode: mode.unwrap_or(Mode::Publish),
         with: &request.with,
         asked: request.event.as_ref(),
         answer: request.answer(vars),
+        vars,
+        now,
+        console,
     };
-    task.run(vars, now, console, &mut stop).await
+    match task.mode {
+        Mode::Verify => task.verify(&mut stop).await,
+        Mode::Cleanup => task.clean_up(&mut stop).await,
+        Mode::Restore => task.restore(&request.ids, &mut stop).await,
+        _ => task.run(&mut stop).await,
+    }
 }
 
-/// A run that publishes, plans or checks.
+/// What a run has to do, and whom it tells.
 struct Task<'a> {
-    mode: Option<Mode>,
+    mode: Mode,
     with: &'a [(String, String)],
     asked: Option<&'a AskedEvent>,
     answer: Answer,
+    vars: &'a Vars,
+    now: DateTime<Utc>,
+    console: Console,
 }
 
 impl Task<'_> {
-    /// False when it failed, after the reason was printed.
-    async fn run(
-        &self,
-        vars: &Vars,
-        now: DateTime<Utc>,
-        console: Console,
-        stop: &mut StopSignals,
-    ) -> bool {
+    /// Publishes, plans or checks; false when it failed, after the reason was printed.
+    async fn run(&self, stop: &mut StopSignals) -> bool {
+        let (vars, console) = (self.vars, self.console);
         let mut done = Done::default();
-        let session = Session::new(self.mode, self.with, self.asked, vars, now, console);
+        let session = Session::new(self.mode, self.with, self.asked, vars, self.now, console);
         let (session, outcome) = match stop.unless(session).await {
             Ok(session) => {
                 let outcome = act_until_stopped(&session, &mut done, stop).await;
@@ -129,12 +127,68 @@ impl Task<'_> {
             Err(error) => (None, Err(error)),
         };
         let builder = done.builder.take();
-        let is_done = conclude(session, done, outcome, vars, self.answer, console, stop).await;
+        let is_done = self.tell(session, done, outcome, stop).await;
         // After the report: a runner kills a cancelled step, and removing a builder takes time.
         if let Some(builder) = builder {
             remove_builder(builder, vars, console, stop).await;
         }
         is_done
+    }
+
+    /// Whether every image is as it should be.
+    async fn verify(&self, stop: &mut StopSignals) -> bool {
+        let mut verification = Verification::default();
+        let verified = verify::verify(self.with, &mut verification, self.vars, self.console);
+        let failures = match stop.unless(async { Ok(verified.await) }).await {
+            Ok(failures) => failures,
+            Err(error) => vec![error],
+        };
+        self.end(Some(Body::Verification(verification)), &failures)
+    }
+
+    /// Reports how the run ended, then comments on the pull request if all went well; false when the run or its report
+    /// failed.
+    async fn tell(
+        &self,
+        session: Option<Session>,
+        mut done: Done,
+        outcome: anyhow::Result<()>,
+        stop: &mut StopSignals,
+    ) -> bool {
+        // The plan that was carried out, where it is another.
+        let session = session.map(|session| match done.plan.take() {
+            Some(plan) => Session { plan, ..session },
+            None => session,
+        });
+        let report = Report::new(self.mode, session, done, outcome.as_ref().err());
+        let told = report::tell(&report, self.vars, self.answer, self.console);
+        let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(told.failures).collect();
+        let has_succeeded = self.end(told.body, &failures);
+        if has_succeeded && self.answer == Answer::Reference {
+            report::say_reference(&report, self.console);
+        }
+        if has_succeeded {
+            tokio::select! {
+                () = comment::keep(&report) => {}
+                _signal = stop.received() => {
+                    let text = "the run was cancelled while it wrote the comment";
+                    self.console.notice(text);
+                }
+            }
+        }
+        has_succeeded
+    }
+
+    /// Prints the failures, and the result for a program; true if there are no failures.
+    fn end(&self, body: Option<Body>, failures: &[anyhow::Error]) -> bool {
+        let explanations = failures.iter().map(Explanation::of);
+        explanations.for_each(|explanation| self.console.failure(&explanation));
+        if self.answer == Answer::Json {
+            let inputs = Inputs::from_vars(self.vars, self.with);
+            let secrets = inputs.iter().flat_map(Inputs::secrets);
+            RunResult::new(self.mode, body.as_ref(), failures).print(secrets, self.console);
+        }
+        failures.is_empty()
     }
 }
 
@@ -162,62 +216,6 @@ async fn act(session: &Session, done: &mut Done) -> anyhow::Result<()> {
         Mode::Check => preflight::check(session).await,
         Mode::Publish | Mode::Merge => publish::publish(session, done).await,
     }
-}
-
-/// Whether every image is as it should be.
-async fn verify_images(
-    request: &Request,
-    vars: &Vars,
-    console: Console,
-    stop: &mut StopSignals,
-) -> bool {
-    let verified = async { Ok(verify::verify(&request.with, vars, request.json, console).await) };
-    let failures = match stop.unless(verified).await {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    all_is_well(&failures, console)
-}
-
-/// Prints the failures; true if there are none.
-fn all_is_well(failures: &[anyhow::Error], console: Console) -> bool {
-    let explanations = failures.iter().map(Explanation::of);
-    explanations.for_each(|explanation| console.failure(&explanation));
-    failures.is_empty()
-}
-
-/// Reports how the run ended, then comments on the pull request if all went well; false when the run or its report
-/// failed.
-async fn conclude(
-    session: Option<Session>,
-    mut done: Done,
-    outcome: anyhow::Result<()>,
-    vars: &Vars,
-    answer: Answer,
-    console: Console,
-    stop: &mut StopSignals,
-) -> bool {
-    // The plan that was carried out, where it is another.
-    let session = session.map(|session| match done.plan.take() {
-        Some(plan) => Session { plan, ..session },
-        None => session,
-    });
-    let report = Report::new(session, done, outcome.as_ref().err());
-    let unwritten = report::tell(&report, vars, answer, console);
-    let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(unwritten).collect();
-    let is_well = all_is_well(&failures, console);
-    if is_well && answer == Answer::Reference {
-        report::say_reference(&report, console);
-    }
-    if is_well {
-        tokio::select! {
-            () = comment::keep(&report) => {}
-            _signal = stop.received() => {
-                console.notice("the run was cancelled while it wrote the comment");
-            }
-        }
-    }
-    is_well
 }
 
 /// How long a stopped step may take to remove its builder; the post step removes what is left then.

@@ -39,10 +39,10 @@ pub(crate) struct Session {
 impl Session {
     /// Reads environment, inputs and checkout, asks GitHub what the event does not say, and decides.
     ///
-    /// `mode` and `with` are those of the command line, which win over the inputs of the environment. `asked` is the event to plan
+    /// `with` are the inputs of the command line, which win over those of the environment. `asked` is the event to plan
     /// for, if it is not the one that happened.
     pub(crate) async fn new(
-        mode: Option<Mode>,
+        mode: Mode,
         with: &[(String, String)],
         asked: Option<&AskedEvent>,
         vars: &Vars,
@@ -53,7 +53,6 @@ impl Session {
         inputs.secrets().for_each(|secret| console.mask(secret));
         let warnings = inputs.warnings.iter();
         warnings.for_each(|warning| console.warning(None, warning));
-        let mode = mode.or(inputs.mode).unwrap_or(Mode::Publish);
         inputs.mode = Some(mode);
         let now = vars.clock(now)?;
         let (vars, context) = match asked {

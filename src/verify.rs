@@ -4,8 +4,6 @@ mod provenance;
 
 use std::time::Duration;
 
-use serde_json::{Value, json};
-
 use crate::console::Console;
 use crate::context::api_url_of;
 use crate::context::server::Server;
@@ -23,6 +21,8 @@ use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::verify::Verified;
 use crate::registry::{Registry, Repository};
+use crate::report::result::Failure;
+use crate::report::result::verification::{ImageResult, Verification};
 use crate::sigstore::verify::Root;
 use crate::tls::Trust;
 use crate::vars::Vars;
@@ -46,37 +46,30 @@ struct Verifier {
     console: Console,
 }
 
-/// Verifies every reference, one line per check; with `as_json` the result goes to stdout. The errors are the first
-/// thing that is wrong with each.
+/// Verifies every reference, one line per check; `verification` says how far it came. The errors are the first thing
+/// that is wrong with each.
 pub(crate) async fn verify(
     with: &[(String, String)],
+    verification: &mut Verification,
     vars: &Vars,
-    as_json: bool,
     console: Console,
 ) -> Vec<anyhow::Error> {
     let verifier = match Verifier::new(with, vars, console) {
         Ok(verifier) => verifier,
         Err(error) => return vec![error],
     };
-    let (mut results, mut failures) = (Vec::new(), Vec::new());
+    let mut failures = Vec::new();
     for reference in &verifier.inputs.verify.references {
-        let mut result = json!({
-            "reference": reference.text,
-            "digest": null,
-            "platforms": [],
-            "attestation": null,
-            "error": null,
-        });
+        let mut result = ImageResult {
+            reference: reference.text.clone(),
+            ..ImageResult::default()
+        };
         if let Err(error) = verifier.check(reference, &mut result).await {
-            let explanation = Explanation::of(&error);
-            console.answer(&format!("✗ {}", explanation.what));
-            result["error"] = explanation.to_string().into();
+            console.answer(&format!("✗ {}", Explanation::of(&error).what));
+            result.error = Some(Failure::of(&error));
             failures.push(error);
         }
-        results.push(result);
-    }
-    if as_json {
-        console.result(&format!("{}\n", Value::from(results)));
+        verification.images.push(result);
     }
     failures
 }
@@ -117,7 +110,11 @@ impl Verifier {
     }
 
     /// One line for each check that passes; the first that does not is the error.
-    async fn check(&self, reference: &ImageReference, result: &mut Value) -> anyhow::Result<()> {
+    async fn check(
+        &self,
+        reference: &ImageReference,
+        result: &mut ImageResult,
+    ) -> anyhow::Result<()> {
         let registry = self.connect(reference.name.registry()).await?;
         let deadline = Deadline::after(TIMEOUT, Pace::REAL);
         let repository = registry.read_only(reference.name.repository(), deadline);
@@ -177,17 +174,15 @@ impl Verifier {
         }
     }
 
-    fn say_digest(&self, reference: &ImageReference, image: &Manifest, result: &mut Value) {
-        let digest = image.digest.as_str();
-        result["digest"] = digest.into();
-        let text = format!("✓ {} → {digest}", reference.text);
+    fn say_digest(&self, reference: &ImageReference, image: &Manifest, result: &mut ImageResult) {
+        result.digest = Some(image.digest.clone());
+        let text = format!("✓ {} → {}", reference.text, image.digest);
         self.console.answer(&text);
     }
 
-    fn say_parts(&self, verified: &Verified, result: &mut Value) {
+    fn say_parts(&self, verified: &Verified, result: &mut ImageResult) {
         let platforms = verified.platforms.iter();
-        let platforms: Vec<&str> = platforms.map(|image| image.platform.as_str()).collect();
-        result["platforms"] = json!(platforms);
+        result.platforms = platforms.map(|image| image.platform.clone()).collect();
         for image in &verified.platforms {
             let blobs = counted(image.blobs, "blob");
             let text = format!("✓ {}: manifest and {blobs}", image.platform);
@@ -201,20 +196,20 @@ impl Verifier {
         if others > 0 {
             let others = counted(others, "other manifest");
             self.console.answer(&format!("✓ {others} with all blobs"));
-        } else if platforms.is_empty() {
+        } else if verified.platforms.is_empty() {
             self.console
                 .answer("✓ no platform: manifest and all its blobs");
         }
     }
 
-    fn say_provenance(&self, provenance: &Provenance, result: &mut Value) {
+    fn say_provenance(&self, provenance: &Provenance, result: &mut ImageResult) {
         let Provenance { verified, store } = provenance;
         let commit = verified.commit.as_deref().unwrap_or("unknown");
         self.console.answer(&format!(
             "✓ provenance signed by {} at {}, commit {commit} (found {store})",
             verified.identity, verified.signed_at
         ));
-        result["attestation"] = provenance.to_json();
+        result.attestation = Some(provenance.to_result());
     }
 }
 

@@ -6,11 +6,14 @@ use crate::cleanup::{Cleaner, package_of};
 use crate::console::Console;
 use crate::error::Problem;
 use crate::github::packages::restore::Restoration;
+use crate::image::name::ImageName;
 use crate::vars::Vars;
 
-/// Restores versions by their ids, one line for each. The errors say which are not restored.
+/// Restores versions by their ids, one line for each; `restored` gets them with their packages. The errors say which are
+/// not restored.
 pub(crate) async fn restore(
     ids: &[u64],
+    restored: &mut Vec<(ImageName, u64)>,
     with: &[(String, String)],
     vars: &Vars,
     now: DateTime<Utc>,
@@ -22,8 +25,9 @@ pub(crate) async fn restore(
     };
     let mut failures = Vec::new();
     for id in ids {
-        if let Err(problem) = cleaner.restore(*id).await {
-            failures.push(problem.into());
+        match cleaner.restore(*id).await {
+            Ok(name) => restored.push((name, *id)),
+            Err(problem) => failures.push(problem.into()),
         }
     }
     failures
@@ -31,16 +35,16 @@ pub(crate) async fn restore(
 
 impl Cleaner {
     /// An id says nothing of its package: the one that has it is found by trying.
-    async fn restore(&self, id: u64) -> Result<(), Problem> {
+    async fn restore(&self, id: u64) -> Result<ImageName, Problem> {
         let mut first = None;
         for name in &self.images {
             let package = package_of(name);
-            let restored = self.github.restore_version(package, id, self.deadline());
-            match restored.await {
+            let restoration = self.github.restore_version(package, id, self.deadline());
+            match restoration.await {
                 Restoration::Restored => {
                     self.console
                         .answer(&format!("restored  {name} (version {id})"));
-                    return Ok(());
+                    return Ok(name.clone());
                 }
                 Restoration::NotFound(problem) => first = first.or(Some(problem)),
                 Restoration::Refused(problem) => return Err(problem),

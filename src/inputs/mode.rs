@@ -26,6 +26,20 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// As the command line spells it.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Publish => "publish",
+            Self::Plan => "plan",
+            Self::Check => "check",
+            Self::Verify => "verify",
+            Self::Merge => "merge",
+            Self::Cleanup => "cleanup",
+            Self::Restore => "restore",
+            Self::Post => "post",
+        }
+    }
+
     /// The task of the input `mode`, before any other input is read: some tasks need less. An invalid value is an error
     /// of [`Inputs`](crate::inputs::Inputs).
     pub(crate) fn given(vars: &Vars, with: &[(String, String)]) -> Option<Self> {

@@ -105,7 +105,7 @@ fn all(done: &Done) -> impl Iterator<Item = &Attestation> {
 }
 
 /// The page of an attestation on GitHub.
-fn url(session: &Session, attestation: &Attestation) -> Option<String> {
+pub(super) fn url(session: &Session, attestation: &Attestation) -> Option<String> {
     let context = &session.context;
     let (server, repository, id) = (&context.server_url, &context.repository, attestation.id?);
     Some(format!("{server}/{repository}/attestations/{id}"))

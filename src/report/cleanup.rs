@@ -3,22 +3,17 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use serde_json::{Value, json};
-
 use crate::cleanup::{Cleanup, Outcome, PackageCleanup, PlannedDeletion};
 use crate::console::Console;
 use crate::error::Explanation;
-use crate::image::name::ImageName;
 use crate::image::version::Version;
+use crate::report::github_output;
 use crate::report::markdown::{block, code, prose};
-use crate::report::metadata::Output;
-use crate::report::{github_output, json_line, outputs_json};
+use crate::report::result::cleanup::CleanupResult;
 use crate::vars::Vars;
 
 /// In bytes; the runner drops a summary of more than 1 MiB, and this one has two parts.
 const MAX_PART: usize = 400 * 1024;
-/// Versions in the output `kept`.
-const MAX_KEPT: usize = 1000;
 /// Rows of the table of what remains.
 const MAX_LARGEST: usize = 5;
 
@@ -29,38 +24,34 @@ const MAX_LARGEST: usize = 5;
 /// If one of them cannot be written: nothing may be deleted then.
 pub(crate) fn announce(cleanup: &Cleanup, vars: &Vars) -> anyhow::Result<()> {
     if let Some(path) = vars.path("GITHUB_OUTPUT") {
-        github_output::append(path, &outputs(cleanup, true))?;
+        github_output::append(path, &CleanupResult::of(cleanup, true).outputs())?;
     }
     let parts = cleanup.packages.iter();
     let text: String = parts.map(|package| planned(package, cleanup)).collect();
     write_summary(cleanup, &text, vars)
 }
 
-/// Tells how the clean-up ended; returns what could not be written.
+/// Tells how the clean-up ended; `failures` gets what could not be written.
 pub(crate) fn tell(
     cleanup: &Cleanup,
-    failures: &[anyhow::Error],
+    failures: &mut Vec<anyhow::Error>,
     vars: &Vars,
-    as_json: bool,
     console: Console,
-) -> Vec<anyhow::Error> {
+) -> CleanupResult {
     for package in &cleanup.packages {
         console.answer(&line(package, cleanup));
         if let Some(text) = left(package) {
             console.notice(&text);
         }
     }
-    let outputs = outputs(cleanup, cleanup.is_dry_run);
+    let result = CleanupResult::of(cleanup, cleanup.is_dry_run);
     let output = vars.path("GITHUB_OUTPUT");
-    let output = output.map_or(Ok(()), |path| github_output::append(path, &outputs));
-    let summary = write_summary(cleanup, &result(cleanup, failures), vars);
-    if as_json {
-        console.result(&json_line(&outputs_json(&outputs)));
-    }
-    [output, summary]
-        .into_iter()
-        .filter_map(Result::err)
-        .collect()
+    let output = output.map_or(Ok(()), |path| {
+        github_output::append(path, &result.outputs())
+    });
+    let summary = write_summary(cleanup, &self::result(cleanup, failures), vars);
+    failures.extend([output, summary].into_iter().filter_map(Result::err));
+    result
 }
 
 fn write_summary(cleanup: &Cleanup, text: &str, vars: &Vars) -> anyhow::Result<()> {
@@ -116,45 +107,6 @@ fn left(package: &PackageCleanup) -> Option<String> {
 fn versions(count: usize) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{count} version{plural}")
-}
-
-/// Before the deletions, the output `deleted` has all that are planned.
-fn outputs(cleanup: &Cleanup, is_planned: bool) -> Vec<Output> {
-    let mut lists: [Vec<Value>; 4] = Default::default();
-    let [deleted, kept, retained, failed] = &mut lists;
-    for package in &cleanup.packages {
-        for deletion in &package.deletions {
-            let entry = |reason: &str| entry(&package.name, &deletion.version, reason);
-            match &deletion.outcome {
-                None if is_planned => deleted.push(entry(&deletion.reason)),
-                None => kept.push(entry("it is left for the next run")),
-                Some(Outcome::Deleted | Outcome::Gone) => deleted.push(entry(&deletion.reason)),
-                Some(Outcome::Kept(reason)) => kept.push(entry(reason)),
-                Some(Outcome::Retained(reason)) => retained.push(entry(reason)),
-                Some(Outcome::Failed(reason)) => failed.push(entry(reason)),
-            }
-        }
-        let (tagged, others): (Vec<_>, Vec<_>) = package
-            .kept
-            .iter()
-            .partition(|kept| !kept.version.tags.is_empty());
-        let all = tagged.into_iter().chain(others);
-        kept.extend(all.map(|kept| entry(&package.name, &kept.version, &kept.reason)));
-    }
-    kept.truncate(MAX_KEPT);
-    let names = ["deleted", "kept", "retained", "failed"];
-    let texts = lists.map(|list| Value::Array(list).to_string());
-    names.into_iter().zip(texts).collect()
-}
-
-fn entry(name: &ImageName, version: &Version, reason: &str) -> Value {
-    json!({
-        "image": name.to_string(),
-        "id": version.id,
-        "digest": version.digest.as_str(),
-        "tags": version.tags,
-        "reason": reason,
-    })
 }
 
 /// The deletions of a package, before they are made.

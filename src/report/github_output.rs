@@ -6,14 +6,14 @@ use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::Context as _;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::error::Problem;
 use crate::image::digest::{Digest, hex};
-use crate::inputs::destination::MoveTags;
 use crate::report::Report;
 use crate::report::metadata::{self, Output};
-use crate::report::{changes, tag_changes};
+use crate::report::changes;
+use crate::report::result::publication::Publication;
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
 /// compares the two.
@@ -54,22 +54,13 @@ pub(crate) const NAMES: &[&str] = &[
     "failed",
 ];
 
-const METADATA_LIMIT: usize = 32 * 1024;
-
 /// All outputs of a run, empty where nothing is known. `others` are those that are not about the plan.
-pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
+pub(super) fn of_report(report: &Report, result: &Publication, others: &[Output]) -> Vec<Output> {
     let session = report.session.as_ref();
     let mut planned = session
         .map(|session| metadata::outputs(&session.plan, &session.inputs.metadata_format))
         .unwrap_or_default();
     planned.extend_from_slice(others);
-    let digest = report.digest().map(ToString::to_string).unwrap_or_default();
-    let image = report.image().map(ToString::to_string).unwrap_or_default();
-    let reference = if digest.is_empty() || image.is_empty() {
-        String::new()
-    } else {
-        format!("{image}@{digest}")
-    };
     // In a matrix, an output of one job replaces that of another unless it is empty.
     let is_incomplete = report.incomplete().is_some();
     let value = |name| match name {
@@ -78,27 +69,27 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
         {
             String::new()
         }
-        "ref" => reference.clone(),
-        "digest" => digest.clone(),
-        "image" => image.clone(),
-        "pushed" => (report.is_pushed() || report.part_digest().is_some()).to_string(),
-        "complete" => report.is_pushed().to_string(),
-        "part-digest" => report
-            .part_digest()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        "tags" if report.is_publication() => tags(report),
-        "other-references" => report.other_references().join("\n"),
-        "tag-changes" => tag_changes::output(report),
+        "ref" => result.reference.clone().unwrap_or_default(),
+        "digest" => text(result.digest.as_ref()),
+        "image" => result.image.clone().unwrap_or_default(),
+        "pushed" => result.pushed.to_string(),
+        "complete" => result.complete.to_string(),
+        "part-digest" => text(result.part_digest.as_ref()),
+        "tags" if report.is_publication() => tags(report, result),
+        "other-references" => result.other_references.join("\n"),
+        "tag-changes" => json!(result.tag_changes).to_string(),
         "changes" => changes::output(report),
-        "skipped-tags" => skipped_tags(report),
-        "staged" => staged(report),
-        "reused" => report.done.reused.to_string(),
-        "subjects" => subjects(report),
-        "platform-digests" => platform_digests(report),
-        "digests" => digests(report),
-        "imageid" => image_id(report),
-        "metadata" => build_metadata(report),
+        "skipped-tags" => json!(result.skipped_tags).to_string(),
+        "staged" => result.staged.clone().unwrap_or_default(),
+        "reused" => result.reused.to_string(),
+        "subjects" => json!(result.subjects).to_string(),
+        "platform-digests" => json!(result.platform_digests).to_string(),
+        "digests" => json!(result.digests).to_string(),
+        "imageid" => text(result.imageid.as_ref()),
+        "metadata" => {
+            let metadata = result.metadata.as_ref();
+            metadata.map_or_else(String::new, |metadata| json!(metadata).to_string())
+        }
         _ => planned
             .iter()
             .find(|(planned, _)| *planned == name)
@@ -108,94 +99,15 @@ pub(super) fn of_report(report: &Report, others: &[Output]) -> Vec<Output> {
     NAMES.iter().map(|name| (*name, value(name))).collect()
 }
 
-fn tags(report: &Report) -> String {
-    let published = report.done.published.iter();
-    let references = published.flat_map(|published| published.references(&published.tags));
+fn text(digest: Option<&Digest>) -> String {
+    digest.map(Digest::to_string).unwrap_or_default()
+}
+
+fn tags(report: &Report, result: &Publication) -> String {
     let separator = report.session.as_ref().map_or("\n", |session| {
         session.inputs.metadata_format.sep_tags.as_str()
     });
-    references.collect::<Vec<_>>().join(separator)
-}
-
-/// The image for a later job, if the tags are left to one.
-fn staged(report: &Report) -> String {
-    let is_left = report
-        .plan()
-        .is_some_and(|plan| plan.move_tags == MoveTags::Never);
-    let staged = report.done.staged.as_ref().filter(|_| is_left);
-    staged
-        .and_then(|staged| staged.to_output().ok())
-        .unwrap_or_default()
-}
-
-fn skipped_tags(report: &Report) -> String {
-    let published = report.done.published.iter();
-    let skipped = published.flat_map(|published| {
-        let skipped = published.skipped.iter();
-        skipped.map(|skipped| {
-            json!({
-                "name": published.name.to_string(),
-                "tag": skipped.tag.as_str(),
-                "reason": skipped.reason,
-                "holds": skipped.holds.as_ref().map(Digest::as_str),
-            })
-        })
-    });
-    skipped.collect::<Value>().to_string()
-}
-
-fn subjects(report: &Report) -> String {
-    let subjects = report.verified().map(|(name, verified)| {
-        json!({ "name": name.to_string(), "digest": verified.manifest.digest.as_str() })
-    });
-    subjects.collect::<Value>().to_string()
-}
-
-fn platform_digests(report: &Report) -> String {
-    let first = report.verified().next();
-    let images = first
-        .into_iter()
-        .flat_map(|(_, verified)| &verified.platforms);
-    let pairs = images.map(|image| (image.platform.clone(), json!(image.digest.as_str())));
-    Value::Object(pairs.collect()).to_string()
-}
-
-/// Every manifest of every image name, and every artifact with an attestation, none twice.
-fn digests(report: &Report) -> String {
-    let mut digests: Vec<&str> = Vec::new();
-    let manifests = report
-        .verified()
-        .flat_map(|(_, verified)| &verified.digests);
-    let published = report.done.published.iter();
-    let attestations = published.flat_map(|published| &published.attestations);
-    let artifacts = attestations.filter_map(|attestation| attestation.artifact.as_ref());
-    for digest in manifests.chain(artifacts) {
-        if !digests.contains(&digest.as_str()) {
-            digests.push(digest.as_str());
-        }
-    }
-    json!(digests).to_string()
-}
-
-fn image_id(report: &Report) -> String {
-    let mut verified = report.verified();
-    let verified = verified
-        .next()
-        .and_then(|(_, verified)| verified.config_digest.as_ref());
-    let built = report.done.built.as_ref();
-    let built = || built.and_then(|built| built.config_digest.as_ref());
-    verified
-        .or_else(built)
-        .map(ToString::to_string)
-        .unwrap_or_default()
-}
-
-/// What buildx says of the build, if it is short enough for an output.
-fn build_metadata(report: &Report) -> String {
-    let built = report.done.built.as_ref();
-    let text = built.map(|built| json!(built.metadata).to_string());
-    text.filter(|text| text.len() <= METADATA_LIMIT)
-        .unwrap_or_default()
+    result.tags.join(separator)
 }
 
 /// Appends the outputs in one write, so that the file holds all of them or none.
@@ -250,8 +162,12 @@ pub(super) fn append_variables(path: &Path, outputs: &[Output]) -> anyhow::Resul
 }
 
 /// Sets `GHCR_PUBLISH_TAGS` to the references of the tags that were moved.
-pub(super) fn append_moved_tags(path: &Path, report: &Report) -> anyhow::Result<()> {
-    let text = entry("GHCR_PUBLISH_TAGS", &tags(report));
+pub(super) fn append_moved_tags(
+    path: &Path,
+    report: &Report,
+    result: &Publication,
+) -> anyhow::Result<()> {
+    let text = entry("GHCR_PUBLISH_TAGS", &tags(report, result));
     let fix = "set `GITHUB_ENV` to a writable file";
     append_text(path, &text, "the moved tags", fix)
 }
@@ -295,7 +211,8 @@ mod tests {
 
     #[test]
     fn every_output_is_written_even_when_empty() {
-        let outputs = of_report(&Report::default(), &[]);
+        let report = Report::default();
+        let outputs = of_report(&report, &Publication::of(&report, &[]), &[]);
         let names: Vec<&str> = outputs.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, NAMES);
         let known: Vec<_> = outputs

@@ -136,7 +136,7 @@ fn tags(plan: &Plan) -> Vec<String> {
     references.collect()
 }
 
-fn tag_names(plan: &Plan) -> Vec<String> {
+pub(super) fn tag_names(plan: &Plan) -> Vec<String> {
     plan.tag_names.iter().map(ToString::to_string).collect()
 }
 

@@ -1,20 +1,16 @@
-//! The plan as a person reads it, and as a program does.
+//! The plan as a person reads it.
 
-use serde_json::{Map, Value, json};
-
+use crate::context::Context;
 use crate::inputs::attest::Stores;
-use crate::inputs::build::Call;
 use crate::inputs::candidate::{Candidate, Source};
 use crate::inputs::destination::{FixedTags, MoveTags};
-use crate::inputs::spec::Spec;
 use crate::plan::Plan;
 use crate::plan::build::BuildRequest;
 use crate::plan::decision::Floating;
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
-use crate::report::metadata;
 
 /// The plan as a table.
-pub(crate) fn text(plan: &Plan) -> String {
+pub(crate) fn text(plan: &Plan, context: &Context) -> String {
     let decision = if plan.push.is_push() {
         "yes"
     } else if plan.is_promotion() {
@@ -28,6 +24,8 @@ pub(crate) fn text(plan: &Plan) -> String {
         .iter()
         .map(|(key, value)| format!("{key}={value}"));
     let rows = [
+        ("event", event(context)),
+        ("unknown", unknown(context)),
         ("publish", references.collect()),
         ("also", others(plan)),
         ("versions", versions(plan)),
@@ -44,6 +42,22 @@ pub(crate) fn text(plan: &Plan) -> String {
     rows.iter()
         .map(|(name, lines)| paragraph(name, lines))
         .collect()
+}
+
+/// The event of `--event` and `--ref`.
+fn event(context: &Context) -> Vec<String> {
+    let assumed = context.assumed.iter();
+    let text = assumed.map(|assumed| {
+        let (event, git_ref, commit) = (&assumed.event, &assumed.git_ref, &context.commit);
+        format!("{event} of {git_ref} at {commit}")
+    });
+    text.collect()
+}
+
+/// What is not known of this event.
+fn unknown(context: &Context) -> Vec<String> {
+    let assumed = context.assumed.as_ref();
+    assumed.map_or_else(Vec::new, |assumed| assumed.unknown.clone())
 }
 
 /// The tags that are versions, and what happens to one that exists.
@@ -174,78 +188,4 @@ fn build_text(build: &BuildRequest) -> String {
         build.dockerfile(),
         build.context
     )
-}
-
-/// The plan as one JSON object.
-pub(crate) fn json(plan: &Plan) -> Value {
-    let labels = plan.labels.iter();
-    let labels = labels.map(|(key, value)| (key.clone(), json!(value)));
-    let mut object = json!({
-        "images": plan.images.iter().map(ToString::to_string).collect::<Vec<_>>(),
-        "version": plan.version,
-        "tags": plan.references().map(|reference| reference.to_string()).collect::<Vec<_>>(),
-        "other-references": plan.other_references(),
-        "tag-names": names(plan, |_| true),
-        "versions": names(plan, |planned| planned.is_version),
-        "floating-tags": names(plan, |planned| planned.motion == Motion::Floating),
-        "fixed-tags": plan.fixed.as_str(),
-        "move-tags": plan.move_tags.as_str(),
-        "labels": labels.collect::<Map<_, _>>(),
-        "annotations": metadata::annotations(plan),
-        "push": {
-            "decision": if plan.push.is_push() { "push" } else { "build-only" },
-            "reason": plan.push.reason(),
-        },
-    });
-    if let Some(stores) = plan.attest {
-        object["attest"] = json!(stores.as_str());
-    }
-    if let Some(part) = &plan.part {
-        object["part"] = json!({ "platforms": part.own, "of": part.platforms });
-    }
-    if let Some(candidate) = &plan.candidate {
-        object["candidate"] = json!(candidate.to_string());
-    }
-    if !plan.is_promotion() {
-        object["build"] = build_json(&plan.build);
-    }
-    object
-}
-
-/// The planned tags that are `wanted`.
-fn names(plan: &Plan, wanted: impl Fn(&PlannedTag) -> bool) -> Vec<String> {
-    let tags = plan.tags.iter().filter(|planned| wanted(planned));
-    tags.map(|planned| planned.tag.to_string()).collect()
-}
-
-/// Secrets, and build arguments without an expression, by name only: their values may be nobody else's business.
-fn build_json(build: &BuildRequest) -> Value {
-    json!({
-        "context": build.context.to_string(),
-        "file": build.dockerfile(),
-        "target": build.parameters.target,
-        "platforms": build.parameters.platforms,
-        "build-args": build.parameters.shown_args,
-        "build-contexts": build.contexts.iter().map(|(name, place)| (name.clone(), json!(place.to_string()))).collect::<Map<_, _>>(),
-        "secrets": build.parameters.secrets.iter().map(|secret| &secret.id).collect::<Vec<_>>(),
-        "cache-from": caches(&build.cache_from),
-        "cache-to": caches(&build.cache_to),
-        "attestations": build.attestations.iter().map(Spec::kind).collect::<Vec<_>>(),
-        "outputs": build.outputs.iter().map(Spec::kind).collect::<Vec<_>>(),
-        "call": build.parameters.call.map(Call::as_str),
-        "timestamp": build.timestamp.map(|time| time.to_rfc3339()),
-        "no-cache": build.parameters.no_cache,
-        "pull": build.parameters.pull,
-        "names": build.names.iter().map(ToString::to_string).collect::<Vec<_>>(),
-    })
-}
-
-/// A cache by what tells it from others; some attributes open it, and are nobody else's business.
-fn caches(caches: &[Spec]) -> Vec<String> {
-    let name = |cache: &Spec| {
-        let keys = ["ref", "scope", "src", "dest"].iter();
-        let shown = keys.filter_map(|key| Some(format!(",{key}={}", cache.get(key)?)));
-        format!("type={}{}", cache.kind(), shown.collect::<String>())
-    };
-    caches.iter().map(name).collect()
 }

@@ -1,34 +1,48 @@
 //! The steps of `mode: cleanup`: decide, tell, delete, tell again.
 
-use chrono::{DateTime, Utc};
-
 use crate::cleanup::{self, Cleaner, Cleanup};
-use crate::console::Console;
 use crate::report;
-use crate::run::{Request, all_is_well};
+use crate::report::result::Body;
+use crate::report::result::cleanup::RestoreResult;
+use crate::run::Task;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
 
-/// False when it failed, after the reason was printed.
-pub(super) async fn clean_up(
-    request: &Request,
-    vars: &Vars,
-    now: DateTime<Utc>,
-    console: Console,
-    stop: &mut StopSignals,
-) -> bool {
-    let mut cleanup = Cleanup::default();
-    let work = async {
-        let cleaner = Cleaner::new(&request.with, vars, now, console).await?;
-        Ok(carry_out(&cleaner, &mut cleanup, vars).await)
-    };
-    let mut failures = match stop.unless(work).await {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    let unwritten = report::cleanup::tell(&cleanup, &failures, vars, request.json, console);
-    failures.extend(unwritten);
-    all_is_well(&failures, console)
+impl Task<'_> {
+    /// False when it failed, after the reason was printed.
+    pub(super) async fn clean_up(&self, stop: &mut StopSignals) -> bool {
+        let (vars, console) = (self.vars, self.console);
+        let mut cleanup = Cleanup::default();
+        let work = async {
+            let cleaner = Cleaner::new(self.with, vars, self.now, console).await?;
+            Ok(carry_out(&cleaner, &mut cleanup, vars).await)
+        };
+        let mut failures = match stop.unless(work).await {
+            Ok(failures) => failures,
+            Err(error) => vec![error],
+        };
+        let result = report::cleanup::tell(&cleanup, &mut failures, vars, console);
+        self.end(Some(Body::Cleanup(result)), &failures)
+    }
+
+    /// Undoes deletions; false when one of them failed.
+    pub(super) async fn restore(&self, ids: &[u64], stop: &mut StopSignals) -> bool {
+        let mut restored = Vec::new();
+        let work = cleanup::restore(
+            ids,
+            &mut restored,
+            self.with,
+            self.vars,
+            self.now,
+            self.console,
+        );
+        let failures = match stop.unless(async { Ok(work.await) }).await {
+            Ok(failures) => failures,
+            Err(error) => vec![error],
+        };
+        let result = RestoreResult::of(&restored);
+        self.end(Some(Body::Restore(result)), &failures)
+    }
 }
 
 async fn carry_out(cleaner: &Cleaner, cleanup: &mut Cleanup, vars: &Vars) -> Vec<anyhow::Error> {
@@ -41,20 +55,4 @@ async fn carry_out(cleaner: &Cleaner, cleanup: &mut Cleanup, vars: &Vars) -> Vec
         failures.extend(cleaner.delete(cleanup).await);
     }
     failures
-}
-
-/// Undoes deletions; false when one of them failed.
-pub(super) async fn restore(
-    request: &Request,
-    vars: &Vars,
-    now: DateTime<Utc>,
-    console: Console,
-    stop: &mut StopSignals,
-) -> bool {
-    let work = cleanup::restore(&request.ids, &request.with, vars, now, console);
-    let failures = match stop.unless(async { Ok(work.await) }).await {
-        Ok(failures) => failures,
-        Err(error) => vec![error],
-    };
-    all_is_well(&failures, console)
 }

@@ -10,7 +10,7 @@ use crate::inputs::Mode;
 use crate::inputs::staged::Staged;
 use crate::publish::{Done, part};
 use crate::report::{self, Answer};
-use crate::run::{Task, conclude};
+use crate::run::Task;
 use crate::session::Session;
 use crate::signals::StopSignals;
 use crate::vars::Vars;
@@ -97,12 +97,22 @@ async fn move_tags(
     }
     let with = staged.inputs_of_post_step(text);
     let task = Task {
-        mode: Some(Mode::Publish),
         with: &with,
+        ..task(Mode::Publish, vars, now, console)
+    };
+    task.run(stop).await
+}
+
+fn task(mode: Mode, vars: &Vars, now: DateTime<Utc>, console: Console) -> Task<'_> {
+    Task {
+        mode,
+        with: &[],
         asked: None,
         answer: Answer::Text,
-    };
-    task.run(vars, now, console, stop).await
+        vars,
+        now,
+        console,
+    }
 }
 
 /// Removes what the run left.
@@ -132,7 +142,7 @@ async fn complete_parts(
 ) -> bool {
     let mut done = Done::default();
     let completed = async {
-        let session = Session::new(Some(Mode::Merge), &[], None, vars, now, console).await?;
+        let session = Session::new(Mode::Merge, &[], None, vars, now, console).await?;
         let outcome = part::look_again(&session, &mut done).await;
         Ok((session, outcome))
     };
@@ -143,5 +153,6 @@ async fn complete_parts(
     if outcome.is_ok() && done.part.is_none() {
         return true;
     }
-    conclude(session, done, outcome, vars, Answer::Text, console, stop).await
+    let task = task(Mode::Merge, vars, now, console);
+    task.tell(session, done, outcome, stop).await
 }

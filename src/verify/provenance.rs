@@ -2,8 +2,6 @@
 
 use std::fmt;
 
-use serde_json::{Value, json};
-
 use crate::context::RepositoryName;
 use crate::error::Problem;
 use crate::image::digest::Digest;
@@ -11,6 +9,7 @@ use crate::image::manifest::Manifest;
 use crate::inputs::verify::{ImageReference, repository_name};
 use crate::registry::Repository;
 use crate::registry::copy_source::CopySource;
+use crate::report::result::verification::SignerResult;
 use crate::sigstore::bundle::MEDIA_TYPE;
 use crate::sigstore::instance::issuer_of;
 use crate::sigstore::policy::Policy;
@@ -46,28 +45,20 @@ impl fmt::Display for Store {
 }
 
 impl Provenance {
-    /// As `--json` shows it.
-    pub(super) fn to_json(&self) -> Value {
-        let Verified {
-            identity,
-            repository,
-            git_ref,
-            commit,
-            signed_at,
-            ..
-        } = &self.verified;
-        let source = match self.store {
-            Store::Registry => "registry",
-            Store::GitHub => "github",
-        };
-        json!({
-            "identity": identity,
-            "repository": repository,
-            "ref": git_ref,
-            "commit": commit,
-            "signedAt": signed_at,
-            "source": source,
-        })
+    /// For a program.
+    pub(super) fn to_result(&self) -> SignerResult {
+        let verified = self.verified.clone();
+        SignerResult {
+            identity: verified.identity,
+            repository: verified.repository,
+            git_ref: verified.git_ref,
+            commit: verified.commit,
+            signed_at: verified.signed_at,
+            source: match self.store {
+                Store::Registry => "registry",
+                Store::GitHub => "github",
+            },
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::Duration;
 use ghcr_double::{Account, Builder, Double, Endpoint, Package, PullRequest, Repository};
 use serde_json::{Value, json};
 
+use crate::json::result;
 use crate::publication::NAME;
 use crate::support::{Action, Run, TOKEN};
 
@@ -291,9 +292,21 @@ fn result_is_json_for_programs() {
             .arguments(&["cleanup", "--json"])
             .run(),
     );
-    let result: Value = serde_json::from_str(&run.stdout).unwrap();
-    let deleted: Value = serde_json::from_str(result["deleted"].as_str().unwrap()).unwrap();
+    let deleted = &result(&run)["deleted"];
     assert_eq!(deleted.as_array().unwrap().len(), 8);
+    let ids = deleted.as_array().unwrap().iter();
+    let ids: Vec<String> = ids.map(|entry| entry["id"].to_string()).collect();
+    let restore = |ids: &[String]| {
+        let ids = ids.iter().map(String::as_str);
+        let arguments: Vec<&str> = ["restore", "--json"].into_iter().chain(ids).collect();
+        let action = Action::publishing("schedule", &double);
+        result(&action.arguments(&arguments).run())
+    };
+    let restored = restore(&ids[..2]);
+    assert_eq!(restored["restored"][1]["id"].to_string(), ids[1]);
+    let again = restore(&ids[1..3]);
+    assert_eq!(again["restored"].as_array().unwrap().len(), 1);
+    assert_eq!(again["status"], "failure");
 }
 
 #[test]

@@ -1,5 +1,9 @@
 //! Outside Actions: the program in the checkout of a person.
 
+mod asked;
+mod streams;
+mod usage;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
@@ -43,8 +47,8 @@ fn plan(action: Action) -> Run {
 #[track_caller]
 fn is_dirty(action: Action, head: &str, file: &str) {
     let run = plan(action);
-    let warning = run.stdout.lines().find(|line| line.starts_with("warning"));
-    let warning = warning.unwrap_or_else(|| panic!("no warning: {}", run.stdout));
+    let warning = run.stderr.lines().find(|line| line.starts_with("warning"));
+    let warning = warning.unwrap_or_else(|| panic!("no warning: {}", run.stderr));
     assert!(warning.contains(file), "{warning} does not name {file}");
     let revision = format!("revision={head}-dirty");
     run.assert_log(&revision);
@@ -55,7 +59,7 @@ fn is_dirty(action: Action, head: &str, file: &str) {
 #[track_caller]
 fn is_clean(action: Action, head: &str) -> Run {
     let run = plan(action);
-    assert!(!run.stdout.contains("warning"), "{}", run.stdout);
+    assert!(!run.log().contains("warning"), "{}", run.log());
     let revision = format!("revision={head}\n");
     run.assert_log(&revision);
     assert!(run.output("tags").contains(&format!(":sha-{}", &head[..7])));
@@ -242,7 +246,7 @@ fn ignored_part_of_a_tag_rule_is_a_warning() {
     let run = plan(action.input("tags", "v1,v2\ntype=raw,value={{date 'YYYY' zone='UTC'}}"));
     let expected = "ghcr.io/acme/widget:v2\nghcr.io/acme/widget:2026";
     assert_eq!(run.output("tags"), expected);
-    let warnings: Vec<&str> = run.stdout.lines().take(2).collect();
+    let warnings: Vec<&str> = run.stderr.lines().take(2).collect();
     assert_eq!(
         warnings,
         [

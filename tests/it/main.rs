@@ -21,6 +21,7 @@ mod failures;
 mod helpers;
 mod hostile;
 mod import_order;
+mod json;
 mod keep_login;
 mod laptop;
 mod move_tags;

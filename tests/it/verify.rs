@@ -8,9 +8,9 @@ use std::fs;
 
 use expect_test::{Expect, expect};
 use ghcr_double::{Double, Endpoint, Fault, Package, Sigstore};
-use serde_json::Value;
 
 use crate::attest::{Profile, attesting, doubles};
+use crate::json::result;
 use crate::publication::NAME;
 use crate::support::{Action, Run};
 
@@ -111,13 +111,13 @@ fn result_is_json_for_programs() {
     let arguments = [&REPOSITORY[..], &["--json"]].concat();
     let run = attested.verify(&reference, &arguments);
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-    let result: Value = serde_json::from_str(&run.stdout).unwrap();
-    assert_eq!(result[0]["reference"], reference.as_str());
-    assert_eq!(result[0]["digest"], attested.digest.as_str());
-    assert_eq!(result[0]["platforms"][0], "linux/amd64");
+    let image = &result(&run)["images"][0];
+    assert_eq!(image["reference"], reference.as_str());
+    assert_eq!(image["digest"], attested.digest.as_str());
+    assert_eq!(image["platforms"][0], "linux/amd64");
     let workflow = "https://github.com/acme/Widget/.github/workflows/release.yml";
     let identity = format!("{workflow}@refs/tags/v1.2.3");
-    assert_eq!(result[0]["attestation"]["identity"], identity.as_str());
+    assert_eq!(image["attestation"]["identity"], identity.as_str());
 }
 
 #[expect(

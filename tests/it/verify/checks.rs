@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 
 use super::{Attested, REPOSITORY};
 use crate::attest::{Profile, attesting};
+use crate::json::result;
 use crate::publication::{COMMIT, NAME};
 use crate::support::{Action, TOKEN};
 
@@ -79,7 +80,7 @@ fn first_wrong_thing_of_each_reference_is_told() {
           because: neither the registry nor GitHub has a provenance of it
           fix: publish it with `attest: true`
     "#]].assert_eq(&text.replace(&unsigned, "<other digest>"));
-    let json: Value = serde_json::from_str(&run.stdout).unwrap();
+    let json = result(&run);
     let json = serde_json::to_string_pretty(&json).unwrap();
     let json = attested.stable(&run, &json);
     expect![[r#"
