@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::{Action, TOKEN};
 
-fn read(name: &str) -> String {
+pub(crate) fn read(name: &str) -> String {
     fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).unwrap()
 }
 
@@ -157,7 +157,7 @@ fn table(section: &str) -> String {
 }
 
 /// `document` with the text between the comments `name` and `/name` replaced by `text`.
-fn with_part(document: &str, name: &str, text: &str) -> String {
+pub(crate) fn with_part(document: &str, name: &str, text: &str) -> String {
     let (begin, end) = (format!("<!-- {name} -->\n"), format!("<!-- /{name} -->"));
     let (before, rest) = document.split_once(&begin).unwrap();
     let (_, after) = rest.split_once(&end).unwrap();

@@ -17,6 +17,7 @@ const DOCUMENTS: &[&str] = &[
     "CHANGELOG.md",
     "CONTRIBUTING.md",
     "SECURITY.md",
+    "docs/modes.md",
     "docs/recipes.md",
     "docs/reference.md",
     "docs/registries.md",
@@ -88,13 +89,14 @@ fn blocks<'t>(text: &'t str, language: &str) -> Vec<&'t str> {
 #[test]
 fn every_command_of_the_program_runs() {
     let mut count = 0;
-    for name in ["README.md", "docs/reference.md"] {
+    for name in ["README.md", "docs/modes.md", "docs/reference.md"] {
         let text = document(name);
         let lines = blocks(&text, "sh").into_iter().flat_map(str::lines);
         for line in lines.filter_map(|line| line.strip_prefix("ghcr-publish ")) {
             let (double, digest) = registry_with_image(PUSHED);
             let image = format!("{}/acme/widget:{PUSHED}", double.host());
-            let words = line.split_whitespace().take_while(|word| *word != "#");
+            let words = line.split_whitespace();
+            let words = words.take_while(|word| !["#", "|"].contains(word));
             let arguments: Vec<&str> = words
                 .map(|word| match word.starts_with("ghcr.io/") {
                     true => image.as_str(),

@@ -24,6 +24,7 @@ mod import_order;
 mod json;
 mod keep_login;
 mod laptop;
+mod modes;
 mod move_tags;
 mod no_engine;
 mod parts;

@@ -19,7 +19,7 @@ fn build(script: &str) -> Action {
 #[track_caller]
 fn check(run: Run, expected: Expect) {
     assert!(run.succeeded, "{}", run.stderr);
-    expected.assert_eq(&without_environment(&run.stdout).replace("%0A", "\n"));
+    expected.assert_eq(&without_environment(&run.log()).replace("%0A", "\n"));
 }
 
 /// Two steps that talk at once, one of them for longer than others wait.

@@ -15,14 +15,14 @@ use crate::publication::NAME;
 use crate::support::{Action, Run};
 
 /// An image that was published and attested as `v1.2.3` and `latest`.
-struct Attested {
+pub(crate) struct Attested {
     double: Double,
     digest: String,
     sigstore: Sigstore,
 }
 
 impl Attested {
-    fn new(stores: &str) -> Self {
+    pub(crate) fn new(stores: &str) -> Self {
         Self::with(stores, doubles())
     }
 
@@ -47,12 +47,12 @@ impl Attested {
         }
     }
 
-    fn image(&self, version: &str) -> String {
+    pub(crate) fn image(&self, version: &str) -> String {
         format!("{}/{NAME}{version}", self.double.host())
     }
 
     /// Verifies on a machine without a job, a checkout or credentials.
-    fn verify(&self, reference: &str, arguments: &[&str]) -> Run {
+    pub(crate) fn verify(&self, reference: &str, arguments: &[&str]) -> Run {
         let action = Action::new().env("GITHUB_API_URL", self.double.api_url());
         fs::write(
             action.path("workspace/root.json"),
@@ -63,7 +63,7 @@ impl Attested {
         action.arguments(&[&base, arguments].concat()).run()
     }
 
-    fn stable(&self, run: &Run, text: &str) -> String {
+    pub(crate) fn stable(&self, run: &Run, text: &str) -> String {
         let text = run
             .stable(text, self.double.host())
             .replace(&self.digest, "<digest>");

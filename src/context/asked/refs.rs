@@ -117,5 +117,5 @@ pub(super) fn not_full(git_ref: &str) -> Problem {
             )
         }
     };
-    Problem::new(format!("`{git_ref}` is not a full git ref"), fix)
+    Problem::new(format!("`--ref {git_ref}` is not a full git ref"), fix)
 }

@@ -167,14 +167,46 @@ fn says(action: Action, commit: &str, arguments: &[&str], expected: Expect) -> R
 fn plan_says_what_is_unknown() {
     let (action, commit) = in_checkout("");
     let arguments = ["--ref", "refs/tags/v1.2.3"];
-    says(action, &commit, &arguments, expect![[""]]);
+    says(
+        action,
+        &commit,
+        &arguments,
+        expect![[r#"
+        event    push of refs/tags/v1.2.3 at <commit>
+        unknown  the commit: this checkout does not have `refs/tags/v1.2.3`, so the commit of HEAD is used
+                 the default branch: `{{is_default_branch}}` is `false`
+                 description and licence of the repository: labels go without them
+                 the branch of the git tag: `{{base_ref}}` is empty
+    "#]],
+    );
     let (action, commit) = in_checkout("");
     let head = ["refs/remotes/origin/HEAD", "refs/remotes/origin/main"];
     git(&action, "", &[&["symbolic-ref"], &head[..]].concat());
     let arguments = ["--event", "pull_request", "--ref", "refs/pull/5/merge"];
-    says(action, &commit, &arguments, expect![[""]]);
+    says(
+        action,
+        &commit,
+        &arguments,
+        expect![[r#"
+        event    pull_request of refs/pull/5/merge at <commit>
+        unknown  the commit: this checkout does not have `refs/pull/5/merge`, so the commit of HEAD is used
+                 description and licence of the repository: labels go without them
+                 the head branch: `{{branch}}` is empty (`GITHUB_HEAD_REF` names it)
+                 the base branch: `{{base_ref}}` is empty (`GITHUB_BASE_REF` names it)
+                 the head repository: the pull request is not from a fork
+    "#]],
+    );
     let (action, commit) = in_checkout("");
-    says(action, &commit, &["--event", "schedule"], expect![[""]]);
+    says(
+        action,
+        &commit,
+        &["--event", "schedule"],
+        expect![[r#"
+        event    schedule of refs/heads/main at <commit>
+        unknown  the default branch: `{{is_default_branch}}` is `false`
+                 description and licence of the repository: labels go without them
+    "#]],
+    );
 }
 
 #[test]
@@ -186,7 +218,12 @@ fn plan_for_a_ref_of_the_checkout_is_at_its_commit() {
         action,
         &before,
         &["--ref", "refs/tags/v1.2.2"],
-        expect![[""]],
+        expect![[r#"
+            event    push of refs/tags/v1.2.2 at <commit>
+            unknown  the default branch: `{{is_default_branch}}` is `false`
+                     description and licence of the repository: labels go without them
+                     the branch of the git tag: `{{base_ref}}` is empty
+        "#]],
     );
     let tag = format!(":sha-{}", &before[..7]);
     assert!(run.output("tags").contains(&tag), "{}", run.output("tags"));
@@ -221,5 +258,24 @@ fn event_and_ref_that_cannot_be_are_errors() {
         assert_eq!(run.status, Some(1), "{arguments:?}: {}", run.stdout);
         said += &run.stderr;
     }
-    expect![[""]].assert_eq(&said);
+    expect![[r#"
+        error: there is no event `pull-request`
+          fix: write an event that starts workflows, for example `push`, `pull_request` or `schedule`; did you mean `pull_request`?
+        error: the git ref of the event `pull_request` is unknown
+          fix: add a ref, for example `--ref refs/pull/5/merge`
+        error: the git ref of the event `release` is unknown
+          fix: add a ref, for example `--ref refs/tags/v1.2.3`
+        error: the event `push` does not run on `refs/pull/5/merge`
+          fix: write a ref of this event, for example `--ref refs/heads/main` or `--ref refs/tags/v1.2.3`
+        error: the event `schedule` does not run on `refs/tags/v1`
+          fix: write a ref of this event, for example `--ref refs/heads/main`
+        error: `--ref main` is not a full git ref
+          fix: write `refs/heads/main` for the branch, or `refs/tags/main` for the git tag
+        error: `--ref 5` is not a full git ref
+          fix: write `refs/pull/5/merge` for the pull request
+        error: `--ref refs/heads/` is not a full git ref
+          fix: write `refs/heads/BRANCH`, `refs/tags/TAG` or `refs/pull/NUMBER/merge`
+        error: `--ref ` is not a full git ref
+          fix: write `refs/heads/BRANCH`, `refs/tags/TAG` or `refs/pull/NUMBER/merge`
+    "#]].assert_eq(&said);
 }

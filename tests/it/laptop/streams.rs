@@ -1,15 +1,17 @@
 //! What goes to stdout and what to stderr.
 
 use expect_test::expect;
-use ghcr_double::{Double, Endpoint, Fault};
+use ghcr_double::{Double, Endpoint, Fault, Package};
 
-use crate::publication::{NAME, PUSHED, registry_with_image};
-use crate::support::{Action, Run};
+use crate::publication::{NAME, PUSHED, registry, registry_with_image};
+use crate::support::{Action, Run, TOKEN};
 
 /// A publication of a release by a person.
 fn publication(double: &Double, digest: &str) -> Action {
     Action::publishing("push_tag", double)
         .without("GITHUB_ACTIONS")
+        // The shell in front of a terminal passes on no name with a `-`.
+        .env("INPUT_GITHUB_TOKEN", TOKEN)
         .buildx_pushes(digest)
         .arguments(&["publish"])
 }
@@ -36,11 +38,14 @@ fn stdout_is_the_reference_alone() {
 /// `$(ghcr-publish publish)` is one word.
 #[test]
 fn several_names_give_the_reference_of_the_first() {
-    let (double, digest, reference) = doubles();
+    let other = Package::of("acme/Widget");
+    let double = registry().package("acme/other", other).start().unwrap();
+    let digest = double.put_image(NAME, PUSHED, &[]);
+    double.put_image("acme/other", PUSHED, &[]);
     let names = [NAME, "acme/other"].map(|name| format!("{}/{name}", double.host()));
     let action = publication(&double, &digest).input("images", names.join("\n"));
-    double.put_image("acme/other", PUSHED, &[]);
     let run = action.run();
+    let reference = format!("{}@{digest}\n", names[0]);
     assert_eq!(run.stdout, reference, "{}", run.stderr);
 }
 
@@ -91,6 +96,9 @@ fn quiet_run_prints_warnings_and_errors_only() {
     let run = quiet().input("tagz", "x").run();
     expect![[r#"
         warning: the unknown input `tagz` is ignored; did you mean `tags`?
+        error: the version `127.0.0.1:43047/acme/widget:v1.2.3` exists, and a version is written once
+          because: it shows sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503 of unknown origin (its image names no commit of this repository); the image to publish is of the commit `0123456789abcdef0123456789abcdef01234567`, on 2026-11-20T10:00:00Z
+          fix: release a new version, or set `fixed-tags: replace` to overwrite this one
     "#]]
     .assert_eq(&run.stderr);
     let run = quiet()

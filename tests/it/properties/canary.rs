@@ -114,6 +114,20 @@ fn scenarios() -> Vec<Scenario> {
             action.arguments(&["plan", "--json"])
         }),
         with("a check", |action| action.arguments(&["check"])),
+        with("a check as JSON", |action| {
+            action.arguments(&["check", "--json"])
+        }),
+        Scenario {
+            change: |action| action.arguments(&["--json"]),
+            ..scenario("a failed build as JSON", TellsAllAndFails)
+        },
+        Scenario {
+            change: |action| action.arguments(&["--json"]),
+            ..faulty(
+                "a registry that repeats the login, as JSON",
+                refused(Endpoint::BlobPost),
+            )
+        },
         with("a publication as JSON", |action| {
             action.arguments(&["--json"])
         }),
@@ -294,6 +308,10 @@ fn sinks(run: &Run) -> Vec<(String, Vec<u8>)> {
         ),
         ("log and summary".to_owned(), page.into_bytes()),
     ];
+    // A program that captures the object gets no masks.
+    if run.stdout.starts_with('{') {
+        sinks.push(("the object".to_owned(), run.stdout.clone().into_bytes()));
+    }
     for name in ["output", "state", "variables", "engine-requests"] {
         sinks.push((
             name.to_owned(),

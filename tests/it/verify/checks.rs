@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use expect_test::expect;
 use ghcr_double::{Double, Endpoint, Fault, Package};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Attested, REPOSITORY};
 use crate::attest::{Profile, attesting};
