@@ -84,41 +84,58 @@ fn first_wrong_thing_of_each_reference_is_told() {
     let json = serde_json::to_string_pretty(&json).unwrap();
     let json = attested.stable(&run, &json);
     expect![[r#"
-        [
-          {
-            "reference": "<registry>/acme/widget:missing",
-            "digest": null,
-            "platforms": [],
-            "attestation": null,
-            "error": "cannot read `<registry>/acme/widget:missing`\n  because: the tag `missing` does not exist\n  fix: check the name and, for a private image, the login"
+        {
+          "mode": "verify",
+          "status": "failure",
+          "error": {
+            "what": "cannot read `<registry>/acme/widget:missing`",
+            "because": "the tag `missing` does not exist",
+            "fix": "check the name and, for a private image, the login"
           },
-          {
-            "reference": "<registry>/acme/widget:other",
-            "digest": "<other digest>",
-            "platforms": [
-              "linux/amd64"
-            ],
-            "attestation": null,
-            "error": "no valid attestation of `<registry>/acme/widget:other`\n  because: neither the registry nor GitHub has a provenance of it\n  fix: publish it with `attest: true`"
-          },
-          {
-            "reference": "<registry>/acme/widget:v1.2.3",
-            "digest": "<digest>",
-            "platforms": [
-              "linux/amd64",
-              "linux/arm64"
-            ],
-            "attestation": {
-              "identity": "https://github.com/acme/Widget/.github/workflows/release.yml@refs/tags/v1.2.3",
-              "repository": "https://github.com/acme/Widget",
-              "ref": "refs/tags/v1.2.3",
-              "commit": "babca52ab0c93ae16539e5923cb0d7403b9a093b",
-              "signedAt": "<time>",
-              "source": "github"
+          "images": [
+            {
+              "reference": "<registry>/acme/widget:missing",
+              "digest": null,
+              "platforms": [],
+              "attestation": null,
+              "error": {
+                "what": "cannot read `<registry>/acme/widget:missing`",
+                "because": "the tag `missing` does not exist",
+                "fix": "check the name and, for a private image, the login"
+              }
             },
-            "error": null
-          }
-        ]"#]].assert_eq(&json.replace(&unsigned, "<other digest>"));
+            {
+              "reference": "<registry>/acme/widget:other",
+              "digest": "<other digest>",
+              "platforms": [
+                "linux/amd64"
+              ],
+              "attestation": null,
+              "error": {
+                "what": "no valid attestation of `<registry>/acme/widget:other`",
+                "because": "neither the registry nor GitHub has a provenance of it",
+                "fix": "publish it with `attest: true`"
+              }
+            },
+            {
+              "reference": "<registry>/acme/widget:v1.2.3",
+              "digest": "<digest>",
+              "platforms": [
+                "linux/amd64",
+                "linux/arm64"
+              ],
+              "attestation": {
+                "identity": "https://github.com/acme/Widget/.github/workflows/release.yml@refs/tags/v1.2.3",
+                "repository": "https://github.com/acme/Widget",
+                "ref": "refs/tags/v1.2.3",
+                "commit": "babca52ab0c93ae16539e5923cb0d7403b9a093b",
+                "signed-at": "<time>",
+                "source": "github"
+              },
+              "error": null
+            }
+          ]
+        }"#]].assert_eq(&json.replace(&unsigned, "<other digest>"));
 }
 
 /// Content that does not exist was not just pushed: a 404 is not retried.
