@@ -27,9 +27,6 @@ use crate::publish::Done;
 use crate::publish::compare::Comparison;
 use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
-use crate::report::result::Body;
-use crate::report::result::plan::PlanResult;
-use crate::report::result::publication::Publication;
 use crate::session::Session;
 use crate::vars::Vars;
 
@@ -201,7 +198,7 @@ impl Report {
 /// What telling left.
 pub(crate) struct Told {
     /// The result for a program.
-    pub(crate) body: Option<Body>,
+    pub(crate) body: Option<result::Body>,
     /// What could not be written.
     pub(crate) failures: Vec<anyhow::Error>,
 }
@@ -225,7 +222,7 @@ pub(crate) fn tell(report: &Report, vars: &Vars, answer: Answer, console: Consol
         Ok(written)
     });
     let files = files.inspect_err(warn).unwrap_or_default();
-    let result = Publication::of(report, &files);
+    let result = result::publication::Publication::of(report, &files);
     let mut others = files;
     others.extend(attestations::outputs(report));
     let outputs = github_output::of_report(report, &result, &others);
@@ -234,10 +231,10 @@ pub(crate) fn tell(report: &Report, vars: &Vars, answer: Answer, console: Consol
         warn(&error);
     }
     let body = match report.is_publication() {
-        true => Some(Body::Publication(Box::new(result))),
+        true => Some(result::Body::Publication(Box::new(result))),
         false => session.map(|session| {
-            let plan = PlanResult::new(&session.plan, &session.context);
-            Body::Plan(Box::new(plan))
+            let plan = result::plan::PlanResult::new(&session.plan, &session.context);
+            result::Body::Plan(Box::new(plan))
         }),
     };
     Told { body, failures }
@@ -277,7 +274,7 @@ pub(crate) fn say_reference(report: &Report, console: Console) {
 /// What later steps read.
 fn write_outputs(
     report: &Report,
-    result: &Publication,
+    result: &result::publication::Publication,
     outputs: &[metadata::Output],
     vars: &Vars,
 ) -> Vec<anyhow::Error> {
