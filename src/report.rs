@@ -25,6 +25,7 @@ use crate::plan::decision::PushDecision;
 use crate::plan::tags::Motion;
 use crate::publish::Done;
 use crate::publish::compare::Comparison;
+use crate::publish::attest::Attestation;
 use crate::publish::part::PartDone;
 use crate::registry::verify::Verified;
 use crate::session::Session;
@@ -238,6 +239,13 @@ pub(crate) fn tell(report: &Report, vars: &Vars, answer: Answer, console: Consol
         }),
     };
     Told { body, failures }
+}
+
+/// The page of an attestation on GitHub.
+fn attestation_url(session: &Session, attestation: &Attestation) -> Option<String> {
+    let context = &session.context;
+    let (server, repository, id) = (&context.server_url, &context.repository, attestation.id?);
+    Some(format!("{server}/{repository}/attestations/{id}"))
 }
 
 /// Says in the summary that the image of the step got no tag, because the job `how`. False if that cannot be written.

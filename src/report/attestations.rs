@@ -5,10 +5,10 @@ use std::fmt::Write as _;
 use crate::inputs::attest::Choice;
 use crate::publish::attest::Attestation;
 use crate::publish::{Done, Published};
-use crate::report::Report;
 use crate::report::github_output::append_text;
 use crate::report::markdown::{block, code};
 use crate::report::metadata::{Output, OutputFile};
+use crate::report::{Report, attestation_url};
 use crate::session::Session;
 use crate::vars::Vars;
 
@@ -23,7 +23,7 @@ pub(super) fn outputs(report: &Report) -> [Output; 2] {
     let stored = || all(&report.done).filter_map(|one| Some((one.id?, one)));
     let ids: Vec<String> = stored().map(|(id, _)| id.to_string()).collect();
     let session = report.session.as_ref();
-    let urls = stored().filter_map(|(_, one)| url(session?, one));
+    let urls = stored().filter_map(|(_, one)| attestation_url(session?, one));
     [
         ("attestation-id", ids.join("\n")),
         ("attestation-url", urls.collect::<Vec<_>>().join("\n")),
@@ -47,7 +47,7 @@ pub(super) fn rows(published: &Published, report: &Report) -> String {
         let page = report
             .session
             .as_ref()
-            .and_then(|session| url(session, one));
+            .and_then(|session| attestation_url(session, one));
         let kind = one.predicate_type.trim_start_matches("https://");
         let kind = match page {
             Some(url) => format!("[{kind}]({url})"),
@@ -102,13 +102,6 @@ fn command(session: &Session, reference: &str) -> String {
 fn all(done: &Done) -> impl Iterator<Item = &Attestation> {
     let published = done.published.iter();
     published.flat_map(|published| &published.attestations)
-}
-
-/// The page of an attestation on GitHub.
-pub(super) fn url(session: &Session, attestation: &Attestation) -> Option<String> {
-    let context = &session.context;
-    let (server, repository, id) = (&context.server_url, &context.repository, attestation.id?);
-    Some(format!("{server}/{repository}/attestations/{id}"))
 }
 
 /// Adds the path of the bundle file to the list that later steps may read.

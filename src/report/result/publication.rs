@@ -9,7 +9,7 @@ use crate::publish::attest::Attestation;
 use crate::publish::{Change, Published};
 use crate::report::metadata::{self, Output};
 use crate::report::result::plan::labels;
-use crate::report::{Report, attestations};
+use crate::report::{Report, attestation_url};
 
 /// In bytes; an output must be short.
 const METADATA_LIMIT: usize = 32 * 1024;
@@ -221,7 +221,7 @@ fn stored<'a>(
     published: &'a Published,
     report: &'a Report,
 ) -> impl Iterator<Item = StoredAttestation> + 'a {
-    let url = |one: &Attestation| attestations::url(report.session.as_ref()?, one);
+    let url = |one: &Attestation| attestation_url(report.session.as_ref()?, one);
     published
         .attestations
         .iter()
