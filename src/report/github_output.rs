@@ -11,8 +11,8 @@ use serde_json::json;
 use crate::error::Problem;
 use crate::image::digest::{Digest, hex};
 use crate::report::Report;
-use crate::report::metadata::{self, Output};
 use crate::report::changes;
+use crate::report::metadata::{self, Output};
 use crate::report::result::publication::Publication;
 
 /// Every output the action has, in the order they are written. `action.yml` declares the same; a test
