@@ -96,9 +96,6 @@ fn quiet_run_prints_warnings_and_errors_only() {
     let run = quiet().input("tagz", "x").input("push", "false").run();
     expect![[r#"
         warning: the unknown input `tagz` is ignored; did you mean `tags`?
-        error: the version `127.0.0.1:43047/acme/widget:v1.2.3` exists, and a version is written once
-          because: it shows sha256:648b05c46064d38fe28808d89005a6b60b9cd3f47430745672f7c9609facb503 of unknown origin (its image names no commit of this repository); the image to publish is of the commit `0123456789abcdef0123456789abcdef01234567`, on 2026-11-20T10:00:00Z
-          fix: release a new version, or set `fixed-tags: replace` to overwrite this one
     "#]]
     .assert_eq(&run.stderr);
     let run = quiet().buildx("echo broken >&2; exit 1").run();
