@@ -9,9 +9,8 @@ use anyhow::Context as _;
 use serde_json::json;
 
 use crate::error::Problem;
-use crate::image::digest::{Digest, hex};
+use crate::image::digest::hex;
 use crate::report::Report;
-use crate::report::changes;
 use crate::report::metadata::{self, Output};
 use crate::report::result::publication::Publication;
 
@@ -78,7 +77,7 @@ pub(super) fn of_report(report: &Report, result: &Publication, others: &[Output]
         "tags" if report.is_publication() => tags(report, result),
         "other-references" => result.other_references.join("\n"),
         "tag-changes" => json!(result.tag_changes).to_string(),
-        "changes" => changes::output(report),
+        "changes" => text(result.changes.as_ref()),
         "skipped-tags" => json!(result.skipped_tags).to_string(),
         "staged" => result.staged.clone().unwrap_or_default(),
         "reused" => result.reused.to_string(),
@@ -99,8 +98,8 @@ pub(super) fn of_report(report: &Report, result: &Publication, others: &[Output]
     NAMES.iter().map(|name| (*name, value(name))).collect()
 }
 
-fn text(digest: Option<&Digest>) -> String {
-    digest.map(Digest::to_string).unwrap_or_default()
+fn text(value: Option<&impl ToString>) -> String {
+    value.map(ToString::to_string).unwrap_or_default()
 }
 
 fn tags(report: &Report, result: &Publication) -> String {

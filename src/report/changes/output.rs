@@ -16,17 +16,15 @@ const MAX_DIFFERENCES: usize = 100;
 /// Characters of a foreign text.
 const MAX_TEXT: usize = 500;
 
-/// An object with `with`, `from`, `to`, `compare-url` and `platforms`; empty without a comparison. An object that would be
+/// An object with `with`, `from`, `to`, `compare-url` and `platforms`; none without a comparison. An object that would be
 /// longer than 64 KiB has empty lists `new-layers` and `config`.
-pub(in crate::report) fn output(report: &Report) -> String {
-    let Some(comparison) = report.comparison() else {
-        return String::new();
-    };
+pub(in crate::report) fn output(report: &Report) -> Option<Value> {
+    let comparison = report.comparison()?;
     let url = compare_url(report);
-    let text = object(comparison, url.as_deref(), platform).to_string();
-    match text.len() <= MAX_OUTPUT {
-        true => text,
-        false => object(comparison, url.as_deref(), sizes).to_string(),
+    let complete = object(comparison, url.as_deref(), platform);
+    match complete.to_string().len() <= MAX_OUTPUT {
+        true => Some(complete),
+        false => Some(object(comparison, url.as_deref(), sizes)),
     }
 }
 

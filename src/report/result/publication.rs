@@ -9,7 +9,7 @@ use crate::publish::attest::Attestation;
 use crate::publish::{Change, Published};
 use crate::report::metadata::{self, Output};
 use crate::report::result::plan::labels;
-use crate::report::{Report, attestation_url};
+use crate::report::{Report, attestation_url, changes};
 
 /// In bytes; an output must be short.
 const METADATA_LIMIT: usize = 32 * 1024;
@@ -37,6 +37,8 @@ pub(crate) struct Publication {
     /// What the registries answered, `name:tag`.
     pub(crate) tags: Vec<String>,
     pub(crate) tag_changes: Vec<TagChange>,
+    /// What changed since another image.
+    pub(crate) changes: Option<Value>,
     pub(crate) skipped_tags: Vec<SkippedTag>,
     pub(crate) other_references: Vec<String>,
     attestations: Vec<StoredAttestation>,
@@ -114,6 +116,7 @@ impl Publication {
                 .flat_map(|one| one.references(&one.tags))
                 .collect(),
             tag_changes: published.iter().flat_map(tag_changes).collect(),
+            changes: changes::output(report),
             skipped_tags: published.iter().flat_map(skipped_tags).collect(),
             other_references: report.other_references(),
             attestations: published
