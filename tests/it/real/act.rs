@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use ghcr_double::{Account, Double};
+use ghcr_double::{Access, Account, Double, PullRequest, Repository};
 use serde_json::Value;
 
 use super::world::{output_of, repository_file};
@@ -10,16 +10,14 @@ use crate::support::{TOKEN, process};
 
 #[test]
 fn a_workflow_publishes_and_later_steps_and_jobs_consume_the_outputs() {
+    let account = Account::workflow("acme/hello").pull_requests(Access::Write);
+    let repository = Repository::new("acme/hello").pull_request(2, PullRequest::Open);
     let double = Double::builder()
-        .token(TOKEN, Account::workflow("acme/hello"))
+        .token(TOKEN, account)
+        .repository(repository)
         .start()
         .unwrap();
-    let run = repository_file("testbed/act-run");
-    let log = output_of(
-        process(run.to_str().unwrap())
-            .arg(double.host())
-            .env("GITHUB_TOKEN", TOKEN),
-    );
+    let log = act(&double, "push");
     let digest = &double.tags("acme/hello")["latest"];
     assert!(
         log.contains(&format!("consumed {}/acme/hello@{digest}", double.host())),
@@ -39,6 +37,33 @@ fn a_workflow_publishes_and_later_steps_and_jobs_consume_the_outputs() {
     let bad: Vec<String> = tags("bad").into_keys().collect();
     assert!(bad.iter().all(|tag| tag.starts_with("sha-")), "{bad:?}");
     expressions_have_values(&double);
+    assert!(!log.contains(TOKEN), "the log shows the token");
+    a_pull_request_shows_what_changes(&double);
+}
+
+fn act(double: &Double, event: &str) -> String {
+    let run = repository_file("testbed/act-run");
+    output_of(
+        process(run.to_str().unwrap())
+            .args([double.host().as_str(), event])
+            .env("GITHUB_TOKEN", TOKEN),
+    )
+}
+
+/// In the output, the log and a comment; an image that has grown too much gets no tag; the other modes run.
+fn a_pull_request_shows_what_changes(double: &Double) {
+    let log = act(double, "pull_request");
+    assert!(log.contains("changed: {\"with\":"), "{log}");
+    assert!(log.contains("too large: failure"), "{log}");
+    assert!(!double.tags("acme/hello").contains_key("large"), "{log}");
+    let [comment] = &double.comments("acme/hello", 2)[..] else {
+        panic!("not one comment: {log}");
+    };
+    let image = &double.tags("acme/hello")["pr-2"];
+    assert!(comment.body.contains(image), "{}", comment.body);
+    for mode in ["plan", "check", "merge", "cleanup"] {
+        assert!(log.contains(&format!("ended: {mode}")), "{mode}: {log}");
+    }
     assert!(!log.contains(TOKEN), "the log shows the token");
 }
 
