@@ -1,11 +1,17 @@
 //! `Trust`: the CA certificates that are trusted for registries, the GitHub API and the builder.
 
-use std::path::Path;
+mod verifier;
 
-use anyhow::Context as _;
-use reqwest::{Certificate, ClientBuilder, Proxy};
+use std::path::Path;
+use std::sync::Arc;
+
+use reqwest::{ClientBuilder, Proxy};
+use rustls::ClientConfig;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 
 use crate::error::Problem;
+use crate::tls::verifier::SystemVerifier;
 use crate::workspace::Workspace;
 
 /// The input `ca-cert`: CA certificates that are trusted in addition to those of the system.
@@ -28,11 +34,22 @@ impl CaCert {
 }
 
 /// The CA certificates of the system and of the input `ca-cert`.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Trust {
     pem: String,
-    certificates: Vec<Certificate>,
+    verifier: Arc<SystemVerifier>,
     proxies: Vec<Proxy>,
+}
+
+impl Default for Trust {
+    /// The CA certificates of the system.
+    fn default() -> Self {
+        Self {
+            pem: String::new(),
+            verifier: Arc::new(SystemVerifier::new(Vec::new())),
+            proxies: Vec::new(),
+        }
+    }
 }
 
 /// How this program introduces itself to registries and APIs.
@@ -59,19 +76,20 @@ impl Trust {
         if pem.contains("PRIVATE KEY-----") {
             return Err(none("it contains a private key, which must stay secret"));
         }
-        let certificates = Certificate::from_pem_bundle(pem.as_bytes());
+        let certificates = CertificateDer::pem_slice_iter(pem.as_bytes());
+        let certificates: Result<Vec<_>, _> = certificates.collect();
         let certificates = certificates.map_err(|error| none(&error.to_string()))?;
         if certificates.is_empty() {
             return Err(none("it does not contain `-----BEGIN CERTIFICATE-----`"));
         }
-        let trust = Self {
+        let verifier = SystemVerifier::new(certificates);
+        let usable = verifier.verifier();
+        usable.map_err(|error| none(&format!("it cannot be used: {error}")))?;
+        Ok(Self {
             pem,
-            certificates,
+            verifier: Arc::new(verifier),
             proxies: Vec::new(),
-        };
-        let usable = trust.client().build().context("it cannot be used");
-        usable.map_err(|error| none(&format!("{error:#}")))?;
-        Ok(trust)
+        })
     }
 
     /// The same, behind proxies.
@@ -85,9 +103,19 @@ impl Trust {
         let client = ClientBuilder::new()
             .no_proxy()
             .user_agent(USER_AGENT)
-            .tls_certs_merge(self.certificates.iter().cloned());
+            .tls_backend_preconfigured(self.config());
         let proxies = self.proxies.iter().cloned();
         proxies.fold(client, ClientBuilder::proxy)
+    }
+
+    fn config(&self) -> ClientConfig {
+        let config = ClientConfig::builder_with_provider(self.verifier.provider())
+            .with_safe_default_protocol_versions()
+            .expect("ring has the cipher suites of TLS 1.2 and 1.3");
+        let verifier = Arc::clone(&self.verifier);
+        let config = config.dangerous();
+        let config = config.with_custom_certificate_verifier(verifier);
+        config.with_no_client_auth()
     }
 
     /// The PEM text of the input `ca-cert`, if there are any.
@@ -146,9 +174,9 @@ mod tests {
         refused(
             CaCert::Text(broken.to_owned()),
             expect![[r#"
-            the text in the input `ca-cert` contains no certificate
-              because: it cannot be used: builder error: invalid peer certificate: BadEncoding
-              fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout"#]],
+                the text in the input `ca-cert` contains no certificate
+                  because: it cannot be used: invalid peer certificate: BadEncoding
+                  fix: set it to a CA certificate in PEM format (`-----BEGIN CERTIFICATE-----`), either its text or a file in the checkout"#]],
         );
     }
 }
