@@ -352,6 +352,8 @@ mod tests {
             credential: Credential::None,
             status: None,
             at: Duration::ZERO,
+            arrived: 0,
+            responded: None,
         };
         (0..10)
             .filter(|second| {

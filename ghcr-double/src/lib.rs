@@ -6,7 +6,7 @@
 //! `respond` parses a request into a `Request`, records it, and applies the scripted fault, if any. `handlers` turns it
 //! into a `Response`.
 //!
-//! Each module imports only modules before it in this list: `clock`, `reference`, `github`, `http`, `fault`, `gate`, `store`,
+//! Each module imports only modules before it in this list: `clock`, `reference`, `github`, `http`, `round_trips`, `fault`, `gate`, `store`,
 //! `state`, `handlers`, `respond`, `double`, `issuer`, `sigstore`.
 //!
 //! ```
@@ -48,6 +48,7 @@ mod http;
 mod issuer;
 mod reference;
 mod respond;
+mod round_trips;
 mod sigstore;
 mod state;
 mod store;
@@ -66,5 +67,6 @@ pub use http::endpoint::Endpoint;
 pub use http::request::{Credential, Seen};
 pub use http::tls::Authority;
 pub use issuer::{Issuer, IssuerBuilder};
+pub use round_trips::round_trips;
 pub use sigstore::Sigstore;
 pub use state::{Conditions, ContentDigest, Deletes, Login, Referrers};

@@ -72,18 +72,27 @@ pub(crate) async fn respond(incoming: hyper::Request<Incoming>, shared: Arc<Shar
     };
     let response = serve(&request, &fault, &shared)?;
     let response = response.header("x-github-request-id", format!("D0:{number:X}"));
-    if let Some(seen) = shared.lock().seen.get_mut(number) {
-        seen.status = Some(response.status);
-    }
+    note(&response, number, &shared);
     Ok(response.into_response(matches!(fault.effect, Effect::CutAnswer)))
+}
+
+/// Completes the record of the request.
+fn note(response: &Response, number: usize, shared: &Shared) {
+    let mut state = shared.lock();
+    let event = state.next_event();
+    if let Some(seen) = state.seen.get_mut(number) {
+        seen.status = Some(response.status);
+        seen.responded = Some(event);
+    }
 }
 
 /// Records the request; returns the fault that applies to it, and the index of the record.
 fn record(request: &Request, uri: &Uri, shared: &Shared) -> (Fault, usize) {
     let now = Instant::now();
-    let seen = Seen::new(request, uri, now.duration_since(shared.started));
+    let mut seen = Seen::new(request, uri, now.duration_since(shared.started));
     let mut guard = shared.lock();
     let state = &mut *guard;
+    seen.arrived = state.next_event();
     let store = &state.store;
     let fault = state
         .script

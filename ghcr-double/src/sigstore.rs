@@ -231,6 +231,8 @@ fn record(parts: &Parts, shared: &Shared) -> (Fault, usize) {
         credential: Credential::of(&parts.headers),
         status: None,
         at: now.duration_since(shared.started),
+        arrived: 0,
+        responded: None,
     };
     let mut record = lock(&shared.record);
     let fault = record.script.take(&seen, now, |_writes| false);

@@ -118,6 +118,8 @@ pub(crate) struct State {
     pub(crate) store: Store,
     pub(crate) script: Script,
     pub(crate) seen: Vec<Seen>,
+    /// Arrivals and responses so far.
+    pub(crate) events: usize,
     pub(crate) counter: u64,
 }
 
@@ -212,6 +214,12 @@ impl State {
                 .values()
                 .chain(&self.any_token)
                 .any(|account| account.acts_for(owner))
+    }
+
+    /// The place of the next arrival or response in the order of all.
+    pub(crate) fn next_event(&mut self) -> usize {
+        self.events += 1;
+        self.events
     }
 
     /// The next number of a sequence, for unique upload sessions and bearer tokens.

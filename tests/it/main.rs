@@ -38,6 +38,7 @@ mod pushes;
 #[cfg(feature = "real-engine")]
 mod real;
 mod registries;
+mod round_trips;
 mod stopped;
 mod support;
 mod tags;

@@ -59,6 +59,7 @@ impl Double {
                 store: Store::default(),
                 script: Script::default(),
                 seen: Vec::new(),
+                events: 0,
                 counter: 0,
             },
         }

@@ -124,6 +124,10 @@ pub struct Seen {
     pub status: Option<u16>,
     /// The time from the start of the double to the arrival of the request.
     pub at: Duration,
+    /// The place of the arrival in the order of all arrivals and responses.
+    pub arrived: usize,
+    /// The place of the response in the same order; `None` before the response and if the connection was dropped.
+    pub responded: Option<usize>,
 }
 
 impl Seen {
@@ -137,6 +141,8 @@ impl Seen {
             credential: Credential::of(&request.headers),
             status: None,
             at,
+            arrived: 0,
+            responded: None,
         }
     }
 }
