@@ -97,7 +97,7 @@ impl Engine {
         })
     }
 
-    /// Chooses the builder; it is created when it boots.
+    /// Chooses the builder, and asks one that exists what it can run; a new one is created when it boots.
     pub(crate) async fn builder(
         &self,
         plan: &Plan,
@@ -105,7 +105,10 @@ impl Engine {
         credentials: &Credentials,
         trust: &Trust,
     ) -> anyhow::Result<Builder> {
-        Builder::choose(&self.buildx, plan, vars, credentials, trust).await
+        let builder = Builder::choose(&self.buildx, plan, vars, credentials, trust);
+        let mut builder = builder.await?;
+        builder.inspect(&plan.build.parameters.platforms).await?;
+        Ok(builder)
     }
 
     /// One folded group with what a report of a bug needs, before the first build.

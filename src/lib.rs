@@ -3,6 +3,7 @@
 //! environment -> inputs + context -> plan (pure) -> check -> build and push -> verify -> attest -> move tags -> report.
 //! [`run()`] is where to begin. ARCHITECTURE.md lists the modules from the ground up.
 
+mod answers;
 mod buildx;
 mod child;
 mod cleanup;

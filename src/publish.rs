@@ -1,12 +1,14 @@
 //! Publishes an image: checks access, builds and pushes, verifies, moves tags, reads them back.
 
 pub(crate) mod after_cancel;
+mod after_push;
 pub(crate) mod attest;
 mod candidate;
 mod closed;
 mod commit_tags;
 pub(crate) mod compare;
 mod existing_image;
+mod first_push;
 mod fixed;
 mod floating;
 mod move_tags;
@@ -15,9 +17,11 @@ pub(crate) mod preflight;
 mod promote;
 mod published;
 mod push;
+mod read_ahead;
 mod recheck;
 mod release;
 mod staged;
+mod tag_reads;
 
 #[cfg(test)]
 mod faults;
@@ -29,14 +33,17 @@ mod races;
 pub(crate) use published::{Change, Published, Skipped};
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::future::pending;
+use std::pin::{Pin, pin};
 
-use futures_util::future::join_all;
+use futures_util::FutureExt as _;
+use futures_util::future::{Either, LocalBoxFuture, MaybeDone, maybe_done, select};
+
+use crate::answers::Answers;
 
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
 use crate::buildx::{self, Built, Engine, version};
-use crate::context::server::RegistryKind;
 use crate::deadline::{Deadline, Pace};
 use crate::error::{Explanation, Problem};
 use crate::image::digest::Digest;
@@ -44,17 +51,15 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::Mode;
-use crate::inputs::destination::MoveTags;
 use crate::inputs::staged::Staged;
 use crate::plan::Plan;
+use crate::publish::after_push::verify_and_move_tags;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
-use crate::publish::compare::Comparer;
-use crate::publish::move_tags::{TagUpdate, move_tags, verify};
+use crate::publish::existing_image::ExistingImage;
 use crate::publish::part::PartDone;
-use crate::publish::preflight::{Preflight, Registries, connect, names_in, subject};
+use crate::publish::preflight::{Preflight, Registries, connect, names_in};
 use crate::publish::push::BuildContext;
-use crate::registry::Registry;
 use crate::session::Session;
 
 /// What was achieved, kept although a later part may fail.
@@ -81,6 +86,9 @@ pub(crate) struct Done {
     pub(crate) plan: Option<Plan>,
 }
 
+/// What the tags that have to be known before the build showed.
+type EarlyAnswers = Answers<(ImageName, Tag), Option<Manifest>>;
+
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
@@ -100,13 +108,9 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     } else {
         Registries::new()
     };
-    let may_build = !plan.is_promotion() && !is_merge;
-    let (preflight, recent) = tokio::join!(
-        preflight::before_build(session, &registries),
-        version::require_recent(&session.vars, may_build.then_some(&plan.build))
-    );
-    let Preflight { not_pushed, down } = preflight?;
-    let buildx_version = recent?;
+    let mut engine = maybe_done(engine_and_builder(session).boxed_local());
+    let preflight = preflight::before_build(session, &registries);
+    let Preflight { not_pushed, down } = beside(&mut engine, preflight).await?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
     // A token that may not push, such as Dependabot's, may not sign either.
@@ -115,7 +119,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         Some(_) => None,
     };
     let attester = attester.as_ref();
-    let outcome = publish_to(&registries, session, buildx_version, attester, done).await;
+    let outcome = publish_to(&registries, session, engine, attester, done).await;
     if done.published.is_empty() {
         return outcome;
     }
@@ -124,11 +128,35 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
     staged::keep(session, done)
 }
 
+/// What builds, looked for while the registries are asked. A run that builds nothing does not wait for it.
+type EngineSearch<'a> = MaybeDone<LocalBoxFuture<'a, anyhow::Result<(Engine, Builder)>>>;
+
+/// What builds; a builder that exists is inspected, and nothing is created yet.
+async fn engine_and_builder(session: &Session) -> anyhow::Result<(Engine, Builder)> {
+    let Session { vars, plan, .. } = session;
+    if plan.is_promotion() || session.mode == Mode::Merge {
+        return pending().await;
+    }
+    let version = version::require_recent(vars, &plan.build).await?;
+    let engine = Engine::find(vars, plan, version).await?;
+    let builder = engine.builder(plan, vars, &session.credentials, &session.trust);
+    let builder = builder.await?;
+    Ok((engine, builder))
+}
+
+/// What `awaited` gives, with `other` under way.
+async fn beside<T>(other: &mut EngineSearch<'_>, awaited: impl Future<Output = T>) -> T {
+    match select(pin!(awaited), other).await {
+        Either::Left((given, _)) => given,
+        Either::Right(((), awaited)) => awaited.await,
+    }
+}
+
 /// Publishes an image that exists; else builds one, pushes it if the plan says so, verifies it and moves its tags.
 async fn publish_to(
     registries: &Registries,
     session: &Session,
-    buildx_version: Option<String>,
+    mut engine: EngineSearch<'_>,
     attester: Option<&Attester<'_>>,
     done: &mut Done,
 ) -> anyhow::Result<()> {
@@ -152,31 +180,19 @@ async fn publish_to(
             .keep(hosts.into_iter(), &session.vars, session.console)
             .await?;
     }
-    if pushes
-        && !plan.is_promotion()
-        && let Some(found) = release::find(session, registries, attester).await?
-    {
-        done.reused = true;
-        return promote::promote(session, registries, &found, done).await;
-    }
-    if pushes && let Some(found) = candidate::find(session, registries, attester).await? {
-        release::require(session, registries, &found).await?;
-        return promote::promote(session, registries, &found, done).await;
+    let early = EarlyAnswers::default();
+    if pushes {
+        let found = existing(session, registries, &early, attester, done);
+        if let Some(found) = beside(&mut engine, found).await? {
+            return promote::promote(session, registries, &found, done).await;
+        }
     }
     if plan.candidate.is_some() {
         buildx::require_sources(&session.vars, &plan.build)?;
     }
-    let commit = session.context.base_commit();
-    if pushes {
-        let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
-        CommitTagCheck::new(session, &commit, None)
-            .require_all(registries, deadline)
-            .await?;
-    }
-    let engine = Engine::find(&session.vars, plan, buildx_version).await?;
-    let builder = engine
-        .builder(plan, &session.vars, &session.credentials, &session.trust)
-        .await?;
+    (&mut engine).await;
+    let engine = Pin::new(&mut engine).take_output();
+    let (engine, builder) = engine.expect("it was awaited")?;
     // Recorded before it is created: a run that is stopped meanwhile removes it too.
     let builder = done.builder.insert(builder);
     let build_context = BuildContext::boot(&engine, builder, session).await?;
@@ -197,12 +213,13 @@ async fn publish_to(
         return promote::promote(session, registries, &found, done).await;
     }
     let tag = (!build_context.builder.can_push_by_digest()).then_some(&plan.primary);
-    let before = fixed::before_push(session, registries, tag).await;
+    let before = fixed::before_push(session, registries, &early, tag).await;
     let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
     let image = PushedImage {
         digest: pushed.built.digest.clone(),
+        config: pushed.built.config_digest.clone(),
         tag,
-        commit,
+        commit: session.context.base_commit(),
         attester,
         release: Release::default(),
     };
@@ -220,9 +237,36 @@ async fn publish_to(
     combine(failures)
 }
 
+/// The image to publish in place of a build, if there is one. Else fails if a commit tag shows another image.
+async fn existing(
+    session: &Session,
+    registries: &Registries,
+    early: &EarlyAnswers,
+    attester: Option<&Attester<'_>>,
+    done: &mut Done,
+) -> anyhow::Result<Option<ExistingImage>> {
+    if !session.plan.is_promotion()
+        && let Some(found) = release::find(session, registries, early, attester).await?
+    {
+        done.reused = true;
+        return Ok(Some(found));
+    }
+    if let Some(found) = candidate::find(session, registries, attester).await? {
+        release::require(session, registries, &found).await?;
+        return Ok(Some(found));
+    }
+    let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
+    let commit = session.context.base_commit();
+    let check = CommitTagCheck::new(session, &commit, None);
+    check.require_all(registries, deadline, early).await?;
+    Ok(None)
+}
+
 /// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
 struct PushedImage<'a> {
     digest: Digest,
+    /// The digest of its config, if buildx reports one.
+    config: Option<Digest>,
     tag: Option<&'a Tag>,
     /// The commit the image is of; else why that is not known.
     commit: Result<String, String>,
@@ -251,92 +295,6 @@ impl<'a> Release<'a> {
     }
 }
 
-/// Verifies every image, attests those that are right, and moves their tags. An image that fails does not keep the others
-/// from their tags; without its attestation no image gets a tag.
-async fn verify_and_move_tags(
-    session: &Session,
-    registries: &Registries,
-    image: &PushedImage<'_>,
-    deadline: Deadline,
-    published: &mut [Published],
-) -> Vec<anyhow::Error> {
-    let names = published.iter().map(|published| published.name.clone());
-    let names: Vec<ImageName> = names.collect();
-    let updates = names.iter().map(|name| {
-        let repository = registries[name.registry()].repository(name.repository(), deadline);
-        TagUpdate::new(session, name, image, repository)
-    });
-    let updates: Vec<TagUpdate> = updates.collect();
-    let Some(name) = names.first() else {
-        return Vec::new();
-    };
-    let comparer = Comparer::new(session, registries, name, deadline);
-    let verified = published.iter_mut().zip(&updates);
-    let verified = verified.map(|(published, update)| verify(update, &image.digest, published));
-    let (verified, baseline) = tokio::join!(join_all(verified), comparer.baseline(image));
-    let mut failures = failures(verified);
-    let ours = published.iter().find_map(|one| one.verified.clone());
-    let comparison = comparer.comparison(baseline, ours.as_ref());
-    if session.plan.max_growth.is_some() {
-        let comparison = comparison.await;
-        let checked = comparer.check(&comparison);
-        published[0].comparison = comparison.ok();
-        if let Err(problem) = checked {
-            failures.push(problem.into());
-            return failures;
-        }
-        let moved = attest_and_move_tags(session, registries, image, &updates, published);
-        failures.extend(moved.await);
-        return failures;
-    }
-    let moved = attest_and_move_tags(session, registries, image, &updates, published);
-    let (comparison, moved) = tokio::join!(comparison, moved);
-    failures.extend(moved);
-    failures.extend(comparer.check(&comparison).err().map(Into::into));
-    published[0].comparison = comparison.ok();
-    failures
-}
-
-/// Attests the images that are verified, and moves their tags.
-async fn attest_and_move_tags(
-    session: &Session,
-    registries: &Registries,
-    image: &PushedImage<'_>,
-    updates: &[TagUpdate<'_>],
-    published: &mut [Published],
-) -> Vec<anyhow::Error> {
-    let mut failures = Vec::new();
-    if let Some(attester) = image.attester
-        && let Err(error) = attester
-            .attest(registries, published, updates[0].repository.deadline)
-            .await
-    {
-        let text = "no tag of the plan was written, because the image is not attested";
-        session.console.say(text);
-        failures.push(error);
-        return failures;
-    }
-    let moved = published.iter_mut().zip(updates);
-    let moved = moved.filter(|(published, _)| published.verified.is_some());
-    let moved = moved.map(|(published, update)| async move {
-        if session.plan.move_tags == MoveTags::Now {
-            move_tags(update, published).await?;
-        }
-        let name = &published.name;
-        attest::keep_listed(session, name, update.repository, published).await?;
-        if published.has_changed() {
-            say_how_to_find(session, &registries[name.registry()], published).await;
-        }
-        anyhow::Ok(())
-    });
-    failures.extend(self::failures(join_all(moved).await));
-    failures
-}
-
-fn failures(outcomes: Vec<anyhow::Result<()>>) -> Vec<anyhow::Error> {
-    outcomes.into_iter().filter_map(Result::err).collect()
-}
-
 /// The only failure as it is, or all of them as one.
 fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     if failures.len() < 2 {
@@ -352,49 +310,4 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     )
     .because(texts.join("\n  "))
     .into())
-}
-
-/// A remark is not worth a longer wait.
-const NOTICE_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// Says once, after the first push of a package, what keeps people from finding it.
-async fn say_how_to_find(session: &Session, registry: &Registry, published: &Published) {
-    let context = &session.context;
-    let server = &context.server;
-    let host = published.name.registry();
-    let shows_packages = server.has(host) && server.kind(host) == RegistryKind::Container;
-    if !shows_packages || session.inputs.github_token.is_none() {
-        return;
-    }
-    let deadline = Deadline::after(NOTICE_TIMEOUT, Pace::REAL);
-    let repository = registry.repository(published.name.repository(), deadline);
-    // Whether the package holds nothing but what this run pushed.
-    let plan = &session.plan;
-    let planned = plan.tags.iter().map(|planned| planned.tag.clone());
-    let others = published.others.iter().cloned();
-    let others = others.chain([plan.primary.clone()]);
-    let ours: Vec<Tag> = planned.chain(others).collect();
-    let is_first = repository
-        .has_tags_beside(&ours)
-        .await
-        .is_ok_and(|others| !others);
-    if !is_first {
-        return;
-    }
-    let subject = subject(session, &published.name);
-    let package = session.github.package(subject.package()).await;
-    let Some(package) = package else { return };
-    let settings = subject.settings();
-    let name = &published.name;
-    let own = context.repository.to_string();
-    let linked = package.repository;
-    let is_linked = linked.is_some_and(|linked| linked.full_name.eq_ignore_ascii_case(&own));
-    let repository = context.event.repository.as_ref();
-    let is_public = repository.is_some_and(|facts| facts.is_public);
-    if !is_linked {
-        session.console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
-    }
-    if package.visibility == "private" && is_public {
-        session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
-    }
 }

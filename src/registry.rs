@@ -28,19 +28,22 @@ pub(crate) mod upload;
 pub(crate) mod verify;
 
 use std::collections::BTreeMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use reqwest::{Method, Url};
+use tokio::time::Instant;
 
+use crate::answers::Answers;
 use crate::console::Console;
 use crate::context::server::{RegistryKind, is_loopback};
 use crate::credentials::Login;
 use crate::deadline::{Deadline, Pace};
 use crate::image::digest::Digest;
+use crate::image::manifest::Manifest;
 use crate::image::tag::Tag;
-use crate::registry::auth::{Access, Scope};
+use crate::registry::auth::{Access, FirstChallenge, Scope};
 use crate::registry::error::RegistryError;
 use crate::registry::http::{NotFound, Request, Response};
 use crate::tls::Trust;
@@ -56,7 +59,13 @@ pub(crate) struct Registry {
     login: Option<Login>,
     /// What authenticates calls, by what they may do.
     accesses: Mutex<BTreeMap<Scope, Access>>,
-    renewing: tokio::sync::Mutex<()>,
+    /// Held while a scope is authenticated.
+    renewing: Mutex<BTreeMap<Scope, Arc<tokio::sync::Mutex<()>>>>,
+    /// What the registry asked for when a push was asked for first.
+    challenge: tokio::sync::Mutex<FirstChallenge>,
+    /// What was read by its digest, by repository.
+    manifests: Answers<(String, Digest), Manifest>,
+    configs: Answers<(String, Digest), Vec<u8>>,
     pub(crate) pace: Pace,
     console: Console,
 }
@@ -93,7 +102,10 @@ impl Registry {
             kind,
             login,
             accesses: Mutex::default(),
-            renewing: tokio::sync::Mutex::default(),
+            renewing: Mutex::default(),
+            challenge: tokio::sync::Mutex::default(),
+            manifests: Answers::default(),
+            configs: Answers::default(),
             pace,
             console,
         })
@@ -114,6 +126,7 @@ impl Registry {
             path,
             rights: Rights::PullAndPush,
             not_found: NotFound::Final,
+            reuse: Reuse::Never,
             deadline,
         }
     }
@@ -135,8 +148,22 @@ pub(crate) struct Repository<'a> {
     rights: Rights,
     /// What a 404 to a read means.
     not_found: NotFound,
+    reuse: Reuse,
     pub(crate) deadline: Deadline,
 }
+
+/// Whether what is addressed by its digest is read again if the run has read it.
+#[derive(Clone, Copy, Debug)]
+enum Reuse {
+    Never,
+    /// If it was read since then, it is not read again.
+    Since(Instant),
+    Always,
+}
+
+/// More, and larger ones, are not kept.
+const MAX_KEPT: usize = 128;
+const MAX_KEPT_BYTES: usize = 128 << 10;
 
 /// What a token for a repository must allow.
 #[derive(Clone, Copy, Debug)]
@@ -168,6 +195,44 @@ impl Repository<'_> {
             not_found: NotFound::Retry,
             ..self
         }
+    }
+
+    /// The same repository, of which nothing is read again that is addressed by its digest.
+    pub(crate) fn reading_once(self) -> Self {
+        Self {
+            reuse: Reuse::Always,
+            ..self
+        }
+    }
+
+    /// The same, but what was read before now is read again.
+    fn reading_from_now(self) -> Self {
+        Self {
+            reuse: Reuse::Since(Instant::now()),
+            ..self
+        }
+    }
+
+    /// What has the digest: kept in `answers`, or read by `ask`.
+    async fn once<V: Clone>(
+        self,
+        answers: &Answers<(String, Digest), V>,
+        digest: &Digest,
+        size: fn(&V) -> usize,
+        ask: impl Future<Output = Result<V, RegistryError>>,
+    ) -> Result<V, RegistryError> {
+        let since = match self.reuse {
+            Reuse::Never => return ask.await,
+            Reuse::Since(start) => Some(start),
+            Reuse::Always => None,
+        };
+        let question = (self.path.to_owned(), digest.clone());
+        let is_good = |asked| since.is_none_or(|since| asked >= since);
+        let (_asked, answer) = answers.get(&question, is_good, ask).await?;
+        if answers.len() > MAX_KEPT || size(&answer) > MAX_KEPT_BYTES {
+            answers.forget(&question);
+        }
+        Ok(answer)
     }
 
     /// A tag that was written and still shows something else.

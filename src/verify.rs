@@ -2,6 +2,7 @@
 
 mod provenance;
 
+use std::future::ready;
 use std::time::Duration;
 
 use crate::console::Console;
@@ -120,7 +121,7 @@ impl Verifier {
         let repository = registry.read_only(reference.name.repository(), deadline);
         let image = self.resolve(reference, repository).await?;
         self.say_digest(reference, &image, result);
-        let verified = repository.verify_manifest(image).await;
+        let verified = repository.verify_manifest(image, ready(())).await;
         let verified = verified.map_err(|error| {
             let what = format!("`{}` is not complete in the registry", reference.text);
             Problem::new(what, "publish the image again").because(error.to_string())

@@ -43,6 +43,8 @@ pub(crate) struct Builder {
     api: Option<EngineApi>,
     /// What the engine said about itself, if it was asked.
     engine: Option<Info>,
+    /// What the builder said about itself, if it existed before the run and was asked.
+    inspection: Option<Inspection>,
 }
 
 /// The prefix of the containers and volumes of a builder.
@@ -143,6 +145,7 @@ impl Builder {
             workspace: vars.workspace().to_owned(),
             api: EngineApi::find(vars),
             engine: None,
+            inspection: None,
         }
     }
 
@@ -168,7 +171,18 @@ impl Builder {
         made.map(|_| self.config.own_buildx_directory())
     }
 
-    /// Creates it if necessary, and installs emulation for `platforms`.
+    /// Asks a builder that exists what it can run, unless that is known; changes nothing.
+    pub(crate) async fn inspect(&mut self, platforms: &[String]) -> anyhow::Result<()> {
+        let is_new = self.creation.is_some();
+        if is_new || platforms.is_empty() || self.is_native(platforms).await {
+            return Ok(());
+        }
+        let said = self.ask(&create::inspect(self.name()), ANSWER).await;
+        self.inspection = Some(Inspection::parse(&said.with_context(|| self.unknown())?));
+        Ok(())
+    }
+
+    /// Creates it if necessary, and installs emulation for `platforms`. One that exists was inspected before.
     pub(crate) async fn boot(
         &mut self,
         platforms: &[String],
@@ -183,11 +197,10 @@ impl Builder {
                     return Err(error.context(self.not_created(is_log_shown)));
                 }
             }
-        } else if platforms.is_empty() || self.is_native(platforms).await {
-            return Ok(());
+        } else if let Some(inspection) = self.inspection.take() {
+            inspection
         } else {
-            let said = self.ask(&create::inspect(self.name()), ANSWER).await;
-            Inspection::parse(&said.with_context(|| self.unknown())?)
+            return Ok(());
         };
         self.emulate(&inspection, platforms, console).await;
         Ok(())

@@ -37,11 +37,11 @@ struct Version([u32; 3]);
 /// prints, if it was asked.
 pub(crate) async fn require_recent(
     vars: &Vars,
-    request: Option<&BuildRequest>,
+    request: &BuildRequest,
 ) -> Result<Option<String>, Problem> {
-    let Some(request) = request.filter(|_| vars.get(IN_IMAGE).is_none()) else {
+    if vars.get(IN_IMAGE).is_some() {
         return Ok(None);
-    };
+    }
     // A missing buildx is reported where it is needed.
     let Ok(buildx) = docker::find_buildx(vars) else {
         return Ok(None);

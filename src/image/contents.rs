@@ -17,7 +17,7 @@ use serde::Deserialize;
 
 use crate::image::contents::layer::{Step, layers};
 use crate::image::digest::Digest;
-use crate::image::manifest::{Content, Descriptor};
+use crate::image::manifest::Content;
 
 pub(crate) const BASE_NAME: &str = "org.opencontainers.image.base.name";
 pub(crate) const BASE_DIGEST: &str = "org.opencontainers.image.base.digest";
@@ -91,29 +91,6 @@ impl Contents {
                 .map(|it| (it.digest.clone(), it.size)),
             layers: layers(&manifest.layers, &history),
             settings: config.config.map(settings::read).unwrap_or_default(),
-            annotations: manifest.annotations.clone(),
-        };
-        contents.with_base()
-    }
-
-    /// An image with the same config, whose manifest has the digest `digest`.
-    pub(crate) fn with_manifest(&self, digest: &Digest, manifest: &Content) -> Self {
-        let is_same = self.layers.len() == manifest.layers.len();
-        let of_config = self.layers.iter().filter(|_| is_same);
-        let mut instructions = of_config.map(|layer| layer.instruction.clone());
-        let mut settings = self.settings.clone();
-        settings.retain(|(field, _), _| !matches!(field, Field::BaseName | Field::BaseDigest));
-        let layer = |descriptor: &Descriptor| Layer {
-            digest: descriptor.digest.clone(),
-            size: descriptor.size,
-            instruction: instructions.next().flatten(),
-        };
-        let contents = Self {
-            digest: digest.clone(),
-            size: manifest.size(),
-            config: self.config.clone(),
-            layers: manifest.layers.iter().map(layer).collect(),
-            settings,
             annotations: manifest.annotations.clone(),
         };
         contents.with_base()
@@ -211,30 +188,6 @@ mod tests {
         assert_eq!(instructions(&layers), expected);
         // With a history of another length, no layer has an instruction rather than a wrong one.
         assert_eq!(instructions(&layers[..1]), [None]);
-    }
-
-    #[test]
-    fn a_config_is_used_again_for_another_manifest() {
-        let config = json!({
-            "config": { "User": "root" },
-            "history": [{ "created_by": "RUN /bin/sh -c make" }],
-        });
-        let base = |digest: &str| json!({ BASE_DIGEST: digest });
-        let [old, new] = ["old", "new"].map(|name| {
-            let manifest = json!({
-                "config": { "digest": "c", "size": 10 },
-                "layers": [{ "digest": name, "size": 1 }],
-                "annotations": base(name),
-            });
-            (
-                Digest::of(name.as_bytes()),
-                serde_json::from_value(manifest).unwrap(),
-            )
-        });
-        let of = |(digest, manifest): &(Digest, Content)| {
-            Contents::new(digest, manifest, config.to_string().as_bytes())
-        };
-        assert_eq!(of(&new).with_manifest(&old.0, &old.1), of(&old));
     }
 
     #[test]

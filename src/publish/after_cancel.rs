@@ -1,5 +1,6 @@
 //! What is known of a run that was cancelled.
 
+use std::future::ready;
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -29,7 +30,8 @@ pub(crate) async fn read_back(session: &Session, done: &mut Done) {
             let deadline = Deadline::after(READ_BACK_TIMEOUT, Pace::REAL);
             let repository = registries[name.registry()].repository(name.repository(), deadline);
             if published.verified.is_none() {
-                published.verified = repository.verify(digest, &session.plan.primary).await.ok();
+                let tag = &session.plan.primary;
+                published.verified = repository.verify(digest, tag, None, ready(())).await.ok();
             }
             if let Ok(tags) = repository.read_back(digest, tags, Duration::ZERO).await {
                 published.tags = tags;

@@ -2,19 +2,23 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::publish::EarlyAnswers;
 use crate::publish::preflight::{Registries, names_in, subject};
-use crate::registry::Repository;
+use crate::publish::tag_reads::LIST_FROM;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
 use crate::registry::identity::{REVISION, SOURCE};
-use crate::registry::manifests::TagList;
+use crate::registry::{PARALLEL, Repository};
 use crate::session::Session;
 
 /// The image that is about to be published.
@@ -24,18 +28,6 @@ pub(super) struct CommitTagCheck<'a> {
     commit: &'a Result<String, String>,
     /// Unknown before it is built.
     digest: Option<&'a Digest>,
-}
-
-/// From so many tags on, one list of all tags saves questions about single ones.
-const LIST_FROM: usize = 3;
-
-/// The tags that exist, if `tags` are so many that one page of the list saves requests; else an incomplete list.
-pub(super) async fn list_for(repository: Repository<'_>, tags: &[Tag]) -> TagList {
-    if tags.len() < LIST_FROM {
-        return TagList::default();
-    }
-    let list = repository.at_most(Duration::ZERO).tags_of(1).await;
-    list.unwrap_or_default()
 }
 
 /// Those of `tags` that the repository may have: all of them without a list; in a repository that does not exist yet,
@@ -67,7 +59,8 @@ impl<'a> CommitTagCheck<'a> {
         }
     }
 
-    /// Refuses when a tag of the plan that names a commit shows another one, before anything is written.
+    /// Refuses when a tag of the plan that names a commit shows another one, before anything is written. What `early` has is
+    /// not read again.
     ///
     /// A repository that may not be read yet is read again when the image is in it: before the first
     /// push, registries hide what does not exist.
@@ -75,36 +68,50 @@ impl<'a> CommitTagCheck<'a> {
         &self,
         registries: &Registries,
         deadline: Deadline,
+        early: &EarlyAnswers,
     ) -> anyhow::Result<()> {
-        let plan = &self.session.plan;
-        for name in names_in(registries, self.session) {
+        let names = names_in(registries, self.session);
+        let checks = names.map(|name| {
             let registry = &registries[name.registry()];
             let repository = registry.repository(name.repository(), deadline);
-            for tag in not_absent(repository, plan.commit_tags(), &plan.primary).await {
-                match self.other_image(repository, &tag).await {
-                    Err(RegistryError::Denied(_)) => {}
-                    other => self.require_no(other, name, &tag)?,
-                }
-            }
-        }
-        Ok(())
+            self.require_of(name, repository, early)
+        });
+        join_all(checks).await.into_iter().collect()
     }
 
-    /// The same for those of `tags` that name a commit, with the image in the registry. A tag that `list` lacks is not
-    /// read.
+    async fn require_of(
+        &self,
+        name: &ImageName,
+        repository: Repository<'_>,
+        early: &EarlyAnswers,
+    ) -> anyhow::Result<()> {
+        let plan = &self.session.plan;
+        let tags = not_absent(repository, plan.commit_tags(), &plan.primary).await;
+        let checks = tags.into_iter().map(|tag| async move {
+            let question = (name.clone(), tag);
+            let shown = repository.manifest_of(&question.1);
+            let shown = early.get(&question, |_asked| true, shown).await;
+            let shown = shown.map(|(_asked, shown)| shown);
+            let (_name, tag) = &question;
+            match self.other_image(repository, tag, shown).await {
+                Err(RegistryError::Denied(_)) => Ok(()),
+                other => self.require_no(other, name, tag),
+            }
+        });
+        let checks = stream::iter(checks).buffered(PARALLEL);
+        Ok(checks.try_collect().await?)
+    }
+
+    /// The same for one tag that names a commit, with the image in the registry and what the tag shows.
     pub(super) async fn require(
         &self,
         name: &ImageName,
         repository: Repository<'_>,
-        tags: &[Tag],
-        list: &TagList,
+        tag: &Tag,
+        shown: Result<Option<Manifest>, RegistryError>,
     ) -> Result<(), Problem> {
-        let mut of_commit = self.session.plan.commit_tags();
-        of_commit.retain(|tag| tags.contains(tag) && !list.lacks(tag));
-        for tag in of_commit {
-            self.require_no(self.other_image(repository, &tag).await, name, &tag)?;
-        }
-        Ok(())
+        let other = self.other_image(repository, tag, shown).await;
+        self.require_no(other, name, tag)
     }
 
     fn require_no(
@@ -130,9 +137,9 @@ impl<'a> CommitTagCheck<'a> {
         &self,
         repository: Repository<'_>,
         tag: &Tag,
+        shown: Result<Option<Manifest>, RegistryError>,
     ) -> Result<Option<String>, RegistryError> {
-        let published = repository.manifest_of(tag).await?;
-        let published = published.filter(|published| Some(&published.digest) != self.digest);
+        let published = shown?.filter(|published| Some(&published.digest) != self.digest);
         let Some(published) = published else {
             return Ok(None);
         };

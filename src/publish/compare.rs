@@ -4,9 +4,9 @@ mod growth;
 
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::deadline::Deadline;
 use crate::error::Problem;
 use crate::image::changes::{self, PlatformChange, PlatformContents};
 use crate::image::contents::Contents;
@@ -15,19 +15,22 @@ use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::name::ImageName;
 use crate::inputs::candidate::{Reference, TagOrDigest};
 use crate::plan::compare::Compared;
-use crate::publish::PushedImage;
+use crate::publish::move_tags::TagUpdate;
 use crate::publish::preflight::{Registries, subject};
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
-use crate::registry::verify::{MAX_KEPT, PlatformImage, Verified};
 use crate::registry::{PARALLEL, Repository};
 use crate::session::Session;
 
+pub(super) use growth::check;
 pub(crate) use growth::{difference_text, size_text};
 
 /// Without `max-growth`, a comparison is not worth a longer wait.
 const SHORT: Duration = Duration::from_secs(10);
+/// An image of more platforms is not compared, nor one whose manifest and config are larger.
+const MAX_PLATFORMS: usize = 64;
+const MAX_BYTES: usize = 1 << 20;
 const AGAIN: &str = "run the job again when the registry responds: the build is cached";
 
 /// What changed since another image.
@@ -64,30 +67,27 @@ pub(super) struct Baseline<'a> {
 pub(super) struct Comparer<'a> {
     session: &'a Session,
     registries: &'a Registries,
-    name: &'a ImageName,
-    deadline: Deadline,
+    /// Of the first image name that was pushed.
+    update: &'a TagUpdate<'a>,
 }
 
 impl<'a> Comparer<'a> {
-    /// `name` is the first image name that was pushed.
     pub(super) fn new(
         session: &'a Session,
         registries: &'a Registries,
-        name: &'a ImageName,
-        deadline: Deadline,
+        update: &'a TagUpdate<'a>,
     ) -> Self {
         Self {
             session,
             registries,
-            name,
-            deadline,
+            update,
         }
     }
 
     /// Reads what the tag shows: one request for each tag that is tried. It depends on nothing that was pushed, and has to
     /// end before the first tag of the plan is written.
-    pub(super) async fn baseline(self, image: &PushedImage<'_>) -> Result<Baseline<'a>, Missing> {
-        if !image.release.shown.is_empty() {
+    pub(super) async fn baseline(self) -> Result<Baseline<'a>, Missing> {
+        if !self.update.image.release.shown.is_empty() {
             // It is published already, and other images may follow it.
             return Err(Missing::NotAsked);
         }
@@ -104,7 +104,7 @@ impl<'a> Comparer<'a> {
             Compared::At(reference) => (&reference.name, vec![reference.version.clone()]),
             Compared::First(tags) => {
                 let tags = tags.iter().cloned();
-                (self.name, tags.map(TagOrDigest::Tag).collect())
+                (self.name(), tags.map(TagOrDigest::Tag).collect())
             }
         };
         let repository = self.repository(name)?;
@@ -112,7 +112,7 @@ impl<'a> Comparer<'a> {
         for version in versions {
             let name = name.clone();
             let with = Reference { name, version };
-            let root = shown(repository, &with.version).await;
+            let root = self.shown(repository, &with).await;
             if let Some(root) = root.map_err(|error| self.unread(&with, &error))? {
                 let source = CopySource::Repository(repository);
                 return Ok(Baseline { with, root, source });
@@ -124,25 +124,36 @@ impl<'a> Comparer<'a> {
         Err(Missing::Nothing(text))
     }
 
-    /// What changed since the image of before. Reads manifest and config of each platform, as far as the image of this run
-    /// does not have the same.
+    /// The manifest under a tag or digest, if it exists.
+    async fn shown(
+        self,
+        repository: Repository<'_>,
+        with: &Reference,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let read = match &with.version {
+            TagOrDigest::Tag(tag) if with.name == *self.name() => {
+                let read = self.update.reads.read(tag, repository).await?;
+                return Ok(read.shown.map(|shown| shown.manifest));
+            }
+            TagOrDigest::Tag(tag) => return repository.manifest_of(tag).await,
+            TagOrDigest::Digest(digest) => CopySource::Repository(repository).manifest(digest),
+        };
+        match read.await {
+            Ok(manifest) => Ok(Some(manifest)),
+            Err(RegistryError::NotFound(_)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// What changed since the image of before. Reads manifest and config of each platform, as far as the run has not read
+    /// the same.
     pub(super) async fn comparison(
         self,
         baseline: Result<Baseline<'_>, Missing>,
-        verified: Option<&Verified>,
     ) -> Result<Comparison, Missing> {
         let Baseline { with, root, source } = baseline?;
-        let Some(verified) = verified else {
-            return Err(Missing::NotAsked);
-        };
-        let after = self.contents(&with, verified)?;
-        let before = match root.digest == verified.manifest.digest {
-            true => after.clone(),
-            false => {
-                let before = platforms(source, &root, &after).await;
-                before.map_err(|error| self.unread(&with, &error))?
-            }
-        };
+        let read = try_join(platforms(source, &root), self.own_platforms()).await;
+        let (before, after) = read.map_err(|error| self.unread(&with, &error))?;
         let platforms = changes::between(&before, &after);
         if platforms.iter().all(|change| change.sizes().is_none()) {
             let text = format!("`{with}` has no platform of the new image");
@@ -150,28 +161,27 @@ impl<'a> Comparer<'a> {
         }
         Ok(Comparison {
             since: match &with.version {
-                TagOrDigest::Tag(tag) if with.name == *self.name => tag.to_string(),
+                TagOrDigest::Tag(tag) if with.name == *self.name() => tag.to_string(),
                 _ => with.to_string(),
             },
             with,
             before: root.digest,
-            after: verified.manifest.digest.clone(),
+            after: self.update.image.digest.clone(),
             platforms,
         })
     }
 
-    fn contents(
-        self,
-        with: &Reference,
-        verified: &Verified,
-    ) -> Result<Vec<PlatformContents>, Missing> {
-        let of = |image: &PlatformImage| Some((image.platform.clone(), image.contents.clone()?));
-        let contents: Option<Vec<_>> = verified.platforms.iter().map(of).collect();
-        contents.ok_or_else(|| {
-            let because = "its platforms or their manifests and configs are too many or too large";
-            let fix = "publish a smaller image, or set `compare-with: none` and no `max-growth`";
-            Missing::Unread(Problem::new(cannot_compare(with), fix).because(because))
-        })
+    /// The platforms of the image that was pushed.
+    async fn own_platforms(self) -> Result<Vec<PlatformContents>, RegistryError> {
+        let repository = self.within(self.update.repository).reading_once();
+        let (digest, tag) = (&self.update.image.digest, &self.session.plan.primary);
+        let root = repository.pushed(digest, tag).await?;
+        let source = CopySource::Repository(repository);
+        platforms(source.just_pushed(), &root).await
+    }
+
+    fn name(self) -> &'a ImageName {
+        &self.update.subject.name
     }
 
     fn repository(self, name: &'a ImageName) -> Result<Repository<'a>, Missing> {
@@ -181,18 +191,24 @@ impl<'a> Comparer<'a> {
             let problem = Problem::new(what, AGAIN).because(because);
             return Err(Missing::Unread(problem));
         };
-        let deadline = match self.session.plan.max_growth {
-            Some(_) => self.deadline,
-            None => self.deadline.at_most(SHORT),
-        };
-        Ok(match name == self.name {
-            true => registry.repository(name.repository(), deadline),
+        let deadline = self.update.repository.deadline;
+        let repository = match name == self.name() {
+            true => self.update.repository,
             false => registry.read_only(name.repository(), deadline),
-        })
+        };
+        Ok(self.within(repository).reading_once())
+    }
+
+    /// The repository with the time that the comparison may take.
+    fn within<'r>(self, repository: Repository<'r>) -> Repository<'r> {
+        match self.session.plan.max_growth {
+            Some(_) => repository,
+            None => repository.at_most(SHORT),
+        }
     }
 
     fn unread(self, with: &Reference, error: &RegistryError) -> Missing {
-        let what = cannot_compare(with);
+        let what = format!("cannot compare the image with `{with}`");
         let problem = match error.is_transient() {
             true => Problem::new(what, AGAIN).because(error.to_string()),
             false => explain_read(&what, &subject(self.session, &with.name), error),
@@ -201,65 +217,44 @@ impl<'a> Comparer<'a> {
     }
 }
 
-fn cannot_compare(with: &Reference) -> String {
-    format!("cannot compare the image with `{with}`")
-}
-
-/// The manifest under a tag or digest, if it exists.
-async fn shown(
-    repository: Repository<'_>,
-    version: &TagOrDigest,
-) -> Result<Option<Manifest>, RegistryError> {
-    let read = match version {
-        TagOrDigest::Tag(tag) => return repository.manifest_of(tag).await,
-        TagOrDigest::Digest(digest) => CopySource::Repository(repository).manifest(digest).await,
-    };
-    match read {
-        Ok(manifest) => Ok(Some(manifest)),
-        Err(RegistryError::NotFound(_)) => Ok(None),
-        Err(error) => Err(error),
-    }
-}
-
-/// The platforms of an image or index; `known` are not asked for again.
+/// The platforms of an image or index.
 async fn platforms(
     source: CopySource<'_>,
     root: &Manifest,
-    known: &[PlatformContents],
 ) -> Result<Vec<PlatformContents>, RegistryError> {
     let content = content(source, root)?;
     if content.manifests.is_empty() {
-        let image = image(source, &root.digest, &content, None, known).await?;
+        let image = image(source, root, &content, None).await?;
         return Ok(image.into_iter().collect());
     }
-    let children = content.manifests.iter().take(MAX_KEPT);
-    let children = children.map(|child| child_image(source, child, known));
-    let children: Vec<Option<PlatformContents>> = stream::iter(children)
+    let children = content.manifests.iter();
+    let named = children.filter_map(|child| Some((child.platform.as_ref()?.name()?, child)));
+    let images: Vec<(String, &Descriptor)> = named.collect();
+    if images.len() > MAX_PLATFORMS {
+        let what = format!("holds an index of more than {MAX_PLATFORMS} platforms");
+        return Err(source.invalid(what));
+    }
+    let images = images.into_iter();
+    let images = images.map(|(platform, child)| child_image(source, child, platform));
+    let images: Vec<Option<PlatformContents>> = stream::iter(images)
         .buffered(PARALLEL)
         .try_collect()
         .await?;
-    let images = children.into_iter().flatten();
+    let images = images.into_iter().flatten();
     let images = images.map(|(name, image)| (name, image.below(&content.annotations)));
     Ok(images.collect())
 }
 
-/// A platform of an index; nothing for an attestation or an index.
+/// A platform of an index; nothing for an index.
 async fn child_image(
     source: CopySource<'_>,
     child: &Descriptor,
-    known: &[PlatformContents],
+    platform: String,
 ) -> Result<Option<PlatformContents>, RegistryError> {
-    let Some(platform) = child.platform.as_ref().and_then(Platform::name) else {
-        return Ok(None);
-    };
-    let digest = parsed(source, child)?;
-    if let Some((_, same)) = known.iter().find(|(_, other)| other.digest == digest) {
-        return Ok(Some((platform, same.clone())));
-    }
-    let manifest = source.manifest(&digest).await?;
+    let manifest = source.manifest(&parsed(source, child)?).await?;
     let content = content(source, &manifest)?;
     match content.manifests.is_empty() {
-        true => image(source, &digest, &content, Some(platform), known).await,
+        true => image(source, &manifest, &content, Some(platform)).await,
         false => Ok(None),
     }
 }
@@ -267,26 +262,24 @@ async fn child_image(
 /// An image, whose config names the platform unless an index does.
 async fn image(
     source: CopySource<'_>,
-    digest: &Digest,
+    manifest: &Manifest,
     content: &Content,
     platform: Option<String>,
-    known: &[PlatformContents],
 ) -> Result<Option<PlatformContents>, RegistryError> {
     let Some(config) = &content.config else {
         return Ok(None);
     };
-    let has_same = |other: &Contents| {
-        let other = other.config.as_ref();
-        other.is_some_and(|(digest, _)| *digest == config.digest)
-    };
-    if let Some((name, same)) = known.iter().find(|(_, other)| has_same(other)) {
-        let image = same.with_manifest(digest, content);
-        return Ok(Some((platform.unwrap_or_else(|| name.clone()), image)));
-    }
     let config = source.small_blob(&parsed(source, config)?).await?;
+    if manifest.bytes.len() + config.len() > MAX_BYTES {
+        let what = format!(
+            "holds an image {} with a large manifest and config",
+            manifest.digest
+        );
+        return Err(source.invalid(what));
+    }
     let of_config = || serde_json::from_slice::<Platform>(&config).ok()?.name();
     let platform = platform.or_else(of_config);
-    Ok(platform.map(|name| (name, Contents::new(digest, content, &config))))
+    Ok(platform.map(|name| (name, Contents::new(&manifest.digest, content, &config))))
 }
 
 fn content(source: CopySource<'_>, manifest: &Manifest) -> Result<Content, RegistryError> {

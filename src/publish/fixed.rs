@@ -11,6 +11,7 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::Change;
+use crate::publish::EarlyAnswers;
 use crate::publish::move_tags::TagUpdate;
 use crate::publish::preflight::{Registries, names_in};
 use crate::publish::release::taken;
@@ -55,7 +56,7 @@ impl TagUpdate<'_> {
     }
 
     /// Whether the tag is a version that is written once.
-    fn is_version(&self, tag: &Tag) -> bool {
+    pub(super) fn is_version(&self, tag: &Tag) -> bool {
         self.session.plan.versions().any(|version| version == tag)
     }
 
@@ -67,11 +68,12 @@ impl TagUpdate<'_> {
     ) -> Result<Change, RegistryError> {
         let before = match list.lacks(tag) {
             true => None,
-            false => self.repository.manifest_of(tag).await?,
+            false => self.read(tag).await?.shown,
         };
-        let before = before.as_ref().map(|before| &before.digest);
+        let before = before.as_ref().map(|before| &before.manifest.digest);
         let change = Change::of(before, &manifest.digest);
         if change != Change::Unchanged {
+            self.reads.forget(tag);
             self.repository.put(manifest, tag).await?;
         }
         Ok(change)
@@ -87,8 +89,8 @@ impl TagUpdate<'_> {
         let start = Instant::now();
         let mut tries = 0;
         loop {
-            let shown = self.repository.manifest_of(tag).await.map_err(incomplete)?;
-            match shown {
+            let shown = self.read(tag).await.map_err(incomplete)?.shown;
+            match shown.map(|shown| shown.manifest) {
                 Some(shown) if shown.digest != manifest.digest => {
                     return Err(self.taken(tag, &shown).await);
                 }
@@ -96,6 +98,7 @@ impl TagUpdate<'_> {
                 Some(_ours) => return Ok(Change::Created),
                 None => {}
             }
+            self.reads.forget(tag);
             let Err(error) = self.repository.put_new(manifest, tag).await else {
                 return Ok(Change::Created);
             };
@@ -184,6 +187,7 @@ pub(super) struct BeforePush<'a> {
 pub(super) async fn before_push<'a>(
     session: &Session,
     registries: &Registries,
+    early: &EarlyAnswers,
     tag: Option<&'a Tag>,
 ) -> BeforePush<'a> {
     let plan = &session.plan;
@@ -198,7 +202,9 @@ pub(super) async fn before_push<'a>(
         let registry = &registries[name.registry()];
         let deadline = Deadline::after(Duration::ZERO, registry.pace);
         let repository = registry.repository(name.repository(), deadline);
-        let shown = repository.manifest_of(tag).await.ok()?;
+        let question = (name.clone(), tag.clone());
+        let shown = early.get(&question, |_asked| true, repository.manifest_of(tag));
+        let (_asked, shown) = shown.await.ok()?;
         Some((name.clone(), shown.map(|shown| shown.digest)))
     });
     BeforePush {

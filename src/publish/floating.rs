@@ -10,18 +10,15 @@ use crate::plan::tag_order::{Freshness, Unanswered};
 use crate::plan::tags::PlannedTag;
 use crate::publish::Skipped;
 use crate::publish::move_tags::{MovedTag, TagUpdate};
+use crate::publish::tag_reads::{MAX_READ_AGE, TagRead};
 use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::identity::Identity;
-use crate::registry::manifests::{TagList, Tagged};
+use crate::registry::manifests::TagList;
 use crate::registry::{PARALLEL, explain};
 use futures_util::{StreamExt, TryStreamExt, stream};
-use std::time::Duration;
 use tokio::time::Instant;
-
-/// How long what was read is good enough to write by; after that it is read again.
-const MAX_READ_AGE: Duration = Duration::from_secs(5);
 
 impl TagUpdate<'_> {
     /// Moves each of the tags unless it shows something newer.
@@ -54,9 +51,11 @@ impl TagUpdate<'_> {
         let mut refused = RefusedWrites::default();
         let mut tries = 0;
         loop {
-            let asked = Instant::now();
-            let before = match self.shown(tag, &list).await {
-                Ok(before) => before,
+            let TagRead {
+                asked,
+                shown: before,
+            } = match self.shown(tag, &list).await {
+                Ok(read) => read,
                 Err(unanswered) => return Ok(Some(self.stays(tag, None, unanswered))),
             };
             let shown = before.as_ref().map(|before| &before.manifest);
@@ -73,6 +72,7 @@ impl TagUpdate<'_> {
                 continue;
             }
             let noted = self.note_attempt(tag, shown.cloned());
+            self.reads.forget(tag);
             let written = refused.write(self.repository, manifest, tag, before.as_ref());
             match written.await {
                 Ok(true) => {
@@ -89,6 +89,7 @@ impl TagUpdate<'_> {
                     self.console.say(&text);
                 }
             }
+            self.reads.forget_list();
             list = self.listed(&[planned]).await;
         }
     }
@@ -209,31 +210,35 @@ impl TagUpdate<'_> {
         &self,
         floating: &[&PlannedTag],
     ) -> Result<Option<TagList>, RegistryError> {
-        let asks = self.session.plan.floating == Floating::Forward
-            && floating.iter().any(|planned| planned.line.is_some());
-        match asks {
+        match self.asks_for_list(floating) {
             true => self.repository.tags().await.map(Some),
             false => Ok(None),
         }
     }
 
-    /// The same before the tags move: without the list they stay where they are.
+    fn asks_for_list(&self, floating: &[&PlannedTag]) -> bool {
+        self.session.plan.floating == Floating::Forward
+            && floating.iter().any(|planned| planned.line.is_some())
+    }
+
+    /// The same before the tags move, read a moment ago or now: without the list they stay where they are.
     pub(super) async fn listed(&self, floating: &[&PlannedTag]) -> Listed {
+        if let Some(list) = self.reads.list().filter(|_| self.asks_for_list(floating)) {
+            return Some(Ok(list));
+        }
         let list = self.list_for(floating).await.transpose()?;
         Some(list.map_err(|error| self.unanswered("the list of tags could not be read", &error)))
     }
 
     /// What the tag shows now. A list without the tag saves the request.
-    pub(super) async fn shown(
-        &self,
-        tag: &Tag,
-        list: &Listed,
-    ) -> Result<Option<Tagged>, Unanswered> {
-        if matches!(list, Some(Ok(list)) if list.lacks(tag)) {
-            return Ok(None);
+    pub(super) async fn shown(&self, tag: &Tag, list: &Listed) -> Result<TagRead, Unanswered> {
+        let is_read = self.reads.is_known(tag);
+        if !is_read && matches!(list, Some(Ok(list)) if list.lacks(tag)) {
+            let asked = Instant::now();
+            return Ok(TagRead { asked, shown: None });
         }
-        let shown = self.repository.tagged(tag).await;
-        shown.map_err(|error| self.unanswered("its image could not be read", &error))
+        let read = self.read(tag).await;
+        read.map_err(|error| self.unanswered("its image could not be read", &error))
     }
 
     /// How our image compares with the one the tag shows.

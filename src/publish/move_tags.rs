@@ -4,6 +4,8 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+use futures_util::future::{join, try_join};
 use tokio::time::Instant;
 
 use crate::console::Console;
@@ -17,13 +19,15 @@ use crate::image::tag::Tag;
 use crate::plan::decision::Floating;
 use crate::plan::tag_order::{MAX_ROUNDS, recheck_delay};
 use crate::plan::tags::{Motion, Outcome, PlannedTag};
-use crate::publish::commit_tags::{CommitTagCheck, list_for};
+use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::preflight::subject;
+use crate::publish::tag_reads::TagReads;
 use crate::publish::{Change, Published, PushedImage, Skipped};
 use crate::registry::conditional_write::RefusedWrites;
 use crate::registry::diagnosis::Subject;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::{RUN_AGAIN, explain_incomplete};
+use crate::registry::manifests::TagList;
 use crate::registry::{Repository, STALE_READS, explain};
 use crate::session::Session;
 
@@ -37,6 +41,7 @@ pub(super) struct TagUpdate<'a> {
     pub(super) subject: Subject,
     pub(super) image: &'a PushedImage<'a>,
     pub(super) repository: Repository<'a>,
+    pub(super) reads: TagReads,
     /// Floating tags that were, or may have been, moved, in the order of the attempts.
     pub(super) moved: RefCell<Vec<MovedTag>>,
     /// What became of the fixed tags.
@@ -61,6 +66,7 @@ impl<'a> TagUpdate<'a> {
             subject: subject(session, name),
             image,
             repository,
+            reads: TagReads::new(repository.pace()),
             moved: RefCell::default(),
             changes: RefCell::default(),
             relations: tokio::sync::Mutex::default(),
@@ -70,17 +76,22 @@ impl<'a> TagUpdate<'a> {
     }
 }
 
-/// Verifies that the registry holds the image.
-pub(super) async fn verify(
+/// Verifies that the registry holds the image. When only blobs are left, what the tags show is read too, and `beside` begins.
+pub(super) async fn verify<T>(
     update: &TagUpdate<'_>,
     digest: &Digest,
     published: &mut Published,
+    beside: impl Future<Output = T>,
 ) -> anyhow::Result<()> {
     let tag = &update.session.plan.primary;
-    let release = update.image.release.manifest(&update.subject.name);
-    let verified = match release {
-        Some(manifest) => update.repository.verify_manifest(manifest.clone()).await,
-        None => update.repository.verify(digest, tag).await,
+    let (image, repository) = (update.image, update.repository);
+    let beside = join(update.ask_ahead(), beside).map(drop);
+    let verified = match image.release.manifest(&update.subject.name) {
+        Some(manifest) => repository.verify_manifest(manifest.clone(), beside).await,
+        None => {
+            let config = image.config.as_ref();
+            repository.verify(digest, tag, config, beside).await
+        }
     };
     let verified = verified.map_err(|error| {
         let what = format!("cannot verify `{}@{digest}`", update.subject.name);
@@ -121,19 +132,14 @@ impl<'a> TagUpdate<'a> {
         let incomplete = |error: RegistryError| self.incomplete(digest, &error);
         let fixed = self.tags(Motion::Fixed);
         let unpushed = self.unpushed(&fixed);
-        let list = &list_for(self.repository, &unpushed).await;
-        CommitTagCheck::new(self.session, &self.image.commit, Some(digest))
-            .require(&self.subject.name, self.repository, &unpushed, list)
-            .await?;
-        self.write_fixed(manifest, &unpushed, list).await?;
+        self.ask().await;
+        let list = &self.list_of_fixed(&unpushed);
+        self.require_commit_tags(digest, &unpushed, list).await?;
+        let ahead = self.read_floating_ahead().map(Ok);
+        try_join(self.write_fixed(manifest, &unpushed, list), ahead).await?;
         published.skipped = self.float(manifest).await.map_err(incomplete)?;
-        self.confirm_versions(digest).await?;
-        let written = self.written(&fixed);
-        let read = self
-            .repository
-            .read_back(digest, &written, STALE_READS)
-            .await;
-        self.require_all(digest, &written, &read.map_err(incomplete)?)?;
+        let read_back = self.read_back(digest, self.written(&fixed));
+        try_join(self.confirm_versions(digest), read_back).await?;
         let overtaken = self.recheck(manifest).await.map_err(incomplete)?;
         published.skipped.extend(overtaken);
         let shows_ours = |tag: &Tag| published.skipped.iter().all(|skipped| skipped.tag != *tag);
@@ -144,7 +150,29 @@ impl<'a> TagUpdate<'a> {
         Ok(())
     }
 
-    fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
+    /// Refuses if one of the fixed tags `tags` names a commit and shows an image of another one. A tag that `list` lacks is
+    /// not read.
+    async fn require_commit_tags(
+        &self,
+        digest: &Digest,
+        tags: &[Tag],
+        list: &TagList,
+    ) -> Result<(), Problem> {
+        let existing = tags.iter().filter(|tag| !list.lacks(tag));
+        let existing: Vec<Tag> = existing.cloned().collect();
+        self.read_ahead(&existing).await;
+        let check = CommitTagCheck::new(self.session, &self.image.commit, Some(digest));
+        let of_commit = self.session.plan.commit_tags();
+        for tag in existing.iter().filter(|tag| of_commit.contains(tag)) {
+            let shown = self.read(tag).await;
+            let shown = shown.map(|read| read.shown.map(|shown| shown.manifest));
+            let name = &self.subject.name;
+            check.require(name, self.repository, tag, shown).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) fn unpushed(&self, tags: &[Tag]) -> Vec<Tag> {
         // The older Docker registry already has the image under this tag: it accepts no manifest by digest.
         let pushed = match self.repository.kind() {
             RegistryKind::Docker => Some(&self.session.plan.primary),
@@ -154,13 +182,13 @@ impl<'a> TagUpdate<'a> {
         unpushed.cloned().collect()
     }
 
-    fn require_all(
-        &self,
-        digest: &Digest,
-        wanted: &[Tag],
-        published: &[Tag],
-    ) -> Result<(), Problem> {
-        let missing = wanted.iter().filter(|tag| !published.contains(tag));
+    /// Reads the tags that were written until each of them shows the image.
+    async fn read_back(&self, digest: &Digest, written: Vec<Tag>) -> anyhow::Result<()> {
+        let read = self.repository.read_back(digest, &written, STALE_READS);
+        let read = read
+            .await
+            .map_err(|error| self.incomplete(digest, &error))?;
+        let missing = written.iter().filter(|tag| !read.contains(tag));
         let missing: Vec<String> = missing.map(|tag| format!("`{tag}`")).collect();
         if missing.is_empty() {
             return Ok(());
@@ -169,7 +197,9 @@ impl<'a> TagUpdate<'a> {
             "after 90 seconds {} still shows another image",
             missing.join(", ")
         );
-        Err(Problem::new(self.pushed_only(digest), RUN_AGAIN).because(because))
+        Err(Problem::new(self.pushed_only(digest), RUN_AGAIN)
+            .because(because)
+            .into())
     }
 
     /// Moves the floating tags that may move, `latest` after all others.
@@ -191,7 +221,9 @@ impl<'a> TagUpdate<'a> {
         let (last, first): (Vec<_>, Vec<_>) = floating
             .into_iter()
             .partition(|planned| self.is_latest(&planned.tag));
-        let mut skipped = self.advance_all(manifest, &first, &list).await?;
+        let tags: Vec<Tag> = last.iter().map(|planned| planned.tag.clone()).collect();
+        let ahead = self.read_ahead(&tags).map(Ok);
+        let (mut skipped, ()) = try_join(self.advance_all(manifest, &first, &list), ahead).await?;
         skipped.extend(self.advance_all(manifest, &last, &list).await?);
         Ok(skipped)
     }
@@ -308,7 +340,7 @@ impl<'a> TagUpdate<'a> {
         tags
     }
 
-    fn tags(&self, motion: Motion) -> Vec<Tag> {
+    pub(super) fn tags(&self, motion: Motion) -> Vec<Tag> {
         let planned = self.session.plan.tags.iter();
         planned
             .filter(|planned| planned.motion == motion)
@@ -317,7 +349,7 @@ impl<'a> TagUpdate<'a> {
     }
 
     /// `latest`, also when the flavor puts something around it.
-    fn is_latest(&self, tag: &Tag) -> bool {
+    pub(super) fn is_latest(&self, tag: &Tag) -> bool {
         tag.as_str() == "latest" || self.session.plan.latest == Outcome::Tag(tag.clone())
     }
 

@@ -6,6 +6,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+use std::future::ready;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -22,6 +23,7 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::plan::part::PartPlan;
 use crate::post_state::PostState;
+use crate::publish::EarlyAnswers;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::part::parts::Parts;
@@ -257,7 +259,8 @@ impl Job<'_> {
     async fn record(&self, digest: &Digest, name: &ImageName) -> anyhow::Result<Vec<PartRecord>> {
         let repository = self.repository(name);
         let explained = |what: String, error| self.explained(&what, name, &error);
-        let verified = repository.verify(digest, &self.session.plan.primary).await;
+        let tag = &self.session.plan.primary;
+        let verified = repository.verify(digest, tag, None, ready(())).await;
         let verified = verified
             .map_err(|error| explained(format!("cannot verify `{name}@{digest}`"), error))?;
         let own = self.plan.own.iter();
@@ -318,13 +321,14 @@ impl Job<'_> {
         let digests: Vec<Digest> = digests.collect();
         let image = PushedImage {
             digest: index.digest.clone(),
+            config: None,
             tag: None,
             commit: session.context.base_commit(),
             attester: self.attester,
             release: Release::default(),
         };
         CommitTagCheck::new(&session, &image.commit, Some(&index.digest))
-            .require_all(self.registries, self.deadline)
+            .require_all(self.registries, self.deadline, &EarlyAnswers::default())
             .await?;
         let names: Vec<&ImageName> = names_in(self.registries, &session).collect();
         let (index, digests) = (&index, &digests);

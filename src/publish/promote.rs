@@ -8,6 +8,7 @@ use crate::deadline::{Deadline, Pace};
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
+use crate::publish::EarlyAnswers;
 use crate::publish::attest::Attestation;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::existing_image::{ExistingImage, Part};
@@ -47,9 +48,10 @@ pub(super) async fn promote(
     // One deadline for all that follows.
     let deadline = Deadline::after(session.inputs.push_timeout, Pace::REAL);
     let root = root_for(session, registries, image, deadline).await?;
+    let early = EarlyAnswers::default();
     if !done.reused {
         CommitTagCheck::new(session, &image.commit, Some(&root.digest))
-            .require_all(registries, deadline)
+            .require_all(registries, deadline, &early)
             .await?;
     }
     let root = &root;
@@ -59,7 +61,7 @@ pub(super) async fn promote(
         .iter()
         .any(|name| is_older(session, name));
     let tag = is_older.then_some(&session.plan.primary);
-    let before = before_push(session, registries, tag).await;
+    let before = before_push(session, registries, &early, tag).await;
     let names: Vec<&ImageName> = names_in(registries, session).collect();
     let copies = names.iter().map(|&name| async move {
         copy_to(session, name, registries, image, root, deadline).await
@@ -94,6 +96,7 @@ pub(super) async fn promote(
     };
     let image = PushedImage {
         digest: root.digest.clone(),
+        config: None,
         tag: None,
         commit: image.commit.clone(),
         attester: None,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use futures_util::future::try_join;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use tokio::time::Instant;
 
@@ -27,6 +28,14 @@ enum TagState {
     Before(Option<Tagged>),
 }
 
+/// The first look at a tag, together with those at the others.
+#[derive(Clone, Copy)]
+struct Look {
+    asked: Instant,
+    /// Whether it shows what we wrote.
+    is_ours: bool,
+}
+
 impl TagUpdate<'_> {
     /// Looks at each moved tag until it shows ours, or somebody else's that is not older. The tags are listed
     /// again: a newer version may have been published while our write was under way.
@@ -44,13 +53,29 @@ impl TagUpdate<'_> {
             pace.sleep(recheck_delay(self.gap.get()).saturating_sub(passed))
                 .await;
         }
-        let list = self.list_for(&moved).await?;
-        let looks = moved
-            .iter()
-            .map(|planned| self.watch(manifest, planned, list.clone()));
+        let asked = Instant::now();
+        let (list, are_ours) = try_join(self.list_for(&moved), self.show(manifest, &moved)).await?;
+        let looks = moved.iter().zip(are_ours).map(|(planned, is_ours)| {
+            let look = Look { asked, is_ours };
+            self.watch(manifest, planned, list.clone(), look)
+        });
         let skipped: Vec<Option<Skipped>> =
             stream::iter(looks).buffered(PARALLEL).try_collect().await?;
         Ok(skipped.into_iter().flatten().collect())
+    }
+
+    /// Whether each of the tags shows the image now.
+    async fn show(
+        &self,
+        image: &Manifest,
+        tags: &[&PlannedTag],
+    ) -> Result<Vec<bool>, RegistryError> {
+        let digest = &image.digest;
+        let reads = tags.iter().map(|planned| async move {
+            let shown = self.repository.digest_of(&planned.tag, digest).await?;
+            Ok(shown.as_ref() == Some(digest))
+        });
+        stream::iter(reads).buffered(PARALLEL).try_collect().await
     }
 
     /// Looks until nothing has to be put right. What we wrote last is ours, or the image of a newer version.
@@ -59,6 +84,7 @@ impl TagUpdate<'_> {
         ours: &Manifest,
         planned: &PlannedTag,
         mut list: Option<TagList>,
+        first: Look,
     ) -> Result<Option<Skipped>, RegistryError> {
         let tag = &planned.tag;
         let mut written = ours.clone();
@@ -66,8 +92,11 @@ impl TagUpdate<'_> {
         let mut lost = false;
         let mut refused = RefusedWrites::default();
         for round in 1..=MAX_ROUNDS {
-            let asked = Instant::now();
-            let over = match self.tag_state(&written, tag).await? {
+            let (asked, state) = match round {
+                1 if first.is_ours => (first.asked, TagState::Ours),
+                _ => (Instant::now(), self.tag_state(&written, tag).await?),
+            };
+            let over = match state {
                 TagState::Ours => {
                     let newer = self.newer_release(planned, list.as_ref(), &written).await?;
                     let Some((newer, reason)) = newer else {

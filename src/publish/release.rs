@@ -12,6 +12,7 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::results::is_image;
 use crate::plan::docker;
+use crate::publish::EarlyAnswers;
 use crate::publish::attest::{Attestation, Attester};
 use crate::publish::existing_image::{ExistingImage, ImageSource};
 use crate::publish::preflight::{Registries, names_in, subject};
@@ -32,19 +33,22 @@ struct Version<'a> {
 struct Search<'a> {
     session: &'a Session,
     registries: &'a Registries,
+    early: &'a EarlyAnswers,
     deadline: Deadline,
 }
 
 /// The image of the release, if a version exists for this commit and nothing has to be built. Fails if a version shows
-/// anything else.
+/// anything else. What `early` has is not read again.
 pub(super) async fn find(
     session: &Session,
     registries: &Registries,
+    early: &EarlyAnswers,
     attester: Option<&Attester<'_>>,
 ) -> anyhow::Result<Option<ExistingImage>> {
     let search = Search {
         session,
         registries,
+        early,
         deadline: Deadline::after(session.inputs.push_timeout, Pace::REAL),
     };
     let versions = search.versions().await?;
@@ -88,6 +92,7 @@ pub(super) async fn require(
     let search = Search {
         session,
         registries,
+        early: &EarlyAnswers::default(),
         deadline: Deadline::after(session.inputs.push_timeout, Pace::REAL),
     };
     if docker::is_among(&session.plan.images, &session.context) {
@@ -141,8 +146,10 @@ impl<'a> Search<'a> {
         name: &'a ImageName,
         tag: &'a Tag,
     ) -> Result<Option<Version<'a>>, Problem> {
-        match self.repository(name).manifest_of(tag).await {
-            Ok(image) => Ok(image.map(|image| Version { name, tag, image })),
+        let shown = self.repository(name).manifest_of(tag);
+        let question = (name.clone(), tag.clone());
+        match self.early.get(&question, |_asked| true, shown).await {
+            Ok((_asked, image)) => Ok(image.map(|image| Version { name, tag, image })),
             Err(RegistryError::Denied(_)) => Ok(None),
             Err(error) => {
                 let what = format!("cannot read `{name}:{tag}`, which may be a release already");

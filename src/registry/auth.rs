@@ -3,7 +3,7 @@
 //! <https://distribution.github.io/distribution/spec/auth/token/>. Only realm and service are read from
 //! the challenge; the scope is our own, since GHCR sends a placeholder.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -12,6 +12,7 @@ use regex::Regex;
 use reqwest::Url;
 use reqwest::header::WWW_AUTHENTICATE;
 use serde::Deserialize;
+use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::credentials;
@@ -73,7 +74,43 @@ pub(super) struct Access {
 /// (<https://distribution.github.io/distribution/spec/auth/token/#token-response-fields>).
 const DEFAULT_TOKEN_LIFETIME: Duration = Duration::from_secs(60);
 
+/// What the registry answered when it was first asked about a push. It has one token endpoint for all repositories that it
+/// accepts pushes to.
+#[derive(Debug, Default)]
+pub(super) enum FirstChallenge {
+    #[default]
+    Unknown,
+    /// It requires no authentication.
+    None,
+    Is(Challenge),
+}
+
+/// How a request begins.
+pub(super) enum Opening<'a> {
+    /// It is the first about a push: the others wait for its response.
+    First(MutexGuard<'a, FirstChallenge>),
+    /// With what is known to work, if anything is.
+    With(Option<Access>),
+}
+
 impl Registry {
+    pub(super) async fn opening(&self, scope: &Scope) -> Result<Opening<'_>, RegistryError> {
+        let known = self.access(scope).await?;
+        if known.is_some() || !matches!(scope, Scope::PullAndPush(_)) {
+            return Ok(Opening::With(known));
+        }
+        let first = self.challenge.lock().await;
+        let challenge = match &*first {
+            FirstChallenge::Unknown => return Ok(Opening::First(first)),
+            FirstChallenge::None => return Ok(Opening::With(None)),
+            FirstChallenge::Is(challenge) => challenge.clone(),
+        };
+        drop(first);
+        // If the token endpoint refuses, the registry is asked without a token, and says what is wrong.
+        let renewed = self.renew(scope, &challenge, None).await?;
+        Ok(Opening::With(renewed.ok().flatten()))
+    }
+
     /// What is known to work for `scope`; an ageing bearer is replaced first.
     pub(super) async fn access(&self, scope: &Scope) -> Result<Option<Access>, RegistryError> {
         let Some(known) = self.known_access(scope) else {
@@ -101,7 +138,8 @@ impl Registry {
         challenge: &Challenge,
         used: Option<&Access>,
     ) -> Result<Result<Option<Access>, Response>, RegistryError> {
-        let _one_at_a_time = self.renewing.lock().await;
+        let one_at_a_time = self.renewing(scope);
+        let _one_at_a_time = one_at_a_time.lock().await;
         let known = self.known_access(scope);
         let is_newer = |known: &Access| used.is_none_or(|used| used.header != known.header);
         if let Some(known) = known.filter(is_newer) {
@@ -125,6 +163,11 @@ impl Registry {
             self.remember(scope, access.clone());
             Some(access)
         }))
+    }
+
+    fn renewing(&self, scope: &Scope) -> Arc<Mutex<()>> {
+        let mut renewing = self.renewing.lock().expect("no holder panics");
+        Arc::clone(renewing.entry(scope.clone()).or_default())
     }
 
     fn known_access(&self, scope: &Scope) -> Option<Access> {

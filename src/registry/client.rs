@@ -11,7 +11,7 @@ use tokio::time::error::Elapsed;
 use crate::console::debug::Exchange;
 use crate::deadline;
 use crate::deadline::{Deadline, Failure};
-use crate::registry::auth::Scope;
+use crate::registry::auth::{FirstChallenge, Opening, Scope};
 use crate::registry::error::{ConnectionFailure, RegistryError};
 use crate::registry::http::{NotFound, Request, Responder, Response};
 use crate::registry::{PERMANENT_AFTER, Registry, STALE_READS, diagnosis};
@@ -109,16 +109,25 @@ impl Registry {
         scope: &Scope,
         request: &Request<'_>,
     ) -> Result<Result<reqwest::Response, Response>, RegistryError> {
-        let access = self.access(scope).await?;
+        let (access, first) = match self.opening(scope).await? {
+            Opening::First(first) => (None, Some(first)),
+            Opening::With(access) => (access, None),
+        };
         let header = access.as_ref().map(|access| &access.header);
         let response = self.send_request(scope, request, header).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
+            if let Some(mut first) = first.filter(|_| response.status().is_success()) {
+                *first = FirstChallenge::None;
+            }
             return Ok(Ok(response));
         }
         let response = self.read_response(response).await?;
         let Some(challenge) = response.challenge() else {
             return Ok(Err(response));
         };
+        if let Some(mut first) = first {
+            *first = FirstChallenge::Is(challenge.clone());
+        }
         match self.renew(scope, &challenge, access.as_ref()).await? {
             Ok(Some(fresh)) => {
                 let retried = self.send_request(scope, request, Some(&fresh.header));

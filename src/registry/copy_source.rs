@@ -68,9 +68,17 @@ impl<'a> CopySource<'a> {
     }
 
     /// The same source, for content that another run may have pushed a moment ago, so that a 404 may pass.
-    pub(super) fn just_pushed(self) -> Self {
+    pub(crate) fn just_pushed(self) -> Self {
         match self {
             Self::Repository(repository) => Self::Repository(repository.just_pushed()),
+            Self::Layout(_) => self,
+        }
+    }
+
+    /// The same source, of which nothing is read again that is addressed by its digest.
+    pub(crate) fn reading_once(self) -> Self {
+        match self {
+            Self::Repository(repository) => Self::Repository(repository.reading_once()),
             Self::Layout(_) => self,
         }
     }

@@ -163,13 +163,14 @@ impl CopySource<'_> {
 
     /// The config of an image, or of the first platform of an index; nothing when it is no image.
     async fn config_of(self, origin: &Origin) -> Result<Option<Vec<u8>>, RegistryError> {
+        let this = self.reading_once();
         let parsed = |descriptor: &Descriptor| descriptor.digest.parse::<Digest>().ok();
         let config = match origin.image.as_ref().and_then(parsed) {
-            Some(child) => self.manifest(&child).await?.config_digest(),
+            Some(child) => this.manifest(&child).await?.config_digest(),
             None => origin.config.as_ref().and_then(parsed),
         };
         match config {
-            Some(config) => self.small_blob(&config).await.map(Some),
+            Some(config) => this.small_blob(&config).await.map(Some),
             None => Ok(None),
         }
     }

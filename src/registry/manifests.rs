@@ -31,7 +31,7 @@ struct Page {
 struct Names(Vec<String>);
 
 /// A registry that leads in circles comes to an end.
-const MAX_PAGES: usize = 100;
+pub(crate) const MAX_PAGES: usize = 100;
 const MAX_TAGS: usize = 100_000;
 
 impl Names {
@@ -141,7 +141,10 @@ impl Repository<'_> {
 
     /// The manifest with `digest`.
     pub(super) async fn manifest(self, digest: &Digest) -> Result<Manifest, RegistryError> {
-        self.manifest_under(digest.as_str(), digest).await
+        let size = |manifest: &Manifest| manifest.bytes.len();
+        let read = self.manifest_under(digest.as_str(), digest);
+        let known = &self.registry.manifests;
+        self.once(known, digest, size, read).await
     }
 
     /// The manifest with `digest`, under any `reference` to it.

@@ -214,10 +214,14 @@ impl Blob {
 impl Repository<'_> {
     /// A small blob, for example an image config.
     pub(super) async fn small_blob(self, digest: &Digest) -> Result<Vec<u8>, RegistryError> {
-        let request = Request::new(Method::GET, format!("blobs/{digest}"));
-        let response = self.send(request).await?;
-        self.check_digest(digest, &response.body)?;
-        Ok(response.body)
+        let read = async {
+            let request = Request::new(Method::GET, format!("blobs/{digest}"));
+            let response = self.send(request).await?;
+            self.check_digest(digest, &response.body)?;
+            Ok(response.body)
+        };
+        let known = &self.registry.configs;
+        self.once(known, digest, Vec::len, read).await
     }
 
     /// Fails unless the blob exists.

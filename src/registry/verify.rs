@@ -1,9 +1,12 @@
 //! Verifies that a digest is complete in the registry: its bytes, its children, their blobs.
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use futures_util::future::try_join;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 
 use crate::context::server::RegistryKind;
-use crate::image::contents::Contents;
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Descriptor, Manifest, Platform};
 use crate::image::tag::Tag;
@@ -33,19 +36,14 @@ pub(crate) struct PlatformImage {
     pub(crate) size: u64,
     /// How many blobs its manifest needs in the repository.
     pub(crate) blobs: usize,
-    /// What it consists of, unless that is too much to keep.
-    pub(crate) contents: Option<Contents>,
 }
-
-/// The platforms of an index whose contents are kept.
-pub(crate) const MAX_KEPT: usize = 64;
-/// Of a manifest and its config, in bytes.
-const MAX_KEPT_BYTES: usize = 1 << 20;
 
 /// A manifest that an index names.
 struct Child {
     digest: Digest,
     image: Option<PlatformImage>,
+    /// The blobs that it needs.
+    blobs: BTreeSet<Digest>,
     /// What it names itself, when it is an index.
     below: Vec<Descriptor>,
 }
@@ -57,56 +55,75 @@ impl PlatformImage {
             digest: manifest.digest.clone(),
             size: content.size(),
             blobs: content.blobs().count(),
-            contents: None,
         }
     }
-}
-
-impl Child {
-    fn new(descriptor: &Descriptor, manifest: &Manifest, content: Content) -> Self {
-        let platform = descriptor.platform.as_ref().and_then(Platform::name);
-        let platform = platform.filter(|_| content.manifests.is_empty());
-        Self {
-            image: platform.map(|platform| PlatformImage::new(platform, manifest, &content)),
-            digest: manifest.digest.clone(),
-            below: content.manifests,
-        }
-    }
-}
-
-fn contents(manifest: &Manifest, content: &Content, config: &[u8]) -> Option<Contents> {
-    let bytes = manifest.bytes.len() + config.len();
-    (bytes <= MAX_KEPT_BYTES).then(|| Contents::new(&manifest.digest, content, config))
 }
 
 impl Repository<'_> {
-    /// Sees every part of what was pushed under `digest`. The older Docker registry serves no manifest by
-    /// digest: there it is the bytes under `tag` that must have it.
+    /// Sees every part of what was pushed under `digest`. The config of an image is read at the same time as its manifest
+    /// if its digest is known: registries redirect to their storage, which takes another round trip. `beside` begins when
+    /// only blobs are left.
     pub(crate) async fn verify(
         self,
         digest: &Digest,
         tag: &Tag,
+        config: Option<&Digest>,
+        beside: impl Future<Output = ()>,
     ) -> Result<Verified, RegistryError> {
-        let this = self.just_pushed();
-        let reference = match this.kind() {
-            RegistryKind::Docker => tag.as_str(),
-            RegistryKind::Container | RegistryKind::Generic => digest.as_str(),
+        let this = self.just_pushed().reading_from_now();
+        let verified = async {
+            let manifest = this.pushed(digest, tag).await?;
+            this.verify_below(manifest, beside).await
         };
-        let manifest = this.manifest_under(reference, digest).await?;
-        this.verify_manifest(manifest).await
+        let ahead = async {
+            if let Some(config) = config {
+                // What fails is read again where it is needed.
+                let _failure = this.at_most(Duration::ZERO).small_blob(config).await;
+            }
+            Ok(())
+        };
+        let (verified, ()) = try_join(verified, ahead).await?;
+        Ok(verified)
     }
 
     /// Verifies everything below a manifest that was read. What is missing is not waited for.
     pub(crate) async fn verify_manifest(
         self,
         manifest: Manifest,
+        beside: impl Future<Output = ()>,
+    ) -> Result<Verified, RegistryError> {
+        let this = self.reading_from_now();
+        this.verify_below(manifest, beside).await
+    }
+
+    /// The manifest that was pushed. The older Docker registry serves no manifest by digest: there it is the bytes under
+    /// `tag` that must have it.
+    pub(crate) async fn pushed(
+        self,
+        digest: &Digest,
+        tag: &Tag,
+    ) -> Result<Manifest, RegistryError> {
+        let this = self.just_pushed();
+        match this.kind() {
+            RegistryKind::Docker => this.manifest_under(tag.as_str(), digest).await,
+            RegistryKind::Container | RegistryKind::Generic => this.manifest(digest).await,
+        }
+    }
+
+    async fn verify_below(
+        self,
+        manifest: Manifest,
+        beside: impl Future<Output = ()>,
     ) -> Result<Verified, RegistryError> {
         let content = self.content(&manifest)?;
+        let beside = beside.map(Ok);
         if content.manifests.is_empty() {
-            self.verify_image(manifest, &content).await
-        } else {
-            self.verify_index(manifest, &content).await
+            let image = self.verify_image(manifest, &content);
+            return Ok(try_join(image, beside).await?.0);
         }
+        let (verified, blobs) = self.manifests_below(manifest, content.manifests).await?;
+        try_join(self.require_blobs(&blobs), beside).await?;
+        Ok(verified)
     }
 
     async fn verify_image(
@@ -116,17 +133,11 @@ impl Repository<'_> {
     ) -> Result<Verified, RegistryError> {
         let config = content.config.as_ref().map(|config| self.digest(config));
         let config = config.transpose()?;
-        let bytes = match &config {
-            Some(config) => self.small_blob(config).await?,
-            None => Vec::new(),
-        };
-        self.require_blobs(content, config.as_ref()).await?;
-        let platform: Option<Platform> = serde_json::from_slice(&bytes).ok();
-        let platform = platform.and_then(|platform| platform.name());
-        let image = platform.map(|platform| PlatformImage {
-            contents: contents(&manifest, content, &bytes),
-            ..PlatformImage::new(platform, &manifest, content)
-        });
+        let mut blobs = self.blobs(content)?;
+        blobs.retain(|blob| Some(blob) != config.as_ref());
+        let platform = self.platform_of(config.as_ref());
+        let (platform, ()) = try_join(platform, self.require_blobs(&blobs)).await?;
+        let image = platform.map(|platform| PlatformImage::new(platform, &manifest, content));
         Ok(Verified {
             platforms: image.into_iter().collect(),
             digests: vec![manifest.digest.clone()],
@@ -135,46 +146,35 @@ impl Repository<'_> {
         })
     }
 
-    /// Sees every level of the index: a child may be an index too.
-    async fn verify_index(
+    /// Reads every level of the index: a child may be an index too. Returns also the blobs that they need.
+    async fn manifests_below(
         self,
         manifest: Manifest,
-        index: &Content,
-    ) -> Result<Verified, RegistryError> {
+        mut level: Vec<Descriptor>,
+    ) -> Result<(Verified, BTreeSet<Digest>), RegistryError> {
         let mut verified = Verified {
             digests: vec![manifest.digest.clone()],
             manifest,
             platforms: Vec::new(),
             config_digest: None,
         };
-        let mut level = index.manifests.clone();
+        let mut blobs = BTreeSet::new();
         for _depth in 0..=MAX_INDEX_DEPTH {
             if verified.digests.len() + level.len() > MAX_MANIFESTS {
                 break;
             }
-            let kept = MAX_KEPT.saturating_sub(verified.platforms.len());
-            let children = level.iter().enumerate();
-            let children = children.map(|(number, child)| async move {
-                match number < kept {
-                    true => self.verify_and_keep(child).await,
-                    false => self.verify_child(child).await,
-                }
-            });
+            let children = level.iter().map(|child| self.child(child));
             let children = stream::iter(children).buffered(PARALLEL);
             let children: Vec<Child> = children.try_collect().await?;
             level = Vec::new();
             for child in children {
                 verified.digests.push(child.digest);
-                verified
-                    .platforms
-                    .extend(child.image.map(|image| PlatformImage {
-                        contents: image.contents.map(|it| it.below(&index.annotations)),
-                        ..image
-                    }));
+                verified.platforms.extend(child.image);
+                blobs.extend(child.blobs);
                 level.extend(child.below);
             }
             if level.is_empty() {
-                return Ok(verified);
+                return Ok((verified, blobs));
             }
         }
         let what = format!(
@@ -184,50 +184,39 @@ impl Repository<'_> {
         Err(self.invalid(what))
     }
 
-    async fn verify_child(self, child: &Descriptor) -> Result<Child, RegistryError> {
-        let (manifest, content) = self.read_child(child).await?;
-        self.require_blobs(&content, None).await?;
-        Ok(Child::new(child, &manifest, content))
-    }
-
-    /// The same for an image whose contents are kept: its config is read, which shows that it exists.
-    async fn verify_and_keep(self, child: &Descriptor) -> Result<Child, RegistryError> {
-        let (manifest, content) = self.read_child(child).await?;
-        let is_image = child.platform.as_ref().and_then(Platform::name).is_some();
-        let config = content.config.as_ref().filter(|_| is_image);
-        let Some(config) = config.map(|config| self.digest(config)).transpose()? else {
-            self.require_blobs(&content, None).await?;
-            return Ok(Child::new(child, &manifest, content));
-        };
-        let blobs = self.require_blobs(&content, Some(&config));
-        let (bytes, ()) = tokio::try_join!(self.small_blob(&config), blobs)?;
-        let contents = contents(&manifest, &content, &bytes);
-        let child = Child::new(child, &manifest, content);
+    async fn child(self, child: &Descriptor) -> Result<Child, RegistryError> {
+        let manifest = self.manifest(&self.digest(child)?).await?;
+        let content = self.content(&manifest)?;
+        let platform = child.platform.as_ref().and_then(Platform::name);
+        let platform = platform.filter(|_| content.manifests.is_empty());
         Ok(Child {
-            image: child.image.map(|image| PlatformImage { contents, ..image }),
-            ..child
+            image: platform.map(|platform| PlatformImage::new(platform, &manifest, &content)),
+            blobs: self.blobs(&content)?,
+            digest: manifest.digest,
+            below: content.manifests,
         })
     }
 
-    async fn read_child(self, child: &Descriptor) -> Result<(Manifest, Content), RegistryError> {
-        let manifest = self.manifest(&self.digest(child)?).await?;
-        let content = self.content(&manifest)?;
-        Ok((manifest, content))
+    fn blobs(self, content: &Content) -> Result<BTreeSet<Digest>, RegistryError> {
+        content.blobs().map(|blob| self.digest(blob)).collect()
     }
 
-    async fn require_blobs(
-        self,
-        content: &Content,
-        seen: Option<&Digest>,
-    ) -> Result<(), RegistryError> {
-        let digests = content.blobs().map(|blob| self.digest(blob));
-        let digests: Vec<Digest> = digests.collect::<Result<_, _>>()?;
-        let unseen = digests.iter().filter(|digest| Some(*digest) != seen);
-        let checks = unseen.map(|digest| self.require_blob(digest));
+    async fn require_blobs(self, blobs: &BTreeSet<Digest>) -> Result<(), RegistryError> {
+        let checks = blobs.iter().map(|digest| self.require_blob(digest));
         stream::iter(checks)
             .buffer_unordered(PARALLEL)
             .try_collect()
             .await
+    }
+
+    /// The platform that a config names.
+    async fn platform_of(self, config: Option<&Digest>) -> Result<Option<String>, RegistryError> {
+        let Some(config) = config else {
+            return Ok(None);
+        };
+        let platform: Option<Platform> =
+            serde_json::from_slice(&self.small_blob(config).await?).ok();
+        Ok(platform.and_then(|platform| platform.name()))
     }
 
     fn content(self, manifest: &Manifest) -> Result<Content, RegistryError> {

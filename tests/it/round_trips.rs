@@ -1,48 +1,67 @@
 //! How often a publication waits for a registry, counted in the record of the double, not by a clock.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use ghcr_double::{Double, Endpoint, Fault, Repository, Seen, round_trips};
+use ghcr_double::{Double, Endpoint, Fault, Package, Repository, Seen, round_trips};
 
 use crate::publication::{COMMIT, NAME, PUSHED, registry};
 use crate::support::Action;
 
 /// Longer than the time between requests that are sent at once, on a busy machine too.
-const DELAY: Duration = Duration::from_millis(100);
+const DELAY: Duration = Duration::from_millis(400);
 const OLD: &str = "1111111111111111111111111111111111111111";
+const PLATFORMS: [&str; 3] = ["linux/amd64", "linux/arm64", "linux/arm/v7"];
+const IMAGE: [(&str, &str); 2] = [
+    (
+        "org.opencontainers.image.source",
+        "https://github.com/acme/Widget",
+    ),
+    ("org.opencontainers.image.revision", COMMIT),
+];
 
 /// A registry that responds late.
-fn double() -> Double {
+fn double(names: &[String]) -> Double {
     let date = "2026-11-20T10:00:00Z";
     let repository = Repository::new("acme/Widget")
         .commit(OLD, &[], date)
         .commit(COMMIT, &[OLD], date);
-    let double = registry().repository(repository).start().unwrap();
+    let builder = registry().repository(repository);
+    let package =
+        |builder: ghcr_double::Builder, name| builder.package(name, Package::of("acme/Widget"));
+    let names = names.iter().map(String::as_str);
+    let double = names.fold(builder, package).start().unwrap();
     double.script(Fault::on(Endpoint::Any).always().hang(DELAY));
     double
 }
 
-/// Stores an image of a commit of this repository under a tag.
-fn image(double: &Double, tag: &str, commit: &str) -> String {
-    let annotations = [
-        (
-            "org.opencontainers.image.source",
-            "https://github.com/acme/Widget",
-        ),
-        ("org.opencontainers.image.revision", commit),
-    ];
-    double.put_image(NAME, tag, &annotations)
+/// What the tags show before the run.
+fn old_image(double: &Double, tags: &[&str]) {
+    let [source, _] = IMAGE;
+    let revision = ("org.opencontainers.image.revision", OLD);
+    for tag in tags {
+        double.put_image(NAME, tag, &[source, revision]);
+    }
 }
 
-/// The requests of a run: before the build, and after the push of `digest`.
+/// The requests of a run: before the build, and after the push.
 struct Trips {
     before: Vec<Seen>,
     after: Vec<Seen>,
 }
 
 impl Trips {
+    /// A run that pushes `digest`; buildx reports the digest of the config, as it does for one platform.
     fn of(double: &Double, digest: &str, action: Action) -> Self {
-        let run = action.buildx_pushes(digest).run();
+        let (_, manifest) = double.manifest(NAME, digest).unwrap();
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+        let mut metadata = BTreeMap::from([("containerimage.digest", digest)]);
+        if let Some(config) = manifest["config"]["digest"].as_str() {
+            metadata.insert("containerimage.config.digest", config);
+        }
+        let metadata = serde_json::to_string(&metadata).unwrap();
+        let script = format!("[ \"$1\" != build ] || echo '{metadata}' > \"$metadata\"");
+        let run = action.buildx(&script).run();
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
         let mut before = double.requests();
         let pushed = before.iter().position(|seen| seen.path.ends_with(digest));
@@ -50,61 +69,193 @@ impl Trips {
         Self { before, after }
     }
 
-    fn show(&self, what: &str) {
-        let line = |seen: &Seen| format!("    {:>3} {:>3} {} {}{}?{} {:?}", seen.arrived, seen.responded.unwrap_or(0), seen.method, seen.host, seen.path, seen.query, seen.status);
-        let lines = |seen: &[Seen]| seen.iter().map(line).collect::<Vec<_>>().join("\n");
-        println!("{what}: before {} after {}\n{}\n    --\n{}", round_trips(&self.before), round_trips(&self.after), lines(&self.before), lines(&self.after));
+    /// The round trips before the build and after the push.
+    #[track_caller]
+    fn check(&self, before: usize, after: usize) {
+        let counts = (round_trips(&self.before), round_trips(&self.after));
+        assert_eq!(counts, (before, after), "{}", self.shown());
+        self.check_order();
+    }
+
+    /// Nothing is written before the last part of the image was seen, and each tag that is written is read back.
+    #[track_caller]
+    fn check_order(&self) {
+        let is_part = |seen: &&Seen| {
+            let is_blob = matches!(seen.endpoint, Endpoint::BlobHead | Endpoint::BlobGet);
+            is_blob
+                || ["/manifests/sha256:", "/storage/"]
+                    .iter()
+                    .any(|part| seen.path.contains(part))
+        };
+        let parts = self.after.iter().filter(is_part);
+        let verified = parts.map(|seen| seen.responded.unwrap()).max();
+        let writes = self.after.iter().filter(|seen| seen.method == "PUT");
+        for write in writes {
+            assert!(verified < Some(write.arrived), "{}", self.shown());
+            let mut requests = self.after.iter();
+            let is_read_back = requests.any(|seen| {
+                seen.method != "PUT"
+                    && seen.path == write.path
+                    && Some(seen.arrived) > write.responded
+            });
+            assert!(is_read_back, "{}{}", write.path, self.shown());
+        }
+    }
+
+    fn shown(&self) -> String {
+        let requests = self.before.iter().chain(&self.after);
+        let line = |seen: &Seen| {
+            let (arrived, responded) = (seen.arrived, seen.responded.unwrap_or_default());
+            let (method, path) = (&seen.method, &seen.path);
+            format!("\n{arrived:>3} {responded:>3} {method} {path}")
+        };
+        requests.map(line).collect()
     }
 }
 
-fn fixed(double: &Double, tags: usize) -> Action {
-    let more = (1..tags).map(|n| format!("\ntype=raw,value={{{{tag}}}}-{n}"));
-    let rules = ["type=ref,event=tag".to_owned()].into_iter().chain(more);
+/// A release with so many fixed tags: its version, and others.
+fn release(double: &Double, tags: usize) -> Action {
+    let more = (1..tags).map(|number| format!("\ntype=raw,value={{{{tag}}}}-{number}"));
+    let rules: String = std::iter::once("type=ref,event=tag".to_owned())
+        .chain(more)
+        .collect();
     Action::publishing("push_tag", double)
-        .input("tags", rules.collect::<String>())
+        .input("tags", rules)
         .input("flavor", "latest=false")
 }
 
+/// A push to a branch with so many fixed tags; the first is that of the push.
+fn fixed(double: &Double, tags: usize) -> Action {
+    let rules = (0..tags).map(|number| format!("type=raw,value={{{{sha}}}}-{number}\n"));
+    Action::publishing("push_branch", double).input("tags", rules.collect::<String>())
+}
+
+fn put_index(double: &Double, tag: &str) -> String {
+    let children = PLATFORMS.map(|platform| double.put_platform_image(NAME, platform));
+    let children: Vec<(&str, &str)> = PLATFORMS
+        .into_iter()
+        .zip(children.iter().map(String::as_str))
+        .collect();
+    double.put_index(NAME, tag, &children, &IMAGE)
+}
+
+/// The manifest; its blobs and what the tag shows; the write; the read-back.
 #[test]
-fn figures() {
-    for tags in [1, 2, 5] {
-        let double = double();
-        let digest = image(&double, PUSHED, COMMIT);
-        Trips::of(&double, &digest, fixed(&double, tags)).show(&format!("{tags} fixed"));
-    }
-    let double1 = double();
-    let children = ["linux/amd64", "linux/arm64", "linux/arm/v7"].map(|platform| (platform, double1.put_platform_image(NAME, platform)));
-    let children = children.each_ref().map(|(platform, digest)| (*platform, digest.as_str()));
-    let digest = double1.put_index(NAME, PUSHED, &children, &[]);
-    Trips::of(&double1, &digest, fixed(&double1, 1)).show("index");
-    let double1 = double();
-    image(&double1, "main", OLD);
-    let digest = image(&double1, &format!("sha-{COMMIT}"), COMMIT);
-    Trips::of(&double1, &digest, Action::publishing("push_branch", &double1).input("tags", "type=ref,event=branch")).show("floating");
-    let double1 = double();
-    image(&double1, "latest", OLD);
-    let digest = image(&double1, PUSHED, COMMIT);
-    Trips::of(&double1, &digest, Action::publishing("push_tag", &double1)).show("version and latest");
-    let double1 = double();
-    for tag in ["1.2", "1", "latest"] {
-    image(&double1, tag, OLD);
-    }
-    let digest = image(&double1, PUSHED, COMMIT);
-    let tags = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}";
-    Trips::of(&double1, &digest, Action::publishing("push_tag", &double1).input("tags", tags)).show("semver");
+fn one_fixed_tag_takes_four_round_trips() {
+    let double = double(&[]);
+    let digest = double.put_image(NAME, PUSHED, &IMAGE);
+    Trips::of(&double, &digest, release(&double, 1)).check(3, 4);
+}
+
+#[test]
+fn more_fixed_tags_take_no_more_round_trips() {
+    let double = double(&[]);
+    let digest = double.put_image(NAME, "0123456-0", &IMAGE);
+    Trips::of(&double, &digest, fixed(&double, 6)).check(5, 4);
+}
+
+/// Another run may have created the version: only when it is ours are the others written.
+#[test]
+fn fixed_tags_beside_a_version_take_one_more() {
+    let double = double(&[]);
+    let digest = double.put_image(NAME, PUSHED, &IMAGE);
+    Trips::of(&double, &digest, release(&double, 5)).check(3, 5);
+}
+
+/// The manifests of the platforms come between the index and the blobs.
+#[test]
+fn index_takes_one_more() {
+    let double = double(&[]);
+    let digest = put_index(&double, PUSHED);
+    Trips::of(&double, &digest, release(&double, 1)).check(3, 5);
+}
+
+/// The comparison of two commits is a question to GitHub. The second look is the read-back.
+#[test]
+fn branch_takes_no_round_trip_for_what_its_tag_shows() {
+    let double = double(&[]);
+    old_image(&double, &["main"]);
+    let digest = double.put_image(NAME, &format!("sha-{COMMIT}"), &IMAGE);
+    let action = Action::publishing("push_branch", &double).input("tags", "type=ref,event=branch");
+    Trips::of(&double, &digest, action).check(3, 5);
+}
+
+#[test]
+fn latest_and_the_second_look_take_one_each() {
+    let double = double(&[]);
+    old_image(&double, &["latest"]);
+    let digest = double.put_image(NAME, PUSHED, &IMAGE);
+    Trips::of(&double, &digest, Action::publishing("push_tag", &double)).check(3, 6);
+}
+
+#[test]
+fn floating_tags_before_latest_take_one() {
+    let double = double(&[]);
+    old_image(&double, &["1.2", "1", "latest"]);
+    let digest = double.put_image(NAME, PUSHED, &IMAGE);
+    let rules = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}";
+    let action = Action::publishing("push_tag", &double).input("tags", rules);
+    Trips::of(&double, &digest, action).check(3, 7);
+}
+
+/// The first name asks how to authenticate; all names get their tokens at once, and ask for push access at once.
+#[test]
+fn more_names_take_no_more_round_trips() {
     for names in [2, 5] {
-        let double = double();
-        let digest = image(&double, PUSHED, COMMIT);
+        let others = (1..names).map(|number| format!("acme/other-{number}"));
+        let others: Vec<String> = others.collect();
+        let double = double(&others);
+        let digest = double.put_image(NAME, PUSHED, &IMAGE);
         let mut images = format!("{}/{NAME}", double.host());
-        for n in 1..names {
-            let name = format!("acme/other-{n}");
+        for name in &others {
             images += &format!("\n{}/{name}", double.host());
-            double.put_image(&name, PUSHED, &[(
-            "org.opencontainers.image.source",
-            "https://github.com/acme/Widget",
-        ),
-        ("org.opencontainers.image.revision", COMMIT),]);
+            double.put_image(name, PUSHED, &IMAGE);
         }
-        Trips::of(&double, &digest, fixed(&double, 1).input("images", images)).show(&format!("{names} names"));
+        let action = release(&double, 1).input("images", images);
+        let trips = Trips::of(&double, &digest, action);
+        trips.check(if names == 2 { 3 } else { 4 }, 4);
+        assert_eq!(double.count(Endpoint::Token), names);
+        assert_eq!(double.count(Endpoint::BlobPost), names + 1);
     }
+}
+
+#[test]
+fn image_that_lacks_a_blob_gets_no_tag() {
+    let double = double(&[]);
+    double.clear_script();
+    let digest = put_index(&double, PUSHED);
+    double.script(Fault::on(Endpoint::BlobHead).after(3).always().answer(404));
+    let run = release(&double, 1)
+        .buildx_pushes(&digest)
+        .input("push-timeout", "1s")
+        .run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    assert_eq!(double.count(Endpoint::TagPut), 0);
+}
+
+/// A tag is read before the build, before the write, after the write and, if it floats, as a second look.
+#[test]
+fn nothing_is_asked_twice() {
+    let double = double(&[]);
+    old_image(&double, &["1.2", "1", "latest"]);
+    let digest = put_index(&double, "sha-0123456");
+    let rules = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}\ntype=sha\ntype=sha,format=long";
+    let action = Action::publishing("push_tag", &double).input("tags", rules);
+    let trips = Trips::of(&double, &digest, action);
+    let repeated = |requests: &[Seen]| {
+        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+        for seen in requests.iter().filter(|seen| seen.method != "PUT") {
+            let (method, host, path, query) = (&seen.method, &seen.host, &seen.path, &seen.query);
+            let request = format!("{method} {host}{path}?{query}");
+            *counts.entry(request).or_default() += 1;
+        }
+        counts.retain(|_, count| *count > 1);
+        counts.into_iter().collect::<Vec<_>>()
+    };
+    // The first question whether a push is allowed has no token.
+    let push_access = format!("POST {}/v2/{NAME}/blobs/uploads/?", double.host());
+    assert_eq!(repeated(&trips.before), [(push_access, 2)]);
+    // The second look lists the versions again.
+    let list = format!("GET {}/v2/{NAME}/tags/list?n=1000", double.host());
+    assert_eq!(repeated(&trips.after), [(list, 2)]);
 }

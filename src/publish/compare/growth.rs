@@ -5,32 +5,31 @@ use crate::error::Problem;
 use crate::image::changes::PlatformChange;
 use crate::image::contents::one_line;
 use crate::inputs::compare::MaxGrowth;
-use crate::publish::compare::{Comparer, Comparison, Missing};
+use crate::publish::compare::{Comparison, Missing};
+use crate::session::Session;
 
 /// Layers that an error names for each platform.
 const MAX_NAMED: usize = 3;
 const MAX_TITLE: usize = 80;
 const MAX_PLATFORM: usize = 40;
 
-impl Comparer<'_> {
-    /// Says why there is no comparison. An error if the image grew by more than `max-growth`, or if that is not known.
-    pub(in crate::publish) fn check(
-        self,
-        comparison: &Result<Comparison, Missing>,
-    ) -> Result<(), Problem> {
-        let max = self.session.plan.max_growth.as_ref();
-        let console = self.session.console;
-        match (comparison, max) {
-            (Ok(comparison), Some(max)) => require(comparison, max)?,
-            (Err(Missing::Unread(problem)), Some(max)) => return Err(unknown(problem, max)),
-            (Err(Missing::Unread(problem)), None) => console.notice(&one_text(problem)),
-            (Err(Missing::Nothing(why)), Some(max)) => console.notice(&format!(
-                "`max-growth: {max}` has nothing to compare the image with: {why}"
-            )),
-            (Ok(_) | Err(Missing::Nothing(_) | Missing::NotAsked), _) => {}
-        }
-        Ok(())
+/// Says why there is no comparison. An error if the image grew by more than `max-growth`, or if that is not known.
+pub(in crate::publish) fn check(
+    session: &Session,
+    comparison: &Result<Comparison, Missing>,
+) -> Result<(), Problem> {
+    let max = session.plan.max_growth.as_ref();
+    let console = session.console;
+    match (comparison, max) {
+        (Ok(comparison), Some(max)) => require(comparison, max)?,
+        (Err(Missing::Unread(problem)), Some(max)) => return Err(unknown(problem, max)),
+        (Err(Missing::Unread(problem)), None) => console.notice(&one_text(problem)),
+        (Err(Missing::Nothing(why)), Some(max)) => console.notice(&format!(
+            "`max-growth: {max}` has nothing to compare the image with: {why}"
+        )),
+        (Ok(_) | Err(Missing::Nothing(_) | Missing::NotAsked), _) => {}
     }
+    Ok(())
 }
 
 fn require(comparison: &Comparison, max: &MaxGrowth) -> Result<(), Problem> {
