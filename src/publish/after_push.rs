@@ -1,5 +1,6 @@
 //! What follows a push: the image is verified, compared and attested, and its tags move.
 
+use futures_util::FutureExt as _;
 use futures_util::future::{OptionFuture, join, join_all};
 use tokio::sync::OnceCell;
 
@@ -40,8 +41,7 @@ pub(super) async fn verify_and_move_tags(
         let compared = OptionFuture::from((number == 0 && !holds).then(read_baseline));
         verify(update, &image.digest, published, compared)
     });
-    let compared = async { comparer.comparison(comparer.baseline().await).await };
-    let compared = OptionFuture::from(holds.then_some(compared));
+    let compared = OptionFuture::from(holds.then(|| comparer.compare().boxed_local()));
     let (verified, compared) = join(join_all(verified), compared).await;
     let mut failures = failures(verified);
     if published
@@ -57,18 +57,23 @@ pub(super) async fn verify_and_move_tags(
             failures.push(problem.into());
             return failures;
         }
-        let moved = attest_and_move_tags(session, registries, image, &updates, published);
-        failures.extend(moved.await);
-        return failures;
     }
-    // Read before the first tag moves.
-    read_baseline().await;
-    let baseline = baseline.into_inner().expect("it was just read");
+    let baseline = match holds {
+        true => None,
+        false => {
+            // Before the first tag moves.
+            read_baseline().await;
+            baseline.into_inner()
+        }
+    };
+    let comparison = baseline.map(|baseline| comparer.comparison(baseline).boxed_local());
     let moved = attest_and_move_tags(session, registries, image, &updates, published);
-    let (comparison, moved) = join(comparer.comparison(baseline), moved).await;
+    let (comparison, moved) = join(OptionFuture::from(comparison), moved.boxed_local()).await;
     failures.extend(moved);
-    failures.extend(check(session, &comparison).err().map(Into::into));
-    published[0].comparison = comparison.ok();
+    if let Some(comparison) = comparison {
+        failures.extend(check(session, &comparison).err().map(Into::into));
+        published[0].comparison = comparison.ok();
+    }
     failures
 }
 

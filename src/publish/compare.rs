@@ -145,6 +145,10 @@ impl<'a> Comparer<'a> {
         }
     }
 
+    pub(super) async fn compare(self) -> Result<Comparison, Missing> {
+        self.comparison(self.baseline().await).await
+    }
+
     /// What changed since the image of before. Reads manifest and config of each platform, as far as the run has not read
     /// the same.
     pub(super) async fn comparison(

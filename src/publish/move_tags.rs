@@ -85,7 +85,7 @@ pub(super) async fn verify<T>(
 ) -> anyhow::Result<()> {
     let tag = &update.session.plan.primary;
     let (image, repository) = (update.image, update.repository);
-    let beside = join(update.ask_ahead(), beside).map(drop);
+    let beside = join(update.ask_ahead(), beside).map(drop).boxed_local();
     let verified = match image.release.manifest(&update.subject.name) {
         Some(manifest) => repository.verify_manifest(manifest.clone(), beside).await,
         None => {
