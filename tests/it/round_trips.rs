@@ -219,6 +219,35 @@ fn more_names_take_no_more_round_trips() {
     }
 }
 
+/// With a limit, the image to compare with is read while the image is verified; its config is behind its manifest, and
+/// behind a redirect.
+#[test]
+fn comparison_that_holds_the_tags_takes_one_more() {
+    let [image, index] = [false, true].map(|is_index| {
+        let double = double(&[]);
+        let labels = [IMAGE[0], ("org.opencontainers.image.revision", OLD)];
+        double.put_labelled_image(NAME, "stable", &labels);
+        let digest = match is_index {
+            true => put_index(&double, PUSHED),
+            false => double.put_image(NAME, PUSHED, &IMAGE),
+        };
+        let action = release(&double, 1).input("compare-with", "stable");
+        Trips::of(&double, &digest, action.input("max-growth", "50%"))
+    });
+    image.check(5, 5);
+    index.check(5, 6);
+}
+
+/// Without a limit, only the tag is read before the writes.
+#[test]
+fn comparison_takes_no_round_trip() {
+    let double = double(&[]);
+    old_image(&double, &["stable"]);
+    let digest = double.put_image(NAME, PUSHED, &IMAGE);
+    let action = release(&double, 1).input("compare-with", "stable");
+    Trips::of(&double, &digest, action).check(5, 4);
+}
+
 #[test]
 fn image_that_lacks_a_blob_gets_no_tag() {
     let double = double(&[]);
@@ -233,6 +262,18 @@ fn image_that_lacks_a_blob_gets_no_tag() {
     assert_eq!(double.count(Endpoint::TagPut), 0);
 }
 
+/// Requests that were sent more than once, and how often.
+fn repeated(requests: &[Seen]) -> Vec<(String, usize)> {
+    let mut counts: BTreeMap<String, usize> = BTreeMap::new();
+    for seen in requests.iter().filter(|seen| seen.method != "PUT") {
+        let (method, host, path, query) = (&seen.method, &seen.host, &seen.path, &seen.query);
+        let request = format!("{method} {host}{path}?{query}");
+        *counts.entry(request).or_default() += 1;
+    }
+    counts.retain(|_, count| *count > 1);
+    counts.into_iter().collect()
+}
+
 /// A tag is read before the build, before the write, after the write and, if it floats, as a second look.
 #[test]
 fn nothing_is_asked_twice() {
@@ -242,20 +283,29 @@ fn nothing_is_asked_twice() {
     let rules = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}\ntype=semver,pattern={{major}}\ntype=sha\ntype=sha,format=long";
     let action = Action::publishing("push_tag", &double).input("tags", rules);
     let trips = Trips::of(&double, &digest, action);
-    let repeated = |requests: &[Seen]| {
-        let mut counts: BTreeMap<String, usize> = BTreeMap::new();
-        for seen in requests.iter().filter(|seen| seen.method != "PUT") {
-            let (method, host, path, query) = (&seen.method, &seen.host, &seen.path, &seen.query);
-            let request = format!("{method} {host}{path}?{query}");
-            *counts.entry(request).or_default() += 1;
-        }
-        counts.retain(|_, count| *count > 1);
-        counts.into_iter().collect::<Vec<_>>()
-    };
     // The first question whether a push is allowed has no token.
     let push_access = format!("POST {}/v2/{NAME}/blobs/uploads/?", double.host());
     assert_eq!(repeated(&trips.before), [(push_access, 2)]);
     // The second look lists the versions again.
     let list = format!("GET {}/v2/{NAME}/tags/list?n=1000", double.host());
     assert_eq!(repeated(&trips.after), [(list, 2)]);
+}
+
+/// Both the comparison and the order of commits ask for the config of the image under `main`.
+#[test]
+fn config_with_labels_is_read_once() {
+    for limit in ["", "50%"] {
+        let double = double(&[]);
+        let labels = [IMAGE[0], ("org.opencontainers.image.revision", OLD)];
+        double.put_labelled_image(NAME, "main", &labels);
+        let digest = double.put_image(NAME, &format!("sha-{COMMIT}"), &IMAGE);
+        let action = Action::publishing("push_branch", &double)
+            .input("tags", "type=ref,event=branch")
+            .input("max-growth", limit);
+        let trips = Trips::of(&double, &digest, action);
+        assert_eq!(repeated(&trips.after), [], "{limit}{}", trips.shown());
+        let blobs = trips.after.iter();
+        let blobs = blobs.filter(|seen| seen.endpoint == Endpoint::BlobGet);
+        assert_eq!(blobs.count(), 2, "{limit}{}", trips.shown());
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use expect_test::expect;
 use ghcr_double::{Builder, Conditions, Double, Endpoint, Fault, Package};
@@ -136,6 +137,30 @@ fn repeated_release_makes_at_most_eight_requests() {
         let changes: Vec<&str> = changes.map(|it| it["change"].as_str().unwrap()).collect();
         assert_eq!(changes, ["unchanged", "unchanged"]);
     }
+}
+
+#[test]
+fn repeated_release_waits_for_no_engine() {
+    let double = double();
+    let built = double.put_index(
+        NAME,
+        VERSION,
+        &[(
+            "linux/s390x",
+            &double.put_platform_image(NAME, "linux/s390x"),
+        )],
+        &of(OURS),
+    );
+    let start = Instant::now();
+    let run = push(&double)
+        .buildx("exec sleep 60")
+        .input("builder", "mine")
+        .input("platforms", "linux/s390x")
+        .run();
+    assert!(start.elapsed() < Duration::from_secs(4), "{}", run.stdout);
+    assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+    assert_eq!(run.output("digest"), built);
+    assert_eq!(run.noted("calls"), "inspect -- mine\n");
 }
 
 #[test]
