@@ -63,9 +63,11 @@ impl Trips {
         let script = format!("[ \"$1\" != build ] || echo '{metadata}' > \"$metadata\"");
         let run = action.buildx(&script).run();
         assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
-        let mut before = double.requests();
-        let pushed = before.iter().position(|seen| seen.path.ends_with(digest));
-        let after = before.split_off(pushed.unwrap());
+        let requests = double.requests();
+        let mut pushed = requests.iter().filter(|seen| seen.path.ends_with(digest));
+        let pushed = pushed.next().unwrap().arrived;
+        let is_before = |seen: &Seen| seen.responded.is_some_and(|responded| responded < pushed);
+        let (before, after) = requests.into_iter().partition(is_before);
         Self { before, after }
     }
 
