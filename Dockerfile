@@ -25,10 +25,10 @@ RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
         && if command -v rustup >/dev/null; then rustup --quiet target add "$(cat /target)"; fi; \
     fi
 
-# The program contains no path of the build machine and needs no library.
+# The program contains no path of the build machine, needs no library, and its relocations are packed.
 ARG DIRECTORY=/build
 WORKDIR ${DIRECTORY}
-ENV RUSTFLAGS="-C target-feature=+crt-static --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${DIRECTORY}=." \
+ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${DIRECTORY}=." \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 
