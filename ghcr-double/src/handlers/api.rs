@@ -97,6 +97,20 @@ pub(super) fn visible<'a>(
     })
 }
 
+/// The account that needs a permission to read what belongs to the repository: everybody may if it is public.
+pub(super) fn reader<'a>(
+    state: &'a State,
+    request: &Request,
+    full_name: &str,
+) -> Result<Option<&'a Account>, Response> {
+    let account = match request.header("authorization") {
+        Some(_) => Some(caller(state, request)?),
+        None => None,
+    };
+    let repository = visible(state, account, full_name).ok_or_else(not_found)?;
+    Ok(account.filter(|_| repository.visibility != Visibility::Public))
+}
+
 fn repository_resource(links: &Links, repository: &Repository, rest: &[&str]) -> Option<Value> {
     match rest {
         [] => Some(repository_json(links, repository)),

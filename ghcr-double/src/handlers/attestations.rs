@@ -11,7 +11,7 @@ use crate::github::account::{Access, Account};
 use crate::github::attestation::{Attestation, Invalid, Statement};
 use crate::github::package::Visibility;
 use crate::github::repository::Repository;
-use crate::handlers::api::{caller, is_organization, not_found, visible};
+use crate::handlers::api::{caller, is_organization, not_found, reader, visible};
 use crate::http::request::Request;
 use crate::http::response::Response;
 use crate::state::State;
@@ -66,12 +66,7 @@ fn list(
     full_name: &str,
     digest: &str,
 ) -> Result<Response, Response> {
-    let account = match request.header("authorization") {
-        Some(_) => Some(caller(state, request)?),
-        None => None,
-    };
-    let repository = visible(state, account, full_name).ok_or_else(not_found)?;
-    if let Some(account) = account.filter(|_| repository.visibility != Visibility::Public) {
+    if let Some(account) = reader(state, request, full_name)? {
         permitted(account, full_name, Access::Read)?;
     }
     let of_digest = state.attestations_of(full_name, digest);

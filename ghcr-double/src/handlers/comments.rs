@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 use crate::clock::rfc3339;
 use crate::github::account::{Access, Account};
 use crate::github::comment::{Comment, MAX_BODY};
-use crate::github::package::Visibility;
-use crate::handlers::api::{Links, caller, not_found, visible};
+use crate::handlers::api::{Links, caller, not_found, reader, visible};
 use crate::handlers::pages;
 use crate::http::request::Request;
 use crate::http::response::Response;
@@ -56,12 +55,7 @@ fn list(
     full_name: &str,
     number: &str,
 ) -> Result<Response, Response> {
-    let account = match request.header("authorization") {
-        Some(_) => Some(caller(state, request)?),
-        None => None,
-    };
-    let repository = visible(state, account, full_name).ok_or_else(not_found)?;
-    if let Some(account) = account.filter(|_| repository.visibility != Visibility::Public) {
+    if let Some(account) = reader(state, request, full_name)? {
         permitted(account, full_name, Access::Read)?;
     }
     let number = pull_request(state, full_name, number)?;
