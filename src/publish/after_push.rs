@@ -58,14 +58,8 @@ pub(super) async fn verify_and_move_tags(
             return failures;
         }
     }
-    let baseline = match holds {
-        true => None,
-        false => {
-            // Before the first tag moves.
-            read_baseline().await;
-            baseline.into_inner()
-        }
-    };
+    // Read beside the verification: before the first tag moves.
+    let baseline = baseline.into_inner();
     let comparison = baseline.map(|baseline| comparer.comparison(baseline).boxed_local());
     let moved = attest_and_move_tags(session, registries, image, &updates, published);
     let (comparison, moved) = join(OptionFuture::from(comparison), moved.boxed_local()).await;
