@@ -160,7 +160,9 @@ fn repeated_release_waits_for_no_engine() {
     assert!(start.elapsed() < Duration::from_secs(4), "{}", run.stdout);
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     assert_eq!(run.output("digest"), built);
-    assert_eq!(run.noted("calls"), "inspect -- mine\n");
+    // The run may end before the inspection has noted its call.
+    let calls = run.noted("calls");
+    assert!(matches!(&*calls, "" | "inspect -- mine\n"), "{calls}");
 }
 
 #[test]
