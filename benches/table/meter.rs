@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use crate::memory;
 
-/// How often the memory is read: often enough for buildx, which runs for a tenth of a second and longer, and seldom
-/// enough not to slow it down.
-const INTERVAL: Duration = Duration::from_millis(10);
+/// The memory is read after each tenth of the time that has passed, so that the last reading is near the end of a short
+/// program too; seldom enough not to slow down a long one.
+const READINGS: u32 = 10;
+const SHORTEST_INTERVAL: Duration = Duration::from_micros(250);
+const LONGEST_INTERVAL: Duration = Duration::from_millis(10);
 
 /// What one run took: the programs together in time, the largest of them in memory.
 #[derive(Clone, Copy, Debug, Default)]
@@ -62,14 +64,15 @@ fn said(output: &Output) -> String {
 
 /// Waits for the end; with the largest memory of the tree.
 fn watched(child: Child) -> (Output, Instant, u64) {
-    let process = child.id();
+    let (process, start) = (child.id(), Instant::now());
     let ended = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             let mut peak = 0;
             while !ended.load(Ordering::Relaxed) {
                 peak = peak.max(memory::of_tree(process));
-                thread::sleep(INTERVAL);
+                let interval = start.elapsed() / READINGS;
+                thread::sleep(interval.clamp(SHORTEST_INTERVAL, LONGEST_INTERVAL));
             }
             peak
         });
