@@ -17,9 +17,9 @@ use crate::context::server::RegistryKind;
 use crate::error::Explanation;
 use crate::image::digest::Digest;
 use crate::image::name::ImageName;
-use crate::inputs::Mode;
 use crate::inputs::destination::MoveTags;
 use crate::inputs::staged::Staged;
+use crate::inputs::{Inputs, Mode};
 use crate::plan::Plan;
 use crate::plan::decision::PushDecision;
 use crate::plan::tags::Motion;
@@ -69,6 +69,11 @@ impl Report {
     /// The session of a run that publishes.
     pub(crate) fn publication(&self) -> Option<&Session> {
         self.session.as_ref().filter(|_| self.is_publication())
+    }
+
+    /// Unknown if the run failed before they were all read.
+    pub(crate) fn inputs(&self) -> Option<&Inputs> {
+        self.session.as_ref().map(|session| &session.inputs)
     }
 
     fn plan(&self) -> Option<&Plan> {

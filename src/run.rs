@@ -143,7 +143,7 @@ impl Task<'_> {
             Ok(failures) => failures,
             Err(error) => vec![error],
         };
-        self.end(Some(&Body::Verification(verification)), &failures)
+        self.end(Some(&Body::Verification(verification)), &failures, None)
     }
 
     /// Reports how the run ended, then comments on the pull request if all went well; false when the run or its report
@@ -163,7 +163,7 @@ impl Task<'_> {
         let report = Report::new(self.mode, session, done, outcome.as_ref().err());
         let told = report::tell(&report, self.vars, self.answer, self.console);
         let failures: Vec<anyhow::Error> = outcome.err().into_iter().chain(told.failures).collect();
-        let has_succeeded = self.end(told.body.as_ref(), &failures);
+        let has_succeeded = self.end(told.body.as_ref(), &failures, report.inputs());
         if has_succeeded && self.answer == Answer::Reference {
             report::say_reference(&report, self.console);
         }
@@ -179,13 +179,20 @@ impl Task<'_> {
         has_succeeded
     }
 
-    /// Prints the failures, and the result for a program; true if there are no failures.
-    fn end(&self, body: Option<&Body>, failures: &[anyhow::Error]) -> bool {
+    /// Prints the failures, and the result for a program, without the secrets in `inputs`; true if there are no failures.
+    fn end(
+        &self,
+        body: Option<&Body>,
+        failures: &[anyhow::Error],
+        inputs: Option<&Inputs>,
+    ) -> bool {
         let explanations = failures.iter().map(Explanation::of);
         explanations.for_each(|explanation| self.console.failure(&explanation));
         if self.answer == Answer::Json {
-            let inputs = Inputs::from_vars(self.vars, self.with);
-            let secrets = inputs.iter().flat_map(Inputs::secrets);
+            let parse = || Inputs::from_vars(self.vars, self.with).ok();
+            let parsed = inputs.is_none().then(parse).flatten();
+            let inputs = inputs.or(parsed.as_ref()).into_iter();
+            let secrets = inputs.flat_map(Inputs::secrets);
             RunResult::new(self.mode, body, failures).print(secrets, self.console);
         }
         failures.is_empty()

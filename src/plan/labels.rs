@@ -4,7 +4,6 @@
 use crate::context::facts::Facts;
 use crate::inputs::expressions::Values;
 use crate::inputs::labels::LabelLine;
-use std::cmp::Ordering;
 
 /// What every image says of its origin, with `own` on top, in the order of the keys.
 pub(crate) fn labels(own: &[LabelLine], values: &Values<'_>) -> Vec<(String, String)> {
@@ -22,7 +21,7 @@ pub(crate) fn labels(own: &[LabelLine], values: &Values<'_>) -> Vec<(String, Str
             None => labels.push((key.to_owned(), value.to_owned())),
         }
     }
-    labels.sort_by(|(a, _), (b, _)| compare(a, b));
+    labels.sort_by_cached_key(|(key, _)| order(key));
     labels
 }
 
@@ -52,20 +51,10 @@ const ORDER: &str =
 /// It is the root collation of CLDR (<https://www.unicode.org/reports/tr35/tr35-collation.html>). Keys are ASCII by
 /// the rule of reverse domain names; other characters come after, by code point.
 ///
-/// Compares the letters first, and their case only between keys that are otherwise the same.
-fn compare(a: &str, b: &str) -> Ordering {
-    let places = places(a).cmp(places(b));
-    places.then_with(|| cases(a).cmp(cases(b)))
-}
-
-fn places(key: &str) -> impl Iterator<Item = usize> {
-    key.chars().filter_map(place)
-}
-
-/// Lower case comes before upper case.
-fn cases(key: &str) -> impl Iterator<Item = bool> {
-    let counted = key.chars().filter(|character| place(*character).is_some());
-    counted.map(|character| character.is_ascii_uppercase())
+/// The letters come first, and their case only between keys that are otherwise the same: lower case before upper case.
+fn order(key: &str) -> (Vec<usize>, Vec<bool>) {
+    let places = |character: char| Some((place(character)?, character.is_ascii_uppercase()));
+    key.chars().filter_map(places).unzip()
 }
 
 /// The position of a character in the order; control characters have none.
@@ -84,7 +73,7 @@ mod tests {
     fn check(sorted: &[&str]) {
         let mut keys = sorted.to_vec();
         keys.reverse();
-        keys.sort_by(|a, b| compare(a, b));
+        keys.sort_by_cached_key(|key| order(key));
         assert_eq!(keys, sorted);
     }
 

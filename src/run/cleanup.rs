@@ -22,7 +22,7 @@ impl Task<'_> {
             Err(error) => vec![error],
         };
         let result = report::cleanup::tell(&cleanup, &mut failures, vars, console);
-        self.end(Some(&Body::Cleanup(result)), &failures)
+        self.end(Some(&Body::Cleanup(result)), &failures, None)
     }
 
     /// Undoes deletions; false when one of them failed.
@@ -41,7 +41,7 @@ impl Task<'_> {
             Err(error) => vec![error],
         };
         let result = RestoreResult::of(&restored);
-        self.end(Some(&Body::Restore(result)), &failures)
+        self.end(Some(&Body::Restore(result)), &failures, None)
     }
 }
 
