@@ -124,6 +124,20 @@ fn every_command_of_the_program_runs() {
     assert!(count >= 6, "only {count} commands were found");
 }
 
+/// Without the name of the package, `cargo install --git` stops: several packages of the repository have programs.
+#[test]
+fn installation_by_cargo_names_the_package() {
+    for name in ["README.md", "docs/reference.md"] {
+        let text = document(name);
+        let mut commands = text
+            .split('`')
+            .filter(|code| code.starts_with("cargo install "));
+        let words: Vec<&str> = commands.next().unwrap().split_whitespace().collect();
+        assert_eq!(words.last(), Some(&env!("CARGO_PKG_NAME")), "{name}");
+        assert!(commands.next().is_none(), "{name}");
+    }
+}
+
 /// The `with:` of every step that uses this action, at any depth.
 fn own_steps<'v>(value: &'v Value, found: &mut Vec<&'v Value>) {
     let is_ours = value["uses"]
