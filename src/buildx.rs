@@ -40,8 +40,8 @@ use crate::{child, docker};
 #[derive(Debug)]
 pub(crate) struct Engine {
     buildx: PathBuf,
-    /// What buildx prints as its version, if it was asked.
-    version: Option<String>,
+    /// What buildx prints as its version, if it was asked (see [`version::require_recent`]).
+    pub(crate) version: Option<String>,
     /// Whether the log has the group with the environment.
     is_described: Cell<bool>,
 }
@@ -79,20 +79,14 @@ const METADATA_KEYS: &[&str] = &[
 
 impl Engine {
     /// Finds buildx, and asks whether the engine answers if it is to build.
-    ///
-    /// `version` is what buildx prints, see [`version::require_recent`].
-    pub(crate) async fn find(
-        vars: &Vars,
-        plan: &Plan,
-        version: Option<String>,
-    ) -> anyhow::Result<Self> {
+    pub(crate) async fn find(vars: &Vars, plan: &Plan) -> anyhow::Result<Self> {
         let buildx = docker::find_buildx(vars)?;
         if plan.builder.uses_engine() {
             docker::require_engine(vars).await?;
         }
         Ok(Self {
             buildx,
-            version,
+            version: None,
             is_described: Cell::new(false),
         })
     }

@@ -7,6 +7,7 @@ mod candidate;
 mod closed;
 mod commit_tags;
 pub(crate) mod compare;
+mod early_answers;
 mod existing_image;
 mod first_push;
 mod fixed;
@@ -36,10 +37,8 @@ use std::collections::BTreeSet;
 use std::future::pending;
 use std::pin::{Pin, pin};
 
-use futures_util::FutureExt as _;
-use futures_util::future::{Either, LocalBoxFuture, MaybeDone, maybe_done, select};
-
-use crate::answers::Answers;
+use futures_util::future::{Either, LocalBoxFuture, MaybeDone, maybe_done, select, try_join};
+use futures_util::{FutureExt as _, TryFutureExt as _};
 
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
@@ -56,6 +55,7 @@ use crate::plan::Plan;
 use crate::publish::after_push::verify_and_move_tags;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
+use crate::publish::early_answers::EarlyAnswers;
 use crate::publish::existing_image::ExistingImage;
 use crate::publish::part::PartDone;
 use crate::publish::preflight::{Preflight, Registries, connect, names_in};
@@ -86,9 +86,6 @@ pub(crate) struct Done {
     pub(crate) plan: Option<Plan>,
 }
 
-/// What the tags that have to be known before the build showed.
-type EarlyAnswers = Answers<(ImageName, Tag), Option<Manifest>>;
-
 /// Checks push access, then publishes to the registries that are up. `done` says what was achieved, also when this fails.
 pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Result<()> {
     let plan = &session.plan;
@@ -109,7 +106,9 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         Registries::new()
     };
     let mut engine = maybe_done(engine_and_builder(session).boxed_local());
+    let early = EarlyAnswers::default();
     let preflight = preflight::before_build(session, &registries);
+    let preflight = early.ask_beside(preflight, session, &registries);
     let Preflight { not_pushed, down } = beside(&mut engine, preflight).await?;
     done.not_pushed = not_pushed;
     registries.retain(|host, _| !down.contains_key(host));
@@ -119,7 +118,7 @@ pub(crate) async fn publish(session: &Session, done: &mut Done) -> anyhow::Resul
         Some(_) => None,
     };
     let attester = attester.as_ref();
-    let outcome = publish_to(&registries, session, engine, attester, done).await;
+    let outcome = publish_to(&registries, session, &early, engine, attester, done).await;
     if done.published.is_empty() {
         return outcome;
     }
@@ -137,10 +136,17 @@ async fn engine_and_builder(session: &Session) -> anyhow::Result<(Engine, Builde
     if plan.is_promotion() || session.mode == Mode::Merge {
         return pending().await;
     }
-    let version = version::require_recent(vars, &plan.build).await?;
-    let engine = Engine::find(vars, plan, version).await?;
-    let builder = engine.builder(plan, vars, &session.credentials, &session.trust);
-    let builder = builder.await?;
+    let search = async {
+        let engine = Engine::find(vars, plan).await?;
+        let builder = engine.builder(plan, vars, &session.credentials, &session.trust);
+        let builder = builder.await?;
+        anyhow::Ok((engine, builder))
+    };
+    let version = version::require_recent(vars, &plan.build).map_err(anyhow::Error::from);
+    // A buildx that is too old explains any other failure.
+    let (version, found) = try_join(version, search.map(Ok)).await?;
+    let (mut engine, builder) = found?;
+    engine.version = version;
     Ok((engine, builder))
 }
 
@@ -156,6 +162,7 @@ async fn beside<T>(other: &mut EngineSearch<'_>, awaited: impl Future<Output = T
 async fn publish_to(
     registries: &Registries,
     session: &Session,
+    early: &EarlyAnswers,
     mut engine: EngineSearch<'_>,
     attester: Option<&Attester<'_>>,
     done: &mut Done,
@@ -180,9 +187,8 @@ async fn publish_to(
             .keep(hosts.into_iter(), &session.vars, session.console)
             .await?;
     }
-    let early = EarlyAnswers::default();
     if pushes {
-        let found = existing(session, registries, &early, attester, done);
+        let found = existing(session, registries, early, attester, done);
         if let Some(found) = beside(&mut engine, found).await? {
             return promote::promote(session, registries, &found, done).await;
         }
@@ -213,7 +219,7 @@ async fn publish_to(
         return promote::promote(session, registries, &found, done).await;
     }
     let tag = (!build_context.builder.can_push_by_digest()).then_some(&plan.primary);
-    let before = fixed::before_push(session, registries, &early, tag).await;
+    let before = fixed::before_push(session, registries, early, tag).await;
     let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
     let image = PushedImage {
         digest: pushed.built.digest.clone(),

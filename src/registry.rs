@@ -251,6 +251,11 @@ impl Repository<'_> {
         self.registry.pace
     }
 
+    /// Whether a question for push access, which is under way, got as far as the token, or needs none.
+    pub(crate) async fn is_granted(self) -> bool {
+        self.registry.is_granted(&self.scope()).await
+    }
+
     /// Asks for an upload session and leaves it alone: GHCR creates nothing for it, and responds 202
     /// only to those who may push.
     pub(crate) async fn may_push(self) -> Result<(), RegistryError> {

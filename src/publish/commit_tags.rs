@@ -11,13 +11,14 @@ use crate::image::digest::Digest;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
-use crate::publish::EarlyAnswers;
+use crate::publish::early_answers::EarlyAnswers;
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::publish::tag_reads::LIST_FROM;
 use crate::registry::copy_source::CopySource;
 use crate::registry::error::RegistryError;
 use crate::registry::explain::explain_read;
 use crate::registry::identity::{REVISION, SOURCE};
+use crate::registry::manifests::TagList;
 use crate::registry::{PARALLEL, Repository};
 use crate::session::Session;
 
@@ -32,11 +33,15 @@ pub(super) struct CommitTagCheck<'a> {
 
 /// Those of `tags` that the repository may have: all of them without a list; in a repository that does not exist yet,
 /// only `first`, the one that the engine writes.
-async fn not_absent(repository: Repository<'_>, mut tags: Vec<Tag>, first: &Tag) -> Vec<Tag> {
+async fn not_absent(
+    list: impl Future<Output = Result<TagList, RegistryError>>,
+    mut tags: Vec<Tag>,
+    first: &Tag,
+) -> Vec<Tag> {
     if tags.len() < LIST_FROM {
         return tags;
     }
-    if let Ok(list) = repository.at_most(Duration::ZERO).tags().await {
+    if let Ok(list) = list.await {
         let is_new = list.names.is_empty() && !list.is_complete;
         tags.retain(|tag| match is_new {
             true => tag == first,
@@ -86,16 +91,13 @@ impl<'a> CommitTagCheck<'a> {
         early: &EarlyAnswers,
     ) -> anyhow::Result<()> {
         let plan = &self.session.plan;
-        let tags = not_absent(repository, plan.commit_tags(), &plan.primary).await;
+        let list = early.list(name, repository.at_most(Duration::ZERO));
+        let tags = not_absent(list, plan.commit_tags(), &plan.primary).await;
         let checks = tags.into_iter().map(|tag| async move {
-            let question = (name.clone(), tag);
-            let shown = repository.manifest_of(&question.1);
-            let shown = early.get(&question, |_asked| true, shown).await;
-            let shown = shown.map(|(_asked, shown)| shown);
-            let (_name, tag) = &question;
-            match self.other_image(repository, tag, shown).await {
+            let shown = early.read(name, &tag, repository).await;
+            match self.other_image(repository, &tag, shown).await {
                 Err(RegistryError::Denied(_)) => Ok(()),
-                other => self.require_no(other, name, tag),
+                other => self.require_no(other, name, &tag),
             }
         });
         let checks = stream::iter(checks).buffered(PARALLEL);

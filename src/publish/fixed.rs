@@ -11,7 +11,7 @@ use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::publish::Change;
-use crate::publish::EarlyAnswers;
+use crate::publish::early_answers::EarlyAnswers;
 use crate::publish::move_tags::TagUpdate;
 use crate::publish::preflight::{Registries, names_in};
 use crate::publish::release::taken;
@@ -202,9 +202,7 @@ pub(super) async fn before_push<'a>(
         let registry = &registries[name.registry()];
         let deadline = Deadline::after(Duration::ZERO, registry.pace);
         let repository = registry.repository(name.repository(), deadline);
-        let question = (name.clone(), tag.clone());
-        let shown = early.get(&question, |_asked| true, repository.manifest_of(tag));
-        let (_asked, shown) = shown.await.ok()?;
+        let shown = early.read(name, tag, repository).await.ok()?;
         Some((name.clone(), shown.map(|shown| shown.digest)))
     });
     BeforePush {

@@ -25,7 +25,7 @@ const SHORT_OUTAGE: Duration = Duration::from_millis(1500);
 /// For a registry that is known and down. Others fail at once: their names may be mistyped.
 const LONG_OUTAGE: Duration = Duration::from_secs(60);
 /// A registry that takes longer is not waited for: the push will show.
-const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
+pub(super) const MAX_RESPONSE_TIME: Duration = Duration::from_secs(15);
 
 pub(super) type Registries = BTreeMap<String, Registry>;
 

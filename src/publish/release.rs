@@ -12,8 +12,8 @@ use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::results::is_image;
 use crate::plan::docker;
-use crate::publish::EarlyAnswers;
 use crate::publish::attest::{Attestation, Attester};
+use crate::publish::early_answers::EarlyAnswers;
 use crate::publish::existing_image::{ExistingImage, ImageSource};
 use crate::publish::preflight::{Registries, names_in, subject};
 use crate::registry::copy_source::CopySource;
@@ -123,7 +123,9 @@ pub(super) async fn require(
 
 impl<'a> Search<'a> {
     fn repository(&self, name: &'a ImageName) -> Repository<'a> {
-        self.registries[name.registry()].repository(name.repository(), self.deadline)
+        let registry = &self.registries[name.registry()];
+        let repository = registry.repository(name.repository(), self.deadline);
+        repository.reading_once()
     }
 
     /// The versions that exist, in the order of the image names.
@@ -146,10 +148,8 @@ impl<'a> Search<'a> {
         name: &'a ImageName,
         tag: &'a Tag,
     ) -> Result<Option<Version<'a>>, Problem> {
-        let shown = self.repository(name).manifest_of(tag);
-        let question = (name.clone(), tag.clone());
-        match self.early.get(&question, |_asked| true, shown).await {
-            Ok((_asked, image)) => Ok(image.map(|image| Version { name, tag, image })),
+        match self.early.read(name, tag, self.repository(name)).await {
+            Ok(image) => Ok(image.map(|image| Version { name, tag, image })),
             Err(RegistryError::Denied(_)) => Ok(None),
             Err(error) => {
                 let what = format!("cannot read `{name}:{tag}`, which may be a release already");

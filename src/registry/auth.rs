@@ -111,6 +111,18 @@ impl Registry {
         Ok(Opening::With(renewed.ok().flatten()))
     }
 
+    /// Whether the first question about a push, which is waited for, has shown what works for `scope`.
+    pub(super) async fn is_granted(&self, scope: &Scope) -> bool {
+        let is_public = match *self.challenge.lock().await {
+            FirstChallenge::Unknown => return false,
+            FirstChallenge::None => true,
+            FirstChallenge::Is(_) => false,
+        };
+        let renewing = self.renewing(scope);
+        let _asked = renewing.lock().await;
+        is_public || self.known_access(scope).is_some()
+    }
+
     /// What is known to work for `scope`; an ageing bearer is replaced first.
     pub(super) async fn access(&self, scope: &Scope) -> Result<Option<Access>, RegistryError> {
         let Some(known) = self.known_access(scope) else {

@@ -86,13 +86,14 @@ impl Repository<'_> {
         Ok(verified)
     }
 
-    /// Verifies everything below a manifest that was read. What is missing is not waited for.
+    /// Verifies everything below a manifest that was read. What is missing is not waited for, and what the run has read below
+    /// it is not read again.
     pub(crate) async fn verify_manifest(
         self,
         manifest: Manifest,
         beside: impl Future<Output = ()>,
     ) -> Result<Verified, RegistryError> {
-        let this = self.reading_from_now();
+        let this = self.reading_once();
         this.verify_below(manifest, beside).await
     }
 

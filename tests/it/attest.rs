@@ -236,7 +236,7 @@ fn job_without_id_token_fails_before_the_build() {
     let run = action.without("ACTIONS_ID_TOKEN_REQUEST_TOKEN").run();
     assert!(!run.succeeded);
     assert_eq!(run.noted("calls"), "");
-    assert_eq!(double.count(Endpoint::ManifestRead), 0);
+    assert_eq!(double.count(Endpoint::TagPut), 0);
     expect![[r#"
         ::error title=ghcr-publish::cannot sign attestations: the job gets no OIDC token%0A  because: `ACTIONS_ID_TOKEN_REQUEST_TOKEN` is not set%0A  fix: add `id-token: write` to the job's `permissions:`
     "#]].assert_eq(&run.stable(&run.stderr, double.host()));
