@@ -17,10 +17,12 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde_json::{Map, Value};
+use tokio::sync::mpsc::UnboundedSender;
 
 use crate::buildx::builder::Builder;
 use crate::buildx::command::{Files, ImageDestination, Naming, Settings, environment};
 use crate::buildx::docker_config::PrivateConfig;
+use crate::buildx::progress::exported::Pushed;
 use crate::buildx::progress::push_watch::{PushFailed, SILENCE};
 use crate::buildx::progress::{Failure, Progress, Record};
 use crate::console::Console;
@@ -47,7 +49,7 @@ pub(crate) struct Engine {
 }
 
 /// The builder, credentials and trust that a build uses.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct BuildOptions<'a> {
     pub(crate) builder: &'a Builder,
     pub(crate) vars: &'a Vars,
@@ -55,6 +57,8 @@ pub(crate) struct BuildOptions<'a> {
     pub(crate) trust: &'a Trust,
     /// The directory for an image that we push.
     pub(crate) layout: Option<&'a Path>,
+    /// Gets each image when it has been pushed.
+    pub(crate) pushed: Option<UnboundedSender<Pushed>>,
 }
 
 /// The result that buildx reports.
@@ -138,6 +142,7 @@ impl Engine {
             credentials,
             trust,
             layout,
+            pushed,
         } = options;
         let registries: Vec<&str> = request
             .names
@@ -175,7 +180,7 @@ impl Engine {
             environment.push(environment::trusting(vars, &directory));
         }
         let dockerfile = sources::path_in_repository(&request.dockerfile(), vars.workspace());
-        let progress = Progress::new(console, dockerfile);
+        let progress = Progress::new(console, dockerfile).telling(pushed);
         self.describe(builder, &arguments, console);
         let command = child::command(&self.buildx, &arguments, environment, vars.workspace());
         let ended = run::to_its_end(command, progress, SILENCE).await?;

@@ -8,6 +8,7 @@ mod closed;
 mod commit_tags;
 pub(crate) mod compare;
 mod early_answers;
+mod early_reads;
 mod existing_image;
 mod first_push;
 mod fixed;
@@ -39,6 +40,7 @@ use std::pin::{Pin, pin};
 
 use futures_util::future::{Either, LocalBoxFuture, MaybeDone, maybe_done, select, try_join};
 use futures_util::{FutureExt as _, TryFutureExt as _};
+use tokio::time::Instant;
 
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
@@ -205,11 +207,11 @@ async fn publish_to(
     if !pushes {
         let request = plan.build_only();
         let record = &mut done.record;
-        done.built = build_context.build(&request, None, record).await?;
+        done.built = build_context.build(&request, None, None, record).await?;
         return Ok(());
     }
     if let Some(part) = &plan.part {
-        let pushed = part::push(&build_context, registries, &mut done.record).await?;
+        let pushed = part::push(session, &build_context, registries, &mut done.record).await?;
         return part::publish(session, registries, part, attester, pushed, done).await;
     }
     if plan.build.layout.is_some() {
@@ -220,10 +222,11 @@ async fn publish_to(
     }
     let tag = (!build_context.builder.can_push_by_digest()).then_some(&plan.primary);
     let before = fixed::before_push(session, registries, early, tag).await;
-    let pushed = push::build_and_push(&build_context, registries, &mut done.record).await?;
+    let pushed =
+        push::build_and_push(session, &build_context, registries, &mut done.record).await?;
     let image = PushedImage {
         digest: pushed.built.digest.clone(),
-        config: pushed.built.config_digest.clone(),
+        since: pushed.reads.since,
         tag,
         commit: session.context.base_commit(),
         attester,
@@ -238,7 +241,8 @@ async fn publish_to(
     });
     done.published = published.collect();
     let (deadline, published) = (pushed.deadline, &mut done.published);
-    let mut failures = verify_and_move_tags(session, registries, &image, deadline, published).await;
+    let moved = verify_and_move_tags(session, registries, &image, deadline, published);
+    let mut failures = pushed.reads.end_beside(moved).await;
     failures.extend(pushed.failures);
     combine(failures)
 }
@@ -271,8 +275,8 @@ async fn existing(
 /// What is in the registries: the digest, and the tag the engine wrote if it cannot do without one.
 struct PushedImage<'a> {
     digest: Digest,
-    /// The digest of its config, if buildx reports one.
-    config: Option<Digest>,
+    /// When it was pushed, if it may have been read since then.
+    since: Option<Instant>,
     tag: Option<&'a Tag>,
     /// The commit the image is of; else why that is not known.
     commit: Result<String, String>,

@@ -205,10 +205,10 @@ impl Repository<'_> {
         }
     }
 
-    /// The same, but what was read before now is read again.
-    fn reading_from_now(self) -> Self {
+    /// The same, but what was read before then, or before now, is read again.
+    fn reading_since(self, since: Option<Instant>) -> Self {
         Self {
-            reuse: Reuse::Since(Instant::now()),
+            reuse: Reuse::Since(since.unwrap_or_else(Instant::now)),
             ..self
         }
     }

@@ -2,6 +2,7 @@
 //!
 //! Log bytes are base64 in the engine's messages, so no output of a build reaches the log without sanitizing.
 
+pub(crate) mod exported;
 mod lines;
 pub(crate) mod messages;
 pub(crate) mod push_watch;
@@ -14,7 +15,9 @@ use std::path::Path;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chrono::{DateTime, TimeDelta, Utc};
+use tokio::sync::mpsc::UnboundedSender;
 
+use crate::buildx::progress::exported::{Exported, Pushed};
 use crate::buildx::progress::lines::Ending;
 use crate::buildx::progress::messages::{Activity, Log, Message, Status, Vertex};
 use crate::buildx::progress::push_watch::{is_export_of_cache, is_import_of_cache};
@@ -72,6 +75,9 @@ pub(crate) struct Progress {
     failed_export: Option<(String, String)>,
     denied_import: Option<String>,
     warnings: Warnings,
+    exported: Exported,
+    /// Gets each image when it has been pushed.
+    pushed: Option<UnboundedSender<Pushed>>,
     ending: Ending,
 }
 
@@ -89,8 +95,14 @@ impl Progress {
             failed_export: None,
             denied_import: None,
             warnings: Warnings::default(),
+            exported: Exported::default(),
+            pushed: None,
             ending: Ending::default(),
         }
+    }
+
+    pub(crate) fn telling(self, pushed: Option<UnboundedSender<Pushed>>) -> Self {
+        Self { pushed, ..self }
     }
 
     pub(crate) fn see(&mut self, message: &Message<'_>) {
@@ -186,6 +198,11 @@ impl Progress {
     }
 
     fn activity(&mut self, activity: &Activity<'_>) {
+        let pushed = self.exported.see(activity);
+        if let Some((pushed, teller)) = pushed.zip(self.pushed.as_ref()) {
+            // Nobody has to listen.
+            let _unheard = teller.send(pushed);
+        }
         if let Some(step) = self.renderer.steps.get_mut(&*activity.vertex) {
             step.act(activity);
         }

@@ -1,8 +1,8 @@
 //! What follows a push: the image is verified, compared and attested, and its tags move.
 
 use futures_util::FutureExt as _;
-use futures_util::future::{OptionFuture, join, join_all};
-use tokio::sync::OnceCell;
+use futures_util::future::{LocalBoxFuture, OptionFuture, join, join_all};
+use tokio::sync::oneshot;
 
 use crate::deadline::Deadline;
 use crate::image::name::ImageName;
@@ -33,13 +33,21 @@ pub(super) async fn verify_and_move_tags(
         return Vec::new();
     };
     let comparer = Comparer::new(session, registries, first);
-    let baseline = OnceCell::new();
-    let read_baseline = || baseline.get_or_init(|| comparer.baseline());
     let holds = session.plan.max_growth.is_some();
-    let verified = published.iter_mut().zip(&updates).enumerate();
-    let verified = verified.map(|(number, (published, update))| {
-        let compared = OptionFuture::from((number == 0 && !holds).then(read_baseline));
-        verify(update, &image.digest, published, compared)
+    let (read, baseline) = oneshot::channel();
+    let read_baseline = async move {
+        // Nobody waits for it if the run fails.
+        let _unsent = read.send(comparer.baseline().await);
+    };
+    let read_baseline = (!holds).then_some(read_baseline.boxed_local());
+    let (mut early, late) = match first.reads_later(&session.plan.compared) {
+        true => (None, read_baseline),
+        false => (read_baseline, None),
+    };
+    let verified = published.iter_mut().zip(&updates);
+    let verified = verified.map(|(published, update)| {
+        let beside = OptionFuture::from(early.take());
+        verify(update, &image.digest, published, beside)
     });
     let compared = OptionFuture::from(holds.then(|| comparer.compare().boxed_local()));
     let (verified, compared) = join(join_all(verified), compared).await;
@@ -58,11 +66,12 @@ pub(super) async fn verify_and_move_tags(
             return failures;
         }
     }
-    // Read beside the verification: before the first tag moves.
-    let baseline = baseline.into_inner();
-    let comparison = baseline.map(|baseline| comparer.comparison(baseline).boxed_local());
-    let moved = attest_and_move_tags(session, registries, image, &updates, published);
-    let (comparison, moved) = join(OptionFuture::from(comparison), moved.boxed_local()).await;
+    let comparison = async {
+        let baseline = baseline.await.ok()?;
+        Some(comparer.comparison(baseline).await)
+    };
+    let moved = attest_and_move_tags(session, registries, image, &updates, late, published);
+    let (comparison, moved) = join(comparison.boxed_local(), moved.boxed_local()).await;
     failures.extend(moved);
     if let Some(comparison) = comparison {
         failures.extend(check(session, &comparison).err().map(Into::into));
@@ -71,12 +80,13 @@ pub(super) async fn verify_and_move_tags(
     failures
 }
 
-/// Attests the images that are verified, and moves their tags.
+/// Attests the images that are verified, and moves their tags. `before_floating` is about the first of them.
 async fn attest_and_move_tags(
     session: &Session,
     registries: &Registries,
     image: &PushedImage<'_>,
     updates: &[TagUpdate<'_>],
+    mut before_floating: Option<LocalBoxFuture<'_, ()>>,
     published: &mut [Published],
 ) -> Vec<anyhow::Error> {
     let deadline = updates[0].repository.deadline;
@@ -88,10 +98,11 @@ async fn attest_and_move_tags(
         return vec![error];
     }
     let moved = published.iter_mut().zip(updates);
-    let moved = moved.filter(|(published, _)| published.verified.is_some());
-    let moved = moved.map(|(published, update)| async move {
+    let moved = moved.map(|(published, update)| (published, update, before_floating.take()));
+    let moved = moved.filter(|(published, ..)| published.verified.is_some());
+    let moved = moved.map(|(published, update, before_floating)| async move {
         if session.plan.move_tags == MoveTags::Now {
-            move_tags(update, published).await?;
+            move_tags(update, published, OptionFuture::from(before_floating)).await?;
         }
         let name = &published.name;
         attest::keep_listed(session, name, update.repository, published).await?;

@@ -89,8 +89,8 @@ pub(super) async fn verify<T>(
     let verified = match image.release.manifest(&update.subject.name) {
         Some(manifest) => repository.verify_manifest(manifest.clone(), beside).await,
         None => {
-            let config = image.config.as_ref();
-            repository.verify(digest, tag, config, beside).await
+            let since = image.since;
+            repository.verify(digest, tag, since, beside).await
         }
     };
     let verified = verified.map_err(|error| {
@@ -101,17 +101,22 @@ pub(super) async fn verify<T>(
     Ok(())
 }
 
-/// Lets the tags point to the verified image, the floating ones last, and reads them back.
-pub(super) async fn move_tags(
+/// Lets the tags point to the verified image, the floating ones last, and reads them back. `before_floating` ends before the
+/// first floating tag is written, and begins when they were read.
+pub(super) async fn move_tags<T>(
     update: &TagUpdate<'_>,
     published: &mut Published,
+    before_floating: impl Future<Output = T>,
 ) -> anyhow::Result<()> {
     let Some(verified) = &published.verified else {
         return Ok(());
     };
     let manifest = verified.manifest.clone();
     let digest = &manifest.digest;
-    if let Err(error) = update.write_tags(&manifest, published).await {
+    if let Err(error) = update
+        .write_tags(&manifest, published, before_floating)
+        .await
+    {
         update.roll_back(digest).await;
         published.tags = update.tags_showing(digest).await;
         published.changes.extend(update.changes.take());
@@ -123,10 +128,11 @@ pub(super) async fn move_tags(
 }
 
 impl<'a> TagUpdate<'a> {
-    async fn write_tags(
+    async fn write_tags<T>(
         &self,
         manifest: &Manifest,
         published: &mut Published,
+        before_floating: impl Future<Output = T>,
     ) -> anyhow::Result<()> {
         let digest = &manifest.digest;
         let incomplete = |error: RegistryError| self.incomplete(digest, &error);
@@ -135,7 +141,10 @@ impl<'a> TagUpdate<'a> {
         self.ask().await;
         let list = &self.list_of_fixed(&unpushed);
         self.require_commit_tags(digest, &unpushed, list).await?;
-        let ahead = self.read_floating_ahead().map(Ok);
+        let ahead = self
+            .read_floating_ahead()
+            .then(|()| before_floating)
+            .map(Ok);
         try_join(self.write_fixed(manifest, &unpushed, list), ahead).await?;
         published.skipped = self.float(manifest).await.map_err(incomplete)?;
         let read_back = self.read_back(digest, self.written(&fixed));

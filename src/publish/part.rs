@@ -12,6 +12,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use futures_util::future::join_all;
 use serde_json::Map;
+use tokio::time::Instant;
 
 use crate::buildx::Built;
 use crate::buildx::progress::Record;
@@ -26,6 +27,7 @@ use crate::post_state::PostState;
 use crate::publish::attest::Attester;
 use crate::publish::commit_tags::CommitTagCheck;
 use crate::publish::early_answers::EarlyAnswers;
+use crate::publish::early_reads::EarlyReads;
 use crate::publish::part::parts::Parts;
 use crate::publish::preflight::{Registries, connect, names_in, subject};
 use crate::publish::push::{BuildContext, PushResult, build_and_push};
@@ -77,13 +79,14 @@ pub(super) async fn publish(
     registries: &Registries,
     plan: &PartPlan,
     attester: Option<&Attester<'_>>,
-    pushed: PushResult,
+    pushed: PushResult<'_>,
     done: &mut Done,
 ) -> anyhow::Result<()> {
     let PushResult {
         built,
         names,
         mut failures,
+        reads,
         deadline,
     } = pushed;
     let job = Job {
@@ -100,9 +103,13 @@ pub(super) async fn publish(
     });
     let text = format!("Pushed {}: {}", plan.own.join(", "), built.digest);
     session.console.say(&text);
-    let records = names.iter().map(|name| job.record(&built.digest, name));
+    let since = reads.since;
+    let records = names
+        .iter()
+        .map(|name| job.record(&built.digest, name, since));
+    let records = join_all(records);
     let mut own = Vec::new();
-    for recorded in join_all(records).await {
+    for recorded in reads.end_beside(records).await {
         match recorded {
             Ok(records) => own = records,
             Err(error) => failures.push(error),
@@ -189,15 +196,15 @@ pub(super) async fn merge(
 }
 
 /// Pushes the image of this job's platforms by digest: the builder does, or this program does from a directory.
-pub(super) async fn push(
+pub(super) async fn push<'a>(
+    session: &'a Session,
     build_context: &BuildContext<'_>,
-    registries: &Registries,
+    registries: &'a Registries,
     record: &mut Record,
-) -> anyhow::Result<PushResult> {
+) -> anyhow::Result<PushResult<'a>> {
     if build_context.builder.can_push_by_digest() {
-        return build_and_push(build_context, registries, record).await;
+        return build_and_push(session, build_context, registries, record).await;
     }
-    let session = build_context.session;
     let request = session.plan.build.as_layout();
     let built = build_context.build_to_push(&request, record);
     let (built, found) = built.await?;
@@ -224,6 +231,7 @@ pub(super) async fn push(
         },
         names: pushed,
         failures,
+        reads: EarlyReads::default(),
         deadline,
     })
 }
@@ -256,11 +264,16 @@ impl Job<'_> {
     }
 
     /// Verifies what was pushed under a name, and writes the record of each platform there.
-    async fn record(&self, digest: &Digest, name: &ImageName) -> anyhow::Result<Vec<PartRecord>> {
+    async fn record(
+        &self,
+        digest: &Digest,
+        name: &ImageName,
+        since: Option<Instant>,
+    ) -> anyhow::Result<Vec<PartRecord>> {
         let repository = self.repository(name);
         let explained = |what: String, error| self.explained(&what, name, &error);
         let tag = &self.session.plan.primary;
-        let verified = repository.verify(digest, tag, None, ready(())).await;
+        let verified = repository.verify(digest, tag, since, ready(())).await;
         let verified = verified
             .map_err(|error| explained(format!("cannot verify `{name}@{digest}`"), error))?;
         let own = self.plan.own.iter();
@@ -321,7 +334,7 @@ impl Job<'_> {
         let digests: Vec<Digest> = digests.collect();
         let image = PushedImage {
             digest: index.digest.clone(),
-            config: None,
+            since: None,
             tag: None,
             commit: session.context.base_commit(),
             attester: self.attester,

@@ -96,7 +96,7 @@ pub(super) async fn promote(
     };
     let image = PushedImage {
         digest: root.digest.clone(),
-        config: None,
+        since: None,
         tag: None,
         commit: image.commit.clone(),
         attester: None,

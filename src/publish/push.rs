@@ -3,15 +3,18 @@
 use std::path::Path;
 
 use anyhow::Context as _;
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 
 use crate::buildx::builder::Builder;
 use crate::buildx::progress::Record;
+use crate::buildx::progress::exported::Pushed;
 use crate::buildx::progress::push_watch::PushFailed;
 use crate::buildx::{BuildOptions, Built, Engine};
 use crate::deadline::{self, Deadline, Pace};
 use crate::docker::images::{self, LocalImage};
 use crate::image::name::ImageName;
 use crate::plan::build::BuildRequest;
+use crate::publish::early_reads::EarlyReads;
 use crate::publish::existing_image::{ExistingImage, ImageSource};
 use crate::publish::preflight::{PushAccess, Registries, push_access, subject};
 use crate::registry::diagnosis::{Diagnosis, Persistence};
@@ -52,7 +55,8 @@ impl<'a> BuildContext<'a> {
         record: &mut Record,
     ) -> anyhow::Result<(Built, ExistingImage)> {
         let directory = images::directory_for_build(&self.session.vars)?;
-        let built = self.build(request, Some(directory.path()), record).await?;
+        let built = self.build(request, Some(directory.path()), None, record);
+        let built = built.await?;
         let (image, root) = LocalImage::built(directory)?;
         let found = ExistingImage::new(
             ImageSource::Build(image),
@@ -62,11 +66,13 @@ impl<'a> BuildContext<'a> {
         Ok((built.context("buildx built no image to push")?, found))
     }
 
-    /// Builds, into the directory `layout` if there is one; see [`Engine::build`].
+    /// Builds, into the directory `layout` if there is one; `pushed` gets each image when it has been pushed. See
+    /// [`Engine::build`].
     pub(super) async fn build(
         &self,
         request: &BuildRequest,
         layout: Option<&Path>,
+        pushed: Option<UnboundedSender<Pushed>>,
         record: &mut Record,
     ) -> anyhow::Result<Option<Built>> {
         let options = BuildOptions {
@@ -75,6 +81,7 @@ impl<'a> BuildContext<'a> {
             credentials: &self.session.credentials,
             trust: &self.session.trust,
             layout,
+            pushed,
         };
         let build = self
             .engine
@@ -84,22 +91,23 @@ impl<'a> BuildContext<'a> {
 }
 
 /// What the engine pushed, and what it could not.
-pub(super) struct PushResult {
+pub(super) struct PushResult<'a> {
     pub(super) built: Built,
     pub(super) names: Vec<ImageName>,
     pub(super) failures: Vec<anyhow::Error>,
+    pub(super) reads: EarlyReads<'a>,
     /// What is left of `push-timeout`: it began with the first push that failed, else with the end of the build.
     pub(super) deadline: Deadline,
 }
 
 /// Builds and pushes until the registries have it or the deadline passes. A name that is refused for good is
 /// left out, so that the others are published all the same.
-pub(super) async fn build_and_push(
+pub(super) async fn build_and_push<'a>(
+    session: &'a Session,
     build_context: &BuildContext<'_>,
-    registries: &Registries,
+    registries: &'a Registries,
     record: &mut Record,
-) -> anyhow::Result<PushResult> {
-    let BuildContext { session, .. } = *build_context;
+) -> anyhow::Result<PushResult<'a>> {
     let mut request = session.plan.build.clone();
     let is_up = |name: &ImageName| registries.contains_key(name.registry());
     request.names.retain(|tagged| is_up(&tagged.name));
@@ -108,7 +116,11 @@ pub(super) async fn build_and_push(
     let (mut tries, mut repeated) = (0, 0);
     let begin = || Deadline::after(session.inputs.push_timeout, Pace::REAL);
     loop {
-        let failed: PushFailed = match build_context.build(&request, None, record).await {
+        let (pushed, images) = unbounded_channel();
+        let build = build_context.build(&request, None, Some(pushed), record);
+        let mut reads = EarlyReads::default();
+        let built = reads.beside(build, images, session, registries);
+        let failed: PushFailed = match built.await {
             Ok(built) => {
                 let built = built.context("buildx built no image to push")?;
                 let names = request.names.into_iter().map(|tagged| tagged.name);
@@ -116,6 +128,7 @@ pub(super) async fn build_and_push(
                     built,
                     names: names.collect(),
                     failures,
+                    reads,
                     deadline: deadline.unwrap_or_else(begin),
                 });
             }

@@ -189,7 +189,7 @@ impl Race {
         };
         let image = PushedImage {
             digest: racer.digest.parse()?,
-            config: None,
+            since: None,
             tag: None,
             commit: Ok(racer.commit.clone()),
             attester: None,

@@ -8,6 +8,7 @@ use futures_util::{StreamExt, stream};
 
 use crate::image::tag::Tag;
 use crate::inputs::destination::MoveTags;
+use crate::plan::compare::Compared;
 use crate::plan::decision::Floating;
 use crate::plan::tags::{Motion, PlannedTag};
 use crate::publish::first_push;
@@ -47,6 +48,18 @@ impl TagUpdate<'_> {
             }
         };
         join(list, self.read_ahead(&tags)).await;
+    }
+
+    /// Whether the first tag to compare with is a floating tag that is read while fixed tags are written. If it were read
+    /// before, its second look would wait longer.
+    pub(super) fn reads_later(&self, compared: &Compared) -> bool {
+        let Compared::First(tags) = compared else {
+            return false;
+        };
+        let is_floating = |first| self.first_floating().any(|tag| tag == first);
+        self.session.plan.move_tags == MoveTags::Now
+            && !self.unpushed(&self.tags(Motion::Fixed)).is_empty()
+            && tags.first().is_some_and(is_floating)
     }
 
     /// Reads the floating tags that are written first, while the fixed tags are written.

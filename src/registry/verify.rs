@@ -1,10 +1,10 @@
 //! Verifies that a digest is complete in the registry: its bytes, its children, their blobs.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
 
-use futures_util::future::try_join;
+use futures_util::future::{ready, try_join};
 use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
+use tokio::time::Instant;
 
 use crate::context::server::RegistryKind;
 use crate::image::digest::Digest;
@@ -60,30 +60,42 @@ impl PlatformImage {
 }
 
 impl Repository<'_> {
-    /// Sees every part of what was pushed under `digest`. The config of an image is read at the same time as its manifest
-    /// if its digest is known: registries redirect to their storage, which takes another round trip. `beside` begins when
-    /// only blobs are left.
+    /// Sees every part of what was pushed under `digest`. What was read `since` it was pushed is not read again. `beside` begins
+    /// when only blobs are left.
     pub(crate) async fn verify(
         self,
         digest: &Digest,
         tag: &Tag,
-        config: Option<&Digest>,
+        since: Option<Instant>,
         beside: impl Future<Output = ()>,
     ) -> Result<Verified, RegistryError> {
-        let this = self.just_pushed().reading_from_now();
-        let verified = async {
-            let manifest = this.pushed(digest, tag).await?;
-            this.verify_below(manifest, beside).await
-        };
-        let ahead = async {
-            if let Some(config) = config {
-                // What fails is read again where it is needed.
-                let _failure = this.at_most(Duration::ZERO).small_blob(config).await;
-            }
-            Ok(())
-        };
-        let (verified, ()) = try_join(verified, ahead).await?;
-        Ok(verified)
+        let this = self.just_pushed().reading_since(since);
+        let manifest = this.pushed(digest, tag).await?;
+        this.verify_below(manifest, beside).await
+    }
+
+    /// Reads what was pushed then: the manifest together with those of `manifests` that are below it, or with its
+    /// config, since registries redirect to their storage, which takes another round trip. What fails is read again where it
+    /// is needed.
+    pub(crate) async fn read_pushed(
+        self,
+        digest: &Digest,
+        manifests: &[Digest],
+        configs: &[Digest],
+        since: Instant,
+    ) {
+        let this = self.just_pushed().reading_since(Some(since));
+        let below = manifests.iter().filter(|below| *below != digest);
+        let is_index = below.clone().next().is_some();
+        let manifests = std::iter::once(digest).chain(below);
+        let manifests = manifests.map(|digest| this.manifest(digest).map(drop).left_future());
+        let configs = configs.iter().filter(|_| !is_index);
+        let configs = configs.map(|config| this.small_blob(config).map(drop).right_future());
+        let reads = stream::iter(manifests.chain(configs));
+        reads
+            .buffer_unordered(PARALLEL)
+            .for_each(|()| ready(()))
+            .await;
     }
 
     /// Verifies everything below a manifest that was read. What is missing is not waited for, and what the run has read below

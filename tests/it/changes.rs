@@ -114,6 +114,22 @@ fn changes_are_those_of_manifests_and_configs() {
     }
 }
 
+/// It is read while the version is written, and before it moves itself.
+#[test]
+fn floating_tag_of_a_release_is_compared_before_it_moves() {
+    let double = registry().start().unwrap();
+    put(&double, "1.2", &[image("linux/amd64", &[1])]);
+    let old = double.tags(NAME)["1.2"].clone();
+    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1, 2])]);
+    let rules = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}";
+    let action = Action::publishing("push_tag", &double).buildx_pushes(&digest);
+    let run = succeeded(action.input("tags", rules).input("flavor", "latest=false"));
+    assert_eq!(double.tags(NAME)["1.2"], digest);
+    let changes = changes(&run);
+    let compared = [&changes["from"], &changes["to"]];
+    assert_eq!(compared, [&json!(old), &json!(digest)]);
+}
+
 #[test]
 fn a_comparison_costs_at_most_three_requests_a_platform_and_none_twice() {
     for number in 0..20 {

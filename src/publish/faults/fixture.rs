@@ -178,7 +178,7 @@ impl Fixture {
         done.published = plan.images.iter().cloned().map(Published::new).collect();
         let image = PushedImage {
             digest,
-            config: None,
+            since: None,
             tag: Some(&plan.primary),
             commit: Ok(NEW.to_owned()),
             attester: None,

@@ -147,6 +147,7 @@ impl Run {
             },
             names: session.plan.images.clone(),
             failures: Vec::new(),
+            reads: EarlyReads::default(),
             deadline: Deadline::after(Duration::from_secs(36_000), pace),
         };
         let plan = session.plan.part.clone().unwrap();
