@@ -4,7 +4,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use expect_test::{Expect, expect};
-use ghcr_double::{Denial, Endpoint, Fault, Package};
+use ghcr_double::{Denial, Endpoint, Fault, Package, Seen};
 
 use crate::publication::PUSHED;
 use crate::publication::{empty_registry, registry, registry_with_image};
@@ -144,6 +144,22 @@ fn denied_push_fails_before_build() {
           fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`
     "#]].assert_eq(&text);
     assert!(!run.succeeded);
+}
+
+/// What tags show is read only with a token.
+#[test]
+fn push_that_the_token_endpoint_denies_reads_no_tag() {
+    let double = empty_registry().start().unwrap();
+    let run = tag_push()
+        .buildx("exit 1")
+        .input("github-token", "ghs_of-nobody")
+        .input("registry", double.host())
+        .run();
+    assert!(!run.succeeded);
+    let requests = double.requests();
+    let is_read = |seen: &Seen| seen.endpoint == Endpoint::ManifestRead;
+    assert!(!requests.iter().any(is_read), "{requests:?}");
+    assert!(requests.len() <= 3, "{requests:?}");
 }
 
 #[test]
