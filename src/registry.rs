@@ -4,6 +4,7 @@
 
 pub(crate) mod artifact;
 mod auth;
+mod challenge;
 mod client;
 pub(crate) mod conditional_write;
 pub(crate) mod convert;

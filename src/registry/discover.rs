@@ -12,8 +12,8 @@ use crate::console::Console;
 use crate::console::debug::Exchange;
 use crate::deadline::{Deadline, Failure, Pace};
 use crate::error::Problem;
-use crate::registry::auth::Challenge;
 use crate::registry::base_url;
+use crate::registry::challenge::Challenge;
 use crate::registry::error::ConnectionFailure;
 use crate::tls::Trust;
 

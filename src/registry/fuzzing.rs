@@ -5,7 +5,8 @@ use reqwest::{StatusCode, Url};
 use crate::deadline::{retry_after, retry_after_in_message};
 use crate::image::digest::Digest;
 use crate::image::manifest::{Content, Platform};
-use crate::registry::auth::{Challenge, Granted, is_trusted};
+use crate::registry::auth::{Granted, is_trusted};
+use crate::registry::challenge::Challenge;
 use crate::registry::{diagnosis, error};
 
 /// A manifest, an image config, the response of a token endpoint.
