@@ -101,8 +101,8 @@ pub(super) async fn verify<T>(
     Ok(())
 }
 
-/// Lets the tags point to the verified image, the floating ones last, and reads them back. `before_floating` ends before the
-/// first floating tag is written, and begins when they were read.
+/// Lets the tags point to the verified image, the floating ones last, and reads them back. `before_floating` begins
+/// when the floating tags have been read, and ends before the first of them is written.
 pub(super) async fn move_tags<T>(
     update: &TagUpdate<'_>,
     published: &mut Published,

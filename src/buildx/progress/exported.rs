@@ -27,7 +27,7 @@ pub(crate) struct Pushed {
     pub(crate) since: Instant,
 }
 
-/// A builder that names more is not believed.
+/// More are not read ahead.
 const MAX_PARTS: usize = 128;
 
 impl Exported {
