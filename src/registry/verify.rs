@@ -246,3 +246,6 @@ impl Repository<'_> {
         digest.map_err(|problem| self.invalid(format!("holds a manifest in which {problem}")))
     }
 }
+
+#[cfg(test)]
+mod tests;
