@@ -9,6 +9,7 @@ mod git_ref;
 mod head;
 pub(crate) mod history;
 pub(crate) mod server;
+mod uncommitted;
 
 pub(crate) use git_ref::GitRef;
 

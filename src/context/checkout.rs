@@ -71,36 +71,6 @@ pub(super) fn open(dir: &Path) -> anyhow::Result<Option<gix::Repository>> {
     Ok(Some(repository))
 }
 
-/// Why the files of the checkout around `dir` are not those of its commit; nothing when they are, and when there is
-/// no checkout.
-///
-/// The configuration of the checkout is not trusted here: a filter of it would be a program that is run.
-pub(super) fn uncommitted(dir: &Path) -> Option<String> {
-    let (path, _trust) = gix::discover::upwards(dir).ok()?;
-    let (git_dir, _work_tree) = path.into_repository_and_work_tree_directories();
-    match first_change(&git_dir) {
-        Ok(None) => None,
-        Ok(Some(file)) => Some(format!("the checkout has uncommitted changes (`{file}`)")),
-        Err(error) => Some(format!(
-            "the checkout cannot be compared with its commit: {error}"
-        )),
-    }
-}
-
-/// A file that is changed, or untracked and not ignored.
-fn first_change(git_dir: &Path) -> Result<Option<String>, gix::Error> {
-    let options = gix::open::Options::isolated().with(gix::sec::Trust::Reduced);
-    let repository = gix::open_opts(git_dir, options)?;
-    // Without a pattern only the current directory would be looked at.
-    let everywhere = [":/".into()];
-    let status = repository.status(gix::progress::Discard)?;
-    let mut changes = status
-        .untracked_files(gix::status::UntrackedFiles::Collapsed)
-        .into_iter(everywhere)?;
-    let change = changes.next().transpose()?;
-    Ok(change.map(|change| change.location().to_string()))
-}
-
 /// The last by name of the tags that point to `commit`, peeled.
 fn tag_at(repository: &gix::Repository, commit: gix::ObjectId) -> Option<String> {
     let references = repository.references().ok()?;

@@ -6,7 +6,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::context::checkout::Checkout;
 use crate::context::event::RepositoryFacts;
-use crate::context::{Context, GitRef, checkout};
+use crate::context::{Context, GitRef, checkout, uncommitted};
 use crate::error::Problem;
 use crate::vars::Vars;
 
@@ -183,7 +183,7 @@ impl Context {
             return self;
         }
         Self {
-            uncommitted: checkout::uncommitted(directory),
+            uncommitted: uncommitted::uncommitted(directory),
             ..self
         }
     }

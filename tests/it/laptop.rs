@@ -1,6 +1,7 @@
 //! Outside Actions: the program in the checkout of a person.
 
 mod asked;
+mod compared;
 mod streams;
 mod usage;
 
