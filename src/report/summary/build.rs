@@ -25,10 +25,8 @@ pub(super) fn timeline(record: &Record) -> String {
     if timeline.total >= TimeDelta::seconds(1) && timeline.spans.len() > 1 {
         text += &chart(timeline);
     }
-    let mut by_duration = longest(timeline, MAX_LISTED);
-    by_duration.sort_by_key(|span| -span.duration);
-    let rows = by_duration
-        .iter()
+    let rows = longest(timeline, MAX_LISTED)
+        .into_iter()
         .map(|span| format!("| {} | {} |\n", code(&span.title), time(span)));
     let _infallible = writeln!(
         text,
@@ -71,12 +69,11 @@ fn time(span: &Span) -> String {
     }
 }
 
-/// The longest `most` steps, in the order they began.
+/// The longest `most` steps, the longest first.
 fn longest(timeline: &Timeline, most: usize) -> Vec<&Span> {
     let mut spans: Vec<&Span> = timeline.spans.iter().collect();
     spans.sort_by_key(|span| -span.duration);
     spans.truncate(most);
-    spans.sort_by_key(|span| span.start);
     spans
 }
 
@@ -91,9 +88,9 @@ fn chart(timeline: &Timeline) -> String {
     let mut text = format!("```mermaid\ngantt\n  dateFormat HH:mm:ss.SSS\n  axisFormat {axis}\n");
     let is_visible =
         |span: &&Span| span.duration * 200 >= timeline.total || span.end == End::Failed;
-    let spans = longest(timeline, MAX_CHARTED)
-        .into_iter()
-        .filter(is_visible);
+    let mut spans = longest(timeline, MAX_CHARTED);
+    spans.sort_by_key(|span| span.start);
+    let spans = spans.into_iter().filter(is_visible);
     for (number, span) in spans.enumerate() {
         let state = match span.end {
             End::Done => "active",
