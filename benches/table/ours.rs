@@ -20,6 +20,7 @@ pub(crate) fn publish(job: &Job, inputs: &[(&str, &str)], meter: &mut Meter) {
 pub(crate) fn step(job: &Job, inputs: &[(&str, &str)]) -> Command {
     let mut step = command(PROGRAM);
     job.prepare(&mut step);
+    step.env("GHCR_PUBLISH_IMAGE", "true");
     let inputs = inputs
         .iter()
         .map(|(name, value)| (format!("INPUT_{}", name.to_uppercase()), value));
