@@ -18,6 +18,7 @@ ARG TARGETARCH
 RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
     && case "$TARGETARCH" in amd64) machine=x86_64 ;; arm64) machine=aarch64 ;; *) machine="$own" ;; esac \
     && echo "$machine-unknown-linux-gnu" >/target \
+    && ln -s "$(rustc --print sysroot)/lib/rustlib/$own-unknown-linux-gnu/bin/gcc-ld" /lld \
     && if [ "$machine" != "$own" ]; then \
         apt-get update -qq \
         && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
@@ -25,10 +26,11 @@ RUN own="$(rustc -vV | sed -n 's/^host: \([^-]*\)-.*/\1/p')" \
         && if command -v rustup >/dev/null; then rustup --quiet target add "$(cat /target)"; fi; \
     fi
 
-# The program contains no path of the build machine, needs no library, and its relocations are packed.
+# The program contains no path of the build machine, needs no library, its relocations are packed, and its functions are in the
+# order that compresses best: 4 % less to download. The linker that comes with Rust can do that for both processors.
 ARG DIRECTORY=/build
 WORKDIR ${DIRECTORY}
-ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${DIRECTORY}=." \
+ENV RUSTFLAGS="-C target-feature=+crt-static -C link-arg=-Wl,-z,pack-relative-relocs -C link-arg=-B/lld -C link-arg=-fuse-ld=lld -C link-arg=-Wl,--bp-compression-sort=both --remap-path-prefix=/usr/local/cargo/registry/src=crates --remap-path-prefix=${DIRECTORY}=." \
     CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_LINKER=x86_64-linux-gnu-gcc \
     CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER=aarch64-linux-gnu-gcc
 
@@ -51,21 +53,22 @@ RUN for package in . ghcr-double testkit; do \
 COPY src src
 RUN find src -name '*.rs' -exec touch {} + \
     && cargo auditable build --release --locked --bin ghcr-publish --target "$(cat /target)" \
-    && mkdir -p /image/own/tmp /image/own/var/tmp /image/own/etc/ssl/certs \
+    && mkdir -p /image/own/tmp /image/own/var/tmp \
     && chmod 1777 /image/own/tmp /image/own/var/tmp \
     && cp "target/$(cat /target)/release/ghcr-publish" /image/own/ \
-    && ln -s ghcr-publish /image/own/ghcr-publish-post \
-    && cp /etc/ssl/certs/ca-certificates.crt /image/own/etc/ssl/certs/
+    && ln -s ghcr-publish /image/own/ghcr-publish-post
 
 # Both layers are directories with the same fixed timestamp: a copy from the cache would keep the time at which it was made.
-COPY --from=buildx /buildx /image/buildx/usr/bin/buildx
+# The first one changes with buildx and with the certificates, the other one with each release.
+COPY --from=buildx /buildx /image/base/usr/bin/buildx
+RUN mkdir -p /image/base/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /image/base/etc/ssl/certs/
 RUN find /image -exec touch --no-dereference --date @0 {} +
 
 FROM scratch
 LABEL org.opencontainers.image.title="ghcr-publish" \
       org.opencontainers.image.description="Build, push and verify a container image in one step: tags, login, build, push, digest check" \
       org.opencontainers.image.licenses="Apache-2.0"
-COPY --from=build /image/buildx/ /
+COPY --from=build /image/base/ /
 COPY --from=build /image/own/ /
 ENV PATH=/usr/bin GHCR_PUBLISH_IMAGE=true
 ENTRYPOINT ["/ghcr-publish"]
