@@ -7,6 +7,7 @@ mod archives;
 mod builders;
 mod canary;
 mod candidate;
+mod changes;
 mod cleanup;
 mod engine;
 mod forward;

@@ -104,17 +104,37 @@ impl Numbers {
     }
 }
 
-/// Manifest and config of each platform under a tag or digest.
-fn stored(double: &Double, reference: &str) -> BTreeMap<String, (String, Value, Value)> {
-    let read = |reference: &str| -> (String, Value) {
-        let (_, bytes) = double.manifest(NAME, reference).unwrap();
+/// Who reads the documents of an image.
+pub(crate) trait Reader {
+    /// A manifest or index, as it is.
+    fn manifest(&self, digest: &str) -> Vec<u8>;
+
+    /// The config of the manifest with this digest.
+    fn config(&self, digest: &str) -> Vec<u8>;
+}
+
+impl Reader for &Double {
+    fn manifest(&self, digest: &str) -> Vec<u8> {
+        Double::manifest(self, NAME, digest).unwrap().1.into()
+    }
+
+    fn config(&self, digest: &str) -> Vec<u8> {
+        let manifest = Reader::manifest(self, digest);
+        let manifest: Value = serde_json::from_slice(&manifest).unwrap();
+        let config = manifest["config"]["digest"].as_str().unwrap();
+        self.blob(NAME, config).unwrap().into()
+    }
+}
+
+/// Manifest and config of each platform under a digest.
+fn stored(reader: &dyn Reader, digest: &str) -> BTreeMap<String, (String, Value, Value)> {
+    let read = |digest: &str| -> (String, Value) {
+        let bytes = reader.manifest(digest);
         (digest_of(&bytes), serde_json::from_slice(&bytes).unwrap())
     };
-    let config = |manifest: &Value| -> Value {
-        let digest = manifest["config"]["digest"].as_str().unwrap();
-        serde_json::from_slice(&double.blob(NAME, digest).unwrap()).unwrap()
-    };
-    let (digest, root) = read(reference);
+    let config =
+        |digest: &str| -> Value { serde_json::from_slice(&reader.config(digest)).unwrap() };
+    let (digest, root) = read(digest);
     let images = match root["manifests"].as_array() {
         None => vec![(digest, root)],
         Some(children) => {
@@ -125,7 +145,7 @@ fn stored(double: &Double, reference: &str) -> BTreeMap<String, (String, Value, 
         }
     };
     let named = images.into_iter().map(|(digest, manifest)| {
-        let config = config(&manifest);
+        let config = config(&digest);
         let [os, architecture] = ["os", "architecture"].map(|key| config[key].as_str().unwrap());
         (format!("{os}/{architecture}"), (digest, manifest, config))
     });
@@ -163,8 +183,8 @@ fn side((digest, manifest, _): &(String, Value, Value)) -> Value {
 }
 
 /// The platforms of the output `changes`, by name.
-pub(crate) fn expected(double: &Double, before: &str, after: &str) -> BTreeMap<String, Value> {
-    let (before, after) = (stored(double, before), stored(double, after));
+pub(crate) fn expected(reader: &dyn Reader, before: &str, after: &str) -> BTreeMap<String, Value> {
+    let (before, after) = (stored(reader, before), stored(reader, after));
     let names = before.keys().chain(after.keys());
     let change = |name: &String| {
         (
