@@ -143,11 +143,12 @@ fn add(package: Package, number: usize, node: &Node, hours: i64) -> Package {
         let names: Vec<String> = indices.iter().filter_map(earlier).collect();
         names.join(" ")
     };
-    let unique: BTreeSet<&str> = node.tags.iter().copied().collect();
-    let mut tags: Vec<String> = unique
-        .iter()
+    // `pr-2` and `pr-#` can be the same tag.
+    let numbered = node.tags.iter();
+    let unique: BTreeSet<String> = numbered
         .map(|tag| tag.replace('#', &number.to_string()))
         .collect();
+    let mut tags: Vec<String> = unique.into_iter().collect();
     let links = match &node.kind {
         Kind::Image => Links::default(),
         Kind::Index(children) => typed(&package, listing(&names(children), true)),
