@@ -134,7 +134,7 @@ fn with_checkout(
     }
     if let Some(why) = &context.uncommitted {
         let revision = context.revision();
-        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no commit tag; commit the changes to publish a commit"));
+        console.warning(None, &format!("{why}: the image is labelled `revision={revision}` and gets no commit tag; commit the changes, or set `GITHUB_SHA` to name the commit"));
     }
     if inputs.build.reproducible {
         context = context.with_commit_time(checkout)?;

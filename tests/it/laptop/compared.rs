@@ -104,7 +104,7 @@ const CHANGES: &[Change] = &[
     ("a file that only its owner may read", false, |s| {
         set_mode(&s.at("src/main.rs"), 0o600)
     }),
-    ("the bit when git shall not look at it", false, |s| {
+    ("the bit when git is told not to look at it", false, |s| {
         s.git(&["config", "core.fileMode", "false"]);
         set_mode(&s.at("src/main.rs"), 0o755);
     }),
@@ -162,11 +162,11 @@ const CHANGES: &[Change] = &[
         s.write("new", "x");
         s.git(&["add", "new"]);
     }),
-    ("a new file that shall be added later", true, |s| {
+    ("a new file that is to be added later", true, |s| {
         s.write("new", "x");
         s.git(&["add", "--intent-to-add", "new"]);
     }),
-    ("an empty file that shall be added later", true, |s| {
+    ("an empty file that is to be added later", true, |s| {
         s.write("new", "");
         s.git(&["add", "--intent-to-add", "new"]);
     }),
@@ -226,12 +226,16 @@ const CHANGES: &[Change] = &[
             git(&s.action, "nested", &["init", "--quiet"]);
         },
     ),
-    ("a file that git shall take for unchanged", false, |s| {
-        s.git(&["update-index", "--assume-unchanged", "run.sh"]);
-        s.write("run.sh", "#!/bin/sh -e\n");
-    }),
     (
-        "no file where git shall take it for unchanged",
+        "a file that git is told to treat as unchanged",
+        false,
+        |s| {
+            s.git(&["update-index", "--assume-unchanged", "run.sh"]);
+            s.write("run.sh", "#!/bin/sh -e\n");
+        },
+    ),
+    (
+        "no file where git is told to treat it as unchanged",
         false,
         |s| {
             s.git(&["update-index", "--assume-unchanged", "run.sh"]);
@@ -353,4 +357,5 @@ fn what_cannot_be_read_is_named() {
         "{}",
         run.stderr
     );
+    assert!(run.stderr.contains("or set `GITHUB_SHA`"), "{}", run.stderr);
 }
