@@ -56,15 +56,28 @@ impl Manifest {
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct Content {
     pub(crate) config: Option<Descriptor>,
+    #[serde(deserialize_with = "null_as_empty")]
     pub(crate) layers: Vec<Descriptor>,
+    #[serde(deserialize_with = "null_as_empty")]
     pub(crate) manifests: Vec<Descriptor>,
+    #[serde(deserialize_with = "null_as_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
+}
+
+/// BuildKit writes the layers of an image without layers as `null`, as Go does for a list that nothing was added to.
+pub(crate) fn null_as_empty<'de, D, T>(json: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::deserialize(json).map(Option::unwrap_or_default)
 }
 
 /// The fields that say where an image is from, in little memory however much the manifest lists.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(crate) struct Origin {
+    #[serde(deserialize_with = "null_as_empty")]
     pub(crate) annotations: BTreeMap<String, String>,
     pub(crate) config: Option<Descriptor>,
     /// The first image of an index.
@@ -73,7 +86,7 @@ pub(crate) struct Origin {
 }
 
 fn first_image<'de, D: Deserializer<'de>>(json: D) -> Result<Option<Descriptor>, D::Error> {
-    json.deserialize_seq(FirstImage)
+    json.deserialize_any(FirstImage)
 }
 
 struct FirstImage;
@@ -83,6 +96,10 @@ impl<'de> Visitor<'de> for FirstImage {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a list of manifests")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
@@ -106,7 +123,7 @@ pub(crate) struct Descriptor {
     #[serde(default)]
     pub(crate) size: u64,
     pub(crate) platform: Option<Platform>,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     pub(crate) urls: Vec<String>,
 }
 
@@ -158,6 +175,16 @@ impl Content {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn null_is_an_empty_list() {
+        let json = r#"{"config":{"digest":"x","urls":null},"layers":null,"manifests":null,"annotations":null}"#;
+        let content: Content = serde_json::from_str(json).unwrap();
+        assert!(content.layers.is_empty() && content.manifests.is_empty());
+        assert_eq!(content.blobs().count(), 1);
+        let origin: Origin = serde_json::from_str(json).unwrap();
+        assert!(origin.config.is_some());
+    }
 
     #[test]
     fn impossible_sizes_do_not_panic() {

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::image::digest::{Digest, Hasher};
-use crate::image::manifest::{DOCKER_MANIFEST, Manifest};
+use crate::image::manifest::{DOCKER_MANIFEST, Manifest, null_as_empty};
 use crate::inputs::candidate::file::Choice;
 use crate::oci_layout::OciLayout;
 use crate::oci_layout::archive::inside;
@@ -45,6 +45,7 @@ struct ImageConfig {
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct RootFs {
+    #[serde(deserialize_with = "null_as_empty")]
     diff_ids: Vec<String>,
 }
 

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use crate::image::digest::Digest;
 use crate::image::manifest::{
-    DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST,
+    DOCKER_LIST, DOCKER_MANIFEST, Descriptor, Manifest, OCI_INDEX, OCI_MANIFEST, null_as_empty,
 };
 use crate::plan::part::{RECORD_ANNOTATION, RECORD_TYPE};
 
@@ -44,7 +44,7 @@ pub(crate) struct Child {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "null_as_empty")]
     manifests: Vec<Listed>,
     subject: Option<Descriptor>,
     #[serde(default)]

@@ -46,6 +46,37 @@ fn a_graph_driver_publishes_what_crane_finds() {
     publishes(Some(&graph_engine()));
 }
 
+/// BuildKit writes the layers of such an image as `null`.
+fn publishes_without_layers(engine: Option<&str>) {
+    let double = double();
+    let publish = |label: &str| {
+        let action = publication(engine)
+            .event("push_branch")
+            .input("registry", double.host())
+            .input("max-growth", "1kB");
+        let dockerfile = format!("FROM scratch\nCMD [\"/hello\"]\nLABEL step={label}\n");
+        std::fs::write(action.path("workspace/Dockerfile"), dockerfile).unwrap();
+        let run = action.run();
+        assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
+        run
+    };
+    publish("1");
+    let run = publish("2");
+    let changes: serde_json::Value = serde_json::from_str(run.output("changes")).unwrap();
+    let after = &changes["platforms"][0]["after"];
+    assert_eq!(after["layers"], 0, "{changes}");
+}
+
+#[test]
+fn the_containerd_store_publishes_an_image_without_layers() {
+    publishes_without_layers(None);
+}
+
+#[test]
+fn a_graph_driver_publishes_an_image_without_layers() {
+    publishes_without_layers(Some(&graph_engine()));
+}
+
 #[test]
 fn a_mistake_in_the_dockerfile_is_annotated_where_it_stands() {
     let double = double();
