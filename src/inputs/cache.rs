@@ -120,6 +120,18 @@ fn two(kind: &str, attribute: &str) -> Problem {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::error::Explanation;
+
+    #[test]
+    fn error_shows_no_key() {
+        for end in [",bad", ",bad hunter2", ",region=b", ",\"x", ",a\"b"] {
+            let text = format!("type=s3,region=a,secret_access_key=hunter2{end}");
+            let problem = parse("cache-to", &text).unwrap_err();
+            let shown = Explanation::of(&problem.into()).to_string();
+            assert!(shown.contains("`cache-to`, line 1"), "{shown}");
+            assert!(!shown.contains("hunter2"), "{shown}");
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, expected: &[Spec]) {

@@ -86,6 +86,9 @@ fn records(input: &'static str, text: &str) -> Result<Vec<Entry>, Entry> {
     open.map_or(Ok(records), Err)
 }
 
+/// The keys of a cache stand among its other attributes.
+const PRIVATE: [&str; 2] = ["cache-from", "cache-to"];
+
 impl Entry {
     /// The number of the entry's first line in the input, counted from 1.
     pub(crate) fn line(&self) -> usize {
@@ -121,9 +124,12 @@ impl Entry {
         format!("line {line} of the input `{input}`: {text}")
     }
 
-    /// The error of this entry, with its line and text.
+    /// The error of this entry, with its line, and with its text unless the input may hold a secret.
     pub(crate) fn problem(&self, error: InputError) -> Problem {
         let Self { input, line, text } = self;
+        if PRIVATE.contains(input) {
+            return self.private_problem(error);
+        }
         let text = match text.char_indices().nth(SHOWN) {
             Some((end, _)) => &format!("{}…", &text[..end]),
             None => text,

@@ -43,12 +43,12 @@ impl Spec {
     /// Attributes alone, their type to be known from elsewhere.
     pub(super) fn from_fields(fields: Vec<String>) -> Result<Self, InputError> {
         let mut spec = Self::new("");
-        for field in fields {
+        for (number, field) in (1..).zip(fields) {
             let (key, value) = match field.split_once('=') {
                 Some((key, value)) if !key.trim().is_empty() => (key.trim(), value),
                 _ => {
                     return Err(InputError::new(
-                        format!("`{field}` is not `key=value`"),
+                        format!("the part {number} between commas is not `key=value`"),
                         "write `key=value` between commas, and quotes around one that holds a comma itself",
                     ));
                 }
@@ -148,7 +148,10 @@ mod tests {
             ),
             ("type=image,Name=a,name=b", "the key `name` is set twice"),
             ("dest=x,y=z", "`type` is missing"),
-            ("type=local,out", "`out` is not `key=value`"),
+            (
+                "type=local,out",
+                "the part 2 between commas is not `key=value`",
+            ),
         ] {
             let explanation = crate::error::Explanation::of(&parse(text).unwrap_err().into());
             assert_eq!(explanation.because, [cause]);
