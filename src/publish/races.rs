@@ -26,6 +26,8 @@ enum Ordering {
     Versions,
     /// Pushes to one branch, compared by history.
     Ancestry,
+    /// The same, and the branch has no tag yet.
+    NewBranch,
     /// Releases of one version, of different commits.
     OneVersion,
 }
@@ -60,7 +62,7 @@ impl Ordering {
     fn git_ref(self, number: usize) -> String {
         match self {
             Self::Versions => format!("refs/tags/v{}", RELEASES[number]),
-            Self::Ancestry => "refs/heads/main".to_owned(),
+            Self::Ancestry | Self::NewBranch => "refs/heads/main".to_owned(),
             Self::OneVersion => format!("refs/tags/v{}", RELEASES[0]),
         }
     }
@@ -68,7 +70,7 @@ impl Ordering {
     fn rules(self) -> &'static str {
         match self {
             Self::Versions => "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}",
-            Self::Ancestry => "type=ref,event=branch",
+            Self::Ancestry | Self::NewBranch => "type=ref,event=branch",
             Self::OneVersion => "type=semver,pattern={{version}}",
         }
     }
@@ -77,7 +79,7 @@ impl Ordering {
     fn expected(self, runs: usize) -> BTreeMap<&'static str, usize> {
         match self {
             Self::Versions => BTreeMap::from([("latest", runs - 1), ("2", runs - 1), ("1", 0)]),
-            Self::Ancestry => BTreeMap::from([("main", runs - 1)]),
+            Self::Ancestry | Self::NewBranch => BTreeMap::from([("main", runs - 1)]),
             Self::OneVersion => BTreeMap::new(),
         }
     }
@@ -101,7 +103,8 @@ impl Race {
             .blobs_in_place()
             .start()
             .unwrap();
-        for tag in ["latest", "1", "2", "main"] {
+        let branch = (ordering != Ordering::NewBranch).then_some("main");
+        for tag in ["latest", "1", "2"].into_iter().chain(branch) {
             image(&double, tag, &commit(9));
         }
         let racers = (0..runs).map(|number| Racer {
@@ -354,6 +357,11 @@ async fn versions_end_with_the_newest_where_entity_tags_are_weak() {
 #[tokio::test]
 async fn branches_end_with_the_newest_where_conditions_are_honoured() {
     check(Ordering::Ancestry, Conditions::Honoured, false).await;
+}
+
+#[tokio::test]
+async fn new_branch_ends_with_the_newest_where_conditions_are_honoured() {
+    check(Ordering::NewBranch, Conditions::Honoured, false).await;
 }
 
 /// Where conditions are ignored, a write that arrives after the other run's second look goes unnoticed: the

@@ -34,10 +34,15 @@ impl RefusedWrites {
         let is_useless = self.times >= MAX_UNCHANGED && self.shown.as_ref() == digest;
         let etag = shown.and_then(|shown| shown.etag.as_deref());
         let etag = etag.filter(|_| !is_useless);
+        let creates = shown.is_none() && !is_useless;
         let repository = repository.at_most(Duration::ZERO);
-        match repository.put_over(manifest, tag, etag).await {
+        let written = match creates {
+            true => repository.put_new(manifest, tag).await,
+            false => repository.put_over(manifest, tag, etag).await,
+        };
+        match written {
             Ok(()) => Ok(true),
-            Err(error) if error.is_precondition_failed() && etag.is_some() => {
+            Err(error) if error.is_precondition_failed() && (creates || etag.is_some()) => {
                 let is_same = self.shown.as_ref() == digest;
                 self.times = if is_same { self.times } else { 0 } + 1;
                 self.shown = digest.cloned();
