@@ -7,7 +7,7 @@ use futures_util::future::{Either, OptionFuture, join, join_all, ready, select};
 use futures_util::{StreamExt as _, stream};
 
 use crate::answers::Answers;
-use crate::deadline::{Deadline, Pace};
+use crate::deadline::Deadline;
 use crate::image::manifest::Manifest;
 use crate::image::name::ImageName;
 use crate::image::tag::Tag;
@@ -80,17 +80,58 @@ impl EarlyAnswers {
             tags.clear();
         }
         tags.extend(plan.versions().cloned());
-        let deadline = Deadline::after(Duration::ZERO, Pace::REAL);
         let names = names_in(registries, session).map(async |name| {
-            let repository = registries[name.registry()].repository(name.repository(), deadline);
-            if repository.is_granted().await {
-                let reads = tags.iter().map(|tag| self.read(name, tag, repository));
-                let reads = stream::iter(reads).buffer_unordered(PARALLEL);
-                let reads = reads.for_each(|_shown| ready(()));
-                let list = OptionFuture::from(lists.then(|| self.list(name, repository)));
-                join(reads, list).await;
-            }
+            let registry = &registries[name.registry()];
+            let once = Deadline::after(Duration::ZERO, registry.pace);
+            let repository = registry.repository(name.repository(), once);
+            let reads = async {
+                if repository.is_granted().await {
+                    let reads = tags.iter().map(|tag| self.read(name, tag, repository));
+                    let reads = stream::iter(reads).buffer_unordered(PARALLEL);
+                    let reads = reads.for_each(|_shown| ready(()));
+                    let list = OptionFuture::from(lists.then(|| self.list(name, repository)));
+                    join(reads, list).await;
+                }
+            };
+            let _elapsed = registry.pace.timeout(MAX_RESPONSE_TIME, reads).await;
         });
-        let _elapsed = Pace::REAL.timeout(MAX_RESPONSE_TIME, join_all(names)).await;
+        join_all(names).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::deadline::Pace;
+    use crate::publish::faults::fixture::Fixture;
+    use crate::publish::preflight::{before_build, connect};
+    use ghcr_double::{Endpoint, Fault};
+
+    #[tokio::test]
+    async fn read_without_an_answer_is_given_up_after_15_seconds_and_asked_again_later() {
+        let fixture = Fixture::new();
+        let session = fixture.session();
+        let registries = connect(session, Pace::REAL).await.unwrap();
+        let hanging = Fault::on(Endpoint::ManifestRead).path("1.2.3");
+        fixture.script(hanging.hang(Duration::from_secs(600)));
+        let early = EarlyAnswers::default();
+        let preflight = before_build(session, &registries);
+        let asked = early.ask_beside(preflight, session, &registries);
+        // The client itself gives up after 30 seconds.
+        let in_time = tokio::time::timeout(Duration::from_secs(25), asked).await;
+        in_time.expect("the build begins").unwrap();
+        let name = &session.plan.images[0];
+        let once = Deadline::after(Duration::ZERO, Pace::REAL);
+        let repository = registries[name.registry()].repository(name.repository(), once);
+        let reads = || {
+            let requests = fixture.requests().into_iter();
+            let reads = requests.filter(|seen| seen.path.ends_with("manifests/1.2.3"));
+            reads.count()
+        };
+        assert_eq!(reads(), 1);
+        let tag = Tag::sanitized("1.2.3").unwrap();
+        let shown = early.read(name, &tag, repository).await.unwrap();
+        assert!(shown.is_none());
+        assert_eq!(reads(), 2);
     }
 }

@@ -296,7 +296,7 @@ async fn any_failure_leaves_each_floating_tag_old_or_new() {
         let fixture = Fixture::new();
         let outcome = fixture.publish().await;
         assert!(outcome.is_complete(), "{outcome:?}");
-        u32::try_from(fixture.requests()).unwrap()
+        u32::try_from(fixture.requests().len()).unwrap()
     };
     let (mut rolled_back, mut complete, mut published) = (0, 0, 0);
     for request in 0..all {

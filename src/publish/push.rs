@@ -134,6 +134,8 @@ pub(super) async fn build_and_push<'a>(
             }
             Err(error) => error.downcast()?,
         };
+        // A read that nobody polls would keep the question for push access from the token.
+        drop(reads);
         tries += 1;
         let deadline = deadline.get_or_insert_with(begin);
         let name = failed.name(&request);

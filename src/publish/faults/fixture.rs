@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository};
+use ghcr_double::{Account, Conditions, Double, Fault, Gate, Package, Repository, Seen};
 use serde_json::Map;
 
 use crate::buildx::Built;
@@ -107,8 +107,12 @@ impl Fixture {
         self.double.host()
     }
 
-    pub(crate) fn requests(&self) -> usize {
-        self.double.requests().len()
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    pub(crate) fn requests(&self) -> Vec<Seen> {
+        self.double.requests()
     }
 
     /// The gate of the double: from now on requests wait there.
