@@ -155,14 +155,15 @@ impl Plan {
         staged::require_same(inputs, context, &images, &tags)?;
         let moves_later = inputs.destination.move_tags != MoveTags::Now;
         let max_growth = inputs.compare.max_growth.clone();
+        let compared = compare::compared(inputs, context, &tags, now);
         let may_be_held = attest.is_some() || moves_later || max_growth.is_some();
-        let primary = match may_be_held {
+        let primary = primary_tag(&tags, inputs.destination.fixed_tags, context);
+        let primary = match may_be_held || compared.is_under(&primary, &images) {
             true => attest::carrier(&tags, context),
-            false => primary_tag(&tags, inputs.destination.fixed_tags, context),
+            false => primary,
         };
         let mut carriers = other_references::carriers(&images, &tags, &primary, inputs, context);
         carriers.retain(|_| push.is_push());
-        let compared = compare::compared(inputs, context, &tags, now);
         let labels = labels::labels(&inputs.labels, &values);
         let annotations = labels::labels(&inputs.annotations, &values);
         let mut cache = cache::cache(&inputs.build, context, &facts, images.first());

@@ -130,7 +130,11 @@ fn with_checkout(
         console.warning(None, &remark);
     }
     if let Some(directory) = &sources {
-        context = context.with_uncommitted(directory, vars);
+        let named = match inputs.git_context {
+            GitContext::Git => checkout,
+            GitContext::Workflow => vars.workspace(),
+        };
+        context = context.with_uncommitted(named, directory, vars);
     }
     if let Some(why) = &context.uncommitted {
         let revision = context.revision();

@@ -33,6 +33,7 @@ pub(crate) struct Event {
     pub(crate) base_ref: Option<String>,
     /// Full ref of the branch a merge queue tests.
     pub(crate) merge_group_head_ref: Option<String>,
+    pub(crate) merge_group_base_ref: Option<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -91,6 +92,7 @@ const POINTERS: &[&str] = &[
     "/head_commit/timestamp",
     "/base_ref",
     "/merge_group/head_ref",
+    "/merge_group/base_ref",
 ];
 
 impl Event {
@@ -159,6 +161,7 @@ impl Event {
                 .or_else(|| text("/workflow_run/head_commit/timestamp")),
             base_ref: text("/base_ref"),
             merge_group_head_ref: text("/merge_group/head_ref"),
+            merge_group_base_ref: text("/merge_group/base_ref"),
         }
     }
 }

@@ -106,6 +106,12 @@ impl<'a> Facts<'a> {
         base.unwrap_or_default()
     }
 
+    /// The branch that a merge queue merges into, as far as the payload says.
+    pub(crate) fn merge_group_base(&self) -> Option<&'a str> {
+        let base = self.context.event.merge_group_base_ref.as_deref();
+        base.map(without_heads)
+    }
+
     pub(crate) fn default_branch(&self) -> Option<&'a str> {
         self.context
             .event
@@ -174,16 +180,17 @@ impl Context {
         })
     }
 
-    /// The same, with the uncommitted changes of `directory`, which is built.
+    /// The same, with the uncommitted changes of the checkout around `named`, whose commit names the image, and of
+    /// `directory`, which is built.
     ///
     /// In Actions, steps generate files on purpose, and `GITHUB_SHA` names the commit that is built.
-    pub(crate) fn with_uncommitted(self, directory: &Path, vars: &Vars) -> Self {
+    pub(crate) fn with_uncommitted(self, named: &Path, directory: &Path, vars: &Vars) -> Self {
         let is_named = vars.get("GITHUB_SHA").is_some();
         if self.in_actions || is_named {
             return self;
         }
         Self {
-            uncommitted: uncommitted::uncommitted(directory),
+            uncommitted: uncommitted::uncommitted(named, directory),
             ..self
         }
     }

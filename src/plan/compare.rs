@@ -1,12 +1,15 @@
 //! Which image the new one is compared with.
 
+use std::fmt;
+
 use chrono::{DateTime, Utc};
 
 use crate::context::facts::Facts;
 use crate::context::{Context, GitRef};
+use crate::image::name::ImageName;
 use crate::image::tag::Tag;
 use crate::inputs::Inputs;
-use crate::inputs::candidate::Reference;
+use crate::inputs::candidate::{Reference, TagOrDigest};
 use crate::inputs::compare::CompareWith;
 use crate::plan::tags::{self, Motion, PlannedTag};
 
@@ -52,6 +55,7 @@ fn floating(planned: &[PlannedTag]) -> Vec<Tag> {
 fn of_base(inputs: &Inputs, context: &Context, now: DateTime<Utc>) -> Vec<Tag> {
     let facts = Facts::new(context, now, inputs.short_sha_length);
     let base = Some(facts.base_ref()).filter(|base| !base.is_empty());
+    let base = base.or(facts.merge_group_base());
     let Some(base) = base.or(facts.default_branch()) else {
         return Vec::new();
     };
@@ -67,11 +71,33 @@ fn of_base(inputs: &Inputs, context: &Context, now: DateTime<Utc>) -> Vec<Tag> {
     }
 }
 
+impl fmt::Display for Compared {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::First(tags) => {
+                let tags: Vec<String> = tags.iter().map(|tag| format!("`{tag}`")).collect();
+                f.write_str(&tags.join(" or "))
+            }
+            Self::At(reference) => write!(f, "`{reference}`"),
+        }
+    }
+}
+
 impl Compared {
     pub(crate) fn reference(&self) -> Option<&Reference> {
         match self {
             Self::First(_) => None,
             Self::At(reference) => Some(reference),
+        }
+    }
+
+    /// Whether the image is looked for under this tag of one of these names: the engine must not overwrite it then.
+    pub(super) fn is_under(&self, tag: &Tag, names: &[ImageName]) -> bool {
+        match self {
+            Self::First(tags) => tags.contains(tag),
+            Self::At(Reference { name, version }) => {
+                *version == TagOrDigest::Tag(tag.clone()) && names.contains(name)
+            }
         }
     }
 
@@ -97,11 +123,17 @@ mod tests {
     fn plan(event: &[(&str, &str)], inputs: &[(&str, &str)]) -> Plan {
         let directory = tempfile::tempdir().unwrap();
         let file = directory.path().join("event.json");
-        let payload = json!({
-            "number": 7,
-            "pull_request": { "base": { "ref": "releases/1.x" }, "head": { "ref": "topic" } },
-            "repository": { "name": "app", "default_branch": "main" },
-        });
+        let mut payload = json!({ "repository": { "name": "app", "default_branch": "main" } });
+        if event.contains(&("GITHUB_EVENT_NAME", "merge_group")) {
+            payload["merge_group"] = json!({
+                "head_ref": "refs/heads/gh-readonly-queue/releases/2.x/pr-7-abc",
+                "base_ref": "refs/heads/releases/2.x",
+            });
+        } else {
+            payload["number"] = json!(7);
+            payload["pull_request"] =
+                json!({ "base": { "ref": "releases/1.x" }, "head": { "ref": "topic" } });
+        }
         std::fs::write(&file, payload.to_string()).unwrap();
         let path = file.display().to_string();
         let run = [
@@ -140,6 +172,16 @@ mod tests {
     }
 
     #[test]
+    fn the_first_push_does_not_overwrite_the_image_to_compare_with() {
+        let primary = |with| plan(PULL_REQUEST, &[("INPUT_COMPARE-WITH", with)]).primary;
+        assert_eq!(primary("main").as_str(), "pr-7");
+        assert_eq!(primary("ghcr.io/acme/other:pr-7").as_str(), "pr-7");
+        for with in ["pr-7", "ghcr.io/acme/app:pr-7"] {
+            assert_ne!(primary(with).as_str(), "pr-7", "{with}");
+        }
+    }
+
+    #[test]
     fn a_branch_is_compared_with_what_its_tag_shows() {
         check(&[], "", "", &["main"]);
         check(&[], "type=sha\ntype=edge", "", &["edge"]);
@@ -161,11 +203,18 @@ mod tests {
         check(PULL_REQUEST, "type=ref,event=pr", "", &["releases-1.x"]);
         let prefixed = "type=ref,event=branch,prefix=b-\ntype=ref,event=pr";
         check(PULL_REQUEST, prefixed, "", &["b-releases-1.x"]);
-        let comment = [
+    }
+
+    #[test]
+    fn a_merge_queue_is_compared_with_its_base_branch() {
+        let queue = [
             ("GITHUB_EVENT_NAME", "merge_group"),
-            ("GITHUB_REF", "refs/heads/gh-readonly-queue/main/pr-7-abc"),
+            (
+                "GITHUB_REF",
+                "refs/heads/gh-readonly-queue/releases/2.x/pr-7-abc",
+            ),
         ];
-        check(&comment, "", "", &["releases-1.x"]);
+        check(&queue, "", "", &["releases-2.x"]);
     }
 
     #[test]

@@ -31,7 +31,7 @@ const SHORT: Duration = Duration::from_secs(10);
 /// An image of more platforms is not compared, nor one whose manifest and config are larger.
 const MAX_PLATFORMS: usize = 64;
 const MAX_BYTES: usize = 1 << 20;
-const AGAIN: &str = "run the job again when the registry responds: the build is cached";
+const AGAIN: &str = "run the job again when the registry responds";
 
 /// What changed since another image.
 #[derive(Clone, Debug)]
@@ -87,6 +87,10 @@ impl<'a> Comparer<'a> {
     /// Reads what the tag shows: one request for each tag that is tried. It depends on nothing that was pushed, and has to
     /// end before the first tag of the plan is written.
     pub(super) async fn baseline(self) -> Result<Baseline<'a>, Missing> {
+        self.in_time(self.find()).await
+    }
+
+    async fn find(self) -> Result<Baseline<'a>, Missing> {
         if !self.update.image.release.shown.is_empty() {
             // It is published already, and other images may follow it.
             return Err(Missing::NotAsked);
@@ -155,7 +159,13 @@ impl<'a> Comparer<'a> {
         self,
         baseline: Result<Baseline<'_>, Missing>,
     ) -> Result<Comparison, Missing> {
-        let Baseline { with, root, source } = baseline?;
+        self.in_time(self.compared(baseline?)).await
+    }
+
+    async fn compared(
+        self,
+        Baseline { with, root, source }: Baseline<'_>,
+    ) -> Result<Comparison, Missing> {
         let read = try_join(platforms(source, &root), self.own_platforms()).await;
         let (before, after) = read.map_err(|error| self.unread(&with, &error))?;
         let platforms = changes::between(&before, &after);
@@ -201,6 +211,26 @@ impl<'a> Comparer<'a> {
             false => registry.read_only(name.repository(), deadline),
         };
         Ok(self.within(repository).reading_once())
+    }
+
+    /// What `reads` give: without `max-growth`, a registry that takes longer is not waited for.
+    async fn in_time<T>(
+        self,
+        reads: impl Future<Output = Result<T, Missing>>,
+    ) -> Result<T, Missing> {
+        if self.session.plan.max_growth.is_some() {
+            return reads.await;
+        }
+        let in_time = self.update.repository.pace().timeout(SHORT, reads).await;
+        in_time.unwrap_or_else(|_elapsed| {
+            let what = format!(
+                "cannot compare the image with {}",
+                self.session.plan.compared
+            );
+            let seconds = SHORT.as_secs();
+            let because = format!("no answer within {seconds} seconds");
+            Err(Missing::Unread(Problem::new(what, AGAIN).because(because)))
+        })
     }
 
     /// The repository with the time that the comparison may take.

@@ -1,5 +1,6 @@
 //! What changed since another image, and `max-growth`.
 
+mod baseline;
 mod growth;
 pub(crate) mod images;
 
@@ -120,22 +121,6 @@ pub(crate) fn are_those_that_are_read(reader: for<'a> fn(&'a Double) -> Box<dyn 
     }
 }
 
-/// It is read while the version is written, and before it moves itself.
-#[test]
-fn floating_tag_of_a_release_is_compared_before_it_moves() {
-    let double = registry().start().unwrap();
-    put(&double, "1.2", &[image("linux/amd64", &[1])]);
-    let old = double.tags(NAME)["1.2"].clone();
-    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1, 2])]);
-    let rules = "type=semver,pattern={{version}}\ntype=semver,pattern={{major}}.{{minor}}";
-    let action = Action::publishing("push_tag", &double).buildx_pushes(&digest);
-    let run = succeeded(action.input("tags", rules).input("flavor", "latest=false"));
-    assert_eq!(double.tags(NAME)["1.2"], digest);
-    let changes = changes(&run);
-    let compared = [&changes["from"], &changes["to"]];
-    assert_eq!(compared, [&json!(old), &json!(digest)]);
-}
-
 #[test]
 fn a_comparison_costs_at_most_three_requests_a_platform_and_none_twice() {
     for number in 0..20 {
@@ -229,17 +214,6 @@ fn an_image_that_did_not_change_is_said_to_be_the_same() {
 }
 
 #[test]
-fn a_pull_request_is_compared_with_its_base_branch() {
-    let double = registry().start().unwrap();
-    put(&double, "main", &[image("linux/amd64", &[1])]);
-    let digest = put(&double, "pr-2", &[image("linux/amd64", &[1, 2])]);
-    let run = Action::publishing("pull_request", &double).buildx_pushes(&digest);
-    let run = succeeded(run);
-    run.assert_log(" since main\n");
-    run.assert_summary("#### Changes since `main`\n");
-}
-
-#[test]
 fn commits_of_this_repository_are_linked() {
     const OLD: &str = "1111111111111111111111111111111111111111";
     let repository = Repository::new("acme/Widget")
@@ -268,29 +242,6 @@ fn commits_of_this_repository_are_linked() {
     };
     assert_eq!(url(own), format!("{own}/compare/{OLD}...{COMMIT}"));
     assert_eq!(url("https://github.com/other/app"), Value::Null);
-}
-
-#[test]
-fn without_another_image_nothing_is_compared() {
-    let double = registry().start().unwrap();
-    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1])]);
-    let run = succeeded(publish(&double, &digest));
-    assert_eq!(run.output("changes"), "");
-    assert!(!run.stdout.contains("::notice"), "{}", run.stdout);
-    let run = succeeded(publish(&double, &digest).input("compare-with", "none"));
-    assert_eq!(run.output("changes"), "");
-}
-
-#[test]
-fn an_image_of_another_name_can_be_compared() {
-    let other = ghcr_double::Package::of("acme/Widget");
-    let double = registry().package("acme/other", other).start().unwrap();
-    let digest = put(&double, PUSHED, &[image("linux/amd64", &[1])]);
-    double.put_image("acme/other", "1.0", &[]);
-    let reference = format!("{}/acme/other:1.0", double.host());
-    let run = succeeded(publish(&double, &digest).input("compare-with", &reference));
-    assert_eq!(changes(&run)["with"], reference);
-    run.assert_log(format!(" since {reference}\n"));
 }
 
 #[test]

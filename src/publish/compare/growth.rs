@@ -27,6 +27,10 @@ pub(in crate::publish) fn check(
         (Err(Missing::Nothing(why)), Some(max)) => console.notice(&format!(
             "`max-growth: {max}` has nothing to compare the image with: {why}"
         )),
+        (Err(Missing::Nothing(why)), None) if session.inputs.compare.with.is_some() => console
+            .notice(&format!(
+                "nothing to compare the image with, see the input `compare-with`: {why}"
+            )),
         (Ok(_) | Err(Missing::Nothing(_) | Missing::NotAsked), _) => {}
     }
     Ok(())

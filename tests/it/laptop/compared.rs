@@ -1,12 +1,14 @@
 //! The files of a checkout, compared with its commit as `git status` does.
 
+mod places;
+
 use std::fs;
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::Path;
 
 use super::in_checkout;
 use crate::checkout::git;
-use crate::support::Action;
+use crate::support::{Action, process};
 
 /// A checkout with a file of every kind, made by git; then `change` does something to it.
 struct Situation {
@@ -134,6 +136,14 @@ const CHANGES: &[Change] = &[
         fs::rename(s.at("src"), s.at("../src")).unwrap();
         symlink(s.at("../src"), s.at("src")).unwrap();
     }),
+    ("a pipe where a program was", true, |s| {
+        s.git(&["config", "core.fileMode", "false"]);
+        fs::remove_file(s.at("run.sh")).unwrap();
+        make_pipe(&s.at("run.sh"));
+    }),
+    ("a pipe that git does not know", false, |s| {
+        make_pipe(&s.at("pipe"))
+    }),
     ("a directory where a file was", true, |s| {
         fs::remove_file(s.at("run.sh")).unwrap();
         s.write("run.sh/x.log", "x");
@@ -242,6 +252,26 @@ const CHANGES: &[Change] = &[
             fs::remove_file(s.at("run.sh")).unwrap();
         },
     ),
+    ("a file that git is told to leave out", false, |s| {
+        s.git(&["update-index", "--skip-worktree", "run.sh"]);
+        s.write("run.sh", "#!/bin/sh -e\n");
+    }),
+    ("another repository in a directory of ours", false, |s| {
+        git(&s.action, "src", &["init", "--quiet"]);
+    }),
+    ("a file that is empty since git noted it", true, |s| {
+        s.git(&["config", "core.trustctime", "false"]);
+        set_modified(&s.at("src/main.rs"), FUTURE);
+        s.git(&["update-index", "--refresh"]);
+        s.write("src/main.rs", "fn niam() {}\n");
+        set_modified(&s.at("src/main.rs"), FUTURE);
+        for bit in ["--chmod=-x", "--chmod=+x"] {
+            s.git(&["update-index", bit, "run.sh"]);
+        }
+        s.write("src/main.rs", "");
+        set_modified(&s.at("src/main.rs"), FUTURE);
+        set_modified(&s.at(".git/index"), FUTURE + 9);
+    }),
     ("another file where a sparse checkout has none", true, |s| {
         s.git(&["sparse-checkout", "set", "--no-cone", "/*", "!/src/"]);
         s.write("src/main.rs", "fn other() {}\n");
@@ -291,6 +321,11 @@ fn convert_line_ends(situation: &Situation) {
     set_modified(&situation.at("a.txt"), 1_000_000_000);
     situation.git(&["add", "."]);
     situation.git(&["commit", "--quiet", "--message=four"]);
+}
+
+fn make_pipe(path: &Path) {
+    let made = process("mkfifo").arg(path).status();
+    assert!(made.unwrap().success());
 }
 
 fn set_mode(path: &Path, mode: u32) {
@@ -346,14 +381,13 @@ fn converted_file_that_is_written_again_is_a_change_until_git_has_seen_it() {
 #[test]
 fn what_cannot_be_read_is_named() {
     let situation = Situation::new();
-    situation.git(&["config", "core.fileMode", "false"]);
-    fs::remove_file(situation.at("run.sh")).unwrap();
-    situation.write("run.sh/file", "x");
+    fs::remove_file(situation.at("src/.gitignore")).unwrap();
+    make_pipe(&situation.at("src/.gitignore"));
     let run = situation.action.arguments(&["plan"]).run();
     let expected = "the checkout cannot be compared with its commit: `";
     assert!(run.stderr.contains(expected), "{}", run.stderr);
     assert!(
-        run.stderr.contains("run.sh` cannot be read: "),
+        run.stderr.contains("src/.gitignore` cannot be read"),
         "{}",
         run.stderr
     );
