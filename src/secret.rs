@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+/// In bytes. So short a text may be a part of a digest by chance.
+pub(crate) const SHORT: usize = 5;
+
 /// A token or password. `Debug` is redacted and there is no `Display`; [`Secret::expose`] belongs on
 /// the line that sends the value and nowhere else.
 #[derive(Clone, PartialEq, Eq)]

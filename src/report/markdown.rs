@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::console::sanitize::colourless;
-use crate::secret::Secret;
+use crate::secret::{SHORT, Secret};
 
 /// Code that its text cannot end, on one line, inside a table cell and outside. Within code a backslash is shown as
 /// it is, so nothing is escaped with one: a bar, which would end a cell, is an HTML entity.
@@ -98,8 +98,25 @@ pub(super) fn without_any<'a>(
     let secrets: Vec<&Secret> = secrets.collect();
     let lines = secrets.iter().flat_map(|secret| secret.expose().lines());
     let lines = lines.map(str::trim).filter(|line| !line.is_empty());
-    let text = lines.fold(markdown, |text, line| text.replace(line, "***"));
+    let text = lines.fold(markdown, |text, line| match line.len() <= SHORT {
+        true => without_word(&text, line),
+        false => text.replace(line, "***"),
+    });
     without(text, secrets.into_iter())
+}
+
+/// `text` with `***` for each `word` that no letter or digit adjoins: a part of a digest stays.
+fn without_word(text: &str, word: &str) -> String {
+    let mut kept = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(word) {
+        kept.push_str(before);
+        let is_inner =
+            kept.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
+        kept.push_str(if is_inner { word } else { "***" });
+        rest = after;
+    }
+    kept + rest
 }
 
 /// A link, when `url` is a plain one; else nothing.
@@ -123,6 +140,17 @@ fn one_line(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_secret_is_hidden_as_a_word_and_no_digest_is_broken() {
+        let secrets = ["80", "a-b"].map(|text| Secret::new(text).unwrap());
+        let hidden = |text: &str| without_any(text.to_owned(), secrets.iter());
+        assert_eq!(hidden("port 80, `80`"), "port ***, `***`");
+        assert_eq!(
+            hidden("@sha256:d480a8 180 80a a-b"),
+            "@sha256:d480a8 180 80a ***"
+        );
+    }
 
     #[test]
     fn text_cannot_leave_its_block_or_cell() {

@@ -6,6 +6,7 @@ use expect_test::expect;
 use ghcr_double::{Access, Account, Builder, Comment, Denial, Double};
 use ghcr_double::{Endpoint, Fault, Package, PullRequest, Repository};
 
+use crate::changes::images::{Image, put};
 use crate::publication::NAME;
 use crate::support::{Action, Run, TOKEN};
 
@@ -99,6 +100,42 @@ fn first_run_creates_the_comment() {
     "#]].assert_eq(&run.stable(&comment.body, double.host()));
     assert_eq!(requests(&double), [1, 1, 0]);
     assert_eq!(double.count(Endpoint::GraphQl), 0);
+}
+
+#[test]
+fn comment_has_the_table_of_what_changed() {
+    let (double, _) = server();
+    let image = |layers: &[u64]| Image {
+        platform: "linux/amd64",
+        layers: layers.to_vec(),
+        base: 1,
+        label: 1,
+        variable: None,
+    };
+    put(&double, "main", &[image(&[1, 2])]);
+    let digest = put(&double, "pr-2", &[image(&[1, 2, 800])]);
+    publish(&double, &digest);
+    let body = &comments(&double)[0].body;
+    let (_, section) = body.split_once("#### Changes").unwrap();
+    expect![[r#"
+         since `main`
+
+        | Platform | Size | Difference | New bytes | |
+        |---|--:|--:|--:|---|
+        | `linux/amd64` | 14.8 kB | +14.2 kB (+2342.1 %) | 14.5 kB | ▰▰▰▰▰▰▰▰▰▱ |
+
+        <details><summary>Layers and labels</summary>
+
+        `linux/amd64`: 3 layers, before 2. The largest new ones:
+
+        | Size | Layer |
+        |--:|---|
+        | 14.1 kB | `RUN make 800` |
+
+        </details>
+
+    "#]]
+    .assert_eq(section);
 }
 
 #[test]

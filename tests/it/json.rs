@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 
 use self::schema::violation;
 use crate::attest::{Profile, attesting, doubles};
+use crate::changes::images::{Image, put};
 use crate::publication::{NAME, PUSHED, registry, registry_with_image};
 use crate::support::{Action, Run, TOKEN};
 
@@ -69,6 +70,32 @@ fn publication_has_the_outputs_with_their_types() {
         "Apache-2.0"
     );
     assert_eq!(object["not-pushed"], Value::Null);
+}
+
+#[test]
+fn publication_has_what_changed() {
+    let double = registry().start().unwrap();
+    let image = |platform, layers: &[u64]| Image {
+        platform,
+        layers: layers.to_vec(),
+        base: 1,
+        label: layers[0],
+        variable: None,
+    };
+    let before = [image("linux/amd64", &[1, 2]), image("linux/s390x", &[3])];
+    put(&double, "latest", &before);
+    let after = [image("linux/amd64", &[2, 5]), image("linux/arm64", &[4])];
+    let digest = put(&double, PUSHED, &after);
+    let (run, object) = run(publishing(&double, &digest), &["publish"]);
+    let output: Value = serde_json::from_str(run.output("changes")).unwrap();
+    assert_eq!(object["changes"], output);
+    let [changed, added, removed] = &output["platforms"].as_array().unwrap()[..] else {
+        panic!("{output}");
+    };
+    let kinds = [changed, added, removed].map(|platform| &platform["change"]);
+    assert_eq!(kinds, ["changed", "added", "removed"]);
+    assert_ne!(changed["new-layers"], json!([]));
+    assert_ne!(changed["config"], json!([]));
 }
 
 #[test]

@@ -2,10 +2,7 @@
 
 use serde_json::Value;
 
-use crate::secret::Secret;
-
-/// In bytes. A shorter text may be a part of a digest by chance.
-const MIN_LENGTH: usize = 6;
+use crate::secret::{SHORT, Secret};
 
 /// `value` with `***` in place of each of `secrets`, and of each line of one.
 pub(super) fn redacted<'a>(value: Value, secrets: impl Iterator<Item = &'a Secret>) -> Value {
@@ -13,7 +10,7 @@ pub(super) fn redacted<'a>(value: Value, secrets: impl Iterator<Item = &'a Secre
         let text = secret.expose();
         std::iter::once(text).chain(text.lines()).map(str::trim)
     });
-    let mut texts: Vec<&str> = texts.filter(|text| text.len() >= MIN_LENGTH).collect();
+    let mut texts: Vec<&str> = texts.filter(|text| text.len() > SHORT).collect();
     texts.sort_by_key(|text| std::cmp::Reverse(text.len()));
     match texts.is_empty() {
         true => value,
