@@ -77,7 +77,7 @@ pub async fn run(request: &Request, vars: &Vars, now: DateTime<Utc>) -> bool {
     let mut stop = StopSignals::install();
     let console = console(request, vars);
     if request.shows_debug_lines(vars) {
-        debug::show(console);
+        debug::show(console, request.verbosity == Verbosity::Verbose);
     }
     // Two users of TLS, one provider. A second call finds it installed, which is as well.
     let _installed = rustls::crypto::ring::default_provider().install_default();

@@ -12,11 +12,16 @@ use reqwest::{Method, Request, StatusCode, Url};
 
 use crate::console::{Console, Reader, Stream, Tone, escape_data, harmless_lines};
 
-struct DebugLog(Console);
+struct DebugLog {
+    console: Console,
+    is_asked: bool,
+}
 
-/// From now on, debug lines are shown.
-pub(crate) fn show(console: Console) {
-    if log::set_boxed_logger(Box::new(DebugLog(console))).is_ok() {
+/// From now on, debug lines are shown: on stderr if the user asked for them; else, to a runner, as its debug
+/// messages.
+pub(crate) fn show(console: Console, is_asked: bool) {
+    let logger = DebugLog { console, is_asked };
+    if log::set_boxed_logger(Box::new(logger)).is_ok() {
         log::set_max_level(LevelFilter::Debug);
     }
 }
@@ -26,20 +31,18 @@ impl Log for DebugLog {
         metadata.target().starts_with(env!("CARGO_CRATE_NAME"))
     }
 
-    /// A person finds them on stderr.
     fn log(&self, record: &Record<'_>) {
         if !self.enabled(record.metadata()) {
             return;
         }
         let text = harmless_lines(&record.args().to_string());
-        match self.0.reader {
-            Reader::Runner => self.0.emit(&format!("::debug::{}\n", escape_data(&text))),
-            Reader::Person(_) => {
-                let stream = Stream::Stderr;
-                let console = Console { stream, ..self.0 };
-                console.say_as(Tone::Aside, &format!("debug: {text}"));
-            }
+        let console = self.console;
+        if console.reader == Reader::Runner && !self.is_asked {
+            return console.emit(&format!("::debug::{}\n", escape_data(&text)));
         }
+        let stream = Stream::Stderr;
+        let console = Console { stream, ..console };
+        console.say_as(Tone::Aside, &format!("debug: {text}"));
     }
 
     fn flush(&self) {}
@@ -205,10 +208,10 @@ mod tests {
 
     #[test]
     fn lines_of_other_crates_are_dropped() {
-        let log = DebugLog(Console {
-            reader: Reader::Runner,
-            ..Console::NOWHERE
-        });
+        let log = DebugLog {
+            console: Console::NOWHERE,
+            is_asked: false,
+        };
         let shows = |target| log.enabled(&Metadata::builder().target(target).build());
         assert!(shows(module_path!()));
         assert!(!shows("reqwest::connect") && !shows("octocrab"));

@@ -157,9 +157,12 @@ fn debug_lines_are_off_by_default() {
 
 #[test]
 fn verbose_flag_prints_debug_lines_to_stderr() {
-    for flag in ["-v", "--verbose"] {
+    for (flag, in_actions) in [("-v", false), ("--verbose", false), ("-v", true)] {
         let (double, digest) = double();
-        let action = publish(&double, &digest).without("GITHUB_ACTIONS");
+        let mut action = publish(&double, &digest);
+        if !in_actions {
+            action = action.without("GITHUB_ACTIONS");
+        }
         let run = succeeded(action.arguments(&["publish", flag]));
         let debug = lines(&run.stderr, "debug: ");
         assert_eq!(
