@@ -137,7 +137,7 @@ impl Cleaner {
         let trust = trust.behind(proxy::proxies(vars)?);
         let token = inputs.github_token.clone();
         if token.is_none() {
-            let fix = "set `github-token`, or `GITHUB_TOKEN` in the environment";
+            let fix = "set `github-token`; on the command line, set `GITHUB_TOKEN` to a classic personal access token with `read:packages`, and `delete:packages` to delete or `write:packages` to restore";
             return Err(Problem::new("no token for GitHub's packages API", fix).into());
         }
         if names::needs_registry(&inputs, &context) {

@@ -215,9 +215,7 @@ impl GitHub {
     /// What lets the API answer.
     fn fix(&self, error: &ApiError) -> &'static str {
         match error {
-            ApiError::Passing { .. } => {
-                "run the job again when GitHub's API answers: the build is cached"
-            }
+            ApiError::Passing { .. } => "run the job again when GitHub's API answers",
             ApiError::Refused { status: 401, .. } => "check the token in `github-token`",
             ApiError::Refused { .. } if self.token.is_none() => {
                 "give a token that may read the repository, in `github-token` or `GITHUB_TOKEN`"

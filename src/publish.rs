@@ -316,7 +316,7 @@ fn combine(mut failures: Vec<anyhow::Error>) -> anyhow::Result<()> {
     let texts: Vec<String> = texts.collect();
     Err(Problem::new(
         format!("{} images failed to publish", texts.len()),
-        "apply each fix, then run the job again: the build is cached",
+        "apply each fix, then run the job again",
     )
     .because(texts.join("\n  "))
     .into())

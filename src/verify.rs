@@ -82,7 +82,7 @@ impl Verifier {
         let warnings = inputs.warnings.iter();
         warnings.for_each(|warning| console.warning(None, warning));
         if inputs.verify.references.is_empty() {
-            let fix = "name an image, for example `ghcr-publish verify ghcr.io/acme/app:1.2.3`";
+            let fix = "name an image: `references` in a workflow, `ghcr-publish verify ghcr.io/acme/app:1.2.3` on the command line";
             return Err(Problem::new("no image to verify is named", fix).into());
         }
         let server_url = vars
@@ -122,10 +122,7 @@ impl Verifier {
         let image = self.resolve(reference, repository).await?;
         self.say_digest(reference, &image, result);
         let verified = repository.verify_manifest(image, ready(())).await;
-        let verified = verified.map_err(|error| {
-            let what = format!("`{}` is not complete in the registry", reference.text);
-            Problem::new(what, "publish the image again").because(error.to_string())
-        })?;
+        let verified = verified.map_err(|error| incomplete(reference, &error))?;
         self.say_parts(&verified, result);
         let image = &verified.manifest;
         let provenance = self.provenance(reference, repository, image).await?;
@@ -152,7 +149,7 @@ impl Verifier {
     ) -> anyhow::Result<Manifest> {
         let unreadable = |error: String| {
             let what = format!("cannot read `{}`", reference.text);
-            let fix = "check the name and, for a private image, the login";
+            let fix = "check the name and, for a private image, the credentials; a workflow needs `packages: read` in the job's `permissions:`";
             Problem::new(what, fix).because(error)
         };
         let Some(tag) = &reference.tag else {
@@ -223,6 +220,20 @@ async fn read_if_it_responds<'a, T>(
         Err(error) if error.is_transient() && !error.is_down() => read(repository).await,
         first => first,
     }
+}
+
+fn incomplete(reference: &ImageReference, error: &RegistryError) -> Problem {
+    let (what, fix) = match error {
+        RegistryError::NotFound(_) | RegistryError::Invalid { .. } => (
+            format!("`{}` is not complete in the registry", reference.text),
+            "publish the image again, and find out whether a clean-up deletes what it needs",
+        ),
+        _ => (
+            format!("cannot read all of `{}`", reference.text),
+            "check the registry's status and the credentials, then verify again",
+        ),
+    };
+    Problem::new(what, fix).because(error.to_string())
 }
 
 /// Why the tag does not show `digest`.

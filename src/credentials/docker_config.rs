@@ -89,8 +89,8 @@ impl DockerConfig {
 
 fn no_login(registry: &str) -> Problem {
     Problem::new(
-        format!("cannot read the docker login for `{registry}`"),
-        format!("run `docker login {registry}` again, or set `GITHUB_TOKEN`"),
+        format!("cannot read the credentials for `{registry}` in the docker configuration"),
+        format!("run `docker login {registry}` again"),
     )
 }
 
@@ -187,7 +187,7 @@ fn silent(program: &str, address: &str, limit: Duration) -> Problem {
     Problem::new(
         format!("the credential helper `{program}` did not respond"),
         format!(
-            "run `echo {address} | {program} get` to see what it waits for, or give the login in the input `password` or `registry-auth`"
+            "run `echo {address} | {program} get` to see what it waits for, or set the credentials in the input `password` or `registry-auth`"
         ),
     )
     .because(format!("all credential helpers of a run share {seconds} seconds"))

@@ -286,7 +286,7 @@ async fn unreadable_tag_list_keeps_version_tags() {
     expect![[r#"
         cannot tell whether `1.2`, `1`, `latest` may move to `<registry>/acme/widget@<digest>`, which is pushed
           because: the list of tags could not be read: <registry> answered 503 Service Unavailable
-          fix: run the job again when the registry responds: the build is cached; to move tags without asking, set `floating-tags: always`"#]]
+          fix: run the job again when the registry responds; to move tags without asking, set `floating-tags: always`"#]]
     .assert_eq(&error);
 }
 

@@ -49,7 +49,7 @@ pub(super) async fn say_how_to_find(
         session.console.notice(&format!("`{name}` is not linked to `{own}`, whose page does not show it: open {settings} → Connect repository"));
     }
     if package.visibility == "private" && is_public {
-        session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without a login: open {settings} → Change visibility"));
+        session.console.notice(&format!("`{name}` is private while `{own}` is public, so nobody can pull it without credentials: open {settings} → Change visibility"));
     }
 }
 

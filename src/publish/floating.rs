@@ -349,7 +349,7 @@ impl TagUpdate<'_> {
     /// What is not known because the registry did not respond, or denied the request.
     fn unanswered(&self, what: &str, error: &RegistryError) -> Unanswered {
         let fix = if error.is_transient() {
-            "run the job again when the registry responds: the build is cached".to_owned()
+            "run the job again when the registry responds".to_owned()
         } else {
             explain::explain(what, &self.subject, error)
                 .fix()

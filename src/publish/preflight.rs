@@ -131,6 +131,7 @@ pub(super) struct Preflight {
 /// The registries that do not accept the push, with the reasons.
 #[derive(Default)]
 struct Refusals {
+    /// With `check`, also those that gave no answer.
     denied: Vec<Problem>,
     down: Vec<(ImageName, Problem)>,
 }
@@ -203,6 +204,9 @@ async fn ask(session: &Session, registries: &Registries) -> Refusals {
     for (name, access) in join_all(accesses).await.into_iter().flatten() {
         match access {
             PushAccess::Allowed => say(&format!("Push access to {name}: OK")),
+            PushAccess::Unknown(why) if session.mode == Mode::Check => {
+                refusals.denied.push(not_checked(name, &why));
+            }
             PushAccess::Unknown(why) => say(&format!(
                 "could not check push access to {name}, continuing: {why}"
             )),
@@ -211,6 +215,11 @@ async fn ask(session: &Session, registries: &Registries) -> Refusals {
         }
     }
     refusals
+}
+
+fn not_checked(name: &ImageName, why: &str) -> Problem {
+    let what = format!("could not check push access to `{name}`");
+    Problem::new(what, "check again when the registry responds").because(why)
 }
 
 /// Asks for one name, in at most three requests while the registry is well.

@@ -34,7 +34,7 @@ pub(crate) fn explain_incomplete(what: &str, subject: &Subject, error: &Registry
 
 /// The way out of what passes by itself.
 pub(crate) const RUN_AGAIN: &str =
-    "run the job again once the registry works: the build is cached, and the tags are moved then";
+    "run the job again once the registry works: the tags are moved then";
 
 fn diagnose_error(subject: &Subject, error: &RegistryError) -> Diagnosis {
     diagnose(error.message(), subject).unwrap_or_else(|| by_kind(subject, error))
@@ -52,7 +52,7 @@ pub(crate) fn explain_push(
             Problem::new(format!("{what}: {cause}"), fix).because(because)
         }
         None => {
-            let fix = "check the registry's status, then run the job again: the build is cached";
+            let fix = "check the registry's status, then run the job again";
             Problem::new(what, fix).because(cause)
         }
     }
@@ -112,7 +112,7 @@ fn by_kind(subject: &Subject, error: &RegistryError) -> Diagnosis {
             ),
             ConnectionFailure::Interrupted => (
                 "the connection failed or timed out repeatedly".into(),
-                "check the registry's status, then run the job again; the build is cached".into(),
+                "check the registry's status, then run the job again".into(),
             ),
         },
         RegistryError::NotFound(_)

@@ -60,7 +60,7 @@ impl ServiceError {
     /// The error with what failed, and what to do: `refused` if the service refuses.
     pub(super) fn explained(self, what: &str, refused: &str) -> anyhow::Error {
         let fix = if self.is_transient() {
-            "re-run the job when the service responds again (the build is cached), or set a longer `push-timeout`"
+            "run the job again when the service responds, or set a longer `push-timeout`"
         } else {
             refused
         };

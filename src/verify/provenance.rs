@@ -32,6 +32,7 @@ pub(super) enum Store {
     GitHub,
 }
 
+const NAME_IT: &str = "name the repository that must have signed it: the input `repository`, or `--repository OWNER/REPO`";
 /// How many reasons an error lists: anybody may attach an attestation to a public image they can push to.
 const MAX_REASONS: usize = 3;
 
@@ -130,7 +131,7 @@ impl Verifier {
         let url = CopySource::Repository(repository).source_url(image).await;
         let url = url.map_err(|error| {
             let what = format!("cannot read the source of `{}`", reference.text);
-            Problem::new(what, "name it: `--repository OWNER/REPO`").because(error.to_string())
+            Problem::new(what, NAME_IT).because(error.to_string())
         })?;
         let named = url
             .as_deref()
@@ -152,7 +153,7 @@ impl Verifier {
                 "`{}` does not say which repository it is from",
                 reference.text
             ),
-            "name the repository that must have signed it: `--repository OWNER/REPO`",
+            NAME_IT,
         )
         .because(because)
     }
@@ -220,9 +221,9 @@ impl Search<'_> {
         }
         let is_unknown = |refusal: &Refusal| matches!(refusal, Refusal::UnknownRoot(_));
         let fix = if self.refusals.iter().all(is_unknown) {
-            "if another Sigstore signed it, name the file of its trusted root: `--trusted-root`"
+            "if another Sigstore signed it, name the file of its trusted root in `trusted-root`"
         } else {
-            "do not use the image, unless you expect this signer: then name it with `--repository`, `--workflow`, `--ref` or `--oidc-issuer`"
+            "do not use the image, unless you expect this signer: then name it in `repository`, `workflow`, `ref` or `oidc-issuer`"
         };
         Problem::new(what, fix).because(self.reasons())
     }

@@ -268,7 +268,7 @@ fn pushed_image_is_reported_although_a_tag_was_denied() {
     expect![[r#"
         ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but not all of its tags were moved
           because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists, and this repository has no write access to it
-          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the build is cached, and the tags are moved then
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the tags are moved then
     "#]].assert_eq(&text);
 }
 

@@ -276,7 +276,7 @@ fn failure_rolls_back_moved_tags() {
     expect![[r#"
         ::error title=ghcr-publish::`<registry>/acme/widget@<digest>` was pushed, but not all of its tags were moved
           because: <registry> answered 403 DENIED: permission_denied: write_package: the package exists, and this repository has no write access to it
-          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the build is cached, and the tags are moved then
+          fix: open https://github.com/orgs/acme/packages/container/widget/settings → Manage Actions access → add acme/Widget with role Write; if it is listed there, add `packages: write` to the job's `permissions:`; then run the job again once the registry works: the tags are moved then
     "#]].assert_eq(
         &run.stable(&run.stderr, double.host())
             .replace(&ours, "<digest>")

@@ -70,7 +70,7 @@ impl GitHub {
         let what = format!("cannot restore version {id} of `{package}`: GitHub's API {error}");
         match error {
             ApiError::Refused { status: 404, .. } => {
-                let fix = "check the id in the summary of the clean-up, and name the package in `images` if it is not the repository's";
+                let fix = "check the id in the summary of the clean-up; if the package is not the repository's, add `--with images=NAME`";
                 let because = RESTORABLE.replace("{package}", &package.to_string());
                 Restoration::NotFound(Problem::new(what, fix).because(because))
             }

@@ -152,7 +152,7 @@ impl AttestationStores<'_> {
         let id = id.await?;
         let missing = || {
             let what = format!("GitHub does not list the attestation {id} of {digest}");
-            Problem::new(what, "run the job again: the build is cached")
+            Problem::new(what, "run the job again")
         };
         let read = async |_number| {
             let kind = Some(predicate_type.as_str());

@@ -29,7 +29,7 @@ const fn entry(
 }
 
 const PERMISSION: &str = "add `packages: write` to the job's `permissions:`; in a reusable workflow the caller grants it too";
-const WAIT: &str = "run the job again in a few minutes; the build is cached";
+const WAIT: &str = "run the job again in a few minutes";
 /// What only GitHub says gets GitHub's advice; for what every registry may say it depends on the registry.
 const TOKEN_OF_GITHUB: &str = Provider::GitHub.login();
 const LOGIN: &str = "{login}";

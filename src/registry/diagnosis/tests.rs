@@ -143,11 +143,11 @@ fn shown(text: &str) -> String {
     [
         (
             "{login}",
-            "check the credentials: [by registry](#logins-by-registry)",
+            "check the credentials: [by registry](#credentials-by-registry)",
         ),
         (
             "{access}",
-            "allow the account to push: [by registry](#logins-by-registry)",
+            "allow the account to push: [by registry](#credentials-by-registry)",
         ),
         ("{path}", "OWNER/PACKAGE"),
         ("{settings}", settings),

@@ -78,7 +78,7 @@ async fn cell(endpoint: Endpoint, spoil: fn(Fault) -> Fault) -> String {
     }
     let (fixture, bundle) = run_for(240, spoil(Fault::on(endpoint)).always()).await;
     let error = bundle.map_err(|error| explained(&error)).err();
-    let is_explained = error.is_some_and(|error| error.contains("fix: re-run the job when"));
+    let is_explained = error.is_some_and(|error| error.contains("fix: run the job again when"));
     let is_retried = fixture.double.count(endpoint) > 1;
     let outcome = if is_explained && is_retried {
         "explained"
@@ -122,22 +122,38 @@ async fn check(fault: Fault, expected: Expect) {
 #[tokio::test]
 async fn outages_for_good_fail_at_the_deadline() {
     let down = |endpoint| Fault::on(endpoint).answer(503).always();
-    check(down(Endpoint::IdToken), expect![[r#"
+    check(
+        down(Endpoint::IdToken),
+        expect![[r#"
         cannot get an OIDC token for Sigstore
           because: the OIDC token endpoint at HOST answered 503 Service Unavailable
-          fix: re-run the job when the service responds again (the build is cached), or set a longer `push-timeout`"#]]).await;
-    check(down(Endpoint::SigningCertificate), expect![[r#"
+          fix: run the job again when the service responds, or set a longer `push-timeout`"#]],
+    )
+    .await;
+    check(
+        down(Endpoint::SigningCertificate),
+        expect![[r#"
         cannot get a signing certificate
           because: Fulcio at HOST answered 503 Service Unavailable
-          fix: re-run the job when the service responds again (the build is cached), or set a longer `push-timeout`"#]]).await;
-    check(down(Endpoint::LogEntryPost), expect![[r#"
+          fix: run the job again when the service responds, or set a longer `push-timeout`"#]],
+    )
+    .await;
+    check(
+        down(Endpoint::LogEntryPost),
+        expect![[r#"
         cannot record when the attestation was signed
           because: Rekor at HOST answered 503 Service Unavailable
-          fix: re-run the job when the service responds again (the build is cached), or set a longer `push-timeout`"#]]).await;
-    check(down(Endpoint::Timestamp), expect![[r#"
+          fix: run the job again when the service responds, or set a longer `push-timeout`"#]],
+    )
+    .await;
+    check(
+        down(Endpoint::Timestamp),
+        expect![[r#"
         cannot record when the attestation was signed
           because: the timestamp authority at HOST answered 503 Service Unavailable
-          fix: re-run the job when the service responds again (the build is cached), or set a longer `push-timeout`"#]]).await;
+          fix: run the job again when the service responds, or set a longer `push-timeout`"#]],
+    )
+    .await;
 }
 
 #[tokio::test]

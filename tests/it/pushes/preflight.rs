@@ -107,3 +107,17 @@ fn inconclusive_preflight_does_not_stop_build() {
     assert!(run.succeeded, "{}{}", run.stdout, run.stderr);
     run.assert_log("could not check push access to ");
 }
+
+#[test]
+fn check_without_an_answer_fails() {
+    let (double, _) = double();
+    double.script(
+        Fault::on(Endpoint::BlobPost)
+            .always()
+            .deny(&Denial::SecondaryRateLimit),
+    );
+    let run = publication(&double).arguments(&["check"]).run();
+    assert!(!run.succeeded, "{}", run.stdout);
+    run.assert_error("could not check push access to `");
+    run.assert_error("fix: check again when the registry responds");
+}

@@ -160,7 +160,7 @@ fn an_isolated_server_behind_a_private_authority_is_found_and_published_to() {
         .replace(&name, "<image>");
     expect![[r#"
         ::notice title=ghcr-publish::`containers.ghes.test/acme/widget` is not linked to `acme/Widget`, whose page does not show it: open https://ghes.test/orgs/acme/packages/container/widget/settings → Connect repository
-        ::notice title=ghcr-publish::`containers.ghes.test/acme/widget` is private while `acme/Widget` is public, so nobody can pull it without a login: open https://ghes.test/orgs/acme/packages/container/widget/settings → Change visibility"#]].assert_eq(&shown);
+        ::notice title=ghcr-publish::`containers.ghes.test/acme/widget` is private while `acme/Widget` is public, so nobody can pull it without credentials: open https://ghes.test/orgs/acme/packages/container/widget/settings → Change visibility"#]].assert_eq(&shown);
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn branch_is_kept_when_compare_api_fails() {
         &expect![[r#"
         ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
           because: it shows the commit `1111111`, and GitHub did not say whether that is newer than `0123456`: its API answered 503 Service Unavailable
-          fix: run the job again when GitHub's API answers: the build is cached; to move tags without asking, set `floating-tags: always`
+          fix: run the job again when GitHub's API answers; to move tags without asking, set `floating-tags: always`
     "#]],
     );
 }
@@ -76,7 +76,7 @@ fn branch_is_kept_when_its_image_is_unreadable() {
         &expect![[r#"
             ::error title=ghcr-publish::cannot tell whether `main` may move to `<registry>/acme/widget@<digest>`, which is pushed
               because: its image could not be read: <registry> answered 503 Service Unavailable
-              fix: run the job again when the registry responds: the build is cached
+              fix: run the job again when the registry responds
         "#]],
     );
     let denied = fault().always().deny(&Denial::WritePackage);

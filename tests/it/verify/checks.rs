@@ -75,7 +75,7 @@ fn first_wrong_thing_of_each_reference_is_told() {
         ✓ provenance signed by https://github.com/acme/Widget/.github/workflows/release.yml@refs/tags/v1.2.3 at <time>, commit babca52ab0c93ae16539e5923cb0d7403b9a093b (found on GitHub)
         error: cannot read `<registry>/acme/widget:missing`
           because: the tag `missing` does not exist
-          fix: check the name and, for a private image, the login
+          fix: check the name and, for a private image, the credentials; a workflow needs `packages: read` in the job's `permissions:`
         error: no valid attestation of `<registry>/acme/widget:other`
           because: neither the registry nor GitHub has a provenance of it
           fix: publish it with `attest: true`
@@ -90,7 +90,7 @@ fn first_wrong_thing_of_each_reference_is_told() {
           "error": {
             "what": "cannot read `<registry>/acme/widget:missing`",
             "because": "the tag `missing` does not exist",
-            "fix": "check the name and, for a private image, the login"
+            "fix": "check the name and, for a private image, the credentials; a workflow needs `packages: read` in the job's `permissions:`"
           },
           "images": [
             {
@@ -101,7 +101,7 @@ fn first_wrong_thing_of_each_reference_is_told() {
               "error": {
                 "what": "cannot read `<registry>/acme/widget:missing`",
                 "because": "the tag `missing` does not exist",
-                "fix": "check the name and, for a private image, the login"
+                "fix": "check the name and, for a private image, the credentials; a workflow needs `packages: read` in the job's `permissions:`"
               }
             },
             {
@@ -153,6 +153,19 @@ fn missing_content_is_asked_for_once() {
     assert_eq!(not_found(&attested.double), [Endpoint::BlobHead]);
 }
 
+#[test]
+fn outage_is_told_from_missing_content() {
+    let attested = Attested::new("registry");
+    let outage = Fault::on(Endpoint::BlobHead).answer(503);
+    // Longer than a verification lasts, so that it ends at once.
+    let outage = outage.header("retry-after", "60");
+    attested.double.script(outage.always());
+    let run = attested.verify(&attested.image(":v1.2.3"), &REPOSITORY);
+    assert!(!run.succeeded, "{}", run.stdout);
+    run.assert_error("error: cannot read all of `");
+    run.assert_error("fix: check the registry's status and the credentials, then verify again");
+}
+
 /// The requests that were answered with 404.
 fn not_found(double: &Double) -> Vec<Endpoint> {
     let requests = double.requests().into_iter();
@@ -194,7 +207,7 @@ fn changed_payload_is_refused() {
     expect![[r#"
         error: no valid attestation of `<registry>/acme/widget:v1.2.3`
           because: invalid signature: DSSE signature verification failed: Verification error: ECDSA_P256_SHA256: ring::error::Unspecified
-          fix: do not use the image, unless you expect this signer: then name it with `--repository`, `--workflow`, `--ref` or `--oidc-issuer`
+          fix: do not use the image, unless you expect this signer: then name it in `repository`, `workflow`, `ref` or `oidc-issuer`
     "#]].assert_eq(&attested.stable(&run, &run.stderr));
 }
 
@@ -209,7 +222,7 @@ fn unknown_sigstore_needs_its_root() {
     assert!(!run.succeeded, "{}", run.stdout);
     run.assert_error("because: invalid inclusion promise: No log key valid at");
     run.assert_error(
-        "fix: if another Sigstore signed it, name the file of its trusted root: `--trusted-root`",
+        "fix: if another Sigstore signed it, name the file of its trusted root in `trusted-root`",
     );
 }
 

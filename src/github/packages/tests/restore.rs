@@ -49,7 +49,7 @@ async fn deleted_version_is_restored_with_its_tags_once() {
     expect![[r#"
         NotFound: cannot restore version ID of `acme/widget/base`: GitHub's API answered 404 Package version not found.
           because: no deleted version of `acme/widget/base` has this id, it was deleted more than 30 days ago, its manifest was pushed again, or the repository does not have the role Admin for the package
-          fix: check the id in the summary of the clean-up, and name the package in `images` if it is not the repository's"#]]
+          fix: check the id in the summary of the clean-up; if the package is not the repository's, add `--with images=NAME`"#]]
     .assert_eq(&restore(&double, id).await.replace(&id.to_string(), "ID"));
 }
 
