@@ -14,6 +14,8 @@ use crate::github::packages::{NoAnswer, VersionDeletion};
 use crate::image::name::ImageName;
 use crate::image::version::Version;
 
+/// Of a deletion that was sent.
+const UNANSWERED: &str = "the run ended before GitHub answered: it may be deleted";
 /// How many requests are left to the other jobs of the repository, which share the rate limit.
 const RESERVE: u64 = 100;
 /// The least number of deletions in a batch.
@@ -146,9 +148,13 @@ impl Deleting<'_> {
             return Ok(());
         }
         self.stop_at_limit()?;
-        let outcome = self.try_to_delete(&version).await;
-        if let Err(Stop::Failure(error)) = &outcome {
-            self.deletions[index].outcome = Some(Outcome::Failed(error.to_string()));
+        let outcome = self.try_to_delete(index, &version).await;
+        match &outcome {
+            Err(Stop::Failure(error)) => {
+                self.deletions[index].outcome = Some(Outcome::Failed(error.to_string()));
+            }
+            Err(Stop::Limit(_)) => self.deletions[index].outcome = None,
+            Ok(_) => {}
         }
         let outcome = outcome?;
         if self.deletions[index].is_image {
@@ -171,11 +177,13 @@ impl Deleting<'_> {
         }
     }
 
-    async fn try_to_delete(&mut self, version: &Version) -> Result<Outcome, Stop> {
-        match self.new_state(version).await? {
-            Some(outcome) => Ok(outcome),
-            None => self.send(version).await,
+    async fn try_to_delete(&mut self, index: usize, version: &Version) -> Result<Outcome, Stop> {
+        if let Some(outcome) = self.new_state(version).await? {
+            return Ok(outcome);
         }
+        // What is known if the run ends before the answer comes.
+        self.deletions[index].outcome = Some(Outcome::Failed(UNANSWERED.to_owned()));
+        self.send(version).await
     }
 
     /// Why a version with tags is not deleted, if it is no longer as it was listed. Versions without tags are judged by

@@ -121,6 +121,10 @@ fn cancelled_clean_up_tells_what_is_deleted() {
     assert!(!run.succeeded);
     run.assert_error("the run was cancelled");
     assert_eq!(listed(&run, "deleted"), ["pr-1"]);
+    let failed: Value = serde_json::from_str(run.output("failed")).unwrap();
+    assert_eq!(failed.as_array().unwrap().len(), 1, "{failed}");
+    let reason = "the run ended before GitHub answered: it may be deleted";
+    assert_eq!(failed[0]["reason"], reason);
     is_whole(&double);
 }
 
