@@ -33,6 +33,7 @@ pub(crate) struct Event {
     pub(crate) base_ref: Option<String>,
     /// Full ref of the branch a merge queue tests.
     pub(crate) merge_group_head_ref: Option<String>,
+    /// Full ref of the branch it merges into.
     pub(crate) merge_group_base_ref: Option<String>,
 }
 

@@ -48,7 +48,7 @@ impl Spec {
                 Some((key, value)) if !key.trim().is_empty() => (key.trim(), value),
                 _ => {
                     return Err(InputError::new(
-                        format!("the part {number} between commas is not `key=value`"),
+                        format!("part {number} of the entry is not `key=value`"),
                         "write `key=value` between commas, and quotes around one that holds a comma itself",
                     ));
                 }
@@ -148,10 +148,7 @@ mod tests {
             ),
             ("type=image,Name=a,name=b", "the key `name` is set twice"),
             ("dest=x,y=z", "`type` is missing"),
-            (
-                "type=local,out",
-                "the part 2 between commas is not `key=value`",
-            ),
+            ("type=local,out", "part 2 of the entry is not `key=value`"),
         ] {
             let explanation = crate::error::Explanation::of(&parse(text).unwrap_err().into());
             assert_eq!(explanation.because, [cause]);
